@@ -1,0 +1,43 @@
+/** The closed set of error codes and the status each one is sent with (contract: Every response). */
+export const ERROR_STATUS = {
+  BAD_REQUEST: 400,
+  UNAUTHORIZED: 401,
+  PLAN_LIMIT_EXCEEDED: 402,
+  FORBIDDEN: 403,
+  POLICY_DENIED: 403,
+  CONSENT_REQUIRED: 403,
+  DELEGATION_DEPTH_EXCEEDED: 403,
+  NOT_FOUND: 404,
+  CONFLICT: 409,
+  GONE: 410,
+  RATE_LIMITED: 429,
+  INTERNAL_ERROR: 500,
+  SERVICE_UNAVAILABLE: 503,
+} as const;
+
+export type ErrorCode = keyof typeof ERROR_STATUS;
+
+/**
+ * A refusal with a message that may be shown to anyone. What went wrong inside travels as `cause` and reaches
+ * the log at most, never the response.
+ */
+export class ServiceError extends Error {
+  override readonly name = 'ServiceError';
+  readonly code: ErrorCode;
+  constructor(code: ErrorCode, publicMessage: string, options?: { cause?: unknown }) {
+    super(publicMessage, options);
+    this.code = code;
+  }
+  /** HTTP status of the code. */
+  get status(): number {
+    return ERROR_STATUS[this.code];
+  }
+}
+
+export const badRequest = (message: string, cause?: unknown) =>
+  new ServiceError('BAD_REQUEST', message, { cause });
+export const unauthorized = () => new ServiceError('UNAUTHORIZED', 'A valid API key is required');
+export const notFound = (what: string) => new ServiceError('NOT_FOUND', `${what} not found`);
+/** Only for requests of which nothing was committed: clients repeat them by themselves. */
+export const unavailable = (cause?: unknown) =>
+  new ServiceError('SERVICE_UNAVAILABLE', 'The service is temporarily unavailable', { cause });
