@@ -1,0 +1,70 @@
+export interface CachedReadingOptions {
+  readonly read: () => Promise<number>;
+  /** Least time between the beginnings of two reads, in milliseconds. */
+  readonly maxAgeMs?: number;
+  /** Longest time an `observe` waits for a read, in milliseconds. */
+  readonly waitMs?: number;
+  /** Told of every read that failed, and about once every `maxAgeMs` of one that does not come back. */
+  readonly onError: (error: unknown) => void;
+  /** Monotonic clock in milliseconds. */
+  readonly now?: () => number;
+}
+
+export interface CachedReading {
+  /** The last known value, after at most `waitMs`; `undefined` when there never was one. Never rejects. */
+  observe(): Promise<number | undefined>;
+}
+
+/**
+ * A value that is dear to read, for a gauge: one read at a time, at most one every `maxAgeMs`, and an answer in bounded
+ * time (telemetry contract: gauges never make a scrape slow, and are omitted rather than wrong).
+ */
+export function createCachedReading(options: CachedReadingOptions): CachedReading {
+  const { read, maxAgeMs = 5000, waitMs = 300, onError, now = () => performance.now() } = options;
+  let value: number | undefined;
+  let flight: Promise<void> | undefined;
+  let begun = Number.NEGATIVE_INFINITY;
+  let complained = 0;
+
+  const begin = () => {
+    begun = now();
+    complained = begun;
+    // `then` rather than a direct call, so that a read that throws at once is a failed read too.
+    flight = Promise.resolve()
+      .then(read)
+      .then(
+        (fresh) => {
+          value = fresh;
+        },
+        (error) => onError(error),
+      )
+      .finally(() => {
+        flight = undefined;
+      });
+    return flight;
+  };
+
+  return {
+    async observe() {
+      const age = now() - begun;
+      if (flight === undefined && age < maxAgeMs) return value;
+      // A read that hangs is not begun again: it would hang too, and each one holds a connection.
+      if (flight !== undefined && now() - complained >= maxAgeMs) {
+        complained = now();
+        onError(new Error(`a reading has not come back for ${Math.round(age)} ms`));
+      }
+      await within(waitMs, flight ?? begin());
+      return value;
+    },
+  };
+}
+
+function within(ms: number, work: Promise<void>): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    void work.finally(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}

@@ -1,0 +1,127 @@
+import {
+  type Attributes,
+  type Span,
+  type SpanContext,
+  SpanKind,
+  SpanStatusCode,
+  type Tracer,
+} from '@opentelemetry/api';
+import type { Instruments } from './instruments.ts';
+
+/** What a statement says about itself; constant, so it is described once. */
+export interface StatementDescription {
+  /** SQL verb: `SELECT`, `INSERT`, … */
+  readonly operation: string;
+  /** The table it is chiefly about. */
+  readonly collection: string;
+  /** Its name in the code, unique. */
+  readonly name: string;
+  /** Parameterised text; never with values in it. */
+  readonly text: string;
+}
+
+/** A statement with its attribute objects made ready, for the hot path. Made by `describeStatement`. */
+export interface DescribedStatement extends StatementDescription {
+  readonly spanName: string;
+  readonly spanAttributes: Attributes;
+  readonly metricAttributes: Attributes;
+}
+
+/** Prepares a statement's telemetry. Call it once per statement, not once per execution. */
+export function describeStatement(statement: StatementDescription): DescribedStatement {
+  const { operation, collection, name, text } = statement;
+  const summary = `${operation} ${collection}`;
+  return {
+    ...statement,
+    spanName: summary,
+    spanAttributes: {
+      'db.system.name': 'postgresql',
+      'db.operation.name': operation,
+      'db.collection.name': collection,
+      'db.query.summary': summary,
+      'db.query.text': text,
+      'grantex.statement': name,
+    },
+    metricAttributes: { 'db.system.name': 'postgresql', 'db.operation.name': operation },
+  };
+}
+
+export interface DatabaseTelemetry {
+  /**
+   * Runs one statement inside one CLIENT span with the stable `db.*` attributes and records its duration. Passes on what
+   * `run` returns or throws. A batch that serves several requests names their spans in `links`.
+   */
+  statement<T>(
+    statement: DescribedStatement,
+    links: readonly SpanContext[] | undefined,
+    run: () => Promise<T>,
+  ): Promise<T>;
+  /** Reports a pool's connections at every scrape. Returns the function that ends this. */
+  observePool(pool: string, read: () => { idle: number; used: number }): () => void;
+}
+
+/** `now` is a monotonic clock in milliseconds. */
+export function createDatabaseTelemetry(
+  instruments: Instruments,
+  tracer: Tracer,
+  now: () => number = () => performance.now(),
+): DatabaseTelemetry {
+  const { guard, databaseDuration, databaseConnections } = instruments;
+
+  return {
+    async statement(statement, links, run) {
+      const begun = now();
+      let span: Span | undefined;
+      guard.run(() => {
+        span = tracer.startSpan(statement.spanName, {
+          kind: SpanKind.CLIENT,
+          attributes: statement.spanAttributes,
+          ...(links !== undefined && links.length > 0 && { links: links.map((context) => ({ context })) }),
+        });
+      });
+      let labels = statement.metricAttributes;
+      try {
+        return await run();
+      } catch (error) {
+        const failure = describeFailure(error);
+        labels = { ...labels, 'error.type': failure.label };
+        guard.run(() => {
+          span?.setAttribute('error.type', failure.type);
+          if (failure.sqlState) span?.setAttribute('db.response.status_code', failure.sqlState);
+          span?.setStatus({ code: SpanStatusCode.ERROR });
+        });
+        throw error;
+      } finally {
+        guard.run(() => databaseDuration.record((now() - begun) / 1000, labels));
+        guard.run(() => span?.end());
+      }
+    },
+
+    observePool(pool, read) {
+      const labels = (state: string) => ({
+        'db.client.connection.pool.name': pool,
+        'db.client.connection.state': state,
+      });
+      const [idle, used] = [labels('idle'), labels('used')];
+      const callback: Parameters<typeof databaseConnections.addCallback>[0] = (result) =>
+        guard.run(() => {
+          const count = read();
+          result.observe(count.idle, idle);
+          result.observe(count.used, used);
+        });
+      databaseConnections.addCallback(callback);
+      return () => databaseConnections.removeCallback(callback);
+    },
+  };
+}
+
+/** The class of an SQLSTATE is its first two characters: some forty, where codes are hundreds. */
+function describeFailure(error: unknown): { type: string; label: string; sqlState?: string } {
+  const code = (error as { code?: unknown } | null)?.code;
+  if (typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code))
+    return { type: code, label: `SQLSTATE ${code.slice(0, 2)}`, sqlState: code };
+  // The driver's own failures (CONNECTION_CLOSED, …) and the system's (ECONNREFUSED, …): closed sets of constants.
+  if (typeof code === 'string' && /^[A-Z][A-Z_]{2,40}$/.test(code)) return { type: code, label: code };
+  const name = error instanceof Error ? error.name : '_OTHER';
+  return { type: name, label: name };
+}

@@ -1,0 +1,195 @@
+import { type Attributes, trace } from '@opentelemetry/api';
+import type { LimiterName } from '../config.ts';
+import { describeError } from './describe-error.ts';
+import type { Instruments } from './instruments.ts';
+import type { Logger } from './logger.ts';
+
+/** Who brought a revocation about. */
+export type RevokedBy = 'developer' | 'principal' | 'code_replay' | 'refresh_reuse' | 'agent_deleted';
+
+/** Why a token was found invalid; a closed set, for the log. */
+export type VerificationFailure =
+  | 'malformed'
+  | 'bad_signature'
+  | 'unknown_key'
+  | 'wrong_issuer'
+  | 'not_yet_valid'
+  | 'expired'
+  | 'revoked'
+  | 'not_found'
+  | 'other_developer';
+
+interface GrantIds {
+  readonly grantId: string;
+  readonly agentId: string;
+  readonly developerId: string;
+}
+export interface GrantCreated extends GrantIds {
+  readonly principalId: string;
+  readonly scopes: readonly string[];
+  readonly origin: 'consent' | 'delegation';
+  readonly latencyMs: number;
+}
+export interface GrantRevoked {
+  /** The grant that was named; the others fell with it. */
+  readonly grantId: string;
+  readonly developerId: string;
+  readonly revokedBy: RevokedBy;
+  /** Rows revoked beside the named one. */
+  readonly cascadeCount: number;
+  /** Rows revoked, the named one included, by the agent they belonged to. */
+  readonly revokedByAgent: ReadonlyMap<string, number>;
+}
+export interface TokenVerified {
+  readonly grantId: string;
+  readonly agentId?: string | undefined;
+  readonly developerId: string;
+}
+export interface AuthorizeDenied {
+  readonly agentId: string;
+  readonly principalId: string;
+  readonly reason: string;
+  readonly developerId: string;
+}
+export interface ConsentDecided {
+  readonly decision: 'approved' | 'denied';
+  readonly agentId: string;
+  readonly principalId: string;
+  readonly developerId: string;
+}
+export interface RateLimitHit {
+  readonly ip: string;
+  readonly endpoint: LimiterName;
+  /** Seconds. */
+  readonly retryAfter: number;
+}
+export interface RequestFailed {
+  readonly error: unknown;
+  readonly method?: string | undefined;
+  /** The template, never the path. */
+  readonly route?: string | undefined;
+}
+
+/** The moments of the domain. One call is the counter, the log line and the attributes of the active span. None ever throws. */
+export interface Events {
+  grantCreated(event: GrantCreated): void;
+  grantRevoked(event: GrantRevoked): void;
+  tokenExchanged(event: GrantIds): void;
+  tokenRefreshed(event: GrantIds): void;
+  tokenVerified(event: TokenVerified): void;
+  tokenVerificationFailed(event: { reason: VerificationFailure; tokenId?: string | undefined }): void;
+  authorizeDenied(event: AuthorizeDenied): void;
+  consentDecided(event: ConsentDecided): void;
+  rateLimitHit(event: RateLimitHit): void;
+  databaseConnectionError(event: { error: string; pool: string }): void;
+  /** An unexpected failure of a request: the log says what, the response does not. */
+  requestFailed(event: RequestFailed): void;
+  /** `metric` names the family that could not be read. */
+  metricsCollectionFailed(event: { metric: string; error: unknown }): void;
+}
+
+interface Ids {
+  readonly grantId?: string | undefined;
+  readonly agentId?: string | undefined;
+  readonly developerId?: string | undefined;
+  readonly principalId?: string | undefined;
+  readonly scopes?: readonly string[] | undefined;
+}
+
+/**
+ * The catalogue of events (telemetry contract, "Logs", and the metrics each moves). Counter, log line and span attributes
+ * are guarded one by one, so that a fault in one does not lose the others.
+ * `capturePrincipal` allows `grantex.principal_id` on spans.
+ */
+export function createEvents(
+  instruments: Instruments,
+  logger: Logger,
+  options: { readonly capturePrincipal: boolean },
+): Events {
+  const { guard } = instruments;
+  const record = (ids: Ids | null, ...steps: (() => void)[]) => {
+    for (const step of steps) guard.run(step);
+    if (ids) guard.run(() => trace.getActiveSpan()?.setAttributes(spanAttributes(ids)));
+  };
+  const spanAttributes = ({ grantId, agentId, developerId, principalId, scopes }: Ids): Attributes => ({
+    ...(grantId !== undefined && { 'grantex.grant_id': grantId }),
+    ...(agentId !== undefined && { 'grantex.agent_id': agentId }),
+    ...(developerId !== undefined && { 'grantex.developer_id': developerId }),
+    ...(scopes !== undefined && { 'grantex.scopes': [...scopes] }),
+    ...(options.capturePrincipal && principalId !== undefined && { 'grantex.principal_id': principalId }),
+  });
+
+  return {
+    grantCreated(event) {
+      const { grantId, agentId, principalId, scopes, latencyMs, origin } = event;
+      record(
+        event,
+        () => instruments.grantsCreated.add(1, { origin }),
+        () => logger.info({ grantId, agentId, principalId, scopes, latencyMs }, 'grant.created'),
+      );
+    },
+    grantRevoked(event) {
+      const { grantId, revokedBy, cascadeCount, revokedByAgent } = event;
+      record(
+        event,
+        () => {
+          for (const [agent_id, rows] of revokedByAgent) instruments.grantsRevoked.add(rows, { agent_id });
+        },
+        () => logger.info({ grantId, revokedBy, cascadeCount }, 'grant.revoked'),
+      );
+    },
+    tokenExchanged(event) {
+      const { grantId, agentId } = event;
+      record(event, () => logger.info({ grantId, agentId }, 'token.exchanged'));
+    },
+    tokenRefreshed(event) {
+      const { grantId, agentId } = event;
+      record(event, () => logger.info({ grantId, agentId }, 'token.refreshed'));
+    },
+    tokenVerified(event) {
+      record(event, () => instruments.tokenVerifications.add(1, VALID));
+    },
+    tokenVerificationFailed({ reason, tokenId }) {
+      record(
+        null,
+        () => instruments.tokenVerifications.add(1, INVALID),
+        () => logger.warn({ reason, tokenId }, 'token.verification_failed'),
+      );
+    },
+    authorizeDenied(event) {
+      const { agentId, principalId, reason } = event;
+      record(event, () => logger.warn({ agentId, principalId, reason }, 'authorize.denied'));
+    },
+    consentDecided(event) {
+      const { decision, agentId, principalId } = event;
+      record(
+        event,
+        () => instruments.consentDecisions.add(1, { decision }),
+        () => logger.info({ decision, agentId, principalId }, 'consent.decided'),
+      );
+    },
+    rateLimitHit({ ip, endpoint, retryAfter }) {
+      record(
+        null,
+        () => instruments.rateLimited.add(1, { endpoint }),
+        () => logger.warn({ ip, endpoint, retryAfter }, 'rate_limit.hit'),
+      );
+    },
+    databaseConnectionError({ error, pool }) {
+      record(null, () => logger.error({ error, pool }, 'database.connection_error'));
+    },
+    requestFailed({ error, method, route }) {
+      record(null, () => logger.error({ method, route, error: describeError(error) }, 'request.failed'));
+    },
+    metricsCollectionFailed({ metric, error }) {
+      record(
+        null,
+        () => instruments.collectionErrors.add(1),
+        () => logger.warn({ metric, error: describeError(error) }, 'metrics.collection_failed'),
+      );
+    },
+  };
+}
+
+const VALID = { result: 'valid' };
+const INVALID = { result: 'invalid' };

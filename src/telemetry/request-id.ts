@@ -1,0 +1,14 @@
+import { type Context, context, createContextKey } from '@opentelemetry/api';
+
+// Kept in the OpenTelemetry context rather than in an AsyncLocalStorage of its own: one store to enter per request.
+const REQUEST_ID = createContextKey('grantex.request_id');
+
+/** Runs `fn`, and everything it awaits, with `requestId` in its context: every log line written there carries it. */
+export function withRequestId<T>(requestId: string, fn: () => T): T {
+  return context.with(context.active().setValue(REQUEST_ID, requestId), fn);
+}
+
+/** The request id of a context, `undefined` outside a request. */
+export function requestIdOf(of: Context): string | undefined {
+  return of.getValue(REQUEST_ID) as string | undefined;
+}
