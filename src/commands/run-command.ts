@@ -1,0 +1,15 @@
+import { ConfigError } from '../config.ts';
+
+/**
+ * Runs one command-line command: its output on stdout, a fault on stderr.
+ * Exit codes as for the service: 0 done, 78 bad configuration, 1 anything else.
+ */
+export async function runCommand(command: (print: (line: string) => void) => Promise<void>): Promise<void> {
+  try {
+    await command((line) => process.stdout.write(`${line}\n`));
+  } catch (error) {
+    const lines = error instanceof ConfigError ? error.faults : [error instanceof Error ? error.message : error];
+    process.stderr.write(lines.map((line) => `${line}\n`).join(''));
+    process.exitCode = error instanceof ConfigError ? 78 : 1;
+  }
+}

@@ -1,0 +1,133 @@
+import type { SpanContext } from '@opentelemetry/api';
+import postgres from 'postgres';
+import { unavailable } from '../errors.ts';
+import type { DatabaseTelemetry, Statement } from '../telemetry/database.ts';
+import { toServiceError } from './errors.ts';
+import { trackSockets } from './sockets.ts';
+
+export type { Statement } from '../telemetry/database.ts';
+export { describeStatement } from '../telemetry/database.ts';
+
+/** Something statements can be run on: the pool, or one transaction. */
+export interface Queryable {
+  /**
+   * Runs one statement; its values travel as parameters only.
+   * @param links spans of other requests that this statement also serves (batched lookups)
+   * @throws {ServiceError} SERVICE_UNAVAILABLE when the fault proves that nothing was committed; else the driver's error
+   */
+  rows<R>(statement: Statement, values: readonly unknown[], links?: readonly SpanContext[]): Promise<R[]>;
+}
+
+export interface Database extends Queryable {
+  /** Runs `work` in one transaction (READ COMMITTED); commits when it resolves, rolls back when it throws. */
+  transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
+  /** A connection of its own, so that health and gauges are not queued behind the requests. */
+  readonly side: Queryable;
+  /** Established connections by state. */
+  connections(): { used: number; idle: number };
+  /** Waits for statements under way, at most `timeoutMs`, then closes every connection. */
+  close(timeoutMs: number): Promise<void>;
+}
+
+export interface DatabaseOptions {
+  readonly url: string;
+  readonly poolMax: number;
+  readonly telemetry: DatabaseTelemetry;
+  /** A connection could not be made, or was lost. */
+  readonly onConnectionError: (error: Error, pool: string) => void;
+}
+
+/** Beyond this many waiting statements per connection a request is turned away at once instead of growing the queue. */
+const QUEUED_PER_CONNECTION = 100;
+const CONNECT_TIMEOUT_SECONDS = 2;
+const RETRY_SECONDS = 0.25;
+
+interface Pool extends Queryable {
+  readonly sql: postgres.Sql;
+  inFlight(): number;
+  open(): number;
+  close(timeoutMs: number): Promise<void>;
+}
+
+function createPool(name: string, max: number, options: DatabaseOptions): Pool {
+  const sockets = trackSockets((error) => options.onConnectionError(error, name));
+  // `socket` is missing from the driver's types. One statement at a time per connection: a slow one then delays no
+  // other, and what has not been sent is known not to have run.
+  const settings = {
+    max,
+    max_pipeline: 1,
+    connect_timeout: CONNECT_TIMEOUT_SECONDS,
+    backoff: () => RETRY_SECONDS,
+    onnotice() {},
+    socket: sockets.open,
+  };
+  const sql = postgres(options.url, settings as postgres.Options<Record<string, never>>);
+  let inFlight = 0;
+
+  return {
+    sql,
+    async rows<R>(statement: Statement, values: readonly unknown[], links?: readonly SpanContext[]): Promise<R[]> {
+      if (inFlight >= max * QUEUED_PER_CONNECTION) throw unavailable(new Error('too many waiting statements'));
+      inFlight++;
+      try {
+        return await run<R>(sql, options.telemetry, statement, values, links);
+      } finally {
+        inFlight--;
+      }
+    },
+    inFlight: () => inFlight,
+    open: sockets.count,
+    async close(timeoutMs) {
+      await sql.end({ timeout: timeoutMs / 1000 });
+      sockets.close();
+    },
+  };
+}
+
+async function run<R>(
+  sql: postgres.Sql | postgres.TransactionSql,
+  telemetry: DatabaseTelemetry,
+  statement: Statement,
+  values: readonly unknown[],
+  links?: readonly SpanContext[],
+): Promise<R[]> {
+  try {
+    // `unsafe` is the driver's name for "text and parameters apart": the text is a constant of a store.ts.
+    return await telemetry.statement(
+      statement,
+      () => sql.unsafe(statement.text, values as postgres.ParameterOrJSON<never>[], { prepare: true }) as unknown as Promise<R[]>,
+      links,
+    );
+  } catch (error) {
+    throw toServiceError(error, statement);
+  }
+}
+
+/** Opens the pools; connections are made when they are first needed, and again after they were lost. */
+export function openDatabase(options: DatabaseOptions): Database {
+  const main = createPool('main', options.poolMax, options);
+  const side = createPool('side', 1, options);
+  return {
+    rows: main.rows,
+    side,
+    async transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T> {
+      try {
+        const result = await main.sql.begin((tx) =>
+          work({ rows: (statement, values, links) => run(tx, options.telemetry, statement, values, links) }),
+        );
+        return result as T;
+      } catch (error) {
+        throw toServiceError(error, { readOnly: false });
+      }
+    },
+    connections() {
+      const open = main.open();
+      const used = Math.min(open, main.inFlight());
+      return { used, idle: open - used };
+    },
+    async close(timeoutMs) {
+      await Promise.all([main.close(timeoutMs), side.close(timeoutMs)]);
+    },
+  };
+}
+

@@ -1,0 +1,51 @@
+import postgres from 'postgres';
+import { ServiceError, unavailable } from '../errors.ts';
+
+/** The statement never left this process, or never reached a server. */
+const NOT_SENT = new Set([
+  'ECONNREFUSED',
+  'ENOENT',
+  'EACCES',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'CONNECT_TIMEOUT',
+  'CONNECTION_ENDED',
+]);
+/** The connection was lost with the statement under way: it may have been committed, or not. */
+const LOST = new Set(['CONNECTION_CLOSED', 'CONNECTION_DESTROYED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT']);
+/**
+ * SQLSTATE classes and codes with which the server says that it rolled the statement back and that it may go better
+ * later: connection, resources, operator intervention, serialization and deadlock.
+ */
+const ROLLED_BACK_FOR_NOW = /^(08|53|57|40001|40P01|55P03)/;
+
+export const isUniqueViolation = (error: unknown): boolean =>
+  error instanceof postgres.PostgresError && error.code === '23505';
+
+/** A row that the statement refers to was deleted by someone else at the same moment. */
+export const isForeignKeyViolation = (error: unknown): boolean =>
+  error instanceof postgres.PostgresError && error.code === '23503';
+
+const codeOf = (error: unknown): string =>
+  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+
+/** True when the fault is the connection's and not the statement's. */
+export const isConnectionError = (error: unknown): boolean => {
+  const code = codeOf(error);
+  return NOT_SENT.has(code) || LOST.has(code) || /^(08|57P0[123])/.test(code);
+};
+
+/**
+ * Database faults as the service answers them. 503 says "nothing was committed, try again", so it is kept for faults
+ * that prove it, and for reads; a write whose connection was lost half-way is a 500, because nobody knows.
+ */
+export function toServiceError(error: unknown, statement: { readOnly: boolean }): unknown {
+  if (error instanceof ServiceError) return error;
+  const code = codeOf(error);
+  if (NOT_SENT.has(code) || (error instanceof postgres.PostgresError && ROLLED_BACK_FOR_NOW.test(code)))
+    return unavailable(error);
+  if (LOST.has(code) && statement.readOnly) return unavailable(error);
+  return error;
+}

@@ -1,0 +1,81 @@
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import postgres from 'postgres';
+
+const DIRECTORY = new URL('./migrations/', import.meta.url);
+/** Any constant will do, as long as every version of this service uses the same one. */
+const LOCK_KEY = 4_917_205_113;
+
+interface Migration {
+  readonly name: string;
+  readonly text: string;
+  readonly checksum: string;
+}
+
+function readMigrations(): Migration[] {
+  return readdirSync(DIRECTORY)
+    .filter((name) => /^\d{4}_[a-z0-9_]+\.sql$/.test(name))
+    .sort()
+    .map((name) => {
+      const text = readFileSync(new URL(name, DIRECTORY), 'utf8');
+      return { name, text, checksum: createHash('sha256').update(text).digest('hex') };
+    });
+}
+
+/** One connection, no prepared statements: works through PgBouncer, and a migration file may hold many statements. */
+function connect(databaseUrl: string): postgres.Sql {
+  return postgres(databaseUrl, { max: 1, prepare: false, fetch_types: false, connect_timeout: 10, onnotice() {} });
+}
+
+function pending(migrations: Migration[], ledger: readonly { name: string; checksum: string }[]): Migration[] {
+  const known = new Map(ledger.map((row) => [row.name, row.checksum]));
+  for (const { name, checksum } of migrations)
+    if (known.has(name) && known.get(name) !== checksum)
+      throw new Error(`migration ${name} was changed after it had been applied`);
+  return migrations.filter(({ name }) => !known.has(name));
+}
+
+/**
+ * Brings the database to the newest schema. All pending migrations are one transaction under an advisory lock, so two
+ * replicas that start at once apply each of them exactly once, and a failure leaves the schema as it was.
+ * @returns the names that this call applied, in order
+ * @throws when a migration fails, or when one that was applied earlier has been edited since
+ */
+export async function migrate(databaseUrl: string): Promise<{ applied: string[] }> {
+  const sql = connect(databaseUrl);
+  try {
+    return await sql.begin(async (tx) => {
+      await tx`select pg_advisory_xact_lock(${LOCK_KEY})`;
+      await tx`create table if not exists schema_migrations (
+        name text primary key, checksum text not null, applied_at timestamptz not null default now())`;
+      const ledger = await tx<{ name: string; checksum: string }[]>`select name, checksum from schema_migrations`;
+      const todo = pending(readMigrations(), ledger);
+      for (const { name, text, checksum } of todo) {
+        await tx.unsafe(text);
+        await tx`insert into schema_migrations (name, checksum) values (${name}, ${checksum})`;
+      }
+      return { applied: todo.map(({ name }) => name) };
+    });
+  } finally {
+    await sql.end({ timeout: 5 });
+  }
+}
+
+/**
+ * For a start without migrations (`MIGRATE_ON_START=false`): the schema must already be the newest.
+ * @throws naming the migrations that are missing
+ */
+export async function assertMigrated(databaseUrl: string): Promise<void> {
+  const sql = connect(databaseUrl);
+  try {
+    const [table] = await sql<{ found: boolean }[]>`select to_regclass('schema_migrations') is not null as found`;
+    const ledger = table?.found
+      ? await sql<{ name: string; checksum: string }[]>`select name, checksum from schema_migrations`
+      : [];
+    const missing = pending(readMigrations(), ledger).map(({ name }) => name);
+    if (missing.length > 0)
+      throw new Error(`the database lacks ${missing.join(', ')}: run "npm run migrate", or set MIGRATE_ON_START=true`);
+  } finally {
+    await sql.end({ timeout: 5 });
+  }
+}

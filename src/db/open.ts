@@ -1,0 +1,25 @@
+import type { Config } from '../config.ts';
+
+/** Where the database is, and how to let go of it: `close` stops the embedded one and does nothing otherwise. */
+export interface OpenDatabase {
+  readonly url: string;
+  readonly embedded: boolean;
+  /** Settles when the embedded database has ended, asked or not; never for an external one. */
+  readonly exited: Promise<unknown>;
+  close(): Promise<void>;
+}
+
+/**
+ * The database of this configuration: DATABASE_URL, or the embedded PostgreSQL in DATA_DIR, started.
+ * @throws when the embedded one cannot start (its directory in use, no binaries for this platform, …)
+ */
+export async function openDatabaseUrl(
+  config: Pick<Config, 'databaseUrl' | 'dataDir'>,
+  onLog?: (line: string) => void,
+): Promise<OpenDatabase> {
+  if (config.databaseUrl !== null)
+    return { url: config.databaseUrl, embedded: false, exited: new Promise(() => undefined), close: async () => undefined };
+  const { startEmbeddedDatabase } = await import('./embedded.ts');
+  const database = await startEmbeddedDatabase({ dataDir: config.dataDir, ...(onLog && { onLog }) });
+  return { url: database.url, embedded: true, exited: database.exited, close: () => database.stop() };
+}

@@ -1,0 +1,26 @@
+import type { ErrorRequestHandler, RequestHandler } from 'express';
+import { notFound } from '../errors.ts';
+import type { Events } from '../telemetry/events.ts';
+import { toPublicError } from './public-error.ts';
+import { send } from './reply.ts';
+import { requestIdOf } from './request-context.ts';
+
+/** Every path that no endpoint has. */
+export const unknownPath: RequestHandler = () => {
+  throw notFound('Path');
+};
+
+/** The only place where an error becomes an HTTP answer: one envelope, closed codes, and no word of what went wrong inside. */
+export function errorHandler(events: Events): ErrorRequestHandler {
+  return (error, req, res, _next) => {
+    const { status, code, message, cause } = toPublicError(error);
+    if (status >= 500) events.requestFailed({ error: cause ?? error, status });
+    // The rest of a body that nobody will read would hold up the next request on this connection.
+    const unread = !req.complete && { connection: 'close' };
+    send(req, res, {
+      status,
+      json: { message, code, requestId: requestIdOf(res) },
+      headers: { ...unread, ...(status === 401 && { 'www-authenticate': 'Bearer' }) },
+    });
+  };
+}

@@ -1,0 +1,25 @@
+import { type TProperties, Type } from 'typebox';
+
+const PAGE_SIZE = { default: 20, max: 100 };
+const MAX_PAGE = 1_000_000;
+
+/** The query of a list: its filters plus `page` and `pageSize`. */
+export const pageQuery = <P extends TProperties>(filters: P) =>
+  Type.Object({
+    ...filters,
+    page: Type.Integer({ minimum: 1, maximum: MAX_PAGE, default: 1 }),
+    pageSize: Type.Integer({ minimum: 1, default: PAGE_SIZE.default }),
+  });
+
+/** Row numbers of a page; a page size over the greatest one is cut to it. */
+export interface Page {
+  readonly page: number;
+  readonly pageSize: number;
+  readonly limit: number;
+  readonly offset: number;
+}
+
+export function pageOf(query: { page: number; pageSize: number }): Page {
+  const pageSize = Math.min(query.pageSize, PAGE_SIZE.max);
+  return { page: query.page, pageSize, limit: pageSize, offset: (query.page - 1) * pageSize };
+}

@@ -1,0 +1,33 @@
+import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
+import type { Static, TSchema } from 'typebox';
+import { badRequest } from '../errors.ts';
+
+/** Checks a value against its schema and gives it back typed, with defaults filled in. */
+export type Validator<S extends TSchema> = (value: unknown) => Static<S>;
+
+const settings = { strict: false, useDefaults: true, allErrors: false } as const;
+const bodies = new Ajv2020(settings);
+/** Query members arrive as text: decimal numbers and true/false are read as what they say. */
+const queries = new Ajv2020({ ...settings, coerceTypes: true });
+
+/**
+ * Compiles a schema once.
+ * @param where names the part of the request in messages; `query` reads numbers and booleans from text
+ * @returns a validator that throws BAD_REQUEST naming the member at fault, never its value
+ */
+export function compileValidator<S extends TSchema>(schema: S, where: 'body' | 'query'): Validator<S> {
+  const check = (where === 'query' ? queries : bodies).compile<Static<S>>(schema);
+  return (value) => {
+    if (check(value)) return value;
+    throw badRequest(explain(check.errors?.[0], where));
+  };
+}
+
+function explain(error: ErrorObject | undefined, where: string): string {
+  if (!error) return `The ${where} is not valid`;
+  const missing = error.keyword === 'required' ? `/${error.params['missingProperty']}` : '';
+  const member = `${error.instancePath}${missing}`.slice(1).replaceAll('/', '.');
+  if (missing) return `${member} is required`;
+  // Ajv's messages speak of the schema ("must be string"), never of the value.
+  return `${member || `The ${where}`} ${error.message ?? 'is not valid'}`;
+}

@@ -1,0 +1,20 @@
+import { randomBytes } from 'node:crypto';
+import { ulid } from 'ulid';
+
+export type IdPrefix = 'dev' | 'ag' | 'areq' | 'grnt' | 'tok' | 'alog';
+
+/** Where identifiers and secrets come from; injected, so that a test can hold them still. */
+export interface Ids {
+  /**
+   * A new identifier: prefix and ULID. Its 80 random bits are fresh each time (not the monotonic ULID variant, whose
+   * next value can be guessed), because the id of an authorization request is a secret until it is decided.
+   */
+  next(prefix: IdPrefix, now: number): string;
+  /** `bytes` of cryptographic randomness as base64url. */
+  secret(bytes: number): string;
+}
+
+export const systemIds: Ids = {
+  next: (prefix, now) => `${prefix}_${ulid(now)}`,
+  secret: (bytes) => randomBytes(bytes).toString('base64url'),
+};
