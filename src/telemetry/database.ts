@@ -21,14 +21,14 @@ export interface StatementDescription {
 }
 
 /** A statement with its attribute objects made ready, for the hot path. Made by `describeStatement`. */
-export interface DescribedStatement extends StatementDescription {
+export interface Statement extends StatementDescription {
   readonly spanName: string;
   readonly spanAttributes: Attributes;
   readonly metricAttributes: Attributes;
 }
 
 /** Prepares a statement's telemetry. Call it once per statement, not once per execution. */
-export function describeStatement(statement: StatementDescription): DescribedStatement {
+export function describeStatement(statement: StatementDescription): Statement {
   const { operation, collection, name, text } = statement;
   const summary = `${operation} ${collection}`;
   return {
@@ -52,7 +52,7 @@ export interface DatabaseTelemetry {
    * `run` returns or throws. A batch that serves several requests names their spans in `links`.
    */
   statement<T>(
-    statement: DescribedStatement,
+    statement: Statement,
     links: readonly SpanContext[] | undefined,
     run: () => Promise<T>,
   ): Promise<T>;
