@@ -16,7 +16,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { EmbeddedDatabaseError, errorCode } from './embedded-error.ts';
+import { cannotBecome, EmbeddedDatabaseError, errorCode } from './embedded-error.ts';
 import { SupervisedProcess } from './embedded-process.ts';
 
 /** The one role of the embedded database, a superuser of it. */
@@ -162,10 +162,14 @@ async function initdb(cwd: string, options: InitOptions): Promise<void> {
     throw new EmbeddedDatabaseError(`the database cannot be created: ${said.join('; ') || (signal ?? code)}`);
 }
 
-function giveTo(path: string, user: User): void {
-  for (const entry of readdirSync(path, { recursive: true, encoding: 'utf8' }))
-    lchownSync(join(path, entry), user.uid, user.gid);
-  chownSync(path, user.uid, user.gid);
+function giveTo(path: string, { uid, gid }: User): void {
+  try {
+    for (const entry of readdirSync(path, { recursive: true, encoding: 'utf8' }))
+      lchownSync(join(path, entry), uid, gid);
+    chownSync(path, uid, gid);
+  } catch (cause) {
+    throw errorCode(cause) === 'EPERM' ? cannotBecome(uid, cause) : cause;
+  }
 }
 
 function syncDirectory(path: string): void {

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { constants } from 'node:os';
 import { createInterface } from 'node:readline';
-import { EmbeddedDatabaseError, errorCode } from './embedded-error.ts';
+import { cannotBecome, EmbeddedDatabaseError, errorCode } from './embedded-error.ts';
 
 /** How a program ended. */
 export interface Exit {
@@ -21,13 +21,13 @@ exec 5>&2 2>/dev/null
 "$@" </dev/null 2>&5 4<&- 5>&- &
 database=$!
 watch() {
-  nap=
-  trap '[ -z "$nap" ] || kill "$nap"; exit 0' TERM
   read -r end_of_service <&4
   kill -INT "$database"
-  sleep 5 4<&- &
-  nap=$!
-  wait "$nap"
+  left=50
+  while [ "$left" -gt 0 ] && kill -0 "$database"; do
+    sleep 0.1 4<&-
+    left=$((left - 1))
+  done
   kill -QUIT "$database"
 }
 watch 3<&- 5>&- >/dev/null &
@@ -136,9 +136,6 @@ function asExit(code: number | null, signal: string | null): Exit {
 }
 
 function cannotStart(cause: Error, uid: number | undefined): EmbeddedDatabaseError {
-  const reason =
-    errorCode(cause) === 'EPERM' && uid !== undefined
-      ? `PostgreSQL refuses to run as root, and this process may not change to uid ${uid}: run the service as an unprivileged user, or set DATABASE_URL`
-      : `/bin/sh cannot be started (${cause.message})`;
-  return new EmbeddedDatabaseError(reason, { cause });
+  if (errorCode(cause) === 'EPERM' && uid !== undefined) return cannotBecome(uid, cause);
+  return new EmbeddedDatabaseError(`/bin/sh cannot be started (${cause.message})`, { cause });
 }

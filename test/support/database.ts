@@ -1,0 +1,39 @@
+import { randomBytes } from 'node:crypto';
+import postgres from 'postgres';
+import { inject } from 'vitest';
+import { TEMPLATE, withDatabaseName } from './database-url.ts';
+
+/** A migrated, empty database that belongs to one test or test file. */
+export interface TestDatabase {
+  readonly url: string;
+  /** For looking at rows beside the code under test. */
+  readonly sql: postgres.Sql;
+  /** Closes `sql` and drops the database, ending whatever connections the code under test left open. */
+  drop(): Promise<void>;
+}
+
+/** Clones the template; safe to call from many test files at once. */
+export async function createTestDatabase(): Promise<TestDatabase> {
+  const adminUrl = inject('databaseUrl');
+  const name = `test_${randomBytes(8).toString('hex')}`;
+  await asAdmin(adminUrl, (admin) => admin`create database ${admin(name)} template ${admin(TEMPLATE)}`);
+  const url = withDatabaseName(adminUrl, name);
+  const sql = postgres(url, { max: 2, onnotice: () => undefined });
+  return {
+    url,
+    sql,
+    drop: async () => {
+      await sql.end({ timeout: 1 });
+      await asAdmin(adminUrl, (admin) => admin`drop database if exists ${admin(name)} with (force)`);
+    },
+  };
+}
+
+async function asAdmin(url: string, work: (admin: postgres.Sql) => PromiseLike<unknown>): Promise<void> {
+  const admin = postgres(url, { max: 1, onnotice: () => undefined });
+  try {
+    await work(admin);
+  } finally {
+    await admin.end();
+  }
+}

@@ -1,0 +1,52 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import postgres from 'postgres';
+import type { TestProject } from 'vitest/node';
+import { startEmbeddedDatabase } from '../../src/db/embedded.ts';
+import { migrate } from '../../src/db/migrate.ts';
+import { TEMPLATE, withDatabaseName } from './database-url.ts';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** A superuser's URL of the one PostgreSQL of this run; tests take databases of their own from `createTestDatabase`. */
+    databaseUrl: string;
+  }
+}
+
+/** One PostgreSQL for the whole run, with a migrated template that each test database is cloned from. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'grantex-test-'));
+  const lines: string[] = [];
+  const database = await startEmbeddedDatabase({
+    dataDir,
+    durable: false,
+    onLog: (line) => lines.push(line),
+  });
+  const teardown = async () => {
+    await database.stop();
+    await rm(dataDir, { recursive: true, force: true });
+  };
+  try {
+    await makeTemplate(database.url);
+  } catch (error) {
+    await teardown();
+    throw new Error(`the template database cannot be made; PostgreSQL said: ${lines.join('\n')}`, {
+      cause: error,
+    });
+  }
+  project.provide('databaseUrl', database.url);
+  return teardown;
+}
+
+async function makeTemplate(adminUrl: string): Promise<void> {
+  const admin = postgres(adminUrl, { max: 1 });
+  try {
+    await admin`create database ${admin(TEMPLATE)}`;
+    await migrate(withDatabaseName(adminUrl, TEMPLATE));
+    // A database with open connections cannot be cloned, so nobody may connect to this one by accident.
+    await admin`alter database ${admin(TEMPLATE)} with is_template true allow_connections false`;
+  } finally {
+    await admin.end();
+  }
+}
