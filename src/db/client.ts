@@ -5,8 +5,6 @@ import type { DatabaseTelemetry, Statement } from '../telemetry/database.ts';
 import { toServiceError } from './errors.ts';
 import { trackSockets } from './sockets.ts';
 
-export type { Statement } from '../telemetry/database.ts';
-export { describeStatement } from '../telemetry/database.ts';
 
 /** Something statements can be run on: the pool, or one transaction. */
 export interface Queryable {
@@ -95,11 +93,11 @@ async function run<R>(
     // `unsafe` is the driver's name for "text and parameters apart": the text is a constant of a store.ts.
     return await telemetry.statement(
       statement,
-      () => sql.unsafe(statement.text, values as postgres.ParameterOrJSON<never>[], { prepare: true }) as unknown as Promise<R[]>,
       links,
+      async () => Array.from(await sql.unsafe(statement.text, values as postgres.ParameterOrJSON<never>[], { prepare: true })) as R[],
     );
   } catch (error) {
-    throw toServiceError(error, statement);
+    throw toServiceError(error, { readOnly: statement.operation === 'SELECT' });
   }
 }
 

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Request as ExpressRequest, RequestHandler } from 'express';
 import { type Static, type TObject, type TSchema, Type } from 'typebox';
 import type { LimiterName } from '../config.ts';
+import type { Developer } from '../developers/store.ts';
 import { notFound } from '../errors.ts';
 import type { AttemptKind, Attempts } from '../telemetry/attempts.ts';
 import type { Events } from '../telemetry/events.ts';
@@ -13,12 +14,6 @@ import { type Reply, send } from './reply.ts';
 import { toPublicError } from './public-error.ts';
 import { compileValidator, type Validator } from './validate.ts';
 
-/** The developer in whose name a request is made. */
-export interface Caller {
-  readonly id: string;
-  readonly mode: 'live' | 'sandbox';
-}
-
 /**
  * Who may call:
  * - `public`: anyone; an Authorization header is ignored;
@@ -28,7 +23,7 @@ export interface Caller {
 export type Access = 'public' | 'developer' | 'joined';
 
 type AccessInput<A extends Access> = A extends 'developer'
-  ? { readonly developer: Caller }
+  ? { readonly developer: Developer; readonly keyHash: Buffer }
   : A extends 'joined'
     ? { readonly keyHash: Buffer }
     : unknown;
@@ -78,7 +73,7 @@ export interface ServeDeps {
   /** Tells the HTTP instrumentation which template a request matched. */
   readonly setRoute: (template: string) => void;
   /** @throws UNAUTHORIZED for an unknown key */
-  readonly authenticate: (keyHash: Buffer) => Promise<Caller>;
+  readonly authenticate: (keyHash: Buffer) => Promise<Developer>;
 }
 
 const NOTHING = Type.Object({});
@@ -142,7 +137,7 @@ async function answer(
   raw: Raw,
   agentIs: (agentId: string) => void,
 ): Promise<Reply> {
-  const { req, res, keyHash } = raw;
+  const { req, keyHash } = raw;
   const developer = keyHash && definition.access === 'developer' ? await deps.authenticate(keyHash) : undefined;
   const parts = await parse(definition, deps, raw).catch(async (error: unknown) => {
     // A wrong key is told before a wrong body, also where the key would have been looked up with the work itself.

@@ -14,7 +14,7 @@ export const unknownPath: RequestHandler = () => {
 export function errorHandler(events: Events): ErrorRequestHandler {
   return (error, req, res, _next) => {
     const { status, code, message, cause } = toPublicError(error);
-    if (status >= 500) events.requestFailed({ error: cause ?? error, status });
+    if (status >= 500) events.requestFailed({ error: cause ?? error, method: req.method, route: req.route?.path });
     // The rest of a body that nobody will read would hold up the next request on this connection.
     const unread = !req.complete && { connection: 'close' };
     send(req, res, {

@@ -17,7 +17,8 @@ export type VerificationFailure =
   | 'expired'
   | 'revoked'
   | 'not_found'
-  | 'other_developer';
+  | 'other_developer'
+  | 'agent_suspended';
 
 interface GrantIds {
   readonly grantId: string;

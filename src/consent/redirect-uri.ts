@@ -1,0 +1,46 @@
+export { withQuery } from './assets/with-query.js';
+
+const MAX_LENGTH = 2048;
+
+/**
+ * Schemes that a browser or an operating system answers itself: script, local content, network protocols, and handlers
+ * that act on the rest of the URL. A code must never be handed to one of them.
+ */
+const FOREIGN_SCHEMES = new Set(
+  `about acap afp aim android-app apt blob callto cid content data dav dns facetime facetime-audio feed file filesystem
+  finger ftp ftps geo git gopher help hcp imap im intent ipp irc ircs itms jar javascript ldap ldaps livescript magnet
+  mailto maps market mid mms mocha news nfs nntp opaquelocktoken pop res resource rsync rtsp search sftp shell shttp sip
+  sips skype smb sms smsto snmp ssh steam stun svn tag tel telnet tftp turn urn vbscript view-source vnc wais ws wss
+  wyciwyg xmpp`.split(/\s+/),
+);
+const FOREIGN_FAMILIES =
+  /^(?:chrome|devtools|edge|firefox|microsoft|moz|ms|opera|safari|search|webkit)(?:$|-)|-ms$|-extension$/;
+
+/** RFC 3986 characters only. The URL parser strips tabs and line ends and turns backslashes: `java\nscript:` must not get there. */
+const URI_CHARACTERS = /^[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9\-._~:/?[\]@!$&'()*+,;=%]*$/;
+
+/**
+ * Reads a redirect URI: `http`, `https`, or a private-use scheme (RFC 8252 §7.1, RFC 7595 §3.8); null for all else.
+ *
+ * Absolute, at most 2048 characters, no fragment (RFC 6749 §3.1.2), no user information, a host for http(s).
+ * A private-use scheme should be a reversed domain name; one without a dot is accepted because installed apps use them,
+ * unless browsers or operating systems give it a meaning (`javascript:`, `data:`, `mailto:`…).
+ */
+export function parseRedirectUri(text: string): URL | null {
+  if (text.length > MAX_LENGTH || !URI_CHARACTERS.test(text)) return null;
+  const url = URL.parse(text);
+  if (!url || url.username || url.password || /^[^/?]*\/\/[^/?]*@/.test(text)) return null;
+  if (url.protocol === 'http:' || url.protocol === 'https:')
+    // The parser also takes `https:host` and `https:///host`; not everything that compares such URIs later does.
+    return /^https?:\/\/[^/]/i.test(text) ? url : null;
+  const scheme = url.protocol.slice(0, -1);
+  if (scheme.includes('.')) return url;
+  return FOREIGN_SCHEMES.has(scheme) || FOREIGN_FAMILIES.test(scheme) ? null : url;
+}
+
+/**
+ * Where a redirect URI leads, in a form for people: host and port (an internationalised name as ASCII, so that a look-alike
+ * shows), or the private-use scheme of an app.
+ */
+export const redirectHost = (url: URL): string =>
+  url.protocol === 'http:' || url.protocol === 'https:' ? url.host : url.protocol.slice(0, -1);

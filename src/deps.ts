@@ -1,0 +1,20 @@
+import type { Clock } from './clock.ts';
+import type { Config } from './config.ts';
+import type { Database } from './db/client.ts';
+import type { Ids } from './ids.ts';
+import type { KeyRing } from './keys/key-ring.ts';
+import type { Telemetry } from './telemetry/telemetry.ts';
+
+/** What use cases work with. Everything that touches the world outside is in here, so that tests can put it together. */
+export interface Deps {
+  readonly config: Config;
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly keys: KeyRing;
+  readonly telemetry: Telemetry;
+  /** Base of the URLs that are given out, without a trailing slash; known once the service listens. */
+  baseUrl(): string;
+  /** `iss` of grant tokens. */
+  issuer(): string;
+}

@@ -1,0 +1,61 @@
+import { Type } from 'typebox';
+import type { Deps } from '../deps.ts';
+import { type Endpoint, endpoint } from '../http/endpoint.ts';
+import { created, ok } from '../http/reply.ts';
+import { Name, Timestamp } from '../http/schemas.ts';
+import { rotateKey } from './rotate-key.ts';
+import { signUp } from './sign-up.ts';
+import type { Developer } from './store.ts';
+
+const Mode = Type.Enum(['live', 'sandbox']);
+const Email = Type.String({ maxLength: 254, pattern: '^[^@\\s]+@[^@\\s]+$' });
+const DeveloperView = {
+  developerId: Type.String(),
+  name: Type.String(),
+  email: Type.Union([Type.String(), Type.Null()]),
+  mode: Mode,
+  createdAt: Timestamp,
+};
+
+const view = ({ id, name, email, mode, createdAt }: Developer) => ({ developerId: id, name, email, mode, createdAt });
+
+export const developerRoutes = (deps: Deps): Endpoint[] => [
+  ...(deps.config.signupEnabled ? [signUpRoute(deps)] : []),
+  endpoint({
+    method: 'get',
+    path: '/v1/me',
+    summary: 'The developer of the API key',
+    access: 'developer',
+    limit: 'api',
+    responses: { 200: Type.Object({ ...DeveloperView, plan: Type.String() }) },
+    handle: async ({ developer }) => ok({ ...view(developer), plan: developer.plan }),
+  }),
+  endpoint({
+    method: 'post',
+    path: '/v1/keys/rotate',
+    summary: 'Replace the API key; the old one stops working at once',
+    access: 'developer',
+    limit: 'api',
+    responses: { 200: Type.Object({ apiKey: Type.String(), rotatedAt: Timestamp }) },
+    handle: async ({ developer, keyHash }) => ok(await rotateKey(deps, developer, keyHash)),
+  }),
+];
+
+const signUpRoute = (deps: Deps): Endpoint =>
+  endpoint({
+    method: 'post',
+    path: '/v1/signup',
+    summary: 'Create a developer; the API key is shown once',
+    access: 'public',
+    limit: 'signup',
+    body: Type.Object({
+      name: Name,
+      email: Type.Optional(Type.Union([Email, Type.Null()])),
+      mode: Type.Optional(Mode),
+    }),
+    responses: { 201: Type.Object({ ...DeveloperView, apiKey: Type.String() }) },
+    handle: async ({ body: { name, email = null, mode = 'live' } }) => {
+      const { developer, apiKey } = await signUp(deps, { name, email, mode });
+      return created({ ...view(developer), apiKey });
+    },
+  });

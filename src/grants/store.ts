@@ -1,0 +1,168 @@
+import type { Queryable } from '../db/client.ts';
+import { describeStatement } from '../telemetry/database.ts';
+import type { RevokedBy } from '../telemetry/events.ts';
+
+export type GrantStatus = 'active' | 'revoked' | 'expired';
+
+export interface Grant {
+  readonly id: string;
+  readonly agentId: string;
+  readonly principalId: string;
+  readonly developerId: string;
+  readonly scopes: readonly string[];
+  readonly status: GrantStatus;
+  readonly issuedAt: Date;
+  readonly expiresAt: Date;
+  readonly revokedAt: Date | null;
+  readonly parentGrantId: string | null;
+  readonly delegationDepth: number;
+}
+
+/** A grant that has run out reads `expired` although no job has touched it; $2 is the time of reading. */
+const STATUS = `case when status = 'revoked' then 'revoked' when expires_at <= $2 then 'expired' else 'active' end`;
+const COLUMNS = `id, agent_id as "agentId", principal_id as "principalId", developer_id as "developerId", scopes,
+  ${STATUS} as status, issued_at as "issuedAt", expires_at as "expiresAt", revoked_at as "revokedAt",
+  parent_grant_id as "parentGrantId", delegation_depth as "delegationDepth"`;
+
+const byId = describeStatement({
+  operation: 'SELECT',
+  collection: 'grants',
+  name: 'grants.by_id',
+  text: `select ${COLUMNS} from grants where developer_id = $1 and id = $3`,
+});
+
+export async function grantById(db: Queryable, developerId: string, id: string, now: Date): Promise<Grant | undefined> {
+  const [grant] = await db.rows<Grant>(byId, [developerId, now, id]);
+  return grant;
+}
+
+export interface GrantFilter {
+  readonly agentId?: string | undefined;
+  readonly principalId?: string | undefined;
+  readonly status?: GrantStatus | undefined;
+}
+
+/** One text for each set of filters, so that each can use its own index. */
+const FILTERS = [0, 1, 2, 3].map((bits) => {
+  const conditions = [
+    'developer_id = $1',
+    bits & 1 ? 'agent_id = $3' : '$3::text is null',
+    bits & 2 ? 'principal_id = $4' : '$4::text is null',
+    `($5::text is null or ${STATUS} = $5)`,
+  ].join(' and ');
+  return {
+    page: describeStatement({
+      operation: 'SELECT',
+      collection: 'grants',
+      name: `grants.page_${bits}`,
+      text: `select ${COLUMNS} from grants where ${conditions} order by issued_at desc, id desc limit $6 offset $7`,
+    }),
+    count: describeStatement({
+      operation: 'SELECT',
+      collection: 'grants',
+      name: `grants.count_${bits}`,
+      text: `select count(*)::int as total from grants where ${conditions}`,
+    }),
+  };
+});
+
+/** Newest first. */
+export async function listGrants(
+  db: Queryable,
+  developerId: string,
+  filter: GrantFilter,
+  page: { limit: number; offset: number },
+  now: Date,
+): Promise<{ grants: Grant[]; total: number }> {
+  const { agentId = null, principalId = null, status = null } = filter;
+  const statements = FILTERS[(agentId === null ? 0 : 1) + (principalId === null ? 0 : 2)];
+  if (!statements) throw new Error('no such set of filters');
+  const values = [developerId, now, agentId, principalId, status];
+  const [grants, counts] = await Promise.all([
+    db.rows<Grant>(statements.page, [...values, page.limit, page.offset]),
+    db.rows<{ total: number }>(statements.count, values),
+  ]);
+  return { grants, total: counts[0]?.total ?? 0 };
+}
+
+const countActive = describeStatement({
+  operation: 'SELECT',
+  collection: 'grants',
+  name: 'grants.count_active',
+  text: `select count(*)::int as total from grants where status = 'active' and expires_at > $1`,
+});
+
+/** Grants that are active and not expired, of all developers. */
+export async function countActiveGrants(db: Queryable, now: Date): Promise<number> {
+  const [row] = await db.rows<{ total: number }>(countActive, [now]);
+  return row?.total ?? 0;
+}
+
+// Revocation first locks the roots of the trees it touches, and delegation holds a share lock on its root: so no child
+// can be added to a tree between the moment when its members are collected and the moment when they are revoked.
+const lockRoots = describeStatement({
+  operation: 'SELECT',
+  collection: 'grants',
+  name: 'grants.lock_roots',
+  text: `select id from grants
+    where id in (select root_grant_id from grants where developer_id = $1 and (id = $2 or agent_id = $3))
+    order by id for no key update`,
+});
+
+const revokeTrees = describeStatement({
+  operation: 'UPDATE',
+  collection: 'grants',
+  name: 'grants.revoke_trees',
+  text: `with recursive tree as (
+      select id from grants where developer_id = $1 and (id = $2 or agent_id = $3) and status = 'active'
+      union
+      select child.id from grants child join tree on child.parent_grant_id = tree.id
+    )
+    update grants set status = 'revoked', revoked_at = $4, revoked_by = $5
+    from tree where grants.id = tree.id and grants.status = 'active'
+    returning grants.id, grants.agent_id as "agentId", grants.parent_grant_id as "parentGrantId"`,
+});
+
+export interface RevokedRow {
+  readonly id: string;
+  readonly agentId: string;
+  readonly parentGrantId: string | null;
+}
+
+/**
+ * Revokes one grant, or all of one agent, with every descendant. To be run in a transaction.
+ * @returns the rows that went from active to revoked; none when there was nothing to revoke
+ */
+export async function revokeGrantTrees(
+  tx: Queryable,
+  target: { developerId: string; grantId?: string; agentId?: string; now: Date; revokedBy: RevokedBy },
+): Promise<RevokedRow[]> {
+  const { developerId, grantId = null, agentId = null, now, revokedBy } = target;
+  await tx.rows(lockRoots, [developerId, grantId, agentId]);
+  return tx.rows(revokeTrees, [developerId, grantId, agentId, now, revokedBy]);
+}
+
+const tally = describeStatement({
+  operation: 'INSERT',
+  collection: 'removed_grants',
+  name: 'grants.tally_removed',
+  text: `insert into removed_grants (agent_id, developer_id, removed_at, consented, delegated, revoked)
+    select $2, $1, $3, count(*) filter (where parent_grant_id is null), count(*) filter (where parent_grant_id is not null),
+      count(*) filter (where status = 'revoked')
+    from grants where developer_id = $1 and agent_id = $2`,
+});
+const remove = describeStatement({
+  operation: 'DELETE',
+  collection: 'grants',
+  name: 'grants.remove_of_agent',
+  text: 'delete from grants where developer_id = $1 and agent_id = $2',
+});
+
+/** Removes an agent's grants with their tokens, and notes how many there were: the counters must stay explainable. */
+export async function removeGrantsOfAgent(
+  tx: Queryable,
+  target: { developerId: string; agentId: string; now: Date },
+): Promise<void> {
+  await tx.rows(tally, [target.developerId, target.agentId, target.now]);
+  await tx.rows(remove, [target.developerId, target.agentId]);
+}

@@ -1,0 +1,18 @@
+import { Type } from 'typebox';
+
+/** Shapes that several rooms share. Lengths bound what a row, a log line and a token can grow to. */
+export const Timestamp = Type.String({ format: 'date-time', description: 'ISO 8601, UTC' });
+export const Name = Type.String({ minLength: 1, maxLength: 200 });
+/** Identifiers are opaque on input: a malformed one is merely unknown. */
+export const Id = Type.String({ minLength: 1, maxLength: 128 });
+export const PrincipalId = Type.String({ minLength: 1, maxLength: 512 });
+export const Scope = Type.String({ minLength: 1, maxLength: 256 });
+export const Scopes = Type.Array(Scope, { maxItems: 100 });
+export const SomeScopes = Type.Array(Scope, { minItems: 1, maxItems: 100 });
+/** A JWT or another opaque credential; the body limit bounds it. */
+export const Credential = Type.String({ minLength: 1, maxLength: 16_384 });
+export const Duration = Type.String({
+  pattern: '^[1-9][0-9]{0,8}[smhd]$',
+  description: '<n>s, <n>m, <n>h or <n>d; at most ten years',
+  examples: ['24h'],
+});

@@ -1,0 +1,51 @@
+import { randomBytes } from 'node:crypto';
+import { exportJWK, generateKeyPair } from 'jose';
+import type { Queryable } from '../db/client.ts';
+import type { Sealer } from './sealing.ts';
+import { insertKey, lockKeys, publishedKeys, type StoredKey } from './store.ts';
+
+/** What a fresh replica or a client's cached JWKS may lag behind: the contract's 60 s and as much again. */
+export const PUBLISH_BEFORE_SIGNING_MS = 120_000;
+
+interface KeyMaterial {
+  readonly db: { transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T> };
+  readonly sealer: Sealer;
+  readonly now: number;
+}
+
+/** The first signing key of a database, which may sign at once; of many replicas that start together, one creates it. */
+export async function ensureKey({ db, sealer, now }: KeyMaterial): Promise<void> {
+  const key = await newKey(sealer, now, now);
+  await db.transaction(async (tx) => {
+    await lockKeys(tx);
+    if ((await publishedKeys(tx, new Date(now))).length === 0) await insertKey(tx, key);
+  });
+}
+
+/**
+ * Adds a key that is published at once and signs two minutes later, so that every verifier has seen it by then. The
+ * key before it stays published until the last token it signed has expired.
+ */
+export async function rotateKeys({ db, sealer, now }: KeyMaterial): Promise<StoredKey> {
+  const key = await newKey(sealer, now, now + PUBLISH_BEFORE_SIGNING_MS);
+  await db.transaction(async (tx) => {
+    await lockKeys(tx);
+    await insertKey(tx, key);
+  });
+  return key;
+}
+
+async function newKey(sealer: Sealer, now: number, signsFrom: number): Promise<StoredKey> {
+  const { publicKey, privateKey } = await generateKeyPair('RS256', { modulusLength: 2048, extractable: true });
+  const kid = randomBytes(12).toString('base64url');
+  const { n, e } = await exportJWK(publicKey);
+  if (!n || !e) throw new Error('an RSA key without modulus or exponent');
+  return {
+    kid,
+    publicJwk: { kty: 'RSA', alg: 'RS256', use: 'sig', kid, n, e },
+    sealedPrivate: sealer.seal(JSON.stringify(await exportJWK(privateKey)), kid),
+    createdAt: new Date(now),
+    signsFrom: new Date(signsFrom),
+    publishedUntil: null,
+  };
+}

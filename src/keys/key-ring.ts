@@ -1,0 +1,129 @@
+import { type CryptoKey, importJWK, type JWK } from 'jose';
+import type { Clock } from '../clock.ts';
+import type { Config } from '../config.ts';
+import type { Database } from '../db/client.ts';
+import { ensureKey } from './create-key.ts';
+import type { Sealer } from './sealing.ts';
+import { type PublicJwk, publishedKeys, type StoredKey, settleRetiredKeys } from './store.ts';
+
+const RELOAD_MS = 10_000;
+/** After this long no replica signs with a superseded key any more, whatever its last reload. */
+const SUPERSEDED_FOR_MS = 60_000;
+
+interface RingKey {
+  readonly publicJwk: PublicJwk;
+  readonly verify: CryptoKey;
+  readonly sign: CryptoKey;
+  readonly signsFrom: number;
+}
+
+/** The signing keys as this replica knows them. */
+export interface KeyRing {
+  /** The key that signs now. */
+  signer(): { readonly kid: string; readonly key: CryptoKey };
+  /** The key of this `kid`; looks in the database when it is new to this replica. */
+  verifier(kid: string): Promise<CryptoKey | undefined>;
+  /** What `/.well-known/jwks.json` publishes. */
+  published(): readonly PublicJwk[];
+  /** Ends the regular reloading. */
+  close(): void;
+}
+
+async function importPair(publicJwk: PublicJwk, privateJwk: JWK, signsFrom: number): Promise<RingKey> {
+  const [verify, sign] = await Promise.all([importJWK(publicJwk, 'RS256'), importJWK(privateJwk, 'RS256')]);
+  if (verify instanceof Uint8Array || sign instanceof Uint8Array) throw new Error('not an RSA key');
+  return { publicJwk, verify, sign, signsFrom };
+}
+
+/**
+ * Keys from SIGNING_KEYS_FILE: the first signs, all are published, and nothing changes until the next start.
+ * @throws when a key cannot be imported
+ */
+export async function fileKeyRing(keys: NonNullable<Config['signingKeys']>): Promise<KeyRing> {
+  const ring = await Promise.all(
+    keys.map(({ kid, n, e, ...jwk }) => {
+      const publicJwk = { kty: 'RSA', alg: 'RS256', use: 'sig', kid, n, e } as PublicJwk;
+      return importPair(publicJwk, { ...jwk, ...publicJwk, key_ops: undefined } as unknown as JWK, 0);
+    }),
+  );
+  const [first] = ring;
+  if (!first) throw new Error('no signing key');
+  return {
+    signer: () => ({ kid: first.publicJwk.kid, key: first.sign }),
+    verifier: async (kid) => ring.find(({ publicJwk }) => publicJwk.kid === kid)?.verify,
+    published: () => ring.map(({ publicJwk }) => publicJwk),
+    close: () => undefined,
+  };
+}
+
+/**
+ * Keys from the database, created there the first time and read again every few seconds, so that a rotation reaches
+ * every replica without a restart and long before the new key signs.
+ * @param onError told when a reload failed; the keys known so far go on
+ * @throws when SECRET_KEY does not open the keys in the database
+ */
+export async function databaseKeyRing(
+  { db, sealer, clock }: { db: Database; sealer: Sealer; clock: Clock },
+  onError: (error: unknown) => void,
+): Promise<KeyRing> {
+  let ring = new Map<string, RingKey>();
+  let loading: Promise<void> | undefined;
+
+  const importStored = async (stored: StoredKey): Promise<RingKey> => {
+    const known = ring.get(stored.kid);
+    if (known) return known;
+    const opened = open(sealer, stored);
+    return importPair(stored.publicJwk, { ...(JSON.parse(opened) as JWK) }, stored.signsFrom.getTime());
+  };
+  const load = async () => {
+    const now = clock.now();
+    await settleRetiredKeys(db.side, new Date(now), new Date(now - SUPERSEDED_FOR_MS));
+    const stored = await publishedKeys(db.side, new Date(now));
+    const keys = await Promise.all(stored.map(importStored));
+    ring = new Map(keys.map((key) => [key.publicJwk.kid, key]));
+  };
+  const reload = (): Promise<void> => {
+    loading ??= load().finally(() => {
+      loading = undefined;
+    });
+    return loading;
+  };
+
+  await ensureKey({ db, sealer, now: clock.now() });
+  await reload();
+  const timer = setInterval(() => void reload().catch(onError), RELOAD_MS).unref();
+  let askedFor = Number.NEGATIVE_INFINITY;
+
+  return {
+    signer() {
+      const now = clock.now();
+      const ready = [...ring.values()].filter(({ signsFrom }) => signsFrom <= now);
+      const key = ready.reduce<RingKey | undefined>(
+        (newest, one) => (newest && newest.signsFrom >= one.signsFrom ? newest : one),
+        undefined,
+      );
+      if (!key) throw new Error('no signing key');
+      return { kid: key.publicJwk.kid, key: key.sign };
+    },
+    async verifier(kid) {
+      // Tokens with invented key ids must not turn into a query each.
+      if (!ring.has(kid) && performance.now() - askedFor > 1000) {
+        askedFor = performance.now();
+        await reload();
+      }
+      return ring.get(kid)?.verify;
+    },
+    published: () => [...ring.values()].map(({ publicJwk }) => publicJwk),
+    close: () => clearInterval(timer),
+  };
+}
+
+function open(sealer: Sealer, { kid, sealedPrivate }: StoredKey): string {
+  try {
+    return sealer.open(sealedPrivate, kid);
+  } catch (cause) {
+    throw new Error('SECRET_KEY does not open the signing keys in the database: it is not the one they were sealed with', {
+      cause,
+    });
+  }
+}

@@ -1,0 +1,34 @@
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+
+const ALGORITHM = 'aes-256-gcm';
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+
+/** Encrypts small secrets at rest: AES-256-GCM, laid out as nonce, tag, ciphertext. */
+export interface Sealer {
+  /** `purpose` is authenticated with the text: what was sealed for one row cannot be moved to another. */
+  seal(plaintext: string, purpose: string): Buffer;
+  /** @throws when the text was sealed with another key or for another purpose, or was altered */
+  open(sealed: Buffer, purpose: string): string;
+}
+
+/** @param key 32 bytes, `SECRET_KEY` */
+export function createSealer(key: Buffer): Sealer {
+  return {
+    seal(plaintext, purpose) {
+      const nonce = randomBytes(NONCE_BYTES);
+      const cipher = createCipheriv(ALGORITHM, key, nonce).setAAD(Buffer.from(purpose));
+      const ciphertext = Buffer.concat([cipher.update(plaintext, 'utf8'), cipher.final()]);
+      return Buffer.concat([nonce, cipher.getAuthTag(), ciphertext]);
+    },
+    open(sealed, purpose) {
+      const nonce = sealed.subarray(0, NONCE_BYTES);
+      const tag = sealed.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES);
+      const decipher = createDecipheriv(ALGORITHM, key, nonce, { authTagLength: TAG_BYTES })
+        .setAAD(Buffer.from(purpose))
+        .setAuthTag(tag);
+      const ciphertext = sealed.subarray(NONCE_BYTES + TAG_BYTES);
+      return Buffer.concat([decipher.update(ciphertext), decipher.final()]).toString('utf8');
+    },
+  };
+}

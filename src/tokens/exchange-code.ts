@@ -1,0 +1,63 @@
+import { isForeignKeyViolation } from '../db/errors.ts';
+import type { Deps } from '../deps.ts';
+import { badRequest, unauthorized } from '../errors.ts';
+import { revokeGrant } from '../grants/revoke-grants.ts';
+import { sha256 } from '../hash.ts';
+import { issueToken, prepareToken, type TokenPair } from './issue-token.ts';
+import { challengeOf } from './pkce.ts';
+import { exchangeCode as claimCode, grantOfUsedCode } from './store.ts';
+
+/** One message for every reason: a caller that guesses learns nothing. */
+const refused = () => badRequest('The code is not valid for this agent, has expired or was used');
+
+/**
+ * Exchanges an authorization code for a grant (OAuth 2.1 §4.1.3). A code that is presented again, also at the same
+ * moment, revokes the grant that it produced with all that was delegated from it (RFC 6749 §4.1.2, RFC 9700 §2.1.1).
+ * @param onAgent told when the agent is known to be the developer's
+ * @throws UNAUTHORIZED, BAD_REQUEST
+ */
+export function exchangeCode(
+  deps: Deps,
+  keyHash: Buffer,
+  input: { code: string; agentId: string; codeVerifier: string | undefined },
+  onAgent: (agentId: string) => void,
+): Promise<TokenPair> {
+  const { db, ids, clock, telemetry } = deps;
+  return telemetry.inSpan('grantex.token.exchange', {}, async () => {
+    const begun = performance.now();
+    const now = clock.now();
+    const codeHash = sha256(input.code);
+    const prepared = prepareToken(deps, now);
+    const { developerId, agentId, grant } = await claimCode(db, keyHash, {
+      agentId: input.agentId,
+      codeHash,
+      // A verifier for a request made without a challenge is refused too: no PKCE downgrade (RFC 9700 §2.1.1).
+      codeChallenge: input.codeVerifier === undefined ? null : challengeOf(input.codeVerifier),
+      now: new Date(now),
+      grantId: ids.next('grnt', now),
+      ...prepared.row,
+    }).catch((error: unknown) => {
+      // The agent was removed at the same moment, and its codes with it.
+      if (isForeignKeyViolation(error)) throw refused();
+      throw error;
+    });
+    if (developerId === null) throw unauthorized();
+    if (agentId !== null) onAgent(agentId);
+    if (agentId === null || grant === null) {
+      await revokeIfReplayed(deps, developerId, codeHash);
+      throw refused();
+    }
+    const { grantId, principalId, scopes } = grant;
+    const subject = { grantId, agentId, developerId };
+    const latencyMs = Math.round(performance.now() - begun);
+    telemetry.events.grantCreated({ ...subject, principalId, scopes, origin: 'consent', latencyMs });
+    const pair = await issueToken(deps, prepared, { developerId, agentId }, grant);
+    telemetry.events.tokenExchanged(subject);
+    return pair;
+  });
+}
+
+async function revokeIfReplayed(deps: Deps, developerId: string, codeHash: Buffer): Promise<void> {
+  const grantId = await grantOfUsedCode(deps.db, developerId, codeHash);
+  if (grantId !== null) await revokeGrant(deps, { developerId, grantId, revokedBy: 'code_replay' });
+}
