@@ -22,13 +22,14 @@ exec 5>&2 2>/dev/null
 database=$!
 watch() {
   read -r end_of_service <&4
+  trap '' TERM
   kill -INT "$database"
-  left=50
-  while [ "$left" -gt 0 ] && kill -0 "$database"; do
-    sleep 0.1 4<&-
+  left=250
+  while kill -0 "$database"; do
+    [ "$left" -gt 0 ] || { kill -QUIT "$database"; break; }
+    sleep 0.02 4<&-
     left=$((left - 1))
   done
-  kill -QUIT "$database"
 }
 watch 3<&- 5>&- >/dev/null &
 watcher=$!
@@ -36,6 +37,7 @@ exec 4<&- 5>&-
 wait "$database"
 code=$?
 kill -TERM "$watcher"
+wait "$watcher"
 exit "$code"
 `;
 
