@@ -13,7 +13,7 @@ export interface Exit {
 /**
  * The parent of postgres. Descriptor 3 is the lock of the database, which postgres inherits: it is held for as long as
  * any process of that postgres lives. Descriptor 4 is a pipe whose other end only the service has: its end, by
- * whatever kind of death of the service, is the order to shut down (fast, then at once after 5 s).
+ * whatever kind of death of the service, is the order to shut down: fast, at once after 5 s, and killed if it hangs for 10 s.
  * The parent must be the shell rather than the service, so that at no moment a postgres runs unwatched.
  */
 const SUPERVISOR = `
@@ -23,10 +23,13 @@ database=$!
 watch() {
   read -r end_of_service <&4
   trap '' TERM
-  kill -INT "$database"
-  left=250
+  left=500
   while kill -0 "$database"; do
-    [ "$left" -gt 0 ] || { kill -QUIT "$database"; break; }
+    case $left in
+      500) kill -INT "$database" ;;
+      250) kill -QUIT "$database" ;;
+      0) kill -KILL "$database"; break ;;
+    esac
     sleep 0.02 4<&-
     left=$((left - 1))
   done
@@ -42,7 +45,7 @@ exit "$code"
 `;
 
 /** After the supervisor its postgres may need the whole of an ordered shutdown, when the supervisor was killed alone. */
-const GRACE_MS = 7_000;
+const GRACE_MS = 12_000;
 
 export interface SupervisedOptions {
   readonly command: readonly string[];

@@ -14,6 +14,8 @@ const SECOND = 1_000;
 const STAYS = 'setInterval(() => undefined, 1_000);';
 const isRoot = process.getuid?.() === 0;
 const mode = (path: string) => (statSync(path).mode & 0o7777).toString(8);
+const postmaster = async (dataDir: string) =>
+  Number((await readFile(join(dataDir, 'postgres/postmaster.pid'), 'utf8')).split('\n')[0]);
 const nothingRunsOn = (dataDir: string) =>
   expect.poll(() => processesOn(dataDir), { timeout: 8 * SECOND, interval: 20 }).toEqual([]);
 
@@ -166,6 +168,22 @@ describe('whatever ends', () => {
     expect(processesOn(dataDir)).toEqual([]);
   });
 
+  test(
+    'a postgres that hangs is ended all the same, and loses nothing',
+    async () => {
+      const dataDir = await workshop.directory();
+      const database = await workshop.start({ dataDir });
+      expect(await addRow(database.url)).toBe(1);
+      process.kill(await postmaster(dataDir), 'SIGSTOP');
+      await database.stop();
+      expect(await database.exited).toEqual({ code: null, signal: 'SIGKILL' });
+      await nothingRunsOn(dataDir);
+      const next = await workshop.start({ dataDir });
+      expect(await addRow(next.url)).toBe(2);
+    },
+    40 * SECOND,
+  );
+
   test('the terminal cannot interrupt postgres: it has a session of its own', async () => {
     const dataDir = await workshop.directory();
     const { child } = await workshop.service(dataDir, STAYS);
@@ -240,8 +258,7 @@ describe('whatever ends', () => {
     const dataDir = await workshop.directory();
     const database = await workshop.start({ dataDir });
     expect(await addRow(database.url)).toBe(1);
-    const pid = Number((await readFile(join(dataDir, 'postgres/postmaster.pid'), 'utf8')).split('\n')[0]);
-    process.kill(pid, 'SIGKILL');
+    process.kill(await postmaster(dataDir), 'SIGKILL');
     expect(await database.exited).toEqual({ code: null, signal: 'SIGKILL' });
     expect(processesOn(dataDir)).toEqual([]);
     const next = await workshop.start({ dataDir });
