@@ -1,0 +1,48 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createRequire } from 'node:module';
+import { context } from '@opentelemetry/api';
+import { getRPCMetadata, RPCType } from '@opentelemetry/core';
+import { HttpInstrumentation, type HttpInstrumentationConfig } from '@opentelemetry/instrumentation-http';
+
+/** nginx's status for a client that closed the connection before it was answered. */
+const CLIENT_CLOSED_REQUEST = 499;
+
+/**
+ * Tells the server span and the request metric of the active request its route: the template, never the path. Outside a
+ * request, or without instrumentation, it does nothing.
+ */
+export function setHttpRoute(template: string): void {
+  const metadata = getRPCMetadata(context.active());
+  if (metadata?.type === RPCType.HTTP) metadata.route = template;
+}
+
+/**
+ * instrumentation-http for this service: every request but `/metrics`, and no secret on a span. Paths may be bearer secrets
+ * (`/v1/consent/:id`), so `url.path` is the route template or absent, and queries and headers are not recorded.
+ * `outgoing` also instruments requests that the service makes; they then carry its trace context to whoever they go to.
+ */
+export function createHttpInstrumentation({ outgoing = false } = {}): HttpInstrumentation {
+  const options: HttpInstrumentationConfig = {
+    disableOutgoingRequestInstrumentation: !outgoing,
+    ignoreIncomingRequestHook: ({ url }) => url === '/metrics' || url?.startsWith('/metrics?') === true,
+    // Set to nothing from the start rather than taken away at the end: samplers and exporters see no earlier value.
+    startIncomingSpanHook: () => ({ 'url.path': undefined, 'url.query': undefined, 'url.full': undefined }),
+    responseHook: (_span, response) => {
+      (response as ServerResponse).prependListener('close', markAborted);
+    },
+    applyCustomAttributesOnSpan: (span, request) => {
+      if (!('url' in request)) return;
+      const route = getRPCMetadata(context.active())?.route;
+      if (route !== undefined) span.setAttribute('url.path', route);
+    },
+  };
+  const instrumentation = new HttpInstrumentation(options);
+  // Its hook sees `require` alone. This one makes it patch `Server.prototype` now, whichever way the service imports http.
+  createRequire(import.meta.url)('http');
+  return instrumentation;
+}
+
+/** Ahead of instrumentation-http's listener, which takes the status from the response: without this, an abort is a 200. */
+function markAborted(this: ServerResponse<IncomingMessage>): void {
+  if (!this.writableFinished) this.statusCode = CLIENT_CLOSED_REQUEST;
+}

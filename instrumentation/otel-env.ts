@@ -1,0 +1,96 @@
+import { ConfigError } from '../src/config.ts';
+
+/** What this service decides from the standard `OTEL_*` variables. Endpoint, headers, timeouts, limits and the rest are read by the SDK's packages themselves. */
+export interface OtelSettings {
+  readonly disabled: boolean;
+  /** Send traces by OTLP: only with an endpoint, never to a default address. */
+  readonly traces: OtlpProtocol | null;
+  readonly logs: OtlpProtocol | null;
+  /** Send metrics by OTLP beside the scrape: only when asked for by `OTEL_METRICS_EXPORTER=otlp`. */
+  readonly metrics: OtlpProtocol | null;
+  readonly batch: BatchSettings;
+  readonly logQueue: number;
+}
+export type OtlpProtocol = 'http/protobuf' | 'http/json';
+export interface BatchSettings {
+  readonly maxQueueSize?: number;
+  readonly scheduledDelayMillis?: number;
+  readonly exportTimeoutMillis?: number;
+  readonly maxExportBatchSize?: number;
+}
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+const PROTOCOLS: readonly OtlpProtocol[] = ['http/protobuf', 'http/json'];
+const SAMPLERS = [
+  'always_on',
+  'always_off',
+  'traceidratio',
+  'parentbased_always_on',
+  'parentbased_always_off',
+  'parentbased_traceidratio',
+];
+const DEFAULT_LOG_QUEUE = 2048;
+
+/**
+ * Reads the `OTEL_*` variables that decide whether and how something is sent.
+ * @throws {ConfigError} naming every variable whose value would silently mean something else than was asked for
+ */
+export function readOtelEnv(env: Env): OtelSettings {
+  const faults: string[] = [];
+  const text = (name: string) => env[name]?.trim() || undefined;
+  const whole = (name: string): number | undefined => {
+    const value = text(name);
+    if (value === undefined) return undefined;
+    if (/^[1-9]\d{0,8}$/.test(value)) return Number(value);
+    faults.push(`${name} must be a whole number from 1`);
+    return undefined;
+  };
+  const sent = (signal: string, exporter: 'otlp' | undefined): OtlpProtocol | null => {
+    const chosen = (text(`OTEL_${signal}_EXPORTER`) ?? exporter ?? 'none')
+      .split(',')
+      .map((part) => part.trim());
+    const known = signal === 'METRICS' ? ['otlp', 'none', 'prometheus'] : ['otlp', 'none'];
+    if (!chosen.every((value) => known.includes(value)))
+      faults.push(`OTEL_${signal}_EXPORTER must be one of ${known.join(', ')}`);
+    if (!chosen.includes('otlp')) return null;
+    const name = [`OTEL_EXPORTER_OTLP_${signal}_PROTOCOL`, 'OTEL_EXPORTER_OTLP_PROTOCOL'].find(text);
+    const protocol = PROTOCOLS.find((known) => known === (name ? text(name) : 'http/protobuf'));
+    const endpoint = [`OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`, 'OTEL_EXPORTER_OTLP_ENDPOINT'].find(text);
+    if (endpoint === undefined) return null;
+    if (!/^https?:\/\//.test(text(endpoint) ?? '') || !URL.canParse(text(endpoint) ?? ''))
+      faults.push(`${endpoint} must be a URL beginning http:// or https://`);
+    if (protocol === undefined) faults.push(`${name} must be one of ${PROTOCOLS.join(', ')}`);
+    return protocol ?? null;
+  };
+
+  const disabled = text('OTEL_SDK_DISABLED')?.toLowerCase() === 'true';
+  const settings = {
+    disabled,
+    traces: sent('TRACES', 'otlp'),
+    logs: sent('LOGS', 'otlp'),
+    metrics: sent('METRICS', undefined),
+    batch: withoutUndefined({
+      maxQueueSize: whole('OTEL_BSP_MAX_QUEUE_SIZE'),
+      scheduledDelayMillis: whole('OTEL_BSP_SCHEDULE_DELAY'),
+      exportTimeoutMillis: whole('OTEL_BSP_EXPORT_TIMEOUT'),
+      maxExportBatchSize: whole('OTEL_BSP_MAX_EXPORT_BATCH_SIZE'),
+    }),
+    logQueue: whole('OTEL_BLRP_MAX_QUEUE_SIZE') ?? DEFAULT_LOG_QUEUE,
+  };
+  const sampler = text('OTEL_TRACES_SAMPLER');
+  if (sampler !== undefined && !SAMPLERS.includes(sampler))
+    faults.push(`OTEL_TRACES_SAMPLER must be one of ${SAMPLERS.join(', ')}`);
+  if (sampler?.endsWith('traceidratio')) {
+    const ratio = Number(text('OTEL_TRACES_SAMPLER_ARG') ?? '1');
+    if (!(ratio >= 0 && ratio <= 1)) faults.push('OTEL_TRACES_SAMPLER_ARG must be a number from 0 to 1');
+  }
+  if (faults.length > 0 && !disabled) throw new ConfigError(faults);
+  return disabled ? { ...settings, traces: null, logs: null, metrics: null } : settings;
+}
+
+function withoutUndefined<T extends object>(values: T): { [K in keyof T]?: NonNullable<T[K]> } {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: NonNullable<T[K]>;
+  };
+}

@@ -1,0 +1,137 @@
+import type { Resource } from '@opentelemetry/resources';
+import { pino } from 'pino';
+import { LEDGER_BYTES, LOST, SETTLED } from './log-ledger.ts';
+import type { OtlpProtocol } from './otel-env.ts';
+import { SERVICE_NAME, SERVICE_VERSION } from './resource.ts';
+
+/** Handed to the worker. */
+export interface LogTransportOptions {
+  readonly protocol: OtlpProtocol;
+  readonly ledger: SharedArrayBuffer;
+  readonly queue: number;
+  readonly resourceAttributes: Record<string, unknown>;
+  readonly loggerName: string;
+  readonly serviceVersion: string;
+}
+
+export interface OtlpLogStream {
+  /** Takes a line of the logger. Never waits and never throws; what does not fit is lost and counted. */
+  write(line: string): void;
+  /** pino's messages to its streams (`PINO_CONFIG`), which the transport waits for. */
+  emit(event: string, ...args: unknown[]): void;
+  /** Lines that did not reach the collector, so far. */
+  lost(): number;
+  /** Sends what is held, for at most `timeoutMs`. */
+  close(timeoutMs: number): Promise<void>;
+}
+
+/** How long an exit that nobody prepared (`process.exit`, an uncaught error) waits for the last records to be sent. */
+const EXIT_WAIT_MS = 1500;
+
+const SEVERITY = { trace: 10, debug: 20, info: 30, warn: 40, error: 50, fatal: 60 };
+
+/**
+ * Sends log lines to the collector through pino-opentelemetry-transport in a worker thread.
+ *
+ * At most `queue` lines are on their way at a time, counted from the write to the end of their export; beyond that lines
+ * are dropped here. So memory is bounded wherever the collector, the network or the worker hangs, and every loss is known.
+ */
+export function createOtlpLogStream(
+  protocol: OtlpProtocol,
+  queue: number,
+  resource: Resource,
+  env: NodeJS.ProcessEnv,
+): OtlpLogStream {
+  const ledger = new SharedArrayBuffer(LEDGER_BYTES);
+  const counts = new BigInt64Array(ledger);
+  let sent = 0;
+  let dropped = 0;
+  let alive = true;
+
+  const options: LogTransportOptions = {
+    protocol,
+    ledger,
+    queue,
+    resourceAttributes: resource.attributes,
+    loggerName: SERVICE_NAME,
+    serviceVersion: SERVICE_VERSION,
+  };
+  const worker = pino.transport({
+    target: new URL('./log-transport.ts', import.meta.url).href,
+    options,
+    worker: {
+      // Without `--import`: the worker must not start telemetry of its own.
+      execArgv: [],
+      // The resource is the one above, whole.
+      env: { ...env, OTEL_NODE_RESOURCE_DETECTORS: 'none' },
+      // pino's own ending waits up to ten seconds for a collector that is down.
+      autoEnd: false,
+    },
+  });
+  // The collector's copy may end; the record on standard output goes on.
+  const ended = new Promise<void>((resolve) => {
+    worker.on('close', () => {
+      alive = false;
+      resolve();
+    });
+  });
+  worker.on('error', () => {
+    alive = false;
+  });
+
+  const settled = () => Number(Atomics.load(counts, SETTLED));
+  const atExit = () => {
+    const deadline = performance.now() + EXIT_WAIT_MS;
+    while (alive && settled() < sent) {
+      const left = deadline - performance.now();
+      if (left <= 0) return;
+      Atomics.wait(counts, SETTLED, BigInt(settled()), Math.min(left, 50));
+    }
+  };
+  process.on('exit', atExit);
+
+  return {
+    write(line) {
+      const record = alive && sent - settled() < queue ? toOtlpLine(line) : undefined;
+      if (record === undefined) {
+        dropped += 1;
+        return;
+      }
+      sent += 1;
+      worker.write(record);
+    },
+    emit(event, ...args) {
+      worker.emit(event, ...args);
+    },
+    lost: () => dropped + Number(Atomics.load(counts, LOST)),
+    async close(timeoutMs) {
+      process.off('exit', atExit);
+      if (!alive) return;
+      worker.end();
+      let timer: NodeJS.Timeout | undefined;
+      const late = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, timeoutMs);
+      });
+      await Promise.race([ended, late]);
+      clearTimeout(timer);
+      alive = false;
+    },
+  };
+}
+
+const PREFIX = /^\{"level":"([a-z]+)","timestamp":"([^"]+)"/;
+const FLAGS = /("span_id":"[0-9a-f]{16}","trace_flags":)"([0-9a-f]{2})"/;
+
+/**
+ * The same record in the form the transport understands: severity and time as numbers, else it sends no severity and the
+ * worker's own time; trace flags as the number that OTLP wants. `undefined` for what is no line of the logger.
+ */
+function toOtlpLine(line: string): string | undefined {
+  const [prefix, level, timestamp] = PREFIX.exec(line) ?? [];
+  const severity = SEVERITY[level as keyof typeof SEVERITY];
+  if (prefix === undefined || severity === undefined) return undefined;
+  const rest = line
+    .slice(prefix.length)
+    .replace(FLAGS, (_, before, flags) => before + Number.parseInt(flags, 16));
+  return `{"level":${severity},"time":${Date.parse(timestamp ?? '')}${rest}`;
+}

@@ -1,0 +1,24 @@
+import { randomUUID } from 'node:crypto';
+import {
+  detectResources,
+  envDetector,
+  type Resource,
+  resourceFromAttributes,
+} from '@opentelemetry/resources';
+import manifest from '../package.json' with { type: 'json' };
+
+/** `service.name` unless `OTEL_SERVICE_NAME` or `OTEL_RESOURCE_ATTRIBUTES` says otherwise. */
+export const SERVICE_NAME = 'grantex-auth';
+export const SERVICE_VERSION: string = manifest.version;
+
+/**
+ * Who sends: `service.name`, `service.version`, a random `service.instance.id`; the standard variables override each. The
+ * detectors of host and process are left out: command lines and paths are nobody's business.
+ */
+export function createResource(): Resource {
+  return resourceFromAttributes({
+    'service.name': SERVICE_NAME,
+    'service.version': SERVICE_VERSION,
+    'service.instance.id': randomUUID(),
+  }).merge(detectResources({ detectors: [envDetector] }));
+}

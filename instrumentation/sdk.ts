@@ -1,0 +1,165 @@
+import { context, type Meter, metrics, type Tracer, trace } from '@opentelemetry/api';
+import { W3CTraceContextPropagator } from '@opentelemetry/core';
+import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
+import { RuntimeNodeInstrumentation } from '@opentelemetry/instrumentation-runtime-node';
+import { type IMetricReader, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
+import { NodeSDK } from '@opentelemetry/sdk-node';
+import { AlwaysOffSampler } from '@opentelemetry/sdk-trace';
+import type { DestinationStream, MultiStreamRes } from 'pino';
+import type { Config } from '../src/config.ts';
+import { RequestContextManager } from './context-manager.ts';
+import { logDiagnostics } from './diagnostics.ts';
+import { createHttpInstrumentation } from './http.ts';
+import { createLogStreams } from './logs.ts';
+import { type OtelSettings, readOtelEnv } from './otel-env.ts';
+import { createResource, SERVICE_NAME, SERVICE_VERSION } from './resource.ts';
+import { createScrape, type Scrape, type ScrapeHandler } from './scrape.ts';
+import { createSpanProcessor, idleSpanProcessor } from './spans.ts';
+import { createViews } from './views.ts';
+
+export interface TelemetrySdk {
+  /** Answers `GET /metrics`; null: there are no metrics, and `/metrics` is a path like any unknown one. */
+  readonly scrape: ScrapeHandler | null;
+  /** The meter and tracer of the service. Its instruments must be made on this meter: a second one loses series. */
+  readonly meter: Meter;
+  readonly tracer: Tracer;
+  /** Where the logger writes. */
+  readonly logStream: DestinationStream | MultiStreamRes;
+  /**
+   * Sends what is held and ends, within `timeoutMs` whatever the collector does. Scrapes are refused from then on; log
+   * lines still reach standard output. A second call does the same as the first.
+   */
+  shutdown(timeoutMs: number): Promise<void>;
+}
+
+/** Event-loop delay is sampled every 20 ms: 50 wake-ups a second cost less than 0.1 % of a core. */
+const EVENT_LOOP_PRECISION_MS = 20;
+
+/**
+ * Starts telemetry as the configuration and the standard `OTEL_*` variables say. Nothing leaves the process unless there is
+ * an endpoint. `OTEL_SDK_DISABLED=true` turns every signal off, as the specification has it: no traces, no log export, no
+ * metrics and so no `/metrics`; log lines on standard output and their request ids stay.
+ *
+ * `env` is `process.env`: OpenTelemetry's packages read endpoint, headers and limits from there themselves.
+ * @throws {ConfigError} naming every `OTEL_*` variable that cannot be used
+ */
+export async function startTelemetry(config: Config, env: NodeJS.ProcessEnv): Promise<TelemetrySdk> {
+  const settings = readOtelEnv(env);
+  const resource = createResource();
+  const logs = createLogStreams(settings, resource, env);
+  logDiagnostics(logs.record, env['OTEL_LOG_LEVEL']);
+
+  // Request ids of log lines live in the context, so there is a context manager whatever else is off.
+  const contextManager = new RequestContextManager();
+  if (settings.disabled) {
+    context.setGlobalContextManager(contextManager.enable());
+    return {
+      scrape: null,
+      meter: metrics.getMeter(SERVICE_NAME),
+      tracer: trace.getTracer(SERVICE_NAME),
+      logStream: logs.stream,
+      shutdown: (timeoutMs) => logs.close(timeoutMs),
+    };
+  }
+
+  let lostSpans = 0;
+  const spanProcessor =
+    settings.traces === null
+      ? idleSpanProcessor()
+      : await createSpanProcessor(settings.traces, settings.batch, (spans) => {
+          lostSpans += spans;
+        });
+  const exporter = new PrometheusExporter({ preventServerStart: true });
+  const readers = config.metricsEnabled ? [exporter, ...(await otlpReader(settings, env))] : [];
+
+  const instrumentations = [
+    createHttpInstrumentation(),
+    ...(config.metricsEnabled
+      ? [new RuntimeNodeInstrumentation({ monitoringPrecision: EVENT_LOOP_PRECISION_MS })]
+      : []),
+  ];
+  const sdk = new NodeSDK({
+    resource,
+    autoDetectResources: false,
+    contextManager,
+    // Without trust nothing is extracted: a public caller neither chooses nor forces sampling.
+    textMapPropagator: config.trustTraceContext ? new W3CTraceContextPropagator() : null,
+    spanProcessors: [spanProcessor],
+    ...(settings.traces === null && { sampler: new AlwaysOffSampler() }),
+    metricReaders: readers,
+    views: createViews({ perAgent: config.metricsPerAgent, agentLimit: config.metricsAgentLimit }),
+    logRecordProcessors: [],
+    instrumentations,
+  });
+  // Again: the SDK's constructor installs a logger of its own when OTEL_LOG_LEVEL is set, and that one writes plain text.
+  logDiagnostics(logs.record, env['OTEL_LOG_LEVEL']);
+  sdk.start();
+
+  const meter = metrics.getMeter(SERVICE_NAME, SERVICE_VERSION);
+  const scrape = config.metricsEnabled ? startScrape(config, meter, exporter) : null;
+  if (scrape) observeLosses(meter, () => ({ traces: lostSpans, logs: logs.lost() }));
+
+  let stopping: Promise<void> | undefined;
+  const stop = async (timeoutMs: number) => {
+    scrape?.close();
+    for (const instrumentation of instrumentations) instrumentation.disable();
+    await Promise.all([within(timeoutMs, sdk.shutdown()), logs.close(timeoutMs)]);
+    trace.disable();
+    metrics.disable();
+  };
+  return {
+    scrape: scrape?.handler ?? null,
+    meter,
+    tracer: trace.getTracer(SERVICE_NAME, SERVICE_VERSION),
+    logStream: logs.stream,
+    shutdown(timeoutMs) {
+      stopping ??= stop(timeoutMs);
+      return stopping;
+    },
+  };
+}
+
+function startScrape(config: Config, meter: Meter, reader: PrometheusExporter): Scrape {
+  // The service counts its own failures to read a gauge in the same family, hence the same meter, name and unit.
+  const errors = meter.createCounter('grantex.metrics.collection_errors', { unit: '{error}' });
+  return createScrape({ reader, apiKey: config.metricsApiKey, onError: () => errors.add(1) });
+}
+
+function observeLosses(meter: Meter, read: () => { traces: number; logs: number }): void {
+  meter
+    .createObservableCounter('grantex.telemetry.dropped', {
+      unit: '{item}',
+      description: 'Spans and log lines that did not reach the collector: queue full, or export failed.',
+    })
+    .addCallback((result) => {
+      for (const [signal, lost] of Object.entries(read())) result.observe(lost, { signal });
+    });
+}
+
+/** Metrics by OTLP beside the scrape, for those who ask for it. */
+async function otlpReader(settings: OtelSettings, env: NodeJS.ProcessEnv): Promise<IMetricReader[]> {
+  if (settings.metrics === null) return [];
+  const { OTLPMetricExporter } =
+    settings.metrics === 'http/json'
+      ? await import('@opentelemetry/exporter-metrics-otlp-http')
+      : await import('@opentelemetry/exporter-metrics-otlp-proto');
+  const interval = Number(env['OTEL_METRIC_EXPORT_INTERVAL'] || 60_000);
+  const timeout = Number(env['OTEL_METRIC_EXPORT_TIMEOUT'] || 30_000);
+  return [
+    new PeriodicExportingMetricReader({
+      exporter: new OTLPMetricExporter(),
+      exportIntervalMillis: interval,
+      exportTimeoutMillis: Math.min(timeout, interval),
+    }),
+  ];
+}
+
+/** Waits for `work`, which may fail, for at most `ms`: what has not been sent by then is lost, and the process ends. */
+async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([work.catch(() => undefined), late]);
+  clearTimeout(timer);
+}

@@ -1,0 +1,129 @@
+import type { Attributes } from '@opentelemetry/api';
+import {
+  AggregationType,
+  DataPointType,
+  type IAttributesProcessor,
+  type MetricData,
+  type ViewOptions,
+} from '@opentelemetry/sdk-metrics';
+import { DROPPED_INSTRUMENTS, FAMILIES, type Family, type Label } from './catalogue.ts';
+
+export interface ViewSettings {
+  /** false: no family carries `agent_id`. */
+  readonly perAgent: boolean;
+  /** Agents with series of their own, over the life of the process. */
+  readonly agentLimit: number;
+}
+
+const OTHER_AGENT = 'other';
+/** Generous for templates × methods × statuses; beyond it the SDK would fold series together without labels. */
+const CARDINALITY = 5000;
+
+/** One View per family of the catalogue, and one more for the families that also exist per agent. */
+export function createViews({ perAgent, agentLimit }: ViewSettings): ViewOptions[] {
+  const agents = firstForLife(agentLimit);
+  const views = FAMILIES.flatMap((family): ViewOptions[] => {
+    const base = view(family, family.name, family.help, selectLabels(family.labels), CARDINALITY);
+    if (!perAgent || !family.perAgent) return [base];
+    const { name, help } = family.perAgent;
+    // The SDK counts per collection; what bounds the series for good is `agents`.
+    const cardinality = CARDINALITY + (agentLimit + 1) * 4;
+    return [base, view(family, name, help, selectLabelsAndAgent(family.labels, agents), cardinality)];
+  });
+  const dropped = DROPPED_INSTRUMENTS.map((instrumentName) => ({
+    instrumentName,
+    aggregation: { type: AggregationType.DROP } as const,
+  }));
+  return [...views, ...dropped];
+}
+
+function view(
+  family: Family,
+  name: string,
+  help: string | undefined,
+  attributes: IAttributesProcessor,
+  aggregationCardinalityLimit: number,
+): ViewOptions {
+  return {
+    instrumentName: family.instrument,
+    name,
+    attributesProcessors: [attributes],
+    aggregationCardinalityLimit,
+    ...(help !== undefined && { description: help }),
+    ...(family.boundaries && {
+      aggregation: {
+        type: AggregationType.EXPLICIT_BUCKET_HISTOGRAM,
+        options: { boundaries: [...family.boundaries], recordMinMax: false },
+      },
+    }),
+  };
+}
+
+/** Only the labels of the catalogue pass, under their names, with values of their closed sets. */
+function selectLabels(labels: readonly Label[]): IAttributesProcessor {
+  const readers = labels.map(({ name, from = name, values, otherwise }) => ({
+    name,
+    from,
+    known: values && new Set(values),
+    otherwise,
+  }));
+  return {
+    process(incoming) {
+      const selected: Attributes = {};
+      for (const { name, from, known, otherwise } of readers) {
+        const value = incoming[from];
+        if (value === undefined) {
+          if (otherwise !== undefined) selected[name] = otherwise;
+        } else {
+          const text = String(value);
+          selected[name] = known === undefined || known.has(text) ? text : (otherwise ?? '_OTHER');
+        }
+      }
+      return selected;
+    },
+  };
+}
+
+function selectLabelsAndAgent(
+  labels: readonly Label[],
+  agents: (id: unknown) => string,
+): IAttributesProcessor {
+  const base = selectLabels(labels);
+  return {
+    process(incoming, context) {
+      const selected = base.process(incoming, context);
+      selected['agent_id'] = agents(incoming['agent_id']);
+      return selected;
+    },
+  };
+}
+
+/**
+ * Keeps the first `limit` ids for life and folds the rest into one: the SDK's own limit counts per collection interval, so
+ * that new agents would add series at every scrape. One set for all families: an agent is in all of them or in none.
+ */
+function firstForLife(limit: number): (id: unknown) => string {
+  const admitted = new Set<string>();
+  return (id) => {
+    if (typeof id !== 'string') return OTHER_AGENT;
+    if (admitted.has(id)) return id;
+    if (admitted.size >= limit) return OTHER_AGENT;
+    admitted.add(id);
+    return id;
+  };
+}
+
+const PER_AGENT_NAMES = new Set(FAMILIES.flatMap((family) => family.perAgent?.name ?? []));
+
+/**
+ * Takes the zeros of `agent_id="other"` out of a per-agent family: they come from the zeros that the family without agents
+ * begins with, and would show an agent `other` on dashboards before there is one.
+ */
+export function withoutEmptyOther(metric: MetricData): MetricData {
+  if (metric.dataPointType !== DataPointType.SUM || !PER_AGENT_NAMES.has(metric.descriptor.name))
+    return metric;
+  const dataPoints = metric.dataPoints.filter(
+    ({ attributes, value }) => value !== 0 || attributes['agent_id'] !== OTHER_AGENT,
+  );
+  return { ...metric, dataPoints };
+}
