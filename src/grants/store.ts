@@ -166,3 +166,26 @@ export async function removeGrantsOfAgent(
   await tx.rows(tally, [target.developerId, target.agentId, target.now]);
   await tx.rows(remove, [target.developerId, target.agentId]);
 }
+
+const ofToken = describeStatement({
+  operation: 'SELECT',
+  collection: 'grants',
+  name: 'grants.of_token',
+  text: `select grants.id as "grantId", grants.status = 'revoked' or tokens.revoked_at is not null as revoked,
+      agents.status = 'suspended' as "agentSuspended", grants.expires_at as "expiresAt"
+    from tokens join grants on grants.id = tokens.grant_id join agents on agents.id = grants.agent_id
+    where tokens.jti = $2 and grants.developer_id = $1`,
+});
+
+/** The state of the grant that a token belongs to; undefined when the developer has no such token. */
+export async function grantOfToken(
+  db: Queryable,
+  developerId: string,
+  jti: string,
+): Promise<{ grantId: string; revoked: boolean; agentSuspended: boolean; expiresAt: Date } | undefined> {
+  const [row] = await db.rows<{ grantId: string; revoked: boolean; agentSuspended: boolean; expiresAt: Date }>(
+    ofToken,
+    [developerId, jti],
+  );
+  return row;
+}

@@ -1,0 +1,76 @@
+import cors from 'cors';
+import express, { type Express } from 'express';
+import helmet from 'helmet';
+import { agentRoutes } from './agents/routes.ts';
+import { auditRoutes } from './audit/routes.ts';
+import { authorizationRoutes } from './authorization/routes.ts';
+import { findAsset } from './consent/assets.ts';
+import { consentRoutes } from './consent/routes.ts';
+import { pageSecurity } from './consent/security-headers.ts';
+import type { Deps } from './deps.ts';
+import { authenticate } from './developers/authenticate.ts';
+import { developerRoutes } from './developers/routes.ts';
+import { grantRoutes } from './grants/routes.ts';
+import { createBodyReader } from './http/body.ts';
+import { type Endpoint, serve } from './http/endpoint.ts';
+import { errorHandler, unknownPath } from './http/error-handler.ts';
+import type { Limiter } from './http/rate-limit.ts';
+import { requestContext } from './http/request-context.ts';
+import { serveAssets } from './http/serve-assets.ts';
+import { keyRoutes } from './keys/routes.ts';
+import type { Health } from './system/health.ts';
+import { systemRoutes } from './system/routes.ts';
+import { tokenRoutes } from './tokens/routes.ts';
+
+export interface AppOptions {
+  readonly deps: Deps;
+  readonly health: Health;
+  /** null: no rate limits and no rate-limit headers. */
+  readonly limit: Limiter | null;
+  /** Tells the HTTP instrumentation which template a request matched. */
+  readonly setRoute: (template: string) => void;
+}
+
+/** Every endpoint of the service; the busiest come first, because Express tries them in this order. */
+function allEndpoints(deps: Deps, health: Health): Endpoint[] {
+  const endpoints: Endpoint[] = [
+    ...tokenRoutes(deps),
+    ...authorizationRoutes(deps),
+    ...consentRoutes(deps),
+    ...grantRoutes(deps),
+    ...auditRoutes(deps),
+    ...agentRoutes(deps),
+    ...developerRoutes(deps),
+    ...keyRoutes(deps),
+    ...systemRoutes(health, () => endpoints),
+  ];
+  return endpoints;
+}
+
+/** The whole HTTP surface but `/metrics`, which belongs to the instrumentation. */
+export function createApp({ deps, health, limit, setRoute }: AppOptions): Express {
+  const { config, telemetry } = deps;
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.set('trust proxy', config.trustProxy);
+
+  app.use(requestContext);
+  app.use(helmet());
+  if (config.corsOrigins.length > 0) app.use(cors({ origin: [...config.corsOrigins], maxAge: 600 }));
+  app.use('/consent', pageSecurity);
+
+  const serving = {
+    attempts: telemetry.attempts,
+    events: telemetry.events,
+    limit,
+    readBody: createBodyReader(config.bodyLimit),
+    setRoute,
+    authenticate: (keyHash: Buffer) => authenticate(deps, keyHash),
+  };
+  for (const endpoint of allEndpoints(deps, health)) app[endpoint.method](endpoint.path, serve(endpoint, serving));
+  app.get('/assets/:version/:name', serveAssets(findAsset, setRoute));
+  app.use(unknownPath);
+  app.use(errorHandler(telemetry.events));
+  return app;
+}

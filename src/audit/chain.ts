@@ -1,0 +1,45 @@
+import { sha256 } from '../hash.ts';
+
+export type AuditStatus = 'success' | 'failure' | 'blocked';
+
+/** The members of an entry that its hash covers. */
+export interface HashedEntry {
+  readonly entryId: string;
+  readonly agentId: string;
+  readonly grantId: string;
+  readonly action: string;
+  readonly status: AuditStatus;
+  /** ISO 8601, UTC. */
+  readonly timestamp: string;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly prevHash: string | null;
+}
+
+/** JSON with the keys of every object sorted by UTF-16 code units and no white space (as RFC 8785 has it). */
+export function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  const members = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${canonicalJson(member)}`).join(',')}}`;
+}
+
+/** 64 hex characters of SHA-256 over the canonical JSON of an entry, its predecessor's hash included. */
+export function entryHash(entry: HashedEntry): string {
+  const { entryId, agentId, grantId, action, status, timestamp, metadata, prevHash } = entry;
+  return sha256(
+    canonicalJson({ entryId, agentId, grantId, action, status, timestamp, metadata, prevHash }),
+  ).toString('hex');
+}
+
+/**
+ * Checks a developer's whole chain, oldest entry first.
+ * @returns null when it is whole; else the first entry that was altered, or that follows a removed or inserted one
+ */
+export function firstBrokenEntry(entries: Iterable<HashedEntry & { readonly hash: string }>): string | null {
+  let previous: string | null = null;
+  for (const entry of entries) {
+    if (entry.prevHash !== previous || entry.hash !== entryHash(entry)) return entry.entryId;
+    previous = entry.hash;
+  }
+  return null;
+}

@@ -1,0 +1,102 @@
+import { Type } from 'typebox';
+import type { Deps } from '../deps.ts';
+import { badRequest, notFound } from '../errors.ts';
+import { type Endpoint, endpoint } from '../http/endpoint.ts';
+import { pageOf, pageQuery } from '../http/pages.ts';
+import { created, ok } from '../http/reply.ts';
+import { Id, PrincipalId, Timestamp } from '../http/schemas.ts';
+import { logEntry } from './log-entry.ts';
+import { type AuditRow, auditEntry, listEntries } from './store.ts';
+
+const Status = Type.Enum(['success', 'failure', 'blocked']);
+const Metadata = Type.Record(Type.String(), Type.Unknown());
+const Entry = Type.Object({
+  entryId: Type.String(),
+  agentId: Type.String(),
+  agentDid: Type.String(),
+  grantId: Type.String(),
+  principalId: Type.String(),
+  developerId: Type.String(),
+  action: Type.String(),
+  metadata: Metadata,
+  hash: Type.String(),
+  prevHash: Type.Union([Type.String(), Type.Null()]),
+  timestamp: Timestamp,
+  status: Status,
+});
+const view = ({ id, createdAt, ...row }: AuditRow) => ({ entryId: id, ...row, timestamp: createdAt });
+
+export const auditRoutes = (deps: Deps): Endpoint[] => [
+  endpoint({
+    method: 'post',
+    path: '/v1/audit/log',
+    summary: 'Append an entry to the audit chain',
+    access: 'developer',
+    limit: 'api',
+    body: Type.Object({
+      agentId: Id,
+      agentDid: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })),
+      grantId: Id,
+      principalId: Type.Optional(PrincipalId),
+      action: Type.String({ minLength: 1, maxLength: 256 }),
+      status: Type.Optional(Status),
+      metadata: Type.Optional(Type.Union([Metadata, Type.Null()])),
+    }),
+    responses: { 201: Entry },
+    handle: async ({ developer, body }) => {
+      const { agentId, agentDid, grantId, principalId, action, status = 'success', metadata } = body;
+      const input = { agentId, agentDid, grantId, principalId, action, status, metadata: metadata ?? {} };
+      return created(view(await logEntry(deps, developer.id, input)));
+    },
+  }),
+  endpoint({
+    method: 'get',
+    path: '/v1/audit/entries',
+    summary: 'Audit entries, newest first',
+    access: 'developer',
+    limit: 'api',
+    query: pageQuery({
+      agentId: Type.Optional(Type.String()),
+      grantId: Type.Optional(Type.String()),
+      principalId: Type.Optional(Type.String()),
+      action: Type.Optional(Type.String()),
+      since: Type.Optional(Type.String()),
+      until: Type.Optional(Type.String()),
+    }),
+    responses: {
+      200: Type.Object({
+        entries: Type.Array(Entry),
+        total: Type.Integer(),
+        page: Type.Integer(),
+        pageSize: Type.Integer(),
+      }),
+    },
+    handle: async ({ developer, query }) => {
+      const page = pageOf(query);
+      const filter = { ...query, since: instant('since', query.since), until: instant('until', query.until) };
+      const { entries, total } = await listEntries(deps.db, developer.id, filter, page);
+      return ok({ entries: entries.map(view), total, page: page.page, pageSize: page.pageSize });
+    },
+  }),
+  endpoint({
+    method: 'get',
+    path: '/v1/audit/:id',
+    summary: 'One audit entry',
+    access: 'developer',
+    limit: 'api',
+    responses: { 200: Entry },
+    handle: async ({ developer, params }) => {
+      const row = await auditEntry(deps.db, developer.id, params['id'] ?? '');
+      if (!row) throw notFound('Audit entry');
+      return ok(view(row));
+    },
+  }),
+];
+
+function instant(name: string, text: string | undefined): Date | undefined {
+  if (text === undefined) return undefined;
+  const time = new Date(text);
+  // Years of more than four digits are dates to JavaScript and none to PostgreSQL.
+  if (/^\d{4}-\d\d-\d\d/.test(text) && !Number.isNaN(time.getTime())) return time;
+  throw badRequest(`${name} must be an ISO 8601 time`);
+}

@@ -1,0 +1,28 @@
+import type { RequestHandler } from 'express';
+import { notFound } from '../errors.ts';
+import { send } from './reply.ts';
+
+interface File {
+  readonly contentType: string;
+  readonly body: Buffer;
+  readonly etag: string;
+  readonly cacheControl: string;
+}
+
+/** Serves the files of the pages, found by path. */
+export function serveAssets(
+  find: (path: string) => File | null,
+  setRoute: (template: string) => void,
+): RequestHandler {
+  return (req, res) => {
+    const file = find(req.path);
+    if (!file) throw notFound('Path');
+    setRoute('/assets/:version/:name');
+    const headers = { 'cache-control': file.cacheControl, etag: file.etag };
+    if (req.headers['if-none-match'] === file.etag) {
+      res.writeHead(304, headers).end();
+      return;
+    }
+    send(req, res, { status: 200, text: file.body, headers: { ...headers, 'content-type': file.contentType } });
+  };
+}

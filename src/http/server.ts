@@ -1,0 +1,72 @@
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+
+/** Longer than the idle limit of the usual load balancers (60 s), so that they close a kept connection first, not we. */
+const KEEP_ALIVE_MS = 65_000;
+/** For the whole request, its body included: a slow one may not hold a connection for ever. */
+const REQUEST_MS = 30_000;
+const HEADERS_MS = 15_000;
+
+export interface ListeningServer {
+  readonly port: number;
+  /** Takes no new connections, lets requests under way finish, and resolves when the last one has. */
+  drain(): Promise<void>;
+  /** Cuts what is still open. */
+  cut(): void;
+}
+
+/**
+ * Listens and serves.
+ * @throws when the address cannot be listened on
+ */
+export async function listen(handler: RequestListener, host: string, port: number): Promise<ListeningServer> {
+  let draining = false;
+  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS });
+  server.on('request', (req, res) => {
+    // A client that kept its connection must learn that it is the last answer on it.
+    if (draining) res.setHeader('connection', 'close');
+    handler(req, res);
+  });
+  server.on('clientError', refuseUnparsable);
+  await bind(server, host, port);
+  return {
+    port: (server.address() as AddressInfo).port,
+    drain() {
+      draining = true;
+      return new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeIdleConnections();
+      });
+    },
+    cut: () => server.closeAllConnections(),
+  };
+}
+
+function bind(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+/** What is not HTTP never becomes a request; it gets the same envelope all the same. */
+function refuseUnparsable(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const message =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? 'The headers are too large'
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? 'The request took too long to arrive'
+        : 'The request is not valid HTTP';
+  const body = JSON.stringify({ message, code: 'BAD_REQUEST', requestId: '' });
+  socket.end(
+    `HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: application/json; charset=utf-8\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+}

@@ -1,0 +1,54 @@
+import { setHttpRoute } from '../instrumentation/http.ts';
+import { startMetricsServer } from '../instrumentation/metrics-server.ts';
+import { config, telemetrySdk } from '../instrumentation/register.ts';
+import { ConfigError } from './config.ts';
+import { startService } from './service.ts';
+import { createLogger } from './telemetry/logger.ts';
+import { createTelemetry } from './telemetry/telemetry.ts';
+
+/** EX_CONFIG of sysexits.h. */
+const BAD_CONFIGURATION = 78;
+
+const logger = createLogger({ level: config.logLevel, stream: telemetrySdk.logStream });
+const { meter, tracer } = telemetrySdk;
+const telemetry = createTelemetry({ meter, tracer, logger, capturePrincipal: config.capturePrincipal });
+
+/** One `fatal` line says what; standard output is complete before the process ends. */
+async function die(msg: string, error: unknown): Promise<never> {
+  const code = error instanceof ConfigError ? BAD_CONFIGURATION : 1;
+  const reason = error instanceof Error ? error.message : String(error);
+  logger.fatal({ reason, ...(error instanceof ConfigError && { faults: error.faults }) }, msg);
+  await telemetrySdk.shutdown(1000);
+  process.exit(code);
+}
+
+process.on('uncaughtException', (error) => void die('process.failed', error));
+process.on('unhandledRejection', (error) => void die('process.failed', error));
+
+try {
+  const service = await startService({
+    config,
+    telemetry,
+    scrape: telemetrySdk.scrape,
+    startMetricsServer: (handler, host, port) => startMetricsServer(handler, { host, port }),
+    setRoute: setHttpRoute,
+    flushTelemetry: (timeoutMs) => telemetrySdk.shutdown(timeoutMs),
+    onDatabaseLost: () => void die('database.ended', new Error('the embedded PostgreSQL has ended by itself')),
+  });
+  process.stderr.write(`${service.greeting}\n`);
+
+  let stopping = false;
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (stopping) process.exit(1);
+    stopping = true;
+    logger.info({ signal }, 'service.stopping');
+    service.stop().then(
+      () => process.exit(0),
+      (error) => die('service.stop_failed', error),
+    );
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+} catch (error) {
+  await die('service.start_failed', error);
+}

@@ -1,0 +1,192 @@
+import type { RequestListener } from 'node:http';
+import { Redis } from 'ioredis';
+import { createApp } from './app.ts';
+import { systemClock } from './clock.ts';
+import type { Config } from './config.ts';
+import { type Database, openDatabase } from './db/client.ts';
+import { assertMigrated, migrate } from './db/migrate.ts';
+import { type OpenDatabase, openDatabaseUrl } from './db/open.ts';
+import type { Deps } from './deps.ts';
+import { seedDevelopers } from './developers/seed-developers.ts';
+import { countActiveGrants } from './grants/store.ts';
+import { createLimiter } from './http/rate-limit.ts';
+import { type ListeningServer, listen } from './http/server.ts';
+import { systemIds } from './ids.ts';
+import { databaseKeyRing, fileKeyRing, type KeyRing } from './keys/key-ring.ts';
+import { createSealer } from './keys/sealing.ts';
+import { loadSecretKey } from './keys/secret-key.ts';
+import { createHealth, type Health } from './system/health.ts';
+import type { Telemetry } from './telemetry/telemetry.ts';
+
+/** What the service needs of the world around it, besides its configuration. */
+export interface ServiceOptions {
+  readonly config: Config;
+  readonly telemetry: Telemetry;
+  /** Answers `GET /metrics`; null: no metrics. */
+  readonly scrape: RequestListener | null;
+  readonly startMetricsServer: (handler: RequestListener, host: string, port: number) => Promise<{ readonly port: number; close(): Promise<void> }>;
+  readonly setRoute: (template: string) => void;
+  readonly flushTelemetry: (timeoutMs: number) => Promise<void>;
+  /** The embedded database ended without having been asked to. */
+  readonly onDatabaseLost: () => void;
+}
+
+export interface RunningService {
+  /** One line for people: where it listens and where the data is. */
+  readonly greeting: string;
+  /**
+   * Ordered end: not ready, no new connections, requests under way finish, telemetry is sent, the database comes last.
+   * Takes at most `SHUTDOWN_TIMEOUT_MS`.
+   */
+  stop(): Promise<void>;
+}
+
+/** The part of the shutdown's time that is kept for telemetry and the database. */
+const CLOSING_SHARE = 0.3;
+
+/**
+ * Starts in order: database, schema, keys, application, listener. What was started is stopped again when a later step
+ * fails.
+ * @throws when a step fails; ConfigError for a secret that cannot be used
+ */
+export async function startService(options: ServiceOptions): Promise<RunningService> {
+  const { config, telemetry } = options;
+  const undo = new AsyncDisposableStack();
+  try {
+    // A bad SECRET_KEY is a fault of configuration, to be told before anything is started.
+    const sealer = createSealer(await loadSecretKey(config));
+    const source = await openSource(options);
+    undo.defer(() => source.close());
+    if (config.migrateOnStart) await migrate(source.url);
+    else await assertMigrated(source.url);
+
+    const db = openDatabase({
+      url: source.url,
+      poolMax: config.databasePoolMax,
+      telemetry: telemetry.database,
+      onConnectionError: (error, pool) =>
+        telemetry.events.databaseConnectionError({ error: describe(error), pool }),
+    });
+    undo.defer(() => db.close(config.shutdownTimeoutMs * CLOSING_SHARE));
+    const keys = await openKeys(options, db, sealer);
+    undo.defer(async () => keys.close());
+
+    const listener: { port: number } = { port: config.port };
+    const baseUrl = () => config.publicUrl ?? `http://localhost:${listener.port}`;
+    const deps: Deps = {
+      config,
+      db,
+      clock: systemClock,
+      ids: systemIds,
+      keys,
+      telemetry,
+      baseUrl,
+      issuer: () => config.jwtIssuer ?? baseUrl(),
+    };
+    await seedDevelopers(deps);
+    const health = createHealth(db.side);
+    const gauges = [
+      telemetry.observeActiveGrants(() => countActiveGrants(db.side, new Date(systemClock.now()))),
+      telemetry.database.observePool('main', () => db.connections()),
+    ];
+    undo.defer(async () => gauges.forEach((end) => void end()));
+
+    const redis = openRedis(options);
+    undo.defer(async () => redis?.disconnect());
+    const limit = config.rateLimitEnabled ? createLimiter(config.rateLimits, redis) : null;
+    const app = createApp({ deps, health, limit, setRoute: options.setRoute });
+    const own = config.metricsPort === null && config.metricsHost === null;
+    const server = await listen(own ? withMetrics(app, options.scrape) : app, config.host, config.port);
+    listener.port = server.port;
+    const metrics = own || !options.scrape ? null : await startMetrics(options, options.scrape);
+
+    const where = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${server.port}`;
+    telemetry.logger.info({ url: where, metricsPort: metrics?.port ?? server.port }, 'service.started');
+    const closing = undo.move();
+    return {
+      greeting: `grantex-auth listens on ${where}, data in ${source.embedded ? config.dataDir : 'DATABASE_URL'}`,
+      async stop() {
+        await drain(server, health, config.shutdownTimeoutMs * (1 - CLOSING_SHARE));
+        await metrics?.close();
+        await options.flushTelemetry(config.shutdownTimeoutMs * (CLOSING_SHARE / 2));
+        await closing.disposeAsync();
+      },
+    };
+  } catch (error) {
+    await undo.disposeAsync();
+    throw error;
+  }
+}
+
+async function openSource({ config, telemetry, onDatabaseLost }: ServiceOptions): Promise<OpenDatabase> {
+  const source = await openDatabaseUrl(config, (line) => telemetry.logger.debug({ line }, 'database.log'));
+  let closing = false;
+  void source.exited.then(() => {
+    if (!closing) onDatabaseLost();
+  });
+  return {
+    ...source,
+    close: () => {
+      closing = true;
+      return source.close();
+    },
+  };
+}
+
+function openKeys({ config, telemetry }: ServiceOptions, db: Database, sealer: ReturnType<typeof createSealer>): Promise<KeyRing> {
+  if (config.signingKeys) return fileKeyRing(config.signingKeys);
+  return databaseKeyRing({ db, sealer, clock: systemClock }, (error) =>
+    telemetry.logger.warn({ reason: describe(error) }, 'keys.reload_failed'),
+  );
+}
+
+/** Redis for the limits that replicas share. It answers at once or is gone without: a limiter never holds up a request. */
+function openRedis({ config, telemetry }: ServiceOptions): Redis | null {
+  if (!config.rateLimitEnabled) return null;
+  if (config.redisUrl === null) {
+    telemetry.logger.info({ store: 'memory' }, 'rate_limits.store');
+    return null;
+  }
+  const redis = new Redis(config.redisUrl, {
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    commandTimeout: 250,
+    connectTimeout: 2000,
+  });
+  let told = false;
+  redis.on('error', (error) => {
+    if (!told) telemetry.logger.error({ reason: describe(error) }, 'redis.connection_error');
+    told = true;
+  });
+  redis.on('ready', () => {
+    told = false;
+  });
+  telemetry.logger.info({ store: 'redis' }, 'rate_limits.store');
+  return redis;
+}
+
+/** `/metrics` on the service's own listener passes by every limit and every middleware. */
+function withMetrics(app: RequestListener, scrape: RequestListener | null): RequestListener {
+  if (!scrape) return app;
+  return (req, res) => (req.url?.split('?', 1)[0] === '/metrics' ? scrape(req, res) : app(req, res));
+}
+
+const startMetrics = ({ config, startMetricsServer }: ServiceOptions, scrape: RequestListener) =>
+  startMetricsServer(scrape, config.metricsHost ?? config.host, config.metricsPort ?? config.port);
+
+/** Load balancers see `/health/ready` fail, kept connections are ended after their answer, requests under way finish. */
+async function drain(server: ListeningServer, health: Health, timeoutMs: number): Promise<void> {
+  health.beginShutdown();
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, timeoutMs);
+  });
+  await Promise.race([server.drain(), late]);
+  clearTimeout(timer);
+  server.cut();
+}
+
+const describe = (error: unknown): string => {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return code || (error instanceof Error ? error.message : String(error));
+};

@@ -1,0 +1,53 @@
+import { Type } from 'typebox';
+import { type Endpoint, endpoint } from '../http/endpoint.ts';
+import { ok, type Reply } from '../http/reply.ts';
+import type { Health } from './health.ts';
+import { openApi } from './openapi.ts';
+
+const Ok = Type.Object({ status: Type.Literal('ok') });
+
+const degraded = (...failing: string[]): Reply => ({ status: 503, json: { status: 'degraded', failing } });
+
+/** Health and the description of the whole surface; `all` is every endpoint of the service. */
+export function systemRoutes(health: Health, all: () => readonly Endpoint[]): Endpoint[] {
+  const ready = async (): Promise<Reply> =>
+    (await health.databaseAnswers()) ? ok({ status: 'ok' }) : degraded('database');
+  return [
+    endpoint({
+      method: 'get',
+      path: '/health',
+      summary: 'Whether the process can serve',
+      access: 'public',
+      limit: null,
+      responses: { 200: Ok },
+      handle: ready,
+    }),
+    endpoint({
+      method: 'get',
+      path: '/health/live',
+      summary: 'Whether the event loop runs; looks at no dependency',
+      access: 'public',
+      limit: null,
+      responses: { 200: Ok },
+      handle: async () => ok({ status: 'ok' }),
+    }),
+    endpoint({
+      method: 'get',
+      path: '/health/ready',
+      summary: 'Whether the process wants traffic; 503 from the beginning of shutdown on',
+      access: 'public',
+      limit: null,
+      responses: { 200: Ok },
+      handle: async () => (health.stopping ? degraded('shutdown') : ready()),
+    }),
+    endpoint({
+      method: 'get',
+      path: '/openapi.json',
+      summary: 'This description',
+      access: 'public',
+      limit: null,
+      responses: { 200: Type.Record(Type.String(), Type.Unknown()) },
+      handle: async () => ({ ...ok(openApi(all())), headers: { 'cache-control': 'public, max-age=60' } }),
+    }),
+  ];
+}

@@ -1,0 +1,252 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import type { Events } from '../../src/telemetry/events.ts';
+import { changes, startHarness } from './harness.ts';
+
+let harness: ReturnType<typeof startHarness>;
+afterEach(() => harness.stop());
+
+const IDS = { grantId: 'grnt_1', agentId: 'ag_1', developerId: 'dev_1' };
+const SPAN_IDS = {
+  'grantex.grant_id': 'grnt_1',
+  'grantex.agent_id': 'ag_1',
+  'grantex.developer_id': 'dev_1',
+};
+
+interface Case {
+  readonly name: string;
+  readonly emit: (events: Events) => void;
+  readonly line?: Record<string, unknown>;
+  readonly counted?: Record<string, number>;
+  readonly span?: Record<string, unknown>;
+}
+
+const CASES: Case[] = [
+  {
+    name: 'grantCreated',
+    emit: (events) =>
+      events.grantCreated({
+        ...IDS,
+        principalId: 'user_1',
+        scopes: ['a:b', 'c:d'],
+        origin: 'consent',
+        latencyMs: 12,
+      }),
+    line: {
+      level: 'info',
+      msg: 'grant.created',
+      grantId: 'grnt_1',
+      agentId: 'ag_1',
+      principalId: 'user_1',
+      scopes: ['a:b', 'c:d'],
+      latencyMs: 12,
+    },
+    counted: { 'grantex_grants_created_total{origin="consent"}': 1 },
+    span: { ...SPAN_IDS, 'grantex.scopes': ['a:b', 'c:d'] },
+  },
+  {
+    name: 'grantRevoked',
+    emit: (events) =>
+      events.grantRevoked({
+        grantId: 'grnt_1',
+        developerId: 'dev_1',
+        revokedBy: 'refresh_reuse',
+        cascadeCount: 3,
+        revokedByAgent: new Map([
+          ['ag_1', 1],
+          ['ag_2', 3],
+        ]),
+      }),
+    line: {
+      level: 'info',
+      msg: 'grant.revoked',
+      grantId: 'grnt_1',
+      revokedBy: 'refresh_reuse',
+      cascadeCount: 3,
+    },
+    counted: {
+      grantex_grants_revoked_total: 4,
+      'grantex_agent_grants_revoked_total{agent_id="ag_1"}': 1,
+      'grantex_agent_grants_revoked_total{agent_id="ag_2"}': 3,
+    },
+    span: { 'grantex.grant_id': 'grnt_1', 'grantex.developer_id': 'dev_1' },
+  },
+  {
+    name: 'tokenExchanged',
+    emit: (events) => events.tokenExchanged(IDS),
+    line: { level: 'info', msg: 'token.exchanged', grantId: 'grnt_1', agentId: 'ag_1' },
+    span: SPAN_IDS,
+  },
+  {
+    name: 'tokenRefreshed',
+    emit: (events) => events.tokenRefreshed(IDS),
+    line: { level: 'info', msg: 'token.refreshed', grantId: 'grnt_1', agentId: 'ag_1' },
+    span: SPAN_IDS,
+  },
+  {
+    name: 'tokenVerified',
+    emit: (events) => events.tokenVerified(IDS),
+    counted: { 'grantex_token_verifications_total{result="valid"}': 1 },
+    span: SPAN_IDS,
+  },
+  {
+    name: 'tokenVerificationFailed',
+    emit: (events) => events.tokenVerificationFailed({ reason: 'expired', tokenId: 'tok_1' }),
+    line: { level: 'warn', msg: 'token.verification_failed', reason: 'expired', tokenId: 'tok_1' },
+    counted: { 'grantex_token_verifications_total{result="invalid"}': 1 },
+  },
+  {
+    name: 'tokenVerificationFailed without a token id',
+    emit: (events) => events.tokenVerificationFailed({ reason: 'malformed' }),
+    line: { level: 'warn', msg: 'token.verification_failed', reason: 'malformed' },
+    counted: { 'grantex_token_verifications_total{result="invalid"}': 1 },
+  },
+  {
+    name: 'authorizeDenied',
+    emit: (events) =>
+      events.authorizeDenied({
+        agentId: 'ag_1',
+        principalId: 'user_1',
+        reason: 'pol_1',
+        developerId: 'dev_1',
+      }),
+    line: { level: 'warn', msg: 'authorize.denied', agentId: 'ag_1', principalId: 'user_1', reason: 'pol_1' },
+    span: { 'grantex.agent_id': 'ag_1', 'grantex.developer_id': 'dev_1' },
+  },
+  {
+    name: 'consentDecided',
+    emit: (events) =>
+      events.consentDecided({
+        decision: 'denied',
+        agentId: 'ag_1',
+        principalId: 'user_1',
+        developerId: 'dev_1',
+      }),
+    line: {
+      level: 'info',
+      msg: 'consent.decided',
+      decision: 'denied',
+      agentId: 'ag_1',
+      principalId: 'user_1',
+    },
+    counted: { 'grantex_consent_decisions_total{decision="denied"}': 1 },
+    span: { 'grantex.agent_id': 'ag_1', 'grantex.developer_id': 'dev_1' },
+  },
+  {
+    name: 'rateLimitHit',
+    emit: (events) => events.rateLimitHit({ ip: '192.0.2.1', endpoint: 'token', retryAfter: 7 }),
+    line: { level: 'warn', msg: 'rate_limit.hit', ip: '192.0.2.1', endpoint: 'token', retryAfter: 7 },
+    counted: { 'grantex_rate_limited_total{endpoint="token"}': 1 },
+  },
+  {
+    name: 'databaseConnectionError',
+    emit: (events) => events.databaseConnectionError({ error: 'ECONNREFUSED', pool: 'main' }),
+    line: { level: 'error', msg: 'database.connection_error', error: 'ECONNREFUSED', pool: 'main' },
+  },
+  {
+    name: 'metricsCollectionFailed',
+    emit: (events) => events.metricsCollectionFailed({ metric: 'grantex_active_grants', error: 'gone' }),
+    line: {
+      level: 'warn',
+      msg: 'metrics.collection_failed',
+      metric: 'grantex_active_grants',
+      error: { name: 'string' },
+    },
+    counted: { grantex_metrics_collection_errors_total: 1 },
+  },
+];
+
+describe('one call is the counter, the log line and the span attributes', () => {
+  test.each(CASES)('$name', async ({ emit, line, counted, span }) => {
+    harness = startHarness();
+    const before = await harness.samples();
+    const attributes = harness.inServerSpan(() => emit(harness.telemetry.events));
+    const lines = harness
+      .lines()
+      .map(({ timestamp: _1, trace_id: _2, span_id: _3, trace_flags: _4, ...own }) => own);
+    expect(lines).toEqual(line ? [line] : []);
+    expect(changes(before, await harness.samples())).toEqual(counted ?? {});
+    expect(attributes).toEqual(span ?? {});
+  });
+
+  test('the principal is on the span only when that is asked for', () => {
+    harness = startHarness({ capturePrincipal: true });
+    const attributes = harness.inServerSpan(() =>
+      harness.telemetry.events.authorizeDenied({
+        agentId: 'ag_1',
+        principalId: 'user_1',
+        reason: 'pol_1',
+        developerId: 'dev_1',
+      }),
+    );
+    expect(attributes).toMatchObject({ 'grantex.principal_id': 'user_1' });
+  });
+});
+
+describe('a failed request is described without values', () => {
+  const logged = (error: unknown) => {
+    harness = startHarness();
+    harness.telemetry.events.requestFailed({ error, method: 'POST', route: '/v1/token' });
+    return harness.lines()[0]?.['error'];
+  };
+
+  test('an error: name, code, stack and cause', () => {
+    const cause = Object.assign(new TypeError('inner'), { code: 'E_INNER' });
+    expect(logged(new Error('outer', { cause }))).toMatchObject({
+      name: 'Error',
+      stack: expect.stringContaining('outer'),
+      cause: { name: 'TypeError', code: 'E_INNER' },
+    });
+  });
+
+  test('a PostgreSQL error, also as a cause: code, severity and routine alone', () => {
+    const postgres = Object.assign(new Error('Key (email)=(a@b.example) already exists'), {
+      name: 'PostgresError',
+      code: '23505',
+      severity: 'ERROR',
+      routine: '_bt_check_unique',
+      detail: 'Key (email)=(a@b.example)',
+    });
+    const described = {
+      name: 'PostgresError',
+      code: '23505',
+      severity: 'ERROR',
+      routine: '_bt_check_unique',
+    };
+    expect(logged(postgres)).toEqual(described);
+    expect(logged(new Error('failed', { cause: postgres }))).toMatchObject({ cause: described });
+    expect(JSON.stringify(harness.lines())).not.toContain('a@b.example');
+  });
+});
+
+describe('a fault in telemetry never fails a request', () => {
+  test('a log stream that throws: no event throws, its counter still counts, the fault is counted', async () => {
+    harness = startHarness({
+      write: () => {
+        throw new Error('stream');
+      },
+    });
+    const before = await harness.samples();
+    for (const { emit } of CASES) expect(() => emit(harness.telemetry.events)).not.toThrow();
+    const changed = changes(before, await harness.samples());
+    for (const { counted } of CASES)
+      for (const series of Object.keys(counted ?? {})) expect(changed).toHaveProperty([series]);
+    expect(changed['grantex_telemetry_faults_total']).toBe(CASES.filter(({ line }) => line).length);
+  });
+
+  test('instruments that throw: nothing throws, the lines are still written, the faults are counted', async () => {
+    const fail = () => {
+      throw new Error('instrument');
+    };
+    harness = startHarness({
+      meter: (real) =>
+        Object.assign(Object.create(real), {
+          createCounter: () => ({ add: fail }),
+          createHistogram: () => ({ record: fail }),
+        }),
+    });
+    for (const { emit } of CASES) expect(() => emit(harness.telemetry.events)).not.toThrow();
+    expect(() => harness.telemetry.attempts.start('authorize')({ status: 201 })).not.toThrow();
+    expect(harness.lines()).toHaveLength(CASES.filter(({ line }) => line).length);
+    expect((await harness.samples()).get('grantex_telemetry_faults_total')).toBeGreaterThan(0);
+  });
+});

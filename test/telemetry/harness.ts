@@ -1,0 +1,91 @@
+import { context, type Meter, trace } from '@opentelemetry/api';
+import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
+import { resourceFromAttributes } from '@opentelemetry/resources';
+import { MeterProvider } from '@opentelemetry/sdk-metrics';
+import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
+import { RequestContextManager } from '../../instrumentation/context-manager.ts';
+import { renderExposition } from '../../instrumentation/exposition.ts';
+import { createViews, type ViewSettings } from '../../instrumentation/views.ts';
+import { createLogger } from '../../src/telemetry/logger.ts';
+import { createTelemetry } from '../../src/telemetry/telemetry.ts';
+
+/** The telemetry of the service on the real SDK, in this process, without the global providers. */
+export function startHarness(
+  options: Partial<ViewSettings> & {
+    capturePrincipal?: boolean;
+    meter?: (real: Meter) => Meter;
+    write?: (line: string) => void;
+  } = {},
+) {
+  const reader = new PrometheusExporter({ preventServerStart: true });
+  const meterProvider = new MeterProvider({
+    resource: resourceFromAttributes({ 'service.name': 'test' }),
+    readers: [reader],
+    views: createViews({ perAgent: options.perAgent ?? true, agentLimit: options.agentLimit ?? 500 }),
+  });
+  const spans = new InMemorySpanExporter();
+  const tracerProvider = new TracerProvider({
+    spanProcessors: [new SimpleSpanProcessor({ exporter: spans })],
+  });
+  const tracer = tracerProvider.getTracer('test');
+  const lines: string[] = [];
+  const logger = createLogger({
+    level: 'trace',
+    stream: { write: options.write ?? ((line: string) => void lines.push(line)) },
+  });
+  const meter = meterProvider.getMeter('test');
+  const telemetry = createTelemetry({
+    meter: options.meter?.(meter) ?? meter,
+    tracer,
+    logger,
+    capturePrincipal: options.capturePrincipal ?? false,
+  });
+  context.setGlobalContextManager(new RequestContextManager().enable());
+
+  const scrape = async () => {
+    const { resourceMetrics } = await reader.collect({ timeoutMillis: 500 });
+    return renderExposition(resourceMetrics);
+  };
+  return {
+    telemetry,
+    tracer,
+    reader,
+    meter,
+    spans,
+    /** Parsed log lines, oldest first. */
+    lines: () => lines.map((line) => JSON.parse(line) as Record<string, unknown>),
+    scrape,
+    /** Samples by series, as written. */
+    async samples(): Promise<Map<string, number>> {
+      return samplesOf(await scrape());
+    },
+    /** Runs `work` inside a span and returns its attributes afterwards. */
+    inServerSpan(work: () => void) {
+      const span = tracer.startSpan('server');
+      context.with(trace.setSpan(context.active(), span), work);
+      span.end();
+      return spans.getFinishedSpans().at(-1)?.attributes;
+    },
+    async stop() {
+      context.disable();
+      await Promise.all([meterProvider.shutdown(), tracerProvider.shutdown()]);
+    },
+  };
+}
+
+/** Samples of an exposition by series, as written. */
+export function samplesOf(exposition: string): Map<string, number> {
+  const samples = exposition.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  return new Map(
+    samples.map((line) => [
+      line.slice(0, line.lastIndexOf(' ')),
+      Number(line.slice(line.lastIndexOf(' ') + 1)),
+    ]),
+  );
+}
+
+/** What changed between two scrapes. */
+export function changes(before: Map<string, number>, after: Map<string, number>): Record<string, number> {
+  const changed = [...after].filter(([series, value]) => value !== (before.get(series) ?? 0));
+  return Object.fromEntries(changed.map(([series, value]) => [series, value - (before.get(series) ?? 0)]));
+}
