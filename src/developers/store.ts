@@ -28,11 +28,11 @@ const insertSeed = describeStatement({
     values ($1, $2, $3, $4, $5) on conflict (api_key_hash) do nothing`,
 });
 
-const byKeyHashes = describeStatement({
+const byKeyHash = describeStatement({
   operation: 'SELECT',
   collection: 'developers',
-  name: 'developers.by_key_hashes',
-  text: `select ${COLUMNS}, api_key_hash as "keyHash" from developers where api_key_hash = any($1::bytea[])`,
+  name: 'developers.by_key_hash',
+  text: `select ${COLUMNS} from developers where api_key_hash = $1`,
 });
 
 const replaceKey = describeStatement({
@@ -67,12 +67,9 @@ export async function insertSeedDeveloper(
   await db.rows(insertSeed, [row.id, row.name, row.mode, row.keyHash, row.createdAt]);
 }
 
-/** The developers of these API keys; unknown keys have no row. */
-export function developersByKeyHashes(
-  db: Queryable,
-  keyHashes: readonly Buffer[],
-): Promise<(Developer & { keyHash: Buffer })[]> {
-  return db.rows(byKeyHashes, [keyHashes]);
+export async function developerByKeyHash(db: Queryable, keyHash: Buffer): Promise<Developer | undefined> {
+  const [developer] = await db.rows<Developer>(byKeyHash, [keyHash]);
+  return developer;
 }
 
 /** Swaps the key if `oldHash` is still the one in force; of two that try at once, one succeeds. */

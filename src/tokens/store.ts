@@ -200,8 +200,8 @@ const states = describeStatement({
   text: `select developers.id as "callerId", grants.developer_id as "ownerId", grants.id as "grantId",
       grants.agent_id as "agentId", agents.status as "agentStatus", grants.status = 'revoked' as "grantRevoked",
       tokens.revoked_at is not null as "tokenRevoked", grants.expires_at as "grantExpiresAt"
-    from unnest($1::bytea[], $2::text[]) with ordinality as asked (key_hash, jti, ordinal)
-      left join developers on developers.api_key_hash = asked.key_hash
+    from unnest($1::text[], $2::text[]) with ordinality as asked (key_hash, jti, ordinal)
+      left join developers on developers.api_key_hash = decode(asked.key_hash, 'hex')
       left join tokens on tokens.jti = asked.jti
       left join grants on grants.id = tokens.grant_id
       left join agents on agents.id = grants.agent_id
@@ -214,7 +214,7 @@ export function tokenStates(
   questions: readonly { keyHash: Buffer; jti: string | null }[],
   links: readonly SpanContext[],
 ): Promise<TokenState[]> {
-  return db.rows(states, [questions.map(({ keyHash }) => keyHash), questions.map(({ jti }) => jti)], links);
+  return db.rows(states, [questions.map(({ keyHash }) => keyHash.toString('hex')), questions.map(({ jti }) => jti)], links);
 }
 
 const revoke = describeStatement({

@@ -1,0 +1,62 @@
+import type { TestService } from './service.ts';
+
+export interface TokenPair {
+  readonly grantToken: string;
+  readonly refreshToken: string;
+  readonly grantId: string;
+  readonly expiresAt: string;
+  readonly scopes: string[];
+}
+
+/** A developer with one agent, and the steps of the protocol in its name. Each step must succeed. */
+export interface Party {
+  readonly key: string;
+  readonly developerId: string;
+  readonly agentId: string;
+  newAgent(fields?: Record<string, unknown>): Promise<string>;
+  authorize(fields?: Record<string, unknown>): Promise<{ authRequestId: string; code?: string; consentUrl: string }>;
+  /** authorize → consent; the code. */
+  consent(fields?: Record<string, unknown>): Promise<string>;
+  exchange(code: string, agentId?: string): Promise<TokenPair>;
+  /** authorize → consent → exchange. */
+  grant(fields?: Record<string, unknown>): Promise<TokenPair>;
+  delegate(parentGrantToken: string, fields?: Record<string, unknown>): Promise<TokenPair>;
+  verify(token: string): Promise<boolean>;
+}
+
+export async function newParty(service: TestService, mode: 'live' | 'sandbox' = 'live'): Promise<Party> {
+  const { apiKey: key, developerId } = await service.signup({ mode });
+  const call = async (status: number, method: string, path: string, body?: unknown) => {
+    const answer = await service.request(method, path, { key, body });
+    if (answer.status !== status)
+      throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
+    return answer.body;
+  };
+  const newAgent = async (fields: Record<string, unknown> = {}): Promise<string> =>
+    (await call(201, 'POST', '/v1/agents', { name: 'Agent', ...fields })).agentId;
+  const agentId = await newAgent();
+  const party: Party = {
+    key,
+    developerId,
+    agentId,
+    newAgent,
+    authorize: (fields = {}) =>
+      call(201, 'POST', '/v1/authorize', { agentId, principalId: 'user_1', scopes: ['calendar:read'], ...fields }),
+    async consent(fields) {
+      const { authRequestId } = await party.authorize(fields);
+      return (await call(200, 'POST', `/v1/consent/${authRequestId}/approve`)).code;
+    },
+    exchange: (code, agent = agentId) => call(201, 'POST', '/v1/token', { code, agentId: agent }),
+    grant: async (fields = {}) =>
+      party.exchange(await party.consent(fields), typeof fields['agentId'] === 'string' ? fields['agentId'] : agentId),
+    delegate: (parentGrantToken, fields = {}) =>
+      call(201, 'POST', '/v1/grants/delegate', {
+        parentGrantToken,
+        subAgentId: agentId,
+        scopes: ['calendar:read'],
+        ...fields,
+      }),
+    verify: async (token) => (await call(200, 'POST', '/v1/tokens/verify', { token })).valid,
+  };
+  return party;
+}

@@ -1,0 +1,39 @@
+type Labels = Readonly<Record<string, string>>;
+
+/** One scrape, for assertions on single series. That other programs can read it is for the stack tests to show. */
+export interface Scrape {
+  readonly text: string;
+  /** The value of the series with exactly these labels; undefined when there is none. */
+  value(name: string, labels?: Labels): number | undefined;
+  /** Names of the families, from their TYPE lines. */
+  readonly families: readonly string[];
+  /** The label sets under a name. */
+  labelSets(name: string): Labels[];
+}
+
+const SAMPLE = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)$/;
+const LABEL = /([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"/g;
+
+export function parseScrape(text: string): Scrape {
+  const samples = text.split('\n').flatMap((line) => {
+    const [, name, labels = '', value] = SAMPLE.exec(line) ?? [];
+    if (name === undefined || line.startsWith('#')) return [];
+    return [
+      {
+        name,
+        labels: Object.fromEntries(Array.from(labels.matchAll(LABEL), ([, key, of]) => [key, of])) as Labels,
+        value: Number(value),
+      },
+    ];
+  });
+  return {
+    text,
+    value: (name, labels = {}) =>
+      samples.find((sample) => sample.name === name && same(sample.labels, labels))?.value,
+    families: Array.from(text.matchAll(/^# TYPE (\S+) /gm), ([, name = '']) => name),
+    labelSets: (name) => samples.filter((sample) => sample.name === name).map(({ labels }) => labels),
+  };
+}
+
+const same = (a: Labels, b: Labels) =>
+  Object.keys(a).length === Object.keys(b).length && Object.entries(b).every(([key, value]) => a[key] === value);

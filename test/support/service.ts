@@ -1,0 +1,172 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { createTestDatabase, type TestDatabase } from './database.ts';
+import { parseScrape, type Scrape } from './scrape.ts';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+/** Any 32 bytes. */
+export const SECRET_KEY = Buffer.alloc(32, 7).toString('base64');
+
+export interface Answer {
+  readonly status: number;
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
+  readonly body: any;
+  readonly headers: Headers;
+}
+
+export interface RequestOptions {
+  /** API key. */
+  readonly key?: string | undefined;
+  readonly body?: unknown;
+  readonly headers?: Record<string, string>;
+}
+
+export type LogLine = Record<string, unknown> & { readonly msg: string; readonly level: string };
+
+/** The real service in a process of its own, started as `npm start` does, on a database of the test's. */
+export interface TestService {
+  readonly url: string;
+  readonly database: TestDatabase;
+  readonly process: ChildProcess;
+  /** Standard output so far; every line must be JSON. */
+  readonly logs: readonly LogLine[];
+  readonly stdout: readonly string[];
+  request(method: string, path: string, options?: RequestOptions): Promise<Answer>;
+  signup(input?: { mode?: 'live' | 'sandbox'; name?: string; email?: string }): Promise<{
+    developerId: string;
+    apiKey: string;
+  }>;
+  scrape(): Promise<Scrape>;
+  /** Log lines named `msg`, once there are at least `count`. */
+  logged(msg: string, count?: number): Promise<LogLine[]>;
+  /** SIGTERM, and the exit code. */
+  stop(): Promise<number | null>;
+}
+
+export interface StartOptions {
+  readonly env?: Record<string, string>;
+  /** Share a database with another service; it is then not dropped by this one's `stop`. */
+  readonly database?: TestDatabase;
+}
+
+/** Starts the service on a free port; rate limits are off unless `env` turns them on. */
+export async function startService({ env = {}, database: shared }: StartOptions = {}): Promise<TestService> {
+  const database = shared ?? (await createTestDatabase());
+  const child = spawnService({
+    DATABASE_URL: database.url,
+    SECRET_KEY,
+    PORT: '0',
+    RATE_LIMIT_ENABLED: 'false',
+    DATABASE_POOL_MAX: '5',
+    ...env,
+  });
+  const { logs, stdout } = collect(child);
+  const started = await Promise.race([
+    waitFor(() => logs.find(({ msg }) => msg === 'service.started'), 15_000),
+    once(child, 'exit').then(([code]) => {
+      throw new Error(`the service ended with ${code}: ${stdout.join('\n')}`);
+    }),
+  ]);
+  const url = String(started['url']);
+
+  const service: TestService = {
+    url,
+    database,
+    process: child,
+    logs,
+    stdout,
+    request: (method, path, options) => request(url, method, path, options),
+    async signup({ name = 'Acme', ...input } = {}) {
+      const answer = await request(url, 'POST', '/v1/signup', { body: { name, ...input } });
+      if (answer.status !== 201) throw new Error(`signup: ${JSON.stringify(answer.body)}`);
+      return answer.body;
+    },
+    scrape: async () => parseScrape(await (await fetch(`${url}/metrics`)).text()),
+    logged: (msg, count = 1) =>
+      waitFor(() => {
+        const lines = logs.filter((line) => line.msg === msg);
+        return lines.length >= count ? lines : undefined;
+      }),
+    async stop() {
+      const ended = child.exitCode === null && child.signalCode === null ? once(child, 'exit') : null;
+      child.kill('SIGTERM');
+      await ended;
+      if (!shared) await database.drop();
+      return child.exitCode;
+    },
+  };
+  return service;
+}
+
+/** The service's process with exactly this environment on top of an empty one. */
+export function spawnService(env: Record<string, string>, stdio: 'pipe' | 'inherit' = 'pipe'): ChildProcess {
+  return spawn(process.execPath, ['--import', './instrumentation/register.ts', 'src/main.ts'], {
+    cwd: ROOT,
+    env: { PATH: process.env['PATH'] ?? '', ...env },
+    stdio: ['ignore', 'pipe', stdio],
+  });
+}
+
+/** Runs the service until it ends by itself: for configurations that it refuses. */
+export async function runToEnd(env: Record<string, string>): Promise<{ code: number | null; logs: LogLine[] }> {
+  const child = spawnService(env);
+  const { logs } = collect(child);
+  child.stderr?.resume();
+  const [code] = await once(child, 'close');
+  return { code, logs: [...logs] };
+}
+
+/** A directory that is removed by `remove`. */
+export async function temporaryDirectory(): Promise<{ path: string; remove: () => Promise<void> }> {
+  const path = await mkdtemp(join(tmpdir(), 'grantex-test-'));
+  return { path, remove: () => rm(path, { recursive: true, force: true }) };
+}
+
+function collect(child: ChildProcess): { logs: LogLine[]; stdout: string[] } {
+  const logs: LogLine[] = [];
+  const stdout: string[] = [];
+  child.stderr?.resume();
+  if (child.stdout)
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      stdout.push(line);
+      logs.push(JSON.parse(line));
+    });
+  return { logs, stdout };
+}
+
+async function request(
+  base: string,
+  method: string,
+  path: string,
+  { key, body, headers = {} }: RequestOptions = {},
+): Promise<Answer> {
+  const response = await fetch(base + path, {
+    method,
+    redirect: 'manual',
+    headers: {
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+      ...(key !== undefined && { authorization: `Bearer ${key}` }),
+      ...headers,
+    },
+    ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  const isJson = response.headers.get('content-type')?.startsWith('application/json');
+  return { status: response.status, body: isJson ? JSON.parse(text) : text, headers: response.headers };
+}
+
+/** Looks again until there is something; for conditions, instead of sleeping. */
+export async function waitFor<T>(look: () => T | undefined | Promise<T | undefined>, timeoutMs = 5000): Promise<T> {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    const found = await look();
+    if (found !== undefined) return found;
+    if (performance.now() > deadline) throw new Error('the condition did not come about in time');
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
