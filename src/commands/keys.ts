@@ -2,7 +2,7 @@
 import { systemClock } from '../clock.ts';
 import { loadConfig } from '../config.ts';
 import { migrate } from '../db/migrate.ts';
-import { openDatabaseUrl } from '../db/open.ts';
+import { openDatabaseBeside } from '../db/open.ts';
 import { openDatabase } from '../db/client.ts';
 import { rotateKeys } from '../keys/create-key.ts';
 import { createSealer } from '../keys/sealing.ts';
@@ -19,7 +19,7 @@ await runCommand(async (print) => {
   const config = loadConfig(process.env);
   if (config.signingKeys)
     throw new Error('SIGNING_KEYS_FILE is set: the keys are those of that file; edit it and restart');
-  const source = await openDatabaseUrl(config);
+  const source = await openDatabaseBeside(config);
   await migrate(source.url);
   const db = openDatabase({ url: source.url, poolMax: 1, telemetry: withoutTelemetry(), onConnectionError() {} });
   try {

@@ -109,7 +109,7 @@ ${scopeList(view.scopes)}
 <section aria-labelledby="terms">
 <h2 id="terms">Good to know</h2>
 <dl>
-<div><dt>How long</dt><dd>For <strong>${displayText(view.grantLifeText, NAME_LIMIT)}</strong> from your approval. You can take the permission back sooner: ${developer} can give you a link to your permissions page.</dd></div>
+<div><dt>How long</dt><dd>For <strong>${displayText(view.grantLifeText, NAME_LIMIT)}</strong>. To take the permission back sooner, ask ${developer}.</dd></div>
 <div><dt>Approve</dt><dd>${
     redirectHost === null
       ? html`You get a code to copy. The agent can act once you have passed it on.`

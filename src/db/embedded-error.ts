@@ -3,6 +3,9 @@ export class EmbeddedDatabaseError extends Error {
   override readonly name = 'EmbeddedDatabaseError';
 }
 
+/** Another running service has the data directory; its database can be used beside it, but not started again. */
+export class DatabaseInUseError extends EmbeddedDatabaseError {}
+
 /** The `code` of a system error (`ENOENT`, …), if it has one. */
 export const errorCode = (error: unknown): string | undefined =>
   error instanceof Error && 'code' in error ? String(error.code) : undefined;

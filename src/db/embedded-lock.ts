@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync, constants, ftruncateSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { EmbeddedDatabaseError, errorCode } from './embedded-error.ts';
+import { DatabaseInUseError, EmbeddedDatabaseError, errorCode } from './embedded-error.ts';
 
 /**
  * Takes the lock of a running service on `file` and writes our process id into it. The kernel holds the lock for as long
@@ -13,7 +13,7 @@ export async function lockService(file: string, dataDir: string): Promise<number
   try {
     if (!(await flock(lock, ['-n']))) {
       const pid = readFileSync(file, 'utf8').trim() || 'unknown';
-      throw new EmbeddedDatabaseError(
+      throw new DatabaseInUseError(
         `${dataDir} is in use by another running service (pid ${pid}): stop it, or give this one another DATA_DIR or a DATABASE_URL`,
       );
     }

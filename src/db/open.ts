@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { Config } from '../config.ts';
 
 /** Where the database is, and how to let go of it: `close` stops the embedded one and does nothing otherwise. */
@@ -22,4 +23,17 @@ export async function openDatabaseUrl(
   const { startEmbeddedDatabase } = await import('./embedded.ts');
   const database = await startEmbeddedDatabase({ dataDir: config.dataDir, ...(onLog && { onLog }) });
   return { url: database.url, embedded: true, exited: database.exited, close: () => database.stop() };
+}
+
+/** The same for a command, which may also run beside the service: it then uses the database that the service has started. */
+export async function openDatabaseBeside(config: Pick<Config, 'databaseUrl' | 'dataDir'>): Promise<OpenDatabase> {
+  const { DatabaseInUseError } = await import('./embedded-error.ts');
+  try {
+    return await openDatabaseUrl(config);
+  } catch (error) {
+    if (!(error instanceof DatabaseInUseError)) throw error;
+    const { runningDatabaseUrl } = await import('./embedded-running.ts');
+    const databaseUrl = runningDatabaseUrl(resolve(config.dataDir));
+    return openDatabaseUrl({ ...config, databaseUrl });
+  }
 }
