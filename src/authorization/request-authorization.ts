@@ -37,7 +37,7 @@ export function requestAuthorization(
   input: AuthorizationInput,
   onAgent: (agentId: string) => void,
 ): Promise<AuthorizationRequested> {
-  return telemetry.inSpan('grantex.authorize', { 'grantex.agent_id': input.agentId, 'grantex.scopes': [...input.scopes] }, async () => {
+  return telemetry.inSpan('grantex.authorize', {}, async () => {
     const now = clock.now();
     const id = ids.next('areq', now);
     const code = newCode(ids);
@@ -56,6 +56,8 @@ export function requestAuthorization(
     onAgent(input.agentId);
     if (result.agentStatus !== 'active') throw notFound('Agent');
     if (!result.created) throw badRequest('scopes holds a scope that the agent is not registered for');
+    const { agentId, principalId, scopes } = input;
+    telemetry.events.authorizationRequested({ agentId, principalId, scopes, developerId: result.developerId });
     return { id, createdAt, expiresAt, sandboxCode: result.mode === 'sandbox' ? code : null };
   });
 }

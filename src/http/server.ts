@@ -1,11 +1,13 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 
 /** Longer than the idle limit of the usual load balancers (60 s), so that they close a kept connection first, not we. */
 const KEEP_ALIVE_MS = 65_000;
 /** For the whole request, its body included: a slow one may not hold a connection for ever. */
 const REQUEST_MS = 30_000;
 const HEADERS_MS = 15_000;
+/** At the end, how long a kept connection may stay silent before it is closed without a last answer. */
+const IDLE_GRACE_MS = 500;
 
 export interface ListeningServer {
   readonly port: number;
@@ -34,8 +36,9 @@ export async function listen(handler: RequestListener, host: string, port: numbe
     drain() {
       draining = true;
       return new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeIdleConnections();
+        // http's own close() would cut idle connections at once, and with them the requests that are on their way to us.
+        NetServer.prototype.close.call(server, () => resolve());
+        setTimeout(() => server.closeIdleConnections(), IDLE_GRACE_MS);
       });
     },
     cut: () => server.closeAllConnections(),

@@ -52,6 +52,12 @@ export interface AuthorizeDenied {
   readonly reason: string;
   readonly developerId: string;
 }
+export interface AuthorizationRequested {
+  readonly agentId: string;
+  readonly principalId: string;
+  readonly scopes: readonly string[];
+  readonly developerId: string;
+}
 export interface ConsentDecided {
   readonly decision: 'approved' | 'denied';
   readonly agentId: string;
@@ -79,6 +85,8 @@ export interface Events {
   tokenRefreshed(event: GrantIds): void;
   tokenVerified(event: TokenVerified): void;
   tokenVerificationFailed(event: { reason: VerificationFailure; tokenId?: string | undefined }): void;
+  /** Only on the span: the attempt counts it, and no line of the contract's table is for it. */
+  authorizationRequested(event: AuthorizationRequested): void;
   authorizeDenied(event: AuthorizeDenied): void;
   consentDecided(event: ConsentDecided): void;
   rateLimitHit(event: RateLimitHit): void;
@@ -156,6 +164,9 @@ export function createEvents(
         () => instruments.tokenVerifications.add(1, INVALID),
         () => logger.warn({ reason, tokenId }, 'token.verification_failed'),
       );
+    },
+    authorizationRequested(event) {
+      record(event);
     },
     authorizeDenied(event) {
       const { agentId, principalId, reason } = event;
