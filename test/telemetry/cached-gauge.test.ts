@@ -22,8 +22,8 @@ function startReading() {
   const observeWith = async (answer: number | Error) => {
     const count = reads.length;
     const observed = reading.observe();
-    while (reads.length === count) await Promise.resolve();
-    const read = reads.at(-1);
+    await Promise.resolve();
+    const read = reads[count];
     if (answer instanceof Error) read?.reject(answer);
     else read?.resolve(answer);
     return observed;
@@ -71,7 +71,7 @@ test('a read that hangs delays nobody for long, is not repeated, and is complain
   expect(reads).toHaveLength(2);
   expect(errors).toHaveLength(12);
   reads[1]?.resolve(5);
-  await reads[1]?.promise;
+  expect(await reading.observe()).toBe(5);
   clock.now = 70_000;
   expect(await observeWith(6)).toBe(6);
 });
@@ -80,13 +80,19 @@ describe('the gauge of active grants', () => {
   let harness: ReturnType<typeof startHarness>;
   afterEach(() => harness.stop());
 
-  test('is absent until it was read, then shows the last value, then is gone when ended', async () => {
+  test('is absent until it was read, shows the last value, and reads no more when ended', async () => {
     harness = startHarness();
     expect((await harness.samples()).has('grantex_active_grants')).toBe(false);
-    const end = harness.telemetry.observeActiveGrants(async () => 12);
-    expect((await harness.samples()).get('grantex_active_grants')).toBe(12);
+    let reads = 0;
+    const end = harness.telemetry.observeActiveGrants(async () => {
+      reads += 1;
+      return 12;
+    });
     end();
-    expect((await harness.samples()).has('grantex_active_grants')).toBe(false);
+    await harness.scrape();
+    expect(reads).toBe(0);
+    harness.telemetry.observeActiveGrants(async () => 12);
+    expect((await harness.samples()).get('grantex_active_grants')).toBe(12);
   });
 
   test('is omitted, logged and counted when it cannot be read', async () => {

@@ -1,0 +1,209 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { FAMILIES } from '../../instrumentation/catalogue.ts';
+import { startHarness } from '../telemetry/harness.ts';
+
+let harness: ReturnType<typeof startHarness>;
+afterEach(() => harness.stop());
+
+const ZEROS = `# HELP target_info Target metadata
+# TYPE target_info gauge
+target_info{service_name="test"} 1
+# HELP grantex_token_exchange_total Token exchange attempts that have ended, by outcome. 401 and 429 are not attempts.
+# TYPE grantex_token_exchange_total counter
+grantex_token_exchange_total{status="success"} 0
+grantex_token_exchange_total{status="error"} 0
+# HELP grantex_authorize_total Authorization requests that have ended, by outcome; denied is a refusal by policy. 401 and 429 are not attempts.
+# TYPE grantex_authorize_total counter
+grantex_authorize_total{status="success"} 0
+grantex_authorize_total{status="denied"} 0
+grantex_authorize_total{status="error"} 0
+# HELP grantex_token_refresh_total Token refresh attempts that have ended, by outcome. 401 and 429 are not attempts.
+# TYPE grantex_token_refresh_total counter
+grantex_token_refresh_total{status="success"} 0
+grantex_token_refresh_total{status="error"} 0
+# HELP grantex_token_verifications_total Tokens verified online, by result.
+# TYPE grantex_token_verifications_total counter
+grantex_token_verifications_total{result="valid"} 0
+grantex_token_verifications_total{result="invalid"} 0
+# HELP grantex_grants_created_total Grants created, by origin.
+# TYPE grantex_grants_created_total counter
+grantex_grants_created_total{origin="consent"} 0
+grantex_grants_created_total{origin="delegation"} 0
+# HELP grantex_grants_revoked_total Grants that went from active to revoked, cascades included.
+# TYPE grantex_grants_revoked_total counter
+grantex_grants_revoked_total 0
+# HELP grantex_consent_decisions_total Decisions of principals on consent requests.
+# TYPE grantex_consent_decisions_total counter
+grantex_consent_decisions_total{decision="approved"} 0
+grantex_consent_decisions_total{decision="denied"} 0
+# HELP grantex_rate_limited_total Requests refused with 429, by limiter.
+# TYPE grantex_rate_limited_total counter
+grantex_rate_limited_total{endpoint="api"} 0
+grantex_rate_limited_total{endpoint="authorize"} 0
+grantex_rate_limited_total{endpoint="token"} 0
+grantex_rate_limited_total{endpoint="refresh"} 0
+grantex_rate_limited_total{endpoint="verify"} 0
+grantex_rate_limited_total{endpoint="consent"} 0
+grantex_rate_limited_total{endpoint="signup"} 0
+# HELP grantex_metrics_collection_errors_total Failures while reading or writing out metrics.
+# TYPE grantex_metrics_collection_errors_total counter
+grantex_metrics_collection_errors_total 0
+# HELP grantex_telemetry_faults_total Errors thrown while recording telemetry; they were swallowed, the requests went on.
+# TYPE grantex_telemetry_faults_total counter
+grantex_telemetry_faults_total 0
+`;
+
+const ATTEMPT_BUCKETS = ['0.01', '0.05', '0.1', '0.25', '0.5', '1', '2.5', '5', '+Inf'];
+
+function histogram(name: string, help: string, labels: string, seconds: number): string {
+  const series = (suffix: string, own: string) => {
+    const all = [labels, own].filter(Boolean).join(',');
+    return `${name}${suffix}${all && `{${all}}`}`;
+  };
+  const buckets = ATTEMPT_BUCKETS.map((le) => {
+    const within = le === '+Inf' || seconds <= Number(le);
+    return `${series('_bucket', `le="${le}"`)} ${within ? 1 : 0}\n`;
+  });
+  return `# HELP ${name} ${help}
+# UNIT ${name} seconds
+# TYPE ${name} histogram
+${series('_count', '')} 1
+${series('_sum', '')} ${seconds}
+${buckets.join('')}`;
+}
+
+/** Families apart, in the order of their names: their order in the exposition means nothing. */
+const families = (exposition: string): string[] => exposition.split(/(?=^# HELP )/m).sort();
+
+describe('the whole exposition', () => {
+  test('at the start: every closed counter at zero, no histogram, no gauge, no agent', async () => {
+    harness = startHarness();
+    expect(families(await harness.scrape())).toEqual(families(ZEROS));
+  });
+
+  test('after an authorization and a revocation', async () => {
+    harness = startHarness();
+    const { instruments, events } = harness.telemetry;
+    instruments.authorizations.add(1, { status: 'denied', agent_id: 'ag_1' });
+    instruments.authorizeDuration.record(0.3, { agent_id: 'ag_1' });
+    events.grantRevoked({
+      grantId: 'grnt_1',
+      developerId: 'dev_1',
+      revokedBy: 'developer',
+      cascadeCount: 1,
+      revokedByAgent: new Map([['ag_1', 2]]),
+    });
+    const help = 'Duration of every counted authorization request, failures too, in seconds';
+    const expected =
+      ZEROS.replace('{status="denied"} 0', '{status="denied"} 1').replace(
+        'revoked_total 0',
+        'revoked_total 2',
+      ) +
+      histogram('grantex_authorize_duration_seconds', `${help}.`, '', 0.3) +
+      histogram('grantex_agent_authorize_duration_seconds', `${help}, by agent.`, 'agent_id="ag_1"', 0.3) +
+      `# HELP grantex_agent_authorize_total Authorization requests that have ended, by outcome and agent.
+# TYPE grantex_agent_authorize_total counter
+grantex_agent_authorize_total{status="denied",agent_id="ag_1"} 1
+# HELP grantex_agent_grants_revoked_total Grants that went from active to revoked, cascades included, by agent.
+# TYPE grantex_agent_grants_revoked_total counter
+grantex_agent_grants_revoked_total{agent_id="ag_1"} 2
+`;
+    expect(families(await harness.scrape())).toEqual(families(expected));
+  });
+
+  test('the boundaries of every histogram are those of the contract', () => {
+    const boundaries = Object.fromEntries(
+      FAMILIES.map(({ name, boundaries }) => [name, boundaries?.join(' ')]),
+    );
+    expect(boundaries).toMatchObject({
+      grantex_authorize_duration_seconds: '0.01 0.05 0.1 0.25 0.5 1 2.5 5',
+      grantex_token_exchange_duration_seconds: '0.01 0.05 0.1 0.25 0.5 1 2.5 5',
+      grantex_http_request_duration_seconds: '0.005 0.01 0.025 0.05 0.1 0.25 0.5 1 2.5 5 10',
+    });
+  });
+});
+
+describe('labels', () => {
+  test('only those of the catalogue pass, with values of their closed sets', async () => {
+    harness = startHarness();
+    const { instruments } = harness.telemetry;
+    instruments.tokenExchanges.add(1, { status: 'weird', path: '/v1/secret', ip: '192.0.2.1' });
+    instruments.grantsRevoked.add(1, { principal: 'user_1' });
+    const text = await harness.scrape();
+    expect(text).toContain('grantex_token_exchange_total{status="_OTHER"} 1\n');
+    expect(text).toContain('grantex_grants_revoked_total 1\n');
+    expect(text).not.toMatch(/secret|192\.0\.2\.1|user_1/);
+  });
+
+  test('requests: known verbs or _OTHER, the template or unmatched, the status', async () => {
+    harness = startHarness();
+    const duration = harness.meter.createHistogram('http.server.request.duration', { unit: 's' });
+    const record = (method: string, status: number, route?: string) =>
+      duration.record(0.01, {
+        'http.request.method': method,
+        'http.response.status_code': status,
+        'url.scheme': 'http',
+        ...(route && { 'http.route': route }),
+      });
+    record('GET', 200, '/v1/grants/:id');
+    record('BREW', 404);
+    const counts = [...(await harness.samples()).keys()].filter((series) => /http.*_count/.test(series));
+    expect(counts).toEqual([
+      'grantex_http_request_duration_seconds_count{method="GET",route="/v1/grants/:id",status_code="200"}',
+      'grantex_http_request_duration_seconds_count{method="_OTHER",route="unmatched",status_code="404"}',
+    ]);
+  });
+});
+
+describe('agents', () => {
+  const attempt = (id: string) => {
+    const { instruments } = harness.telemetry;
+    instruments.tokenExchanges.add(1, { status: 'success', agent_id: id });
+    instruments.authorizations.add(1, { status: 'success', agent_id: id });
+    instruments.authorizeDuration.record(0.1, { agent_id: id });
+    instruments.grantsRevoked.add(1, { agent_id: id });
+  };
+
+  test('the limit holds for life: 1,000 agents over several scrapes, a constant number of series', async () => {
+    harness = startHarness({ agentLimit: 50 });
+    const seen: number[] = [];
+    for (let round = 0; round < 4; round++) {
+      for (let agent = 0; agent < 250; agent++) attempt(`ag_${round * 250 + agent}`);
+      seen.push((await harness.samples()).size);
+    }
+    expect(new Set(seen).size).toBe(1);
+    const samples = await harness.samples();
+    const exchanged = [...samples].filter(([series]) => series.startsWith('grantex_agent_token_exchange'));
+    expect(exchanged).toHaveLength(51);
+    expect(samples.get('grantex_agent_token_exchange_total{status="success",agent_id="ag_49"}')).toBe(1);
+    expect(samples.get('grantex_agent_token_exchange_total{status="success",agent_id="other"}')).toBe(950);
+    const total = exchanged.reduce((sum, [, value]) => sum + value, 0);
+    expect(total).toBe(samples.get('grantex_token_exchange_total{status="success"}'));
+  });
+
+  test('an agent is in all families or in none, whichever it comes to first', async () => {
+    harness = startHarness({ agentLimit: 1 });
+    harness.telemetry.instruments.grantsRevoked.add(1, { agent_id: 'ag_first' });
+    attempt('ag_second');
+    const own = [...(await harness.samples()).keys()].filter((series) => series.includes('ag_second'));
+    expect(own).toEqual([]);
+  });
+
+  test('exact up to the limit, also far beyond the cardinality that the SDK allows by default', async () => {
+    harness = startHarness({ agentLimit: 3000 });
+    for (let agent = 0; agent < 3000; agent++) attempt(`ag_${agent}`);
+    const samples = await harness.samples();
+    const ones = [...samples].filter(([series]) => series.startsWith('grantex_agent_grants_revoked_total'));
+    expect(ones).toHaveLength(3000);
+    expect(ones.every(([, value]) => value === 1)).toBe(true);
+    expect([...samples.keys()].some((series) => series.includes('overflow'))).toBe(false);
+  });
+
+  test('METRICS_PER_AGENT=false removes them', async () => {
+    harness = startHarness({ perAgent: false });
+    attempt('ag_1');
+    const text = await harness.scrape();
+    expect(text).not.toContain('agent');
+    expect(text).toContain('grantex_authorize_total{status="success"} 1');
+  });
+});

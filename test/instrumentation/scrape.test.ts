@@ -1,0 +1,163 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, describe, expect, test } from 'vitest';
+import { type MetricsServer, startMetricsServer } from '../../instrumentation/metrics-server.ts';
+import { createScrape, type ScrapeOptions } from '../../instrumentation/scrape.ts';
+import { startHarness } from '../telemetry/harness.ts';
+
+let harness: ReturnType<typeof startHarness>;
+let server: Server | MetricsServer | undefined;
+afterEach(async () => {
+  server?.close();
+  server = undefined;
+  await harness.stop();
+});
+
+/** A real server with the scrape handler on the real SDK. */
+async function serve(options: Partial<ScrapeOptions> = {}) {
+  harness = startHarness();
+  const errors: unknown[] = [];
+  const scrape = createScrape({
+    reader: harness.reader,
+    apiKey: null,
+    onError: (error) => errors.push(error),
+    deadlineMs: 500,
+    callbackMs: 200,
+    ...options,
+  });
+  const listening = createServer(scrape.handler).listen(0, '127.0.0.1');
+  server = listening;
+  await once(listening, 'listening');
+  const url = `http://127.0.0.1:${(listening.address() as AddressInfo).port}/metrics`;
+  return { url, errors, scrape };
+}
+
+test('a scrape is Prometheus text 0.0.4 with its length, and not to be cached', async () => {
+  const { url } = await serve();
+  const response = await fetch(url);
+  const text = await response.text();
+  expect(response.status).toBe(200);
+  expect(response.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
+  expect(response.headers.get('content-length')).toBe(String(Buffer.byteLength(text)));
+  expect(response.headers.get('cache-control')).toBe('no-store');
+  expect(text).toContain('grantex_authorize_total{status="success"} 0\n');
+  expect(text).not.toContain('otel_scope');
+});
+
+test('HEAD has the headers alone; other methods are 405', async () => {
+  const { url } = await serve();
+  const head = await fetch(url, { method: 'HEAD' });
+  expect([head.status, await head.text()]).toEqual([200, '']);
+  const post = await fetch(url, { method: 'POST' });
+  expect([post.status, post.headers.get('allow')]).toEqual([405, 'GET, HEAD']);
+});
+
+describe('with METRICS_API_KEY', () => {
+  test.each([
+    ['none', undefined, 401],
+    ['another', 'Bearer wrong', 401],
+    ['a longer one', 'Bearer the-key-and-more', 401],
+    ['another scheme', 'Basic the-key', 401],
+    ['the key', 'Bearer the-key', 200],
+    ['the key, scheme in small letters', 'bearer the-key', 200],
+  ])('%s is answered %s', async (_, authorization, status) => {
+    const { url } = await serve({ apiKey: 'the-key' });
+    const response = await fetch(url, { headers: authorization ? { authorization } : {} });
+    expect(response.status).toBe(status);
+    if (status === 401) expect(response.headers.get('www-authenticate')).toBe('Bearer');
+  });
+});
+
+test('concurrent scrapes run every callback once, the next scrape again', async () => {
+  const { url } = await serve();
+  let calls = 0;
+  const held = Promise.withResolvers<void>();
+  const started = Promise.withResolvers<void>();
+  harness.meter.createObservableGauge('held').addCallback(async (result) => {
+    calls += 1;
+    started.resolve();
+    await held.promise;
+    result.observe(1);
+  });
+  let arrived = 0;
+  const all = Promise.withResolvers<void>();
+  (server as Server).on('request', () => {
+    arrived += 1;
+    if (arrived === 3) all.resolve();
+  });
+  const first = fetch(url);
+  await started.promise;
+  const more = [fetch(url, { method: 'HEAD' }), fetch(url)];
+  await all.promise;
+  held.resolve();
+  const responses = await Promise.all([first, ...more]);
+  expect(responses.map(({ status }) => status)).toEqual([200, 200, 200]);
+  expect(calls).toBe(1);
+  await fetch(url);
+  expect(calls).toBe(2);
+});
+
+test('a callback that hangs leaves out its own family, in time, and is counted', async () => {
+  const { url, errors } = await serve();
+  harness.meter.createObservableGauge('hanging').addCallback(() => new Promise(() => undefined));
+  const begun = performance.now();
+  const response = await fetch(url);
+  const text = await response.text();
+  expect(performance.now() - begun).toBeLessThan(1000);
+  expect(response.status).toBe(200);
+  expect(text).toContain('grantex_authorize_total');
+  expect(text).not.toContain('hanging');
+  expect(errors).toHaveLength(1);
+});
+
+test('a collection that hangs: the last exposition, or 503 when there is none yet', async () => {
+  const hanging = { collect: () => new Promise<never>(() => undefined) };
+  const { url } = await serve({ reader: hanging });
+  expect((await fetch(url)).status).toBe(503);
+  let hang = false;
+  server?.close();
+  await harness.stop();
+  const again = await serve({
+    reader: { collect: (options) => (hang ? hanging.collect() : harness.reader.collect(options)) },
+  });
+  const text = await (await fetch(again.url)).text();
+  hang = true;
+  const late = await fetch(again.url);
+  expect([late.status, await late.text()]).toEqual([200, text]);
+});
+
+test('a failure to write is a finished 500 that says nothing, and is counted', async () => {
+  const { url, errors } = await serve({ reader: { collect: () => Promise.reject(new Error('secret')) } });
+  const response = await fetch(url);
+  expect([response.status, await response.text()]).toEqual([500, 'metrics could not be written\n']);
+  expect(errors).toHaveLength(1);
+});
+
+test('after the end it is 503, never a 200 without series', async () => {
+  const { url, scrape } = await serve();
+  expect((await fetch(url)).status).toBe(200);
+  scrape.close();
+  expect((await fetch(url)).status).toBe(503);
+});
+
+test('a port of its own has /metrics and nothing else', async () => {
+  const { scrape } = await serve();
+  (server as Server).close();
+  const own = await startMetricsServer(scrape.handler, { host: '127.0.0.1', port: 0 });
+  server = own;
+  const base = `http://127.0.0.1:${own.port}`;
+  const statuses = await Promise.all(
+    ['/metrics', '/metrics?x=1', '/', '/metricsx'].map(async (path) => (await fetch(base + path)).status),
+  );
+  expect(statuses).toEqual([200, 200, 404, 404]);
+  await own.close();
+  server = undefined;
+  await expect(fetch(base)).rejects.toThrow();
+});
+
+test('an address that is taken is an error', async () => {
+  const { url, scrape } = await serve();
+  const port = Number(new URL(url).port);
+  await expect(startMetricsServer(scrape.handler, { host: '127.0.0.1', port })).rejects.toThrow('EADDRINUSE');
+});
