@@ -15,12 +15,10 @@ export function errorHandler(events: Events): ErrorRequestHandler {
   return (error, req, res, _next) => {
     const { status, code, message, cause } = toPublicError(error);
     if (status >= 500) events.requestFailed({ error: cause ?? error, method: req.method, route: req.route?.path });
-    // The rest of a body that nobody will read would hold up the next request on this connection.
-    const unread = !req.complete && { connection: 'close' };
     send(req, res, {
       status,
       json: { message, code, requestId: requestIdOf(res) },
-      headers: { ...unread, ...(status === 401 && { 'www-authenticate': 'Bearer' }) },
+      headers: status === 401 ? { 'www-authenticate': 'Bearer' } : {},
     });
   };
 }
