@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createServer, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
@@ -22,9 +22,13 @@ async function freePort(): Promise<number> {
 
 beforeEach(async () => {
   const port = await freePort();
-  redis = spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'], {
-    stdio: 'ignore',
-  });
+  redis = spawn(
+    'redis-server',
+    ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'],
+    {
+      stdio: 'ignore',
+    },
+  );
   url = `redis://127.0.0.1:${port}`;
   const client = new Redis(url, { retryStrategy: () => 20, maxRetriesPerRequest: null });
   client.on('error', () => undefined);
@@ -40,7 +44,8 @@ afterEach(async () => {
   await database.drop();
 });
 
-const signup = (service: TestService | undefined) => service?.request('POST', '/v1/signup', { body: { name: 'Acme' } });
+const signup = (service: TestService | undefined) =>
+  service?.request('POST', '/v1/signup', { body: { name: 'Acme' } });
 
 test('two replicas share one limit', async () => {
   const [one, other] = services;

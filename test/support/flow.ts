@@ -14,7 +14,9 @@ export interface Party {
   readonly developerId: string;
   readonly agentId: string;
   newAgent(fields?: Record<string, unknown>): Promise<string>;
-  authorize(fields?: Record<string, unknown>): Promise<{ authRequestId: string; code?: string; consentUrl: string }>;
+  authorize(
+    fields?: Record<string, unknown>,
+  ): Promise<{ authRequestId: string; code?: string; consentUrl: string }>;
   /** authorize → consent; the code. */
   consent(fields?: Record<string, unknown>): Promise<string>;
   exchange(code: string, agentId?: string): Promise<TokenPair>;
@@ -41,14 +43,22 @@ export async function newParty(service: TestService, mode: 'live' | 'sandbox' = 
     agentId,
     newAgent,
     authorize: (fields = {}) =>
-      call(201, 'POST', '/v1/authorize', { agentId, principalId: 'user_1', scopes: ['calendar:read'], ...fields }),
+      call(201, 'POST', '/v1/authorize', {
+        agentId,
+        principalId: 'user_1',
+        scopes: ['calendar:read'],
+        ...fields,
+      }),
     async consent(fields) {
       const { authRequestId } = await party.authorize(fields);
       return (await call(200, 'POST', `/v1/consent/${authRequestId}/approve`)).code;
     },
     exchange: (code, agent = agentId) => call(201, 'POST', '/v1/token', { code, agentId: agent }),
     grant: async (fields = {}) =>
-      party.exchange(await party.consent(fields), typeof fields['agentId'] === 'string' ? fields['agentId'] : agentId),
+      party.exchange(
+        await party.consent(fields),
+        typeof fields['agentId'] === 'string' ? fields['agentId'] : agentId,
+      ),
     delegate: (parentGrantToken, fields = {}) =>
       call(201, 'POST', '/v1/grants/delegate', {
         parentGrantToken,

@@ -36,4 +36,5 @@ export function parseScrape(text: string): Scrape {
 }
 
 const same = (a: Labels, b: Labels) =>
-  Object.keys(a).length === Object.keys(b).length && Object.entries(b).every(([key, value]) => a[key] === value);
+  Object.keys(a).length === Object.keys(b).length &&
+  Object.entries(b).every(([key, value]) => a[key] === value);

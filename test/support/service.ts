@@ -113,7 +113,9 @@ export function spawnService(env: Record<string, string>, stdio: 'pipe' | 'inher
 }
 
 /** Runs the service until it ends by itself: for configurations that it refuses. */
-export async function runToEnd(env: Record<string, string>): Promise<{ code: number | null; logs: LogLine[] }> {
+export async function runToEnd(
+  env: Record<string, string>,
+): Promise<{ code: number | null; logs: LogLine[] }> {
   const child = spawnService(env);
   const { logs } = collect(child);
   child.stderr?.resume();
@@ -161,7 +163,10 @@ async function request(
 }
 
 /** Looks again until there is something; for conditions, instead of sleeping. */
-export async function waitFor<T>(look: () => T | undefined | Promise<T | undefined>, timeoutMs = 5000): Promise<T> {
+export async function waitFor<T>(
+  look: () => T | undefined | Promise<T | undefined>,
+  timeoutMs = 5000,
+): Promise<T> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
     const found = await look();
