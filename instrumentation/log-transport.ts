@@ -22,7 +22,7 @@ const EXPORTERS = {
 export default function logTransport({
   protocol,
   ledger,
-  queue,
+  batch,
   resourceAttributes,
   ...scope
 }: LogTransportOptions) {
@@ -49,7 +49,7 @@ export default function logTransport({
     logRecordProcessorOptions: {
       recordProcessorType: 'batch',
       // The processor's options are spread over the exporter that the transport made.
-      processorConfig: { exporter, maxQueueSize: queue, scheduledDelayMillis: 500 } as object,
+      processorConfig: { exporter, maxQueueSize: batch.queue, scheduledDelayMillis: batch.delayMs } as object,
     },
   });
 }

@@ -25,7 +25,7 @@ export function createLogStreams(
   if (settings.logs === null)
     return { stream: record, record, lost: () => 0, close: async () => record.flushSync() };
 
-  const otlp = createOtlpLogStream(settings.logs, settings.logQueue, resource, env);
+  const otlp = createOtlpLogStream(settings.logs, settings.logBatch, resource, env);
   return {
     stream: pino.multistream([
       { level: 'trace', stream: record },

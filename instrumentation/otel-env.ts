@@ -9,7 +9,8 @@ export interface OtelSettings {
   /** Send metrics by OTLP beside the scrape: only when asked for by `OTEL_METRICS_EXPORTER=otlp`. */
   readonly metrics: OtlpProtocol | null;
   readonly batch: BatchSettings;
-  readonly logQueue: number;
+  /** Log lines on their way at a time, and how long they may wait for company, milliseconds. */
+  readonly logBatch: { readonly queue: number; readonly delayMs: number };
 }
 export type OtlpProtocol = 'http/protobuf' | 'http/json';
 export interface BatchSettings {
@@ -31,6 +32,8 @@ const SAMPLERS = [
   'parentbased_traceidratio',
 ];
 const DEFAULT_LOG_QUEUE = 2048;
+/** Shorter than the specification's second: the end of the service waits for it. */
+const DEFAULT_LOG_DELAY_MS = 250;
 
 /**
  * Reads the `OTEL_*` variables that decide whether and how something is sent.
@@ -76,7 +79,10 @@ export function readOtelEnv(env: Env): OtelSettings {
       exportTimeoutMillis: whole('OTEL_BSP_EXPORT_TIMEOUT'),
       maxExportBatchSize: whole('OTEL_BSP_MAX_EXPORT_BATCH_SIZE'),
     }),
-    logQueue: whole('OTEL_BLRP_MAX_QUEUE_SIZE') ?? DEFAULT_LOG_QUEUE,
+    logBatch: {
+      queue: whole('OTEL_BLRP_MAX_QUEUE_SIZE') ?? DEFAULT_LOG_QUEUE,
+      delayMs: whole('OTEL_BLRP_SCHEDULE_DELAY') ?? DEFAULT_LOG_DELAY_MS,
+    },
   };
   const sampler = text('OTEL_TRACES_SAMPLER');
   if (sampler !== undefined && !SAMPLERS.includes(sampler))
@@ -85,7 +91,7 @@ export function readOtelEnv(env: Env): OtelSettings {
     const ratio = Number(text('OTEL_TRACES_SAMPLER_ARG') ?? '1');
     if (!(ratio >= 0 && ratio <= 1)) faults.push('OTEL_TRACES_SAMPLER_ARG must be a number from 0 to 1');
   }
-  if (faults.length > 0 && !disabled) throw new ConfigError(faults);
+  if (faults.length > 0 && !disabled) throw new ConfigError([...new Set(faults)]);
   return disabled ? { ...settings, traces: null, logs: null, metrics: null } : settings;
 }
 

@@ -1,14 +1,15 @@
+import type { Worker } from 'node:worker_threads';
 import type { Resource } from '@opentelemetry/resources';
 import { pino } from 'pino';
 import { LEDGER_BYTES, LOST, SETTLED } from './log-ledger.ts';
-import type { OtlpProtocol } from './otel-env.ts';
+import type { OtelSettings, OtlpProtocol } from './otel-env.ts';
 import { SERVICE_NAME, SERVICE_VERSION } from './resource.ts';
 
 /** Handed to the worker. */
 export interface LogTransportOptions {
   readonly protocol: OtlpProtocol;
   readonly ledger: SharedArrayBuffer;
-  readonly queue: number;
+  readonly batch: OtelSettings['logBatch'];
   readonly resourceAttributes: Record<string, unknown>;
   readonly loggerName: string;
   readonly serviceVersion: string;
@@ -33,12 +34,12 @@ const SEVERITY = { trace: 10, debug: 20, info: 30, warn: 40, error: 50, fatal: 6
 /**
  * Sends log lines to the collector through pino-opentelemetry-transport in a worker thread.
  *
- * At most `queue` lines are on their way at a time, counted from the write to the end of their export; beyond that lines
+ * At most `batch.queue` lines are on their way at a time, counted from the write to the end of their export; beyond that lines
  * are dropped here. So memory is bounded wherever the collector, the network or the worker hangs, and every loss is known.
  */
 export function createOtlpLogStream(
   protocol: OtlpProtocol,
-  queue: number,
+  batch: OtelSettings['logBatch'],
   resource: Resource,
   env: NodeJS.ProcessEnv,
 ): OtlpLogStream {
@@ -51,11 +52,12 @@ export function createOtlpLogStream(
   const options: LogTransportOptions = {
     protocol,
     ledger,
-    queue,
+    batch,
     resourceAttributes: resource.attributes,
     loggerName: SERVICE_NAME,
     serviceVersion: SERVICE_VERSION,
   };
+  const before = process.listeners('exit');
   const worker = pino.transport({
     target: new URL('./log-transport.ts', import.meta.url).href,
     options,
@@ -64,24 +66,29 @@ export function createOtlpLogStream(
       execArgv: [],
       // The resource is the one above, whole.
       env: { ...env, OTEL_NODE_RESOURCE_DETECTORS: 'none' },
-      // pino's own ending waits up to ten seconds for a collector that is down.
       autoEnd: false,
     },
   });
+  // pino's ending holds the whole process until the collector has answered, ten seconds when it is down: `autoEnd` for
+  // a worker that is ready, an `exit` listener for one that is not. Both give way to `atExit`.
+  for (const listener of process.listeners('exit'))
+    if (!before.includes(listener)) process.off('exit', listener);
   // The collector's copy may end; the record on standard output goes on.
-  const ended = new Promise<void>((resolve) => {
-    worker.on('close', () => {
-      alive = false;
-      resolve();
-    });
-  });
-  worker.on('error', () => {
+  const ended = () => {
     alive = false;
-  });
+  };
+  worker.on('close', ended);
+  worker.on('error', ended);
 
   const settled = () => Number(Atomics.load(counts, SETTLED));
   const atExit = () => {
     const deadline = performance.now() + EXIT_WAIT_MS;
+    try {
+      // The stream hands lines over in the next turn of the event loop, and there is none after this.
+      worker.flushSync();
+    } catch {
+      return;
+    }
     while (alive && settled() < sent) {
       const left = deadline - performance.now();
       if (left <= 0) return;
@@ -92,7 +99,7 @@ export function createOtlpLogStream(
 
   return {
     write(line) {
-      const record = alive && sent - settled() < queue ? toOtlpLine(line) : undefined;
+      const record = alive && sent - settled() < batch.queue ? toOtlpLine(line) : undefined;
       if (record === undefined) {
         dropped += 1;
         return;
@@ -103,18 +110,15 @@ export function createOtlpLogStream(
     emit(event, ...args) {
       worker.emit(event, ...args);
     },
-    lost: () => dropped + Number(Atomics.load(counts, LOST)),
+    lost: () => dropped + Number(Atomics.load(counts, LOST)) + (alive ? 0 : sent - settled()),
     async close(timeoutMs) {
       process.off('exit', atExit);
-      if (!alive) return;
-      worker.end();
-      let timer: NodeJS.Timeout | undefined;
-      const late = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, timeoutMs);
-      });
-      await Promise.race([ended, late]);
-      clearTimeout(timer);
+      const deadline = performance.now() + timeoutMs;
+      while (alive && settled() < sent && performance.now() < deadline)
+        await Atomics.waitAsync(counts, SETTLED, BigInt(settled()), 20).value;
       alive = false;
+      // Not the stream's own `end`, which blocks this thread until the collector has answered.
+      await (worker as unknown as { worker: Worker }).worker.terminate();
     },
   };
 }

@@ -1,0 +1,109 @@
+import { request } from 'node:http';
+import { afterEach, describe, expect, test } from 'vitest';
+import { samplesOf } from '../telemetry/harness.ts';
+import { type Child, type Sink, sentSpans, startChild, startSink } from './child.ts';
+
+let child: Child | undefined;
+let sink: Sink | undefined;
+afterEach(async () => {
+  child?.kill();
+  await child?.exited;
+  await sink?.close();
+  child = undefined;
+  sink = undefined;
+});
+
+const exporting = (to: Sink) => ({
+  OTEL_EXPORTER_OTLP_ENDPOINT: to.url,
+  OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+});
+const TRACE_ID = '0af7651916cd43dd8448eb211c80319c';
+const TRACEPARENT = { traceparent: `00-${TRACE_ID}-b7ad6b7169203331-01` };
+
+async function counts(url: string): Promise<string[]> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  const series = [...samplesOf(text)].filter(([name]) =>
+    name.startsWith('grantex_http_request_duration_seconds_count'),
+  );
+  return series.map(([name, value]) => `${name.slice(name.indexOf('{'))} ${value}`).sort();
+}
+
+test('requests are measured by template; /metrics is not, and unknown paths are one series', async () => {
+  child = await startChild();
+  const { url } = child;
+  for (const path of ['/v1/consent/one', '/v1/consent/two?code=x', '/wp-admin', '/etc/passwd'])
+    await fetch(url + path);
+  await fetch(`${url}/v1/token`, { method: 'POST', body: '{}' });
+  await fetch(`${url}/metrics?x=1`);
+  expect(await counts(url)).toEqual([
+    '{method="GET",route="/v1/consent/:id",status_code="200"} 2',
+    '{method="GET",route="unmatched",status_code="404"} 2',
+    '{method="POST",route="/v1/token",status_code="201"} 1',
+  ]);
+});
+
+test('a client that leaves before the answer is a 499 of its route, never a 200', async () => {
+  sink = await startSink();
+  child = await startChild(exporting(sink));
+  const { url } = child;
+  const aborted = request(`${url}/slow`).on('error', () => undefined);
+  aborted.end();
+  await child.message(({ waiting }) => waiting === true);
+  aborted.destroy();
+  await expect.poll(() => counts(url)).toEqual(['{method="GET",route="/slow",status_code="499"} 1']);
+  await child.stop();
+  const [span] = sentSpans(sink);
+  expect(span).toMatchObject({ name: 'GET /slow', status: { code: 0 } });
+  expect(span?.attributes).toMatchObject({ 'http.response.status_code': 499, 'http.route': '/slow' });
+});
+
+test('spans: METHOD route, the parent of what is inside, and no secret of path, query or header', async () => {
+  sink = await startSink();
+  child = await startChild(exporting(sink));
+  const { url } = child;
+  const secret = 'secret-4711';
+  const headers = { authorization: `Bearer ${secret}`, cookie: secret, 'x-api-key': secret };
+  await fetch(`${url}/v1/consent/${secret}?req=${secret}`, { headers });
+  await fetch(`${url}/unknown/${secret}?req=${secret}`, { headers });
+  await fetch(`${url}/v1/token?code=${secret}`, { method: 'POST', body: secret, headers });
+  await child.stop();
+  const spans = sentSpans(sink);
+  expect(spans.map(({ name }) => name).sort()).toEqual([
+    'GET',
+    'GET /v1/consent/:id',
+    'POST /v1/token',
+    'grantex.token.exchange',
+  ]);
+  const inner = spans.find(({ name }) => name === 'grantex.token.exchange');
+  const outer = spans.find(({ name }) => name === 'POST /v1/token');
+  expect(inner).toMatchObject({ traceId: outer?.traceId, parentSpanId: outer?.spanId });
+  const consent = spans.find(({ name }) => name === 'GET /v1/consent/:id');
+  expect(consent?.attributes).toMatchObject({
+    'url.path': '/v1/consent/:id',
+    'http.route': '/v1/consent/:id',
+  });
+  expect(Object.keys(spans.find(({ name }) => name === 'GET')?.attributes ?? {})).not.toContain('url.path');
+  for (const { body } of sink.received) expect(body.toString()).not.toContain(secret);
+  expect(await child.output()).not.toContain(secret);
+});
+
+describe('the trace context of a caller', () => {
+  test.each([
+    ['is ignored by default', {}, false],
+    ['is followed with TRUST_TRACE_CONTEXT=true', { TRUST_TRACE_CONTEXT: 'true' }, true],
+  ])('%s', async (_, env, trusted) => {
+    sink = await startSink();
+    child = await startChild({ ...exporting(sink), ...env });
+    await fetch(`${child.url}/v1/consent/x`, { headers: TRACEPARENT });
+    await child.stop();
+    expect(sentSpans(sink).map(({ traceId }) => traceId === TRACE_ID)).toEqual([trusted]);
+  });
+
+  test('cannot force sampling', async () => {
+    sink = await startSink();
+    child = await startChild({ ...exporting(sink), OTEL_TRACES_SAMPLER: 'parentbased_always_off' });
+    await fetch(`${child.url}/v1/consent/x`, { headers: TRACEPARENT });
+    await child.stop();
+    expect(sentSpans(sink)).toEqual([]);
+  });
+});
