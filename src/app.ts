@@ -68,7 +68,8 @@ export function createApp({ deps, health, limit, setRoute }: AppOptions): Expres
     setRoute,
     authenticate: (keyHash: Buffer) => authenticate(deps, keyHash),
   };
-  for (const endpoint of allEndpoints(deps, health)) app[endpoint.method](endpoint.path, serve(endpoint, serving));
+  for (const endpoint of allEndpoints(deps, health))
+    app[endpoint.method](endpoint.path, serve(endpoint, serving));
   app.get('/assets/:version/:name', serveAssets(findAsset, setRoute));
   app.use(unknownPath);
   app.use(errorHandler(telemetry.events));

@@ -33,7 +33,8 @@ try {
     startMetricsServer: (handler, host, port) => startMetricsServer(handler, { host, port }),
     setRoute: setHttpRoute,
     flushTelemetry: (timeoutMs) => telemetrySdk.shutdown(timeoutMs),
-    onDatabaseLost: () => void die('database.ended', new Error('the embedded PostgreSQL has ended by itself')),
+    onDatabaseLost: () =>
+      void die('database.ended', new Error('the embedded PostgreSQL has ended by itself')),
   });
   process.stderr.write(`${service.greeting}\n`);
 

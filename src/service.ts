@@ -24,7 +24,11 @@ export interface ServiceOptions {
   readonly telemetry: Telemetry;
   /** Answers `GET /metrics`; null: no metrics. */
   readonly scrape: RequestListener | null;
-  readonly startMetricsServer: (handler: RequestListener, host: string, port: number) => Promise<{ readonly port: number; close(): Promise<void> }>;
+  readonly startMetricsServer: (
+    handler: RequestListener,
+    host: string,
+    port: number,
+  ) => Promise<{ readonly port: number; close(): Promise<void> }>;
   readonly setRoute: (template: string) => void;
   readonly flushTelemetry: (timeoutMs: number) => Promise<void>;
   /** The embedded database ended without having been asked to. */
@@ -133,7 +137,11 @@ async function openSource({ config, telemetry, onDatabaseLost }: ServiceOptions)
   };
 }
 
-function openKeys({ config, telemetry }: ServiceOptions, db: Database, sealer: ReturnType<typeof createSealer>): Promise<KeyRing> {
+function openKeys(
+  { config, telemetry }: ServiceOptions,
+  db: Database,
+  sealer: ReturnType<typeof createSealer>,
+): Promise<KeyRing> {
   if (config.signingKeys) return fileKeyRing(config.signingKeys);
   return databaseKeyRing({ db, sealer, clock: systemClock }, (error) =>
     telemetry.logger.warn({ reason: describe(error) }, 'keys.reload_failed'),

@@ -5,7 +5,15 @@ import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import { created, noContent, ok } from '../http/reply.ts';
 import { Name, Scopes, Timestamp } from '../http/schemas.ts';
 import { deleteAgent } from './delete-agent.ts';
-import { type Agent, type AgentChange, agentById, agentDid, insertAgent, listAgents, updateAgent } from './store.ts';
+import {
+  type Agent,
+  type AgentChange,
+  agentById,
+  agentDid,
+  insertAgent,
+  listAgents,
+  updateAgent,
+} from './store.ts';
 
 const Status = Type.Enum(['active', 'suspended']);
 const Description = Type.Union([Type.String({ maxLength: 2000 }), Type.Null()]);
@@ -112,7 +120,13 @@ const changeRoute = (deps: Deps, method: 'patch' | 'post', summary: string): End
       };
       if (Object.values(change).every((value) => value === undefined))
         throw badRequest('At least one of name, description, scopes and status is required');
-      const agent = await updateAgent(deps.db, developer.id, params['id'] ?? '', change, new Date(deps.clock.now()));
+      const agent = await updateAgent(
+        deps.db,
+        developer.id,
+        params['id'] ?? '',
+        change,
+        new Date(deps.clock.now()),
+      );
       if (!agent) throw notFound('Agent');
       return ok(view(agent));
     },

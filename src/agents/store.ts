@@ -72,7 +72,8 @@ export async function insertAgent(
 }
 
 /** Newest first. */
-export const listAgents = (db: Queryable, developerId: string): Promise<Agent[]> => db.rows(list, [developerId]);
+export const listAgents = (db: Queryable, developerId: string): Promise<Agent[]> =>
+  db.rows(list, [developerId]);
 
 export async function agentById(db: Queryable, developerId: string, id: string): Promise<Agent | undefined> {
   const [agent] = await db.rows<Agent>(byId, [developerId, id]);

@@ -19,7 +19,11 @@ export interface AuditInput {
  * so the chain never forks and its times never go back.
  * @throws NOT_FOUND when the agent or the grant is not the developer's
  */
-export function logEntry({ db, ids, clock }: Deps, developerId: string, input: AuditInput): Promise<AuditRow> {
+export function logEntry(
+  { db, ids, clock }: Deps,
+  developerId: string,
+  input: AuditInput,
+): Promise<AuditRow> {
   return db.transaction(async (tx) => {
     const principalId = await principalOf(tx, developerId, input.agentId, input.grantId);
     if (principalId === undefined) throw notFound('Agent or grant');

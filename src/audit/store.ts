@@ -88,7 +88,11 @@ const byId = describeStatement({
   text: `select ${COLUMNS} from audit_entries where developer_id = $1 and id = $2`,
 });
 
-export async function auditEntry(db: Queryable, developerId: string, id: string): Promise<AuditRow | undefined> {
+export async function auditEntry(
+  db: Queryable,
+  developerId: string,
+  id: string,
+): Promise<AuditRow | undefined> {
   const [row] = await db.rows<AuditRow>(byId, [developerId, id]);
   return row;
 }
@@ -125,7 +129,14 @@ export async function listEntries(
   filter: AuditFilter,
   { limit, offset }: { limit: number; offset: number },
 ): Promise<{ entries: AuditRow[]; total: number }> {
-  const { agentId = null, grantId = null, principalId = null, action = null, since = null, until = null } = filter;
+  const {
+    agentId = null,
+    grantId = null,
+    principalId = null,
+    action = null,
+    since = null,
+    until = null,
+  } = filter;
   const values = [developerId, agentId, grantId, principalId, action, since, until];
   const [entries, counts] = await Promise.all([
     db.rows<AuditRow>(page, [...values, limit, offset]),

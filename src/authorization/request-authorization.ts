@@ -57,7 +57,12 @@ export function requestAuthorization(
     if (result.agentStatus !== 'active') throw notFound('Agent');
     if (!result.created) throw badRequest('scopes holds a scope that the agent is not registered for');
     const { agentId, principalId, scopes } = input;
-    telemetry.events.authorizationRequested({ agentId, principalId, scopes, developerId: result.developerId });
+    telemetry.events.authorizationRequested({
+      agentId,
+      principalId,
+      scopes,
+      developerId: result.developerId,
+    });
     return { id, createdAt, expiresAt, sandboxCode: result.mode === 'sandbox' ? code : null };
   });
 }

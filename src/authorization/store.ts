@@ -51,7 +51,11 @@ const create = describeStatement({
 });
 
 /** Looks up key and agent, checks the scopes and stores the request: one round trip. */
-export async function createRequest(db: Queryable, keyHash: Buffer, row: NewRequest): Promise<CreatedRequest> {
+export async function createRequest(
+  db: Queryable,
+  keyHash: Buffer,
+  row: NewRequest,
+): Promise<CreatedRequest> {
   const [result] = await db.rows<CreatedRequest>(create, [
     keyHash,
     row.id,

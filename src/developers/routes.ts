@@ -17,7 +17,13 @@ const DeveloperView = {
   createdAt: Timestamp,
 };
 
-const view = ({ id, name, email, mode, createdAt }: Developer) => ({ developerId: id, name, email, mode, createdAt });
+const view = ({ id, name, email, mode, createdAt }: Developer) => ({
+  developerId: id,
+  name,
+  email,
+  mode,
+  createdAt,
+});
 
 export const developerRoutes = (deps: Deps): Endpoint[] => [
   ...(deps.config.signupEnabled ? [signUpRoute(deps)] : []),

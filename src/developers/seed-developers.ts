@@ -3,7 +3,12 @@ import { sha256 } from '../hash.ts';
 import { insertSeedDeveloper } from './store.ts';
 
 /** Creates the developers of SEED_API_KEY and SEED_SANDBOX_KEY when they are absent; any number of replicas may do so at once. */
-export async function seedDevelopers({ config, db, ids, clock }: Pick<Deps, 'config' | 'db' | 'ids' | 'clock'>) {
+export async function seedDevelopers({
+  config,
+  db,
+  ids,
+  clock,
+}: Pick<Deps, 'config' | 'db' | 'ids' | 'clock'>) {
   const seeds = [
     { key: config.seedApiKey, mode: 'live', name: 'Seed developer' },
     { key: config.seedSandboxKey, mode: 'sandbox', name: 'Seed sandbox developer' },

@@ -1,19 +1,9 @@
 import { isForeignKeyViolation } from '../db/errors.ts';
 import type { Deps } from '../deps.ts';
 import { badRequest, notFound, ServiceError } from '../errors.ts';
-import { sha256 } from '../hash.ts';
-import { readGrantToken, signGrantToken } from '../keys/grant-token.ts';
+import { readGrantToken } from '../keys/grant-token.ts';
+import { issueToken, prepareToken, type TokenPair } from '../keys/issue-token.ts';
 import { insertDelegation } from './delegation-store.ts';
-
-const REFRESH_TOKEN_BYTES = 32;
-
-export interface Delegation {
-  readonly grantToken: string;
-  readonly expiresAt: Date;
-  readonly scopes: readonly string[];
-  readonly grantId: string;
-  readonly refreshToken: string;
-}
 
 const badParent = () => badRequest('The parent grant token is not valid');
 
@@ -28,8 +18,8 @@ export function delegateGrant(
   deps: Deps,
   developerId: string,
   input: { parentGrantToken: string; subAgentId: string; scopes: readonly string[]; grantSeconds: number },
-): Promise<Delegation> {
-  const { db, ids, keys, clock, config, telemetry } = deps;
+): Promise<TokenPair> {
+  const { db, ids, clock, config, telemetry } = deps;
   return telemetry.inSpan('grantex.grant.delegate', {}, async () => {
     const begun = performance.now();
     const parentToken = await readGrantToken(deps, input.parentGrantToken);
@@ -39,10 +29,8 @@ export function delegateGrant(
       throw new ServiceError('FORBIDDEN', 'The parent grant belongs to another developer');
 
     const now = clock.now();
-    const signer = keys.signer();
+    const prepared = prepareToken(deps, now);
     const grantId = ids.next('grnt', now);
-    const jti = ids.next('tok', now);
-    const refreshToken = `ref_${ids.secret(REFRESH_TOKEN_BYTES)}`;
     const found = await insertDelegation(db, {
       developerId,
       parentGrantId: parent.grnt,
@@ -53,9 +41,7 @@ export function delegateGrant(
       grantSeconds: input.grantSeconds,
       maxDepth: config.maxDelegationDepth,
       grantId,
-      jti,
-      kid: signer.kid,
-      refreshHash: sha256(refreshToken),
+      ...prepared.row,
     }).catch((error: unknown) => {
       if (isForeignKeyViolation(error)) throw notFound('Sub-agent');
       throw error;
@@ -72,18 +58,19 @@ export function delegateGrant(
 
     const { principalId, parentAgentId, audience } = found;
     const { scopes, subAgentId: agentId } = input;
-    telemetry.events.grantCreated({
+    const parentOf = { agentId: parentAgentId, grantId: parent.grnt, depth };
+    const grant = {
       grantId,
       agentId,
       developerId,
       principalId,
+      audience,
       scopes,
-      origin: 'delegation',
-      latencyMs: Math.round(performance.now() - begun),
-    });
-    const subject = { grantId, agentId, developerId, principalId, audience, scopes, expiresAt };
-    const lineage = { agentId: parentAgentId, grantId: parent.grnt, depth };
-    const grantToken = await signGrantToken(deps, signer, jti, { ...subject, parent: lineage });
-    return { grantToken, expiresAt, scopes, grantId, refreshToken };
+      expiresAt,
+      parent: parentOf,
+    };
+    const latencyMs = Math.round(performance.now() - begun);
+    telemetry.events.grantCreated({ ...grant, origin: 'delegation', latencyMs });
+    return issueToken(deps, prepared, grant);
   });
 }

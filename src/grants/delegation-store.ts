@@ -1,4 +1,5 @@
 import type { Queryable } from '../db/client.ts';
+import type { NewToken } from '../keys/issue-token.ts';
 import { describeStatement } from '../telemetry/database.ts';
 
 // The locks are taken in one order: the sub-agent's row, the root of the tree, the parent. Each is part of the next
@@ -64,10 +65,7 @@ export async function insertDelegation(
     grantSeconds: number;
     maxDepth: number;
     grantId: string;
-    jti: string;
-    kid: string;
-    refreshHash: Buffer;
-  },
+  } & NewToken,
 ): Promise<DelegationRow> {
   const [found] = await db.rows<DelegationRow>(insert, [
     row.developerId,

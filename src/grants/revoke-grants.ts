@@ -33,7 +33,11 @@ export async function revokeGrantsOfAgent(
   target: { developerId: string; agentId: string; now: Date },
 ): Promise<Revocation> {
   const revokedBy = 'agent_deleted';
-  return { developerId: target.developerId, revokedBy, rows: await revokeGrantTrees(tx, { ...target, revokedBy }) };
+  return {
+    developerId: target.developerId,
+    revokedBy,
+    rows: await revokeGrantTrees(tx, { ...target, revokedBy }),
+  };
 }
 
 /** One event for each tree that fell, named by its topmost grant. */
@@ -49,6 +53,8 @@ export function recordRevocation(events: Events, { developerId, revokedBy, rows 
       developerId,
       revokedBy,
       cascadeCount: members.length - 1,
-      revokedByAgent: new Map([...Map.groupBy(members, (row) => row.agentId)].map(([id, of]) => [id, of.length])),
+      revokedByAgent: new Map(
+        [...Map.groupBy(members, (row) => row.agentId)].map(([id, of]) => [id, of.length]),
+      ),
     });
 }

@@ -104,7 +104,13 @@ export const grantRoutes = (deps: Deps): Endpoint[] => [
     },
     handle: async ({ developer, query }) => {
       const page = pageOf(query);
-      const { grants, total } = await listGrants(deps.db, developer.id, query, page, new Date(deps.clock.now()));
+      const { grants, total } = await listGrants(
+        deps.db,
+        developer.id,
+        query,
+        page,
+        new Date(deps.clock.now()),
+      );
       return ok({ grants: grants.map(view), total, page: page.page, pageSize: page.pageSize });
     },
   }),
@@ -129,7 +135,11 @@ export const grantRoutes = (deps: Deps): Endpoint[] => [
     limit: 'api',
     responses: { 204: null },
     handle: async ({ developer, params }) => {
-      const target = { developerId: developer.id, grantId: params['id'] ?? '', revokedBy: 'developer' as const };
+      const target = {
+        developerId: developer.id,
+        grantId: params['id'] ?? '',
+        revokedBy: 'developer' as const,
+      };
       if (!(await revokeGrant(deps, target))) throw notFound('Active grant');
       return noContent;
     },

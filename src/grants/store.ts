@@ -31,7 +31,12 @@ const byId = describeStatement({
   text: `select ${COLUMNS} from grants where developer_id = $1 and id = $3`,
 });
 
-export async function grantById(db: Queryable, developerId: string, id: string, now: Date): Promise<Grant | undefined> {
+export async function grantById(
+  db: Queryable,
+  developerId: string,
+  id: string,
+  now: Date,
+): Promise<Grant | undefined> {
   const [grant] = await db.rows<Grant>(byId, [developerId, now, id]);
   return grant;
 }
@@ -183,9 +188,11 @@ export async function grantOfToken(
   developerId: string,
   jti: string,
 ): Promise<{ grantId: string; revoked: boolean; agentSuspended: boolean; expiresAt: Date } | undefined> {
-  const [row] = await db.rows<{ grantId: string; revoked: boolean; agentSuspended: boolean; expiresAt: Date }>(
-    ofToken,
-    [developerId, jti],
-  );
+  const [row] = await db.rows<{
+    grantId: string;
+    revoked: boolean;
+    agentSuspended: boolean;
+    expiresAt: Date;
+  }>(ofToken, [developerId, jti]);
   return row;
 }

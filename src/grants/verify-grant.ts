@@ -12,7 +12,11 @@ export type GrantVerification =
  * Whether the grant behind a token is alive now. What is not a token of this service is not found.
  * @throws BAD_REQUEST for a text that cannot be decoded as a JWT
  */
-export async function verifyGrant(deps: Deps, developerId: string, token: string): Promise<GrantVerification> {
+export async function verifyGrant(
+  deps: Deps,
+  developerId: string,
+  token: string,
+): Promise<GrantVerification> {
   assertDecodable(token);
   const read = await readGrantToken(deps, token);
   if (!read.valid) return { active: false, reason: read.reason === 'expired' ? 'expired' : 'not_found' };

@@ -14,7 +14,12 @@ export type ReadBody = (req: IncomingMessage, res: ServerResponse) => Promise<Re
  * @returns a function that rejects with BAD_REQUEST on anything that is not a JSON object of well-formed text
  */
 export function createBodyReader(limit: number): ReadBody {
-  const parse = express.json({ limit, strict: false, inflate: false, type: () => true }) as unknown as BodyParser;
+  const parse = express.json({
+    limit,
+    strict: false,
+    inflate: false,
+    type: () => true,
+  }) as unknown as BodyParser;
   return async (req, res) => {
     await new Promise<void>((resolve, reject) =>
       parse(req, res, (error) => (error ? reject(bodyError(error)) : resolve())),
@@ -35,8 +40,9 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
  * one; what cannot be given back as it came is refused.
  */
 function assertStorable(value: unknown, depth: number): void {
-  if (typeof value === 'string') return assertText(value);
-  if (typeof value === 'number' && !Number.isFinite(value)) throw badRequest('The body holds a number out of range');
+  if (typeof value === 'string') assertText(value);
+  if (typeof value === 'number' && !Number.isFinite(value))
+    throw badRequest('The body holds a number out of range');
   if (typeof value !== 'object' || value === null) return;
   if (depth >= MAX_DEPTH) throw badRequest(`The body is nested more than ${MAX_DEPTH} levels deep`);
   for (const [key, member] of Object.entries(value)) {
@@ -46,7 +52,8 @@ function assertStorable(value: unknown, depth: number): void {
 }
 
 function assertText(text: string): void {
-  if (text.includes('\0') || !text.isWellFormed()) throw badRequest('The body holds text that is not valid Unicode');
+  if (text.includes('\0') || !text.isWellFormed())
+    throw badRequest('The body holds text that is not valid Unicode');
 }
 
 /** The parser's own messages may quote the body, so each kind gets a message of ours. */

@@ -9,9 +9,9 @@ import type { Events } from '../telemetry/events.ts';
 import { bearerKeyHash } from './bearer.ts';
 import type { ReadBody } from './body.ts';
 import { withDeadline } from './deadline.ts';
+import { toPublicError } from './public-error.ts';
 import { type Limiter, rateLimited } from './rate-limit.ts';
 import { type Reply, send } from './reply.ts';
-import { toPublicError } from './public-error.ts';
 import { compileValidator, type Validator } from './validate.ts';
 
 /**
@@ -39,7 +39,11 @@ export type Input<A extends Access, B, Q> = AccessInput<A> & {
   agentIs(agentId: string): void;
 };
 
-export interface Endpoint<A extends Access = Access, B extends TSchema = TSchema, Q extends TSchema = TSchema> {
+export interface Endpoint<
+  A extends Access = Access,
+  B extends TSchema = TSchema,
+  Q extends TSchema = TSchema,
+> {
   readonly method: 'get' | 'post' | 'patch' | 'delete';
   /** Express's template; also the `route` label and the name of the server span. */
   readonly path: string;
@@ -138,16 +142,27 @@ async function answer(
   agentIs: (agentId: string) => void,
 ): Promise<Reply> {
   const { req, keyHash } = raw;
-  const developer = keyHash && definition.access === 'developer' ? await deps.authenticate(keyHash) : undefined;
+  const developer =
+    keyHash && definition.access === 'developer' ? await deps.authenticate(keyHash) : undefined;
   const parts = await parse(definition, deps, raw).catch(async (error: unknown) => {
     // A wrong key is told before a wrong body, also where the key would have been looked up with the work itself.
     if (keyHash && !developer) await deps.authenticate(keyHash);
     throw error;
   });
-  return definition.handle({ ...parts, developer, keyHash, header: (name: string) => headerText(req, name), agentIs } as never);
+  return definition.handle({
+    ...parts,
+    developer,
+    keyHash,
+    header: (name: string) => headerText(req, name),
+    agentIs,
+  } as never);
 }
 
-async function parse({ method }: Endpoint, { readBody }: ServeDeps, { req, res, validateBody, validateQuery }: Raw) {
+async function parse(
+  { method }: Endpoint,
+  { readBody }: ServeDeps,
+  { req, res, validateBody, validateQuery }: Raw,
+) {
   const params = req.params as Record<string, string>;
   // No identifier holds NUL, and PostgreSQL takes none: such an id is an unknown one.
   for (const value of Object.values(params)) if (value.includes('\0')) throw notFound('Object');
@@ -172,4 +187,3 @@ function headerText(req: IncomingMessage, name: string): string | undefined {
   const value = req.headers[name];
   return Array.isArray(value) ? value.join(', ') : value;
 }
-

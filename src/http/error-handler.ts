@@ -14,7 +14,8 @@ export const unknownPath: RequestHandler = () => {
 export function errorHandler(events: Events): ErrorRequestHandler {
   return (error, req, res, _next) => {
     const { status, code, message, cause } = toPublicError(error);
-    if (status >= 500) events.requestFailed({ error: cause ?? error, method: req.method, route: req.route?.path });
+    if (status >= 500)
+      events.requestFailed({ error: cause ?? error, method: req.method, route: req.route?.path });
     send(req, res, {
       status,
       json: { message, code, requestId: requestIdOf(res) },

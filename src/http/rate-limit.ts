@@ -1,6 +1,11 @@
 import type { ServerResponse } from 'node:http';
 import type { Redis } from 'ioredis';
-import { type RateLimiterAbstract, RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
+import {
+  type RateLimiterAbstract,
+  RateLimiterMemory,
+  RateLimiterRedis,
+  RateLimiterRes,
+} from 'rate-limiter-flexible';
 import { LIMITER_NAMES, type LimiterName, type RateLimit } from '../config.ts';
 import { ServiceError } from '../errors.ts';
 
@@ -18,7 +23,10 @@ export const rateLimited = (retryAfter: number) =>
  * Limits by name, kept in this process, or in Redis where replicas share them. While Redis does not answer, each
  * replica counts for itself: a limiter that fails must neither refuse everybody nor let everybody through.
  */
-export function createLimiter(limits: Readonly<Record<LimiterName, RateLimit>>, redis: Redis | null): Limiter {
+export function createLimiter(
+  limits: Readonly<Record<LimiterName, RateLimit>>,
+  redis: Redis | null,
+): Limiter {
   const limiters = new Map<LimiterName, RateLimiterAbstract>();
   for (const name of LIMITER_NAMES) {
     const { points, seconds: duration } = limits[name];

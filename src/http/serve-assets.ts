@@ -23,6 +23,10 @@ export function serveAssets(
       res.writeHead(304, headers).end();
       return;
     }
-    send(req, res, { status: 200, text: file.body, headers: { ...headers, 'content-type': file.contentType } });
+    send(req, res, {
+      status: 200,
+      text: file.body,
+      headers: { ...headers, 'content-type': file.contentType },
+    });
   };
 }

@@ -23,7 +23,11 @@ export interface ListeningServer {
  */
 export async function listen(handler: RequestListener, host: string, port: number): Promise<ListeningServer> {
   let draining = false;
-  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS });
+  const server = createServer({
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    headersTimeout: HEADERS_MS,
+    requestTimeout: REQUEST_MS,
+  });
   server.on('request', (req, res) => {
     // A client that kept its connection must learn that it is the last answer on it.
     if (draining) res.setHeader('connection', 'close');

@@ -36,7 +36,10 @@ export async function rotateKeys({ db, sealer, now }: KeyMaterial): Promise<Stor
 }
 
 async function newKey(sealer: Sealer, now: number, signsFrom: number): Promise<StoredKey> {
-  const { publicKey, privateKey } = await generateKeyPair('RS256', { modulusLength: 2048, extractable: true });
+  const { publicKey, privateKey } = await generateKeyPair('RS256', {
+    modulusLength: 2048,
+    extractable: true,
+  });
   const kid = randomBytes(12).toString('base64url');
   const { n, e } = await exportJWK(publicKey);
   if (!n || !e) throw new Error('an RSA key without modulus or exponent');

@@ -96,16 +96,20 @@ function refusal(error: unknown): ReadToken {
       reason: 'expired',
       ...(typeof error.payload.jti === 'string' && { tokenId: error.payload.jti }),
     };
-  if (error instanceof errors.JWSSignatureVerificationFailed) return { valid: false, reason: 'bad_signature' };
+  if (error instanceof errors.JWSSignatureVerificationFailed)
+    return { valid: false, reason: 'bad_signature' };
   if (error instanceof errors.JOSEAlgNotAllowed) return { valid: false, reason: 'bad_signature' };
   if (error instanceof errors.JWKSNoMatchingKey) return { valid: false, reason: 'unknown_key' };
   if (error instanceof errors.JWTClaimValidationFailed && error.claim === 'iss')
     return { valid: false, reason: 'wrong_issuer' };
-  if (error instanceof errors.JOSEError || error instanceof TypeError) return { valid: false, reason: 'malformed' };
+  if (error instanceof errors.JOSEError || error instanceof TypeError)
+    return { valid: false, reason: 'malformed' };
   throw error;
 }
 
 const isGrantClaims = (payload: JWTPayload): payload is GrantClaims =>
-  [payload.sub, payload.jti, payload['agt'], payload['dev'], payload['grnt']].every((claim) => typeof claim === 'string') &&
+  [payload.sub, payload.jti, payload['agt'], payload['dev'], payload['grnt']].every(
+    (claim) => typeof claim === 'string',
+  ) &&
   Array.isArray(payload['scp']) &&
   typeof payload.exp === 'number';

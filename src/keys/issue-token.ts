@@ -1,17 +1,14 @@
 import type { Deps } from '../deps.ts';
 import { sha256 } from '../hash.ts';
-import { signGrantToken } from '../keys/grant-token.ts';
-import type { IssuedGrant, NewToken } from './store.ts';
+import { signGrantToken, type TokenSubject } from './grant-token.ts';
 
 const REFRESH_TOKEN_BYTES = 32;
 
-/** What a successful exchange or refresh answers with. */
-export interface TokenPair {
-  readonly grantToken: string;
-  readonly expiresAt: Date;
-  readonly scopes: readonly string[];
-  readonly refreshToken: string;
-  readonly grantId: string;
+/** A new token of a grant as it is stored: its id, the key that will sign it, and the hash of its refresh token. */
+export interface NewToken {
+  readonly jti: string;
+  readonly kid: string;
+  readonly refreshHash: Buffer;
 }
 
 /** A token and refresh token that are about to be stored; `row` goes into the statement. */
@@ -19,6 +16,15 @@ export interface PreparedToken {
   readonly row: NewToken;
   readonly refreshToken: string;
   readonly signer: ReturnType<Deps['keys']['signer']>;
+}
+
+/** What a caller gets for a code, a refresh token, or a delegation. */
+export interface TokenPair {
+  readonly grantToken: string;
+  readonly expiresAt: Date;
+  readonly scopes: readonly string[];
+  readonly refreshToken: string;
+  readonly grantId: string;
 }
 
 /** Chooses ids, secrets and the signing key before the statement runs, so that it alone decides. */
@@ -34,17 +40,11 @@ export function prepareToken({ ids, keys }: Pick<Deps, 'ids' | 'keys'>, now: num
  * caller would have to ask anew, which is better than a signed token that no row knows of.
  */
 export async function issueToken(
-  deps: Deps,
+  deps: Pick<Deps, 'telemetry' | 'issuer' | 'clock'>,
   { row, refreshToken, signer }: PreparedToken,
-  owner: { developerId: string; agentId: string },
-  grant: IssuedGrant,
+  subject: TokenSubject,
 ): Promise<TokenPair> {
-  const { grantId, principalId, audience, scopes, expiresAt } = grant;
-  const parent =
-    grant.parentGrantId !== null && grant.parentAgentId !== null
-      ? { agentId: grant.parentAgentId, grantId: grant.parentGrantId, depth: grant.delegationDepth }
-      : undefined;
-  const subject = { ...owner, grantId, principalId, audience, scopes, expiresAt, ...(parent && { parent }) };
   const grantToken = await signGrantToken(deps, signer, row.jti, subject);
+  const { expiresAt, scopes, grantId } = subject;
   return { grantToken, expiresAt, scopes, refreshToken, grantId };
 }

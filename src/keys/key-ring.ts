@@ -122,8 +122,11 @@ function open(sealer: Sealer, { kid, sealedPrivate }: StoredKey): string {
   try {
     return sealer.open(sealedPrivate, kid);
   } catch (cause) {
-    throw new Error('SECRET_KEY does not open the signing keys in the database: it is not the one they were sealed with', {
-      cause,
-    });
+    throw new Error(
+      'SECRET_KEY does not open the signing keys in the database: it is not the one they were sealed with',
+      {
+        cause,
+      },
+    );
   }
 }

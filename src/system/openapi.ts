@@ -22,7 +22,11 @@ export function openApi(endpoints: readonly Endpoint[]): Record<string, unknown>
   }
   return {
     openapi: '3.1.0',
-    info: { title: 'Grantex authorization service', version: SERVICE_VERSION, license: { name: 'Apache-2.0' } },
+    info: {
+      title: 'Grantex authorization service',
+      version: SERVICE_VERSION,
+      license: { name: 'Apache-2.0' },
+    },
     paths,
     components: {
       schemas: { Error: ERROR },

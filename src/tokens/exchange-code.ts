@@ -3,7 +3,7 @@ import type { Deps } from '../deps.ts';
 import { badRequest, unauthorized } from '../errors.ts';
 import { revokeGrant } from '../grants/revoke-grants.ts';
 import { sha256 } from '../hash.ts';
-import { issueToken, prepareToken, type TokenPair } from './issue-token.ts';
+import { issueToken, prepareToken, type TokenPair } from '../keys/issue-token.ts';
 import { challengeOf } from './pkce.ts';
 import { exchangeCode as claimCode, grantOfUsedCode } from './store.ts';
 
@@ -43,16 +43,14 @@ export function exchangeCode(
     });
     if (developerId === null) throw unauthorized();
     if (agentId !== null) onAgent(agentId);
-    if (agentId === null || grant === null) {
+    if (grant === null) {
       await revokeIfReplayed(deps, developerId, codeHash);
       throw refused();
     }
-    const { grantId, principalId, scopes } = grant;
-    const subject = { grantId, agentId, developerId };
     const latencyMs = Math.round(performance.now() - begun);
-    telemetry.events.grantCreated({ ...subject, principalId, scopes, origin: 'consent', latencyMs });
-    const pair = await issueToken(deps, prepared, { developerId, agentId }, grant);
-    telemetry.events.tokenExchanged(subject);
+    telemetry.events.grantCreated({ ...grant, origin: 'consent', latencyMs });
+    const pair = await issueToken(deps, prepared, grant);
+    telemetry.events.tokenExchanged(grant);
     return pair;
   });
 }

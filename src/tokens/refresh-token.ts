@@ -3,7 +3,7 @@ import type { Deps } from '../deps.ts';
 import { badRequest, unauthorized } from '../errors.ts';
 import { revokeGrant } from '../grants/revoke-grants.ts';
 import { sha256 } from '../hash.ts';
-import { issueToken, prepareToken, type TokenPair } from './issue-token.ts';
+import { issueToken, prepareToken, type TokenPair } from '../keys/issue-token.ts';
 import { grantOfReusedRefreshToken, rotateRefreshToken } from './store.ts';
 
 /** For how long a request with an `Idempotency-Key` may be repeated. */
@@ -44,14 +44,14 @@ export function refreshToken(
     });
     if (developerId === null) throw unauthorized();
     if (agentId !== null) onAgent(agentId);
-    if (agentId === null || grant === null) {
+    if (grant === null) {
       const use = { developerId, presentedHash, idempotencyHash, repeatableSince };
       const grantId = await grantOfReusedRefreshToken(db, use);
       if (grantId !== null) await revokeGrant(deps, { developerId, grantId, revokedBy: 'refresh_reuse' });
       throw refused();
     }
-    const pair = await issueToken(deps, prepared, { developerId, agentId }, grant);
-    telemetry.events.tokenRefreshed({ grantId: grant.grantId, agentId, developerId });
+    const pair = await issueToken(deps, prepared, grant);
+    telemetry.events.tokenRefreshed(grant);
     return pair;
   });
 }

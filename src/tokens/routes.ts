@@ -71,7 +71,10 @@ export function tokenRoutes(deps: Deps): Endpoint[] {
       responses: { 201: TokenPair },
       handle: async ({ keyHash, body, header, agentIs }) => {
         const idempotencyKey = header('idempotency-key');
-        if (idempotencyKey !== undefined && !(idempotencyKey.length >= 1 && idempotencyKey.length <= MAX_IDEMPOTENCY_KEY))
+        if (
+          idempotencyKey !== undefined &&
+          !(idempotencyKey.length >= 1 && idempotencyKey.length <= MAX_IDEMPOTENCY_KEY)
+        )
           throw badRequest(`Idempotency-Key must have 1 to ${MAX_IDEMPOTENCY_KEY} characters`);
         return created(await refreshToken(deps, keyHash, { ...body, idempotencyKey }, agentIs));
       },
@@ -97,7 +100,9 @@ export function tokenRoutes(deps: Deps): Endpoint[] {
       access: 'developer',
       limit: 'api',
       query: Type.Object({ grantId: Type.Optional(Type.String()), jti: Type.Optional(Type.String()) }),
-      responses: { 200: Type.Object({ revoked: Type.Boolean(), status: Type.Enum([...REVOCATION_STATUSES]) }) },
+      responses: {
+        200: Type.Object({ revoked: Type.Boolean(), status: Type.Enum([...REVOCATION_STATUSES]) }),
+      },
       handle: async ({ developer, query: { grantId = null, jti = null } }) => {
         if (grantId === null && jti === null) throw badRequest('grantId or jti is required');
         const status = await revocationStatus(deps, developer.id, { grantId, jti });

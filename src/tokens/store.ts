@@ -1,19 +1,9 @@
 import type { SpanContext } from '@opentelemetry/api';
 import type { AgentStatus } from '../agents/store.ts';
 import type { Queryable } from '../db/client.ts';
+import type { TokenSubject } from '../keys/grant-token.ts';
+import type { NewToken } from '../keys/issue-token.ts';
 import { describeStatement } from '../telemetry/database.ts';
-
-/** The grant that an exchange or a refresh gives a token for. */
-export interface IssuedGrant {
-  readonly grantId: string;
-  readonly principalId: string;
-  readonly audience: string | null;
-  readonly scopes: readonly string[];
-  readonly expiresAt: Date;
-  readonly parentAgentId: string | null;
-  readonly parentGrantId: string | null;
-  readonly delegationDepth: number;
-}
 
 /** What a hot statement found; `grant` is null when the credential was refused. */
 export interface Issued {
@@ -21,18 +11,33 @@ export interface Issued {
   readonly developerId: string | null;
   /** null: no such agent of this developer. */
   readonly agentId: string | null;
-  readonly grant: IssuedGrant | null;
+  /** The grant that an exchange or a refresh gives a token for. */
+  readonly grant: TokenSubject | null;
 }
 
-type IssuedRow = { [K in keyof IssuedGrant]: IssuedGrant[K] | null } & {
-  developerId: string | null;
-  agentId: string | null;
-};
+interface IssuedRow {
+  readonly developerId: string | null;
+  readonly agentId: string | null;
+  readonly grantId: string | null;
+  readonly principalId: string;
+  readonly audience: string | null;
+  readonly scopes: string[];
+  readonly expiresAt: Date;
+  readonly parentAgentId: string | null;
+  readonly parentGrantId: string | null;
+  readonly delegationDepth: number;
+}
 
 function toIssued([row]: IssuedRow[]): Issued {
   if (!row) throw new Error('the statement returned no row');
-  const { developerId, agentId, ...grant } = row;
-  return { developerId, agentId, grant: grant.grantId === null ? null : (grant as IssuedGrant) };
+  const { developerId, agentId, grantId, parentAgentId, parentGrantId, delegationDepth, ...grant } = row;
+  if (developerId === null || agentId === null || grantId === null)
+    return { developerId, agentId, grant: null };
+  const parent =
+    parentAgentId !== null && parentGrantId !== null
+      ? { parent: { agentId: parentAgentId, grantId: parentGrantId, depth: delegationDepth } }
+      : {};
+  return { developerId, agentId, grant: { ...grant, ...parent, developerId, agentId, grantId } };
 }
 
 // The developer of the key and its agent. The agent's row is share-locked first of all, so that an agent that is being
@@ -70,13 +75,6 @@ const exchange = describeStatement({
     from (values (1)) as one (row) left join developer on true left join agent on true left join granted on true`,
 });
 
-/** A new token of a grant: its id, the key that will sign it, and the hash of the refresh token that goes with it. */
-export interface NewToken {
-  readonly jti: string;
-  readonly kid: string;
-  readonly refreshHash: Buffer;
-}
-
 /**
  * Claims a code and makes its grant, token and refresh token; all of it or nothing, in one round trip. Of callers that
  * present one code at the same time the claim lets exactly one through: the others wait for its row and then find it used.
@@ -84,7 +82,13 @@ export interface NewToken {
 export async function exchangeCode(
   db: Queryable,
   keyHash: Buffer,
-  claim: { agentId: string; codeHash: Buffer; codeChallenge: string | null; now: Date; grantId: string } & NewToken,
+  claim: {
+    agentId: string;
+    codeHash: Buffer;
+    codeChallenge: string | null;
+    now: Date;
+    grantId: string;
+  } & NewToken,
 ): Promise<Issued> {
   const { agentId, codeHash, codeChallenge, now, grantId, jti, kid, refreshHash } = claim;
   const values = [keyHash, agentId, codeHash, codeChallenge, now, grantId, jti, kid, refreshHash];
@@ -100,7 +104,11 @@ const usedCode = describeStatement({
 });
 
 /** The grant that a code of this developer was exchanged for, if it was. */
-export async function grantOfUsedCode(db: Queryable, developerId: string, codeHash: Buffer): Promise<string | null> {
+export async function grantOfUsedCode(
+  db: Queryable,
+  developerId: string,
+  codeHash: Buffer,
+): Promise<string | null> {
   const [row] = await db.rows<{ grantId: string }>(usedCode, [developerId, codeHash]);
   return row?.grantId ?? null;
 }
@@ -156,7 +164,17 @@ export async function rotateRefreshToken(
   } & NewToken,
 ): Promise<Issued> {
   const { agentId, presentedHash, idempotencyHash, now, repeatableSince, jti, kid, refreshHash } = claim;
-  const values = [keyHash, agentId, presentedHash, idempotencyHash, now, jti, kid, repeatableSince, refreshHash];
+  const values = [
+    keyHash,
+    agentId,
+    presentedHash,
+    idempotencyHash,
+    now,
+    jti,
+    kid,
+    repeatableSince,
+    refreshHash,
+  ];
   return toIssued(await db.rows<IssuedRow>(refresh, values));
 }
 
@@ -214,7 +232,11 @@ export function tokenStates(
   questions: readonly { keyHash: Buffer; jti: string | null }[],
   links: readonly SpanContext[],
 ): Promise<TokenState[]> {
-  return db.rows(states, [questions.map(({ keyHash }) => keyHash.toString('hex')), questions.map(({ jti }) => jti)], links);
+  return db.rows(
+    states,
+    [questions.map(({ keyHash }) => keyHash.toString('hex')), questions.map(({ jti }) => jti)],
+    links,
+  );
 }
 
 const revoke = describeStatement({
@@ -227,7 +249,12 @@ const revoke = describeStatement({
 });
 
 /** @returns false when the token is unknown, another developer's, or revoked already */
-export async function revokeToken(db: Queryable, developerId: string, jti: string, now: Date): Promise<boolean> {
+export async function revokeToken(
+  db: Queryable,
+  developerId: string,
+  jti: string,
+  now: Date,
+): Promise<boolean> {
   return (await db.rows(revoke, [developerId, jti, now])).length === 1;
 }
 

@@ -52,7 +52,11 @@ export function verifyToken(
   });
 }
 
-function invalid({ telemetry }: Deps, reason: VerificationFailure, tokenId: string | undefined): Verification {
+function invalid(
+  { telemetry }: Deps,
+  reason: VerificationFailure,
+  tokenId: string | undefined,
+): Verification {
   telemetry.events.tokenVerificationFailed({ reason, tokenId });
   return { valid: false };
 }
