@@ -4,7 +4,12 @@
 /** Invisible or direction-changing. The joiners and the emoji selector stay: Persian, Indic scripts and emoji need them. */
 const UNWANTED =
   /[[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]--[\u200C\u200D\uFE0F\t\n\r]]/gv;
-const INVISIBLE = /[[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}]--[ ]]/gv;
+/**
+ * What the eye cannot see or count on, or what could pass for its spelling: invisible characters, white space other than
+ * single spaces between words, the fourth combining mark and those after it, and the beginning of `\u{`.
+ */
+const UNSEEN =
+  /[[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}]--[ ]]|^ | $|(?<= ) |(?<=\p{M}{3})\p{M}|\\(?=u\{)/gv;
 
 const shorten = (text: string, max: number): string => {
   const characters = Array.from(text);
@@ -33,10 +38,7 @@ export function displayText(text: string, max: number, fallback = ''): string {
 
 /**
  * An identifier exactly as it is compared: nothing is dropped, and what the eye cannot see is spelled out (`\u{202E}`),
- * so that two different identifiers never look the same for want of ink.
+ * so that two different identifiers never look the same for want of ink (they may for look-alike letters).
  */
 export const exactText = (text: string): string =>
-  text.replace(
-    INVISIBLE,
-    (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16).toUpperCase()}}`,
-  );
+  text.replace(UNSEEN, (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16).toUpperCase()}}`);

@@ -2,11 +2,12 @@ import { exactText } from './display-text.ts';
 import { ACTIONS, RESOURCES } from './scope-words.ts';
 
 const SEGMENT = /^[a-z0-9][a-z0-9_.-]*$/;
-/** `max_500`, `up-to_20`, `work`: one or two plain words and an amount. Anything longer could be a sentence that reassures. */
+/** An amount: `500`, `max_500`, `up_to_20_eur`. Other words could be a sentence that reassures. */
 const PLAIN_CONSTRAINT =
-  /^(?:(?:max|min|limit|under|over|up_to)[_-]?)?\d{1,12}(?:\.\d{1,4})?(?:[_-][a-z]{3})?$/;
+  /^(?:(?:max|min|limit|under|over|up_to)[_-]?)?\d{1,12}(?:\.\d{1,4})?(?:[_-](?:usd|eur|gbp|chf|jpy|inr|cad|aud))?$/;
 
-const quote = (text: string) => `“${exactText(text)}”`;
+/** A quoted text must not be able to end the quotation; its own quotation marks are shown exactly beside the sentence. */
+const quote = (text: string) => `“${exactText(text).replace(/["“”„‟«»＂〝〞]/g, "'")}”`;
 const unknown = (scope: string) => `Use the permission ${quote(scope)}, whose meaning the developer defines`;
 
 const constraintText = (constraint: string): string => {

@@ -1,71 +1,152 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { findAsset } from '../../src/consent/assets.ts';
+import { displayText, exactText } from '../../src/consent/display-text.ts';
 import { type ConsentView, consentPage, consentStatePage } from '../../src/consent/page.ts';
+import { html } from '../../src/http/html.ts';
 
-const VIEW: ConsentView = {
+const view: ConsentView = {
   requestId: 'areq_1',
-  agentName: 'Trip planner',
+  agentName: 'Trip Planner',
   agentDid: 'did:grantex:ag_1',
-  agentDescription: 'Books trips',
-  developerName: 'Acme',
+  agentDescription: 'Plans trips.',
+  developerName: 'Acme Travel',
+  principalId: 'user_1',
   scopes: [
     { scope: 'calendar:read', description: 'Read your calendar' },
     { scope: 'email:send', description: 'Send email' },
   ],
   grantLifeText: '24 hours',
-  expiresAt: new Date('2026-01-02T03:04:00Z'),
+  expiresAt: new Date('2026-03-04T05:06:07Z'),
   redirectHost: 'app.example.com',
 };
+const HOSTILE = `</title></bdi><script>alert(1)</script><img src=x onerror="alert(1)">'"\``;
 
-test('the page names everything that is to be decided', () => {
-  const page = consentPage(VIEW);
-  for (const part of ['Trip planner', 'Acme', 'Books trips', 'Read your calendar', 'email:send', '24 hours'])
-    expect(page).toContain(part);
-  expect(page).toContain('2 January 2026 at 03:04');
-  expect(page).toContain('data-request-id="areq_1"');
-});
-
-test('hostile text is escaped wherever it stands', () => {
-  const hostile = `"'><script>alert(1)</script>`;
-  const page = consentPage({
-    ...VIEW,
-    requestId: hostile,
-    agentName: hostile,
-    agentDid: hostile,
-    agentDescription: hostile,
-    developerName: hostile,
-    principalId: hostile,
-    scopes: [{ scope: hostile, description: hostile }],
-    redirectHost: hostile,
+describe('the consent page', () => {
+  test('names who, what, how long, until when and where to', () => {
+    const page = consentPage(view);
+    for (const part of [
+      '<bdi>Trip Planner</bdi>',
+      '<bdi>Acme Travel</bdi>',
+      'did:grantex:ag_1',
+      'user_1',
+      'Plans trips.',
+      'Read your calendar',
+      'calendar:read',
+      'Send email',
+      'email:send',
+      '24 hours',
+      '<time datetime="2026-03-04T05:06:07.000Z">4 March 2026 at 05:06 UTC</time>',
+      'app.example.com',
+      'data-decision="approve"',
+      'data-decision="deny"',
+    ])
+      expect(page).toContain(part);
   });
-  expect(page).not.toContain('<script>alert');
-  expect(page).toContain('&lt;script&gt;alert(1)&lt;/script&gt;');
-  expect(page.match(/data-request-id="[^"]*"/)?.[0]).not.toContain("'>");
+
+  test('shows every one of a hundred scopes', () => {
+    const scopes = Array.from({ length: 100 }, (_, n) => ({
+      scope: `scope:${n}`,
+      description: `Meaning ${n}`,
+    }));
+    const page = consentPage({ ...view, scopes });
+    for (const { scope, description } of scopes) {
+      expect(page).toContain(`<code dir="ltr">${scope}</code>`);
+      expect(page).toContain(`>${description}</bdi>`);
+    }
+  });
+
+  test('without a redirect says that a code is to be copied, and names no host', () => {
+    const page = consentPage({ ...view, redirectHost: null });
+    expect(page).toContain('You get a code to copy');
+    expect(page).not.toContain('go back to <bdi');
+  });
+
+  test('holds no inline script or style, no event handler, and loads only its own files', () => {
+    const page = consentPage(view);
+    expect(page).not.toMatch(/<style|<script(?![^>]*\ssrc=)|\sstyle=|\son[a-z]+=/i);
+    const links = [...page.matchAll(/(?:src|href|action)="([^"]*)"/g)].map(([, link]) => link);
+    expect(links.length).toBeGreaterThan(2);
+    for (const link of links) expect(findAsset(`/${link}`)?.cacheControl).toContain('immutable');
+  });
+
+  test('the request id stands in no link', () => {
+    expect(consentPage(view).split('areq_1')).toHaveLength(2);
+  });
+
+  test('hostile text anywhere stays text', () => {
+    const page = consentPage({
+      ...view,
+      requestId: HOSTILE,
+      agentName: HOSTILE,
+      agentDid: HOSTILE,
+      agentDescription: HOSTILE,
+      developerName: HOSTILE,
+      principalId: HOSTILE,
+      grantLifeText: HOSTILE,
+      redirectHost: HOSTILE,
+      scopes: view.scopes.map(() => ({ scope: HOSTILE, description: HOSTILE })),
+    });
+    expect(page).toContain('&lt;script&gt;alert(1)&lt;/script&gt;');
+    expect(page).not.toMatch(/<script>|<img|<\/title><\/bdi>/);
+    const tags = (text: string) => text.match(/<[^>]*>/g)?.length;
+    expect(tags(page)).toBe(tags(consentPage(view)));
+  });
+
+  test('names cannot turn the text around, hide in it, or crowd it out', () => {
+    const page = consentPage({
+      ...view,
+      agentName: `\u202Evil\u2066\u200B${'W'.repeat(500)}`,
+      developerName: '\u200B',
+    });
+    expect(page).not.toMatch(/[\u200B\u202A-\u202E\u2066-\u2069]/);
+    expect(page).toContain(`<bdi>vil${'W'.repeat(76)}…</bdi>`);
+    expect(page).toContain('Unnamed developer');
+  });
 });
 
-test('direction overrides and endless names do not rearrange the page', () => {
-  const page = consentPage({ ...VIEW, agentName: `\u202Eevil${'x'.repeat(500)}`, developerName: '\u200B' });
-  expect(page).not.toContain('\u202E');
-  expect(page).not.toContain('x'.repeat(100));
-  expect(page).toContain('Unnamed developer');
+describe('state pages', () => {
+  test.each([
+    ['expired', 'This request has expired'],
+    ['decided', 'This request was already decided'],
+    ['unknown', 'We do not know this request'],
+    ['limited', 'Too many requests'],
+    ['unavailable', 'We cannot show this request just now'],
+  ] as const)('%s says so, and offers nothing to decide', (state, heading) => {
+    const page = consentStatePage(state);
+    expect(page).toContain(`<h1>${heading}</h1>`);
+    expect(page).toContain(`<title>${heading}</title>`);
+    expect(page).not.toMatch(/<button|<script/);
+  });
 });
 
-test.each([
-  ['expired', 'This request has expired'],
-  ['decided', 'This request was already decided'],
-  ['unknown', 'We do not know this request'],
-] as const)('a request that is %s has a page without script that says so', (state, title) => {
-  const page = consentStatePage(state);
-  expect(page).toContain(`<h1>${title}</h1>`);
-  expect(page).not.toContain('<script');
+test('exactText never shows two texts alike that differ in what is unseen', () => {
+  const texts = [
+    'a',
+    ' a',
+    'a ',
+    'a  b',
+    'a b',
+    'a\u00A0b',
+    '\\u{20}a',
+    '\u202Ea',
+    'a\u0301',
+    'a\u0301\u0301\u0301\u0301',
+    '\u3164',
+  ];
+  expect(new Set(texts.map(exactText)).size).toBe(texts.length);
+  expect(exactText('a\u0301\u0301\u0301\u0301')).toBe('a\u0301\u0301\u0301\\u{301}');
 });
 
-test('no inline script, style or handler; files come from versioned paths that exist', () => {
-  const page = consentPage(VIEW);
-  expect(page).not.toMatch(/<style|\sstyle=|\son[a-z]+=|<script(?![^>]*\ssrc=)/);
-  const paths = Array.from(page.matchAll(/(?:src|href)="(assets\/[^"]+)"/g), ([, path]) => `/${path}`);
-  expect(paths.length).toBeGreaterThanOrEqual(2);
-  for (const path of paths) expect(findAsset(path)?.cacheControl).toContain('immutable');
-  expect(findAsset('/assets/0000000000000000/consent.js')?.cacheControl).toBe('no-cache');
-  expect(findAsset('/assets/0000000000000000/../page.ts')).toBeNull();
+test('displayText keeps what names need', () => {
+  for (const name of ['José 🙂', 'نمونه‌ای', '👩‍👩‍👧', 'क्षत्रिय', '株式会社'])
+    expect(displayText(name, 80)).toBe(name);
+  expect(displayText(' a\n\t b ', 80)).toBe('a b');
+  expect(displayText('\u0301\u200D', 80, 'none')).toBe('none');
+});
+
+test('html escapes values, joins lists and leaves out nothings', () => {
+  const list = ['<a>', html`<b>${'&'}</b>`];
+  expect(html`<p title="${`"'`}">${list}${null}${undefined}${false}${0}</p>`.toString()).toBe(
+    '<p title="&quot;&#39;">&lt;a&gt;<b>&amp;</b>0</p>',
+  );
 });

@@ -1,37 +1,85 @@
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { describeScope } from '../../src/consent/scope-descriptions.ts';
 
-test.each([
-  ['calendar:read', 'Read your calendar'],
-  ['email:send', 'Send email'],
-  ['payments:initiate:max_500', 'Initiate payments (max 500)'],
-  ['files:*', 'Do anything with your files'],
-  ['*', 'Do everything on your behalf, without limits'],
-  ['*:*', 'Do everything on your behalf, without limits'],
-  ['read', 'Use the permission “read”, whose meaning the developer defines'],
-  ['scope:0', 'Use the permission “scope:0”, whose meaning the developer defines'],
-  ['com.acme.reports', 'Use the permission “com.acme.reports”, whose meaning the developer defines'],
-  ['admin:delete:all', 'Delete “admin”, with the condition “all”'],
-  ['constructor:read', 'Read “constructor”'],
-  ['calendar:__proto__', 'Use the permission “calendar:__proto__”, whose meaning the developer defines'],
-])('%s is said as: %s', (scope, words) => {
-  expect(describeScope(scope)).toBe(words);
+describe('what is known is put into words', () => {
+  test.each([
+    ['calendar:read', 'Read your calendar'],
+    ['calendar:write', 'Make changes to your calendar'],
+    ['Calendar:Read', 'Read your calendar'],
+    ['email:send', 'Send email'],
+    ['email:read', 'Read your email'],
+    ['files:delete', 'Delete your files'],
+    ['bookings:create', 'Create bookings'],
+    ['contacts:manage', 'Read, change and delete your contacts'],
+    ['payments:initiate', 'Initiate payments'],
+    ['payments:initiate:max_500', 'Initiate payments (max 500)'],
+    ['payments:initiate:max_500_eur', 'Initiate payments (max 500 eur)'],
+    ['calendar:*', 'Do anything with your calendar'],
+    ['*:read', 'Read everything that belongs to you'],
+    ['*:*', 'Do everything on your behalf, without limits'],
+    ['*', 'Do everything on your behalf, without limits'],
+  ])('%s → %s', (scope, words) => expect(describeScope(scope)).toBe(words));
 });
 
-test('a quoted scope cannot end its quotation, nor turn or hide the text around it', () => {
-  expect(describeScope('x” and nothing else')).toBe(
-    "Use the permission “x' and nothing else”, whose meaning the developer defines",
+describe('what the developer named is quoted', () => {
+  test.each([
+    ['widgets:read', 'Read “widgets”'],
+    ['com.example.calendar:read', 'Read “com.example.calendar”'],
+    ['com.example.calendar.read', 'Read “com.example.calendar”'],
+    ['calendar:read:work', 'Read your calendar, with the condition “work”'],
+    ['calendar:read:just_your_name', 'Read your calendar, with the condition “just_your_name”'],
+    ['payments:initiate:max_500:eur', 'Initiate payments, with the condition “max_500:eur”'],
+    ['admin:delete:all', 'Delete “admin”, with the condition “all”'],
+    ['constructor:read', 'Read “constructor”'],
+  ])('%s → %s', (scope, words) => expect(describeScope(scope)).toBe(words));
+});
+
+describe('what is not understood is quoted as a whole', () => {
+  test.each([
+    'read',
+    'scope:0',
+    'com.example.reports',
+    'calendar:frobnicate',
+    'calendar:constructor',
+    '__proto__',
+    'calendar',
+    ':',
+    'calendar:',
+    ':read',
+    'https://example.com/auth/calendar.readonly',
+    'your public name:read',
+    'nothing at all, promised.read',
+    'саlendar:frobnicate',
+  ])('%s', (scope) => {
+    expect(describeScope(scope)).toBe(`Use the permission “${scope}”, whose meaning the developer defines`);
+  });
+
+  test('look-alike letters do not pass for a known word', () => {
+    expect(describeScope('саlendar:read')).toContain('Use the permission');
+  });
+
+  test('a scope cannot end its quotation', () => {
+    expect(describeScope('x”. That is all. “y')).toContain("“x'. That is all. 'y”, whose meaning");
+  });
+
+  test.each([
+    ['\u202Eread', '“\\u{202E}read”'],
+    ['calendar:read\u200B', '“calendar:read\\u{200B}”'],
+    [' calendar', '“\\u{20}calendar”'],
+    ['a\nb', '“a\\u{A}b”'],
+    ['\uD800', '“\\u{D800}”'],
+  ])('what cannot be seen in %j is spelled out', (scope, quoted) =>
+    expect(describeScope(scope)).toContain(quoted),
   );
-  expect(describeScope('pay\u202E:dne')).toContain('\\u{202E}');
 });
 
-test('every scope yields a sentence without invisible characters', () => {
+test('every string gives one visible line', () => {
   fc.assert(
     fc.property(fc.string({ minLength: 1, maxLength: 256, unit: 'binary' }), (scope) => {
       const words = describeScope(scope);
-      expect(words.length).toBeGreaterThan(5);
-      expect(words).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
+      expect(words).toMatch(/^[A-Z].+$/u);
+      expect(words).not.toMatch(/[[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}]--[ ]]/v);
     }),
   );
 });

@@ -103,7 +103,7 @@ window.addEventListener('focus', () => {
 
 for (const button of buttons)
   button.addEventListener('click', () => {
-    if (performance.now() >= settledAt) decide(button);
+    if (performance.now() >= settledAt) void decide(button);
     else
       alert.textContent =
         'This page has only just come to the front. Please check the request and press again.';
