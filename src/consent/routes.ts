@@ -7,7 +7,7 @@ import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import { ok, type Reply } from '../http/reply.ts';
 import { Timestamp } from '../http/schemas.ts';
 import { decide } from './decide.ts';
-import { consentPage, consentStatePage, type ConsentState } from './page.ts';
+import { type ConsentState, consentPage, consentStatePage } from './page.ts';
 import { parseRedirectUri, redirectHost } from './redirect-uri.ts';
 import { describeScope } from './scope-descriptions.ts';
 import { type ConsentRequest, consentRequest, type Decision } from './store.ts';
@@ -23,6 +23,8 @@ export const consentRoutes = (deps: Deps): Endpoint[] => [
     access: 'public',
     limit: 'consent',
     query: Type.Object({ req: Type.Optional(Type.String()) }),
+    refusalPage: (status) =>
+      statePage(status, status === 429 ? 'limited' : status >= 500 ? 'unavailable' : 'unknown'),
     responses: { 200: Type.String() },
     handle: async ({ query: { req = '' } }) => {
       const request = await consentRequest(deps.db, req);

@@ -11,7 +11,7 @@ import type { ReadBody } from './body.ts';
 import { withDeadline } from './deadline.ts';
 import { toPublicError } from './public-error.ts';
 import { type Limiter, rateLimited } from './rate-limit.ts';
-import { type Reply, send } from './reply.ts';
+import { type RefusalPage, type Reply, send } from './reply.ts';
 import { compileValidator, type Validator } from './validate.ts';
 
 /**
@@ -56,6 +56,8 @@ export interface Endpoint<
   readonly readOnly?: boolean;
   readonly body?: B;
   readonly query?: Q;
+  /** How a person is told of a refusal, where the answer is a page. */
+  readonly refusalPage?: RefusalPage;
   /** Schemas of the successful answers by status, for /openapi.json; null: no body. */
   readonly responses: Readonly<Record<number, TSchema | null>>;
   handle(input: Input<A, Static<B>, Static<Q>>): Promise<Reply>;
@@ -90,6 +92,7 @@ export function serve(definition: Endpoint, deps: ServeDeps): RequestHandler {
 
   return async (req, res) => {
     deps.setRoute(definition.path);
+    res.locals['refusalPage'] = definition.refusalPage;
     const keyHash = definition.access === 'public' ? null : bearerKeyHash(req.headers.authorization);
     await limit(definition, deps, req, res, keyHash);
 

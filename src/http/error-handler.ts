@@ -2,7 +2,7 @@ import type { ErrorRequestHandler, RequestHandler } from 'express';
 import { notFound } from '../errors.ts';
 import type { Events } from '../telemetry/events.ts';
 import { toPublicError } from './public-error.ts';
-import { send } from './reply.ts';
+import { type RefusalPage, send } from './reply.ts';
 import { requestIdOf } from './request-context.ts';
 
 /** Every path that no endpoint has. */
@@ -16,10 +16,12 @@ export function errorHandler(events: Events): ErrorRequestHandler {
     const { status, code, message, cause } = toPublicError(error);
     if (status >= 500)
       events.requestFailed({ error: cause ?? error, method: req.method, route: req.route?.path });
-    send(req, res, {
+    const refusalPage: RefusalPage | undefined = res.locals['refusalPage'];
+    const envelope = {
       status,
       json: { message, code, requestId: requestIdOf(res) },
       headers: status === 401 ? { 'www-authenticate': 'Bearer' } : {},
-    });
+    };
+    send(req, res, refusalPage?.(status) ?? envelope);
   };
 }

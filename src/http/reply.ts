@@ -8,6 +8,9 @@ export interface Reply {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** The page for a refusal of this status, in place of the JSON envelope. */
+export type RefusalPage = (status: number) => Reply;
+
 export const ok = (json: unknown): Reply => ({ status: 200, json });
 export const created = (json: unknown): Reply => ({ status: 201, json });
 export const noContent: Reply = { status: 204 };
