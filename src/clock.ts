@@ -5,6 +5,3 @@ export interface Clock {
 }
 
 export const systemClock: Clock = { now: () => Date.now() };
-
-/** The instant rounded down to a whole second, so that times in JWT claims and in bodies are equal. */
-export const wholeSecond = (ms: number): Date => new Date(Math.floor(ms / 1000) * 1000);

@@ -7,15 +7,7 @@ export interface RateLimit {
 }
 
 /** The closed set of limiter names; also the values of the `endpoint` label of `grantex_rate_limited_total`. */
-export const LIMITER_NAMES = [
-  'api',
-  'authorize',
-  'token',
-  'refresh',
-  'verify',
-  'consent',
-  'signup',
-] as const;
+export const LIMITER_NAMES = ['api', 'authorize', 'token', 'refresh', 'verify', 'consent', 'signup'] as const;
 export type LimiterName = (typeof LIMITER_NAMES)[number];
 
 const DEFAULT_LIMITS: Record<LimiterName, RateLimit> = {
@@ -245,7 +237,9 @@ export function loadConfig(env: Env): Config {
   };
 
   if (env['DATABASE_URL'] && !env['SECRET_KEY'])
-    faults.push('SECRET_KEY must be set when DATABASE_URL is set: 32 bytes in base64 (openssl rand -base64 32)');
+    faults.push(
+      'SECRET_KEY must be set when DATABASE_URL is set: 32 bytes in base64 (openssl rand -base64 32)',
+    );
   if (config.seedApiKey !== null && config.seedApiKey === config.seedSandboxKey)
     faults.push('SEED_SANDBOX_KEY must be different from SEED_API_KEY');
   if (config.metricsPort !== null && config.metricsPort !== 0 && config.metricsPort === config.port)

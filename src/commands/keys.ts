@@ -1,15 +1,15 @@
 /** `npm run keys -- list|rotate`: the signing keys in the database. */
 import { systemClock } from '../clock.ts';
 import { loadConfig } from '../config.ts';
+import { openDatabase } from '../db/client.ts';
 import { migrate } from '../db/migrate.ts';
 import { openDatabaseBeside } from '../db/open.ts';
-import { openDatabase } from '../db/client.ts';
 import { rotateKeys } from '../keys/create-key.ts';
 import { createSealer } from '../keys/sealing.ts';
 import { loadSecretKey } from '../keys/secret-key.ts';
 import { publishedKeys } from '../keys/store.ts';
-import { withoutTelemetry } from './without-telemetry.ts';
 import { runCommand } from './run-command.ts';
+import { withoutTelemetry } from './without-telemetry.ts';
 
 const USAGE = 'usage: npm run keys -- list|rotate';
 
@@ -21,7 +21,12 @@ await runCommand(async (print) => {
     throw new Error('SIGNING_KEYS_FILE is set: the keys are those of that file; edit it and restart');
   const source = await openDatabaseBeside(config);
   await migrate(source.url);
-  const db = openDatabase({ url: source.url, poolMax: 1, telemetry: withoutTelemetry(), onConnectionError() {} });
+  const db = openDatabase({
+    url: source.url,
+    poolMax: 1,
+    telemetry: withoutTelemetry(),
+    onConnectionError: () => undefined,
+  });
   try {
     const now = systemClock.now();
     if (command === 'rotate') {

@@ -8,7 +8,8 @@ export async function runCommand(command: (print: (line: string) => void) => Pro
   try {
     await command((line) => process.stdout.write(`${line}\n`));
   } catch (error) {
-    const lines = error instanceof ConfigError ? error.faults : [error instanceof Error ? error.message : error];
+    const lines =
+      error instanceof ConfigError ? error.faults : [error instanceof Error ? error.message : error];
     process.stderr.write(lines.map((line) => `${line}\n`).join(''));
     process.exitCode = error instanceof ConfigError ? 78 : 1;
   }

@@ -5,7 +5,6 @@ import type { DatabaseTelemetry, Statement } from '../telemetry/database.ts';
 import { toServiceError } from './errors.ts';
 import { trackSockets } from './sockets.ts';
 
-
 /** Something statements can be run on: the pool, or one transaction. */
 export interface Queryable {
   /**
@@ -56,7 +55,7 @@ function createPool(name: string, max: number, options: DatabaseOptions): Pool {
     max_pipeline: 1,
     connect_timeout: CONNECT_TIMEOUT_SECONDS,
     backoff: () => RETRY_SECONDS,
-    onnotice() {},
+    onnotice: () => undefined,
     socket: sockets.open,
   };
   const sql = postgres(options.url, settings as postgres.Options<Record<string, never>>);
@@ -64,8 +63,13 @@ function createPool(name: string, max: number, options: DatabaseOptions): Pool {
 
   return {
     sql,
-    async rows<R>(statement: Statement, values: readonly unknown[], links?: readonly SpanContext[]): Promise<R[]> {
-      if (inFlight >= max * QUEUED_PER_CONNECTION) throw unavailable(new Error('too many waiting statements'));
+    async rows<R>(
+      statement: Statement,
+      values: readonly unknown[],
+      links?: readonly SpanContext[],
+    ): Promise<R[]> {
+      if (inFlight >= max * QUEUED_PER_CONNECTION)
+        throw unavailable(new Error('too many waiting statements'));
       inFlight++;
       try {
         return await run<R>(sql, options.telemetry, statement, values, links);
@@ -94,7 +98,10 @@ async function run<R>(
     return await telemetry.statement(
       statement,
       links,
-      async () => Array.from(await sql.unsafe(statement.text, values as postgres.ParameterOrJSON<never>[], { prepare: true })) as R[],
+      async () =>
+        Array.from(
+          await sql.unsafe(statement.text, values as postgres.ParameterOrJSON<never>[], { prepare: true }),
+        ) as R[],
     );
   } catch (error) {
     throw toServiceError(error, { readOnly: statement.operation === 'SELECT' });
@@ -128,4 +135,3 @@ export function openDatabase(options: DatabaseOptions): Database {
     },
   };
 }
-

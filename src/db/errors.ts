@@ -31,12 +31,6 @@ export const isForeignKeyViolation = (error: unknown): boolean =>
 const codeOf = (error: unknown): string =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
 
-/** True when the fault is the connection's and not the statement's. */
-export const isConnectionError = (error: unknown): boolean => {
-  const code = codeOf(error);
-  return NOT_SENT.has(code) || LOST.has(code) || /^(08|57P0[123])/.test(code);
-};
-
 /**
  * Database faults as the service answers them. 503 says "nothing was committed, try again", so it is kept for faults
  * that prove it, and for reads; a write whose connection was lost half-way is a 500, because nobody knows.

@@ -24,10 +24,19 @@ function readMigrations(): Migration[] {
 
 /** One connection, no prepared statements: works through PgBouncer, and a migration file may hold many statements. */
 function connect(databaseUrl: string): postgres.Sql {
-  return postgres(databaseUrl, { max: 1, prepare: false, fetch_types: false, connect_timeout: 10, onnotice() {} });
+  return postgres(databaseUrl, {
+    max: 1,
+    prepare: false,
+    fetch_types: false,
+    connect_timeout: 10,
+    onnotice: () => undefined,
+  });
 }
 
-function pending(migrations: Migration[], ledger: readonly { name: string; checksum: string }[]): Migration[] {
+function pending(
+  migrations: Migration[],
+  ledger: readonly { name: string; checksum: string }[],
+): Migration[] {
   const known = new Map(ledger.map((row) => [row.name, row.checksum]));
   for (const { name, checksum } of migrations)
     if (known.has(name) && known.get(name) !== checksum)
@@ -48,7 +57,9 @@ export async function migrate(databaseUrl: string): Promise<{ applied: string[] 
       await tx`select pg_advisory_xact_lock(${LOCK_KEY})`;
       await tx`create table if not exists schema_migrations (
         name text primary key, checksum text not null, applied_at timestamptz not null default now())`;
-      const ledger = await tx<{ name: string; checksum: string }[]>`select name, checksum from schema_migrations`;
+      const ledger = await tx<
+        { name: string; checksum: string }[]
+      >`select name, checksum from schema_migrations`;
       const todo = pending(readMigrations(), ledger);
       for (const { name, text, checksum } of todo) {
         await tx.unsafe(text);
@@ -68,13 +79,17 @@ export async function migrate(databaseUrl: string): Promise<{ applied: string[] 
 export async function assertMigrated(databaseUrl: string): Promise<void> {
   const sql = connect(databaseUrl);
   try {
-    const [table] = await sql<{ found: boolean }[]>`select to_regclass('schema_migrations') is not null as found`;
+    const [table] = await sql<
+      { found: boolean }[]
+    >`select to_regclass('schema_migrations') is not null as found`;
     const ledger = table?.found
       ? await sql<{ name: string; checksum: string }[]>`select name, checksum from schema_migrations`
       : [];
     const missing = pending(readMigrations(), ledger).map(({ name }) => name);
     if (missing.length > 0)
-      throw new Error(`the database lacks ${missing.join(', ')}: run "npm run migrate", or set MIGRATE_ON_START=true`);
+      throw new Error(
+        `the database lacks ${missing.join(', ')}: run "npm run migrate", or set MIGRATE_ON_START=true`,
+      );
   } finally {
     await sql.end({ timeout: 5 });
   }

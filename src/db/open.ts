@@ -19,14 +19,21 @@ export async function openDatabaseUrl(
   onLog?: (line: string) => void,
 ): Promise<OpenDatabase> {
   if (config.databaseUrl !== null)
-    return { url: config.databaseUrl, embedded: false, exited: new Promise(() => undefined), close: async () => undefined };
+    return {
+      url: config.databaseUrl,
+      embedded: false,
+      exited: new Promise(() => undefined),
+      close: async () => undefined,
+    };
   const { startEmbeddedDatabase } = await import('./embedded.ts');
   const database = await startEmbeddedDatabase({ dataDir: config.dataDir, ...(onLog && { onLog }) });
   return { url: database.url, embedded: true, exited: database.exited, close: () => database.stop() };
 }
 
 /** The same for a command, which may also run beside the service: it then uses the database that the service has started. */
-export async function openDatabaseBeside(config: Pick<Config, 'databaseUrl' | 'dataDir'>): Promise<OpenDatabase> {
+export async function openDatabaseBeside(
+  config: Pick<Config, 'databaseUrl' | 'dataDir'>,
+): Promise<OpenDatabase> {
   const { DatabaseInUseError } = await import('./embedded-error.ts');
   try {
     return await openDatabaseUrl(config);

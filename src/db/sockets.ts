@@ -25,7 +25,9 @@ export function trackSockets(onError: (error: Error) => void): TrackedSockets {
     for (const socket of sockets) {
       const since = owedSince.get(socket);
       if (since !== undefined && performance.now() - since > STUCK_AFTER_MS)
-        socket.destroy(Object.assign(new Error('the database owes an answer for too long'), { code: 'ETIMEDOUT' }));
+        socket.destroy(
+          Object.assign(new Error('the database owes an answer for too long'), { code: 'ETIMEDOUT' }),
+        );
     }
   }, 1000).unref();
 

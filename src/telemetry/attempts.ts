@@ -5,7 +5,7 @@ import type { Instruments } from './instruments.ts';
 export type AttemptKind = 'authorize' | 'token_exchange' | 'token_refresh';
 
 /** How an attempt ended. */
-export interface AttemptEnd {
+interface AttemptEnd {
   /** HTTP status of the answer. */
   readonly status: number;
   readonly code?: ErrorCode | undefined;

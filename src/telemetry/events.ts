@@ -25,13 +25,13 @@ interface GrantIds {
   readonly agentId: string;
   readonly developerId: string;
 }
-export interface GrantCreated extends GrantIds {
+interface GrantCreated extends GrantIds {
   readonly principalId: string;
   readonly scopes: readonly string[];
   readonly origin: 'consent' | 'delegation';
   readonly latencyMs: number;
 }
-export interface GrantRevoked {
+interface GrantRevoked {
   /** The grant that was named; the others fell with it. */
   readonly grantId: string;
   readonly developerId: string;
@@ -41,36 +41,36 @@ export interface GrantRevoked {
   /** Rows revoked, the named one included, by the agent they belonged to. */
   readonly revokedByAgent: ReadonlyMap<string, number>;
 }
-export interface TokenVerified {
+interface TokenVerified {
   readonly grantId: string;
   readonly agentId?: string | undefined;
   readonly developerId: string;
 }
-export interface AuthorizeDenied {
+interface AuthorizeDenied {
   readonly agentId: string;
   readonly principalId: string;
   readonly reason: string;
   readonly developerId: string;
 }
-export interface AuthorizationRequested {
+interface AuthorizationRequested {
   readonly agentId: string;
   readonly principalId: string;
   readonly scopes: readonly string[];
   readonly developerId: string;
 }
-export interface ConsentDecided {
+interface ConsentDecided {
   readonly decision: 'approved' | 'denied';
   readonly agentId: string;
   readonly principalId: string;
   readonly developerId: string;
 }
-export interface RateLimitHit {
+interface RateLimitHit {
   readonly ip: string;
   readonly endpoint: LimiterName;
   /** Seconds. */
   readonly retryAfter: number;
 }
-export interface RequestFailed {
+interface RequestFailed {
   readonly error: unknown;
   readonly method?: string | undefined;
   /** The template, never the path. */

@@ -35,7 +35,7 @@ function markFailed(span: Span, error: unknown): void {
 }
 
 /** A short, bounded name for an error: a code of the closed union, or the name of its class. */
-export function errorType(error: unknown): string {
+function errorType(error: unknown): string {
   if (error instanceof ServiceError) return error.code;
   return error instanceof Error ? error.name : '_OTHER';
 }

@@ -9,7 +9,7 @@ const REGISTER = './instrumentation/register.ts';
 const SERVER = 'test/telemetry/fixtures/server.ts';
 const WATCH = './test/telemetry/fixtures/watch-connections.ts';
 
-export interface Message {
+interface Message {
   readonly port?: number;
   readonly metricsPort?: number | null;
   readonly hasScrape?: boolean;
@@ -105,7 +105,7 @@ export async function startChild(env: Record<string, string> = {}): Promise<Chil
   };
 }
 
-export interface Received {
+interface Received {
   readonly path: string;
   readonly headers: IncomingMessage['headers'];
   readonly body: Buffer;
@@ -152,7 +152,7 @@ export interface SentSpan {
   readonly attributes: Record<string, unknown>;
 }
 
-export const attributesOf = (list: readonly KeyValue[]): Record<string, unknown> =>
+const attributesOf = (list: readonly KeyValue[]): Record<string, unknown> =>
   Object.fromEntries(list.map(({ key, value }) => [key, Object.values(value)[0]]));
 
 /** Spans that a sink was sent as OTLP JSON. */

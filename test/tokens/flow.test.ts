@@ -52,7 +52,10 @@ test('authorize → consent → exchange → verify → refresh → delegate →
     expiresAt: exchanged.body.expiresAt,
   });
 
-  const refreshed = await service.request('POST', '/v1/token/refresh', { key, body: { refreshToken, agentId } });
+  const refreshed = await service.request('POST', '/v1/token/refresh', {
+    key,
+    body: { refreshToken, agentId },
+  });
   expect(refreshed.status).toBe(201);
   expect(refreshed.body.grantId).toBe(grantId);
   expect(refreshed.body.refreshToken).not.toBe(refreshToken);
@@ -61,7 +64,11 @@ test('authorize → consent → exchange → verify → refresh → delegate →
   const child = await party.delegate(grantToken, { expiresIn: '10h' });
   expect(child.expiresAt).toBe(exchanged.body.expiresAt);
   const claims = (await jwtVerify(child.grantToken, jwks)).payload;
-  expect(claims).toMatchObject({ parentAgt: `did:grantex:${agentId}`, parentGrnt: grantId, delegationDepth: 1 });
+  expect(claims).toMatchObject({
+    parentAgt: `did:grantex:${agentId}`,
+    parentGrnt: grantId,
+    delegationDepth: 1,
+  });
   expect(await party.verify(child.grantToken)).toBe(true);
 
   expect((await service.request('DELETE', `/v1/grants/${grantId}`, { key })).status).toBe(204);

@@ -1,0 +1,95 @@
+/** The arrows of the architecture; CONTRIBUTING.md explains the layout. All point downward. */
+const ROOMS = 'developers|agents|keys|grants|authorization|consent|tokens|audit|system';
+/** Which other rooms a room may use. */
+const DOWNWARD = {
+  developers: [],
+  agents: ['grants'],
+  keys: ['agents'],
+  grants: ['agents', 'keys'],
+  authorization: ['agents', 'consent', 'developers'],
+  consent: ['agents', 'authorization'],
+  tokens: ['agents', 'keys', 'grants'],
+  audit: ['agents'],
+  system: [],
+};
+
+const roomRules = Object.entries(DOWNWARD).map(([room, others]) => ({
+  name: `room-${room}`,
+  comment: `${room} uses only: ${others.join(', ') || 'no other room'}`,
+  severity: 'error',
+  from: { path: `^src/${room}/` },
+  to: { path: `^src/(${ROOMS})/`, pathNot: `^src/(${[room, ...others].join('|')})/` },
+}));
+
+module.exports = {
+  forbidden: [
+    ...roomRules,
+    {
+      name: 'no-cycles',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
+    {
+      name: 'only-main-knows-instrumentation',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/main\\.ts$' },
+      to: { path: '^instrumentation/' },
+    },
+    {
+      name: 'instrumentation-knows-only-the-configuration',
+      severity: 'error',
+      from: { path: '^instrumentation/' },
+      to: { path: '^src/', pathNot: '^src/config\\.ts$' },
+    },
+    {
+      name: 'src-knows-only-the-api-of-opentelemetry',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { path: 'node_modules/@opentelemetry/', pathNot: 'node_modules/@opentelemetry/api/' },
+    },
+    {
+      name: 'routes-are-imported-by-the-app-alone',
+      severity: 'error',
+      from: { pathNot: '^src/app\\.ts$' },
+      to: { path: `^src/(${ROOMS})/routes\\.ts$` },
+    },
+    {
+      name: 'http-and-db-know-no-room',
+      comment: 'but for the type of the developer that a request is made for',
+      severity: 'error',
+      from: { path: '^src/(http|db)/' },
+      to: { path: `^src/(${ROOMS})/`, dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'telemetry-stands-alone',
+      severity: 'error',
+      from: { path: '^src/telemetry/' },
+      to: { path: '^src/', pathNot: '^src/(telemetry/|config\\.ts|errors\\.ts)' },
+    },
+    {
+      name: 'no-http-below-routes',
+      severity: 'error',
+      from: { path: `^src/(${ROOMS})/`, pathNot: '/(routes|security-headers)\\.ts$' },
+      to: { path: '^src/http/', pathNot: '^src/http/(html|endpoint)\\.ts$' },
+    },
+    {
+      name: 'the-driver-stays-in-db',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/db/' },
+      to: { path: 'node_modules/postgres/' },
+    },
+    {
+      name: 'nothing-imports-tests',
+      severity: 'error',
+      from: { path: '^(src|instrumentation)/' },
+      to: { path: '^test/' },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default'] },
+  },
+};
