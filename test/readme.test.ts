@@ -17,7 +17,7 @@ test('the tour works when it is pasted', async () => {
   expect(blocks).toHaveLength(2);
   const { stdout, stderr } = await promisify(execFile)(
     'bash',
-    ['-euo', 'pipefail', '-c', blocks.join('\n')],
+    ['--norc', '-euo', 'pipefail', '-c', blocks.join('\n')],
     {
       env: { PATH: process.env['PATH'] ?? '', BASE: service.url },
     },
