@@ -1,8 +1,8 @@
 import type { SpanContext } from '@opentelemetry/api';
 import postgres from 'postgres';
-import { unavailable } from '../errors.ts';
 import type { DatabaseTelemetry, Statement } from '../telemetry/database.ts';
 import { toServiceError } from './errors.ts';
+import { createPermits } from './permits.ts';
 import { trackSockets } from './sockets.ts';
 
 /** Something statements can be run on: the pool, or one transaction. */
@@ -34,51 +34,50 @@ export interface DatabaseOptions {
   readonly onConnectionError: (error: Error, pool: string) => void;
 }
 
-/** Beyond this many waiting statements per connection a request is turned away at once instead of growing the queue. */
-const QUEUED_PER_CONNECTION = 100;
 const CONNECT_TIMEOUT_SECONDS = 2;
 const RETRY_SECONDS = 0.25;
 
 interface Pool extends Queryable {
-  readonly sql: postgres.Sql;
-  inFlight(): number;
-  open(): number;
+  transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
+  connections(): { used: number; idle: number };
   close(timeoutMs: number): Promise<void>;
 }
 
 function createPool(name: string, max: number, options: DatabaseOptions): Pool {
   const sockets = trackSockets((error) => options.onConnectionError(error, name));
-  // `socket` is missing from the driver's types. One statement at a time per connection: a slow one then delays no
-  // other, and what has not been sent is known not to have run.
+  const permits = createPermits(max);
+  // `socket` is missing from the driver's types.
   const settings = {
     max,
-    max_pipeline: 1,
     connect_timeout: CONNECT_TIMEOUT_SECONDS,
     backoff: () => RETRY_SECONDS,
     onnotice: () => undefined,
     socket: sockets.open,
   };
   const sql = postgres(options.url, settings as postgres.Options<Record<string, never>>);
-  let inFlight = 0;
 
   return {
-    sql,
-    async rows<R>(
-      statement: Statement,
-      values: readonly unknown[],
-      links?: readonly SpanContext[],
-    ): Promise<R[]> {
-      if (inFlight >= max * QUEUED_PER_CONNECTION)
-        throw unavailable(new Error('too many waiting statements'));
-      inFlight++;
+    rows: (statement, values, links) =>
+      permits.run(() => run(sql, options.telemetry, statement, values, links)),
+    async transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T> {
       try {
-        return await run<R>(sql, options.telemetry, statement, values, links);
-      } finally {
-        inFlight--;
+        return await permits.run(
+          () =>
+            sql.begin((tx) =>
+              work({
+                rows: (statement, values, links) => run(tx, options.telemetry, statement, values, links),
+              }),
+            ) as Promise<T>,
+        );
+      } catch (error) {
+        throw toServiceError(error, { readOnly: false });
       }
     },
-    inFlight: () => inFlight,
-    open: sockets.count,
+    connections() {
+      const open = sockets.count();
+      const used = Math.min(open, permits.held());
+      return { used, idle: open - used };
+    },
     async close(timeoutMs) {
       await sql.end({ timeout: timeoutMs / 1000 });
       sockets.close();
@@ -114,22 +113,9 @@ export function openDatabase(options: DatabaseOptions): Database {
   const side = createPool('side', 1, options);
   return {
     rows: main.rows,
+    transaction: main.transaction,
+    connections: main.connections,
     side,
-    async transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T> {
-      try {
-        const result = await main.sql.begin((tx) =>
-          work({ rows: (statement, values, links) => run(tx, options.telemetry, statement, values, links) }),
-        );
-        return result as T;
-      } catch (error) {
-        throw toServiceError(error, { readOnly: false });
-      }
-    },
-    connections() {
-      const open = main.open();
-      const used = Math.min(open, main.inFlight());
-      return { used, idle: open - used };
-    },
     async close(timeoutMs) {
       await Promise.all([main.close(timeoutMs), side.close(timeoutMs)]);
     },

@@ -1,0 +1,102 @@
+import { once } from 'node:events';
+import { expect, test } from 'vitest';
+import { createTestDatabase } from '../support/database.ts';
+import { newParty } from '../support/flow.ts';
+import { runToEnd, SECRET_KEY, startService, temporaryDirectory, waitFor } from '../support/service.ts';
+
+test('a bad configuration lists every fault in one fatal line, without the values, and exits 78', async () => {
+  const { code, logs } = await runToEnd({
+    PORT: 'eighty-secret',
+    BODY_LIMIT: '1',
+    DATABASE_URL: 'postgres://user:hunter2@127.0.0.1/x',
+    SECRET_KEY: 'short-secret',
+  });
+  expect(code).toBe(78);
+  expect(logs).toHaveLength(1);
+  expect(logs[0]?.level).toBe('fatal');
+  expect(logs[0]?.['faults']).toEqual([
+    expect.stringMatching(/^PORT must be /),
+    expect.stringMatching(/^SECRET_KEY must be 32 bytes/),
+    expect.stringMatching(/^BODY_LIMIT must be /),
+  ]);
+  expect(JSON.stringify(logs)).not.toMatch(/secret|hunter2/);
+});
+
+test('a database that is absent at the start: one fatal line, exit 1', async () => {
+  const { code, logs } = await runToEnd({
+    DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none',
+    SECRET_KEY,
+    PORT: '0',
+  });
+  expect(code).toBe(1);
+  expect(logs.filter(({ level }) => level === 'fatal')).toHaveLength(1);
+});
+
+test('another SECRET_KEY than the one that sealed the keys: said so, exit 1', async () => {
+  const database = await createTestDatabase();
+  const service = await startService({ database });
+  await service.stop();
+  const other = Buffer.alloc(32, 8).toString('base64');
+  const { code, logs } = await runToEnd({ DATABASE_URL: database.url, SECRET_KEY: other, PORT: '0' });
+  expect(code).toBe(1);
+  expect(logs.at(-1)?.['reason']).toMatch(/^SECRET_KEY does not open the signing keys/);
+  await database.drop();
+});
+
+test('the embedded database: started, kept, and gone with the service; a second service is told why it cannot start', async () => {
+  const { path, remove } = await temporaryDirectory();
+  const env = { DATA_DIR: path, DATABASE_URL: '', SECRET_KEY: '' };
+  const service = await startService({ env });
+  const { apiKey } = await service.signup();
+  const second = await runToEnd({ DATA_DIR: path, PORT: '0' });
+  expect(second.code).toBe(1);
+  expect(second.logs.at(-1)?.['reason']).toMatch(/in use by another running service/);
+  service.process.kill('SIGKILL');
+  await once(service.process, 'exit');
+  const again = await startService({ env });
+  expect((await again.request('GET', '/v1/me', { key: apiKey })).status).toBe(200);
+  expect(await again.stop()).toBe(0);
+  await service.database.drop();
+  await remove();
+});
+
+test('SIGTERM lets requests under way finish, refuses new ones, and exits 0', async () => {
+  const service = await startService();
+  const party = await newParty(service);
+  const { grantId } = await party.grant();
+  let release: () => void = () => undefined;
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const locked = Promise.withResolvers<void>();
+  const holding = service.database.sql.begin(async (tx) => {
+    await tx`select from grants where id = ${grantId} for update`;
+    locked.resolve();
+    await held;
+  });
+  await locked.promise;
+  const answer = service.request('DELETE', `/v1/grants/${grantId}`, { key: party.key });
+  const [blocked] = [
+    await waitFor(async () => {
+      const [row] = await service.database
+        .sql`select count(*)::int as n from pg_stat_activity where wait_event_type = 'Lock'`;
+      return row?.['n'] > 0 || undefined;
+    }),
+  ];
+  expect(blocked).toBe(true);
+  const exit = once(service.process, 'exit');
+  service.process.kill('SIGTERM');
+  await service.logged('service.stopping');
+  await waitFor(() =>
+    fetch(`${service.url}/health/live`).then(
+      () => undefined,
+      () => true,
+    ),
+  );
+  release();
+  await holding;
+  const { status } = await answer;
+  expect(status).toBe(204);
+  expect((await exit)[0]).toBe(0);
+  await service.database.drop();
+});
