@@ -1,0 +1,133 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { newParty } from '../support/flow.ts';
+import { startService, type TestService, waitFor } from '../support/service.ts';
+
+/** A cable between service and database that can be cut, or hang. */
+class Cable {
+  readonly #pairs = new Set<[Socket, Socket]>();
+  #state: 'through' | 'hanging' | 'cut' = 'through';
+  readonly #server;
+  constructor(port: number) {
+    this.#server = createServer((near) => {
+      if (this.#state === 'cut') {
+        near.destroy();
+        return;
+      }
+      const far = connect(port, '127.0.0.1');
+      const pair: [Socket, Socket] = [near, far];
+      this.#pairs.add(pair);
+      for (const [from, to] of [pair, [far, near]] as const) {
+        from.on('data', (chunk) => to.write(chunk));
+        from.on('error', () => to.destroy());
+        from.on('close', () => {
+          to.destroy();
+          this.#pairs.delete(pair);
+        });
+        if (this.#state === 'hanging') from.pause();
+      }
+    });
+  }
+  async open(): Promise<number> {
+    this.#server.listen(0, '127.0.0.1');
+    await once(this.#server, 'listening');
+    return (this.#server.address() as AddressInfo).port;
+  }
+  set(state: 'through' | 'hanging' | 'cut'): void {
+    this.#state = state;
+    for (const pair of this.#pairs)
+      for (const socket of pair) {
+        if (state === 'cut') socket.destroy();
+        else if (state === 'hanging') socket.pause();
+        else socket.resume();
+      }
+  }
+  close(): void {
+    this.set('cut');
+    this.#server.close();
+  }
+}
+
+let database: TestDatabase;
+let cable: Cable;
+let service: TestService;
+beforeAll(async () => {
+  database = await createTestDatabase();
+  const url = new URL(database.url);
+  cable = new Cable(Number(url.port));
+  url.port = String(await cable.open());
+  service = await startService({ database, env: { DATABASE_URL: url.href } });
+});
+afterAll(async () => {
+  await service.stop();
+  cable.close();
+  await database.drop();
+});
+
+const timed = async (path: string) => {
+  const begun = performance.now();
+  const { status, body } = await service.request('GET', path);
+  return { status, body, ms: performance.now() - begun };
+};
+
+test.each(['hanging', 'cut'] as const)(
+  'a database that is %s: told in time, live all the same, and over when it is over',
+  async (state) => {
+    const party = await newParty(service);
+    const { grantToken } = await party.grant();
+    expect((await timed('/health')).body).toEqual({ status: 'ok' });
+    cable.set(state);
+    const [health, ready, live] = await Promise.all([
+      timed('/health'),
+      timed('/health/ready'),
+      timed('/health/live'),
+    ]);
+    for (const answer of [health, ready]) {
+      expect([answer.status, answer.body]).toEqual([503, { status: 'degraded', failing: ['database'] }]);
+      expect(answer.ms).toBeLessThan(2000);
+    }
+    expect([live.status, live.body]).toEqual([200, { status: 'ok' }]);
+    const before = (await service.scrape()).value('grantex_token_exchange_total', { status: 'error' }) ?? 0;
+    const [verified, exchanged] = await Promise.all([
+      service.request('POST', '/v1/tokens/verify', { key: party.key, body: { token: grantToken } }),
+      service.request('POST', '/v1/token', { key: party.key, body: { code: 'x', agentId: party.agentId } }),
+    ]);
+    expect([verified.status, verified.body.code]).toEqual([503, 'SERVICE_UNAVAILABLE']);
+    expect([500, 503]).toContain(exchanged.status);
+    expect((await service.scrape()).value('grantex_token_exchange_total', { status: 'error' })).toBe(
+      before + 1,
+    );
+    cable.set('through');
+    await waitFor(async () => (await timed('/health')).status === 200 || undefined);
+    expect(
+      await waitFor(async () => (await party.verify(grantToken).catch(() => undefined)) || undefined),
+    ).toBe(true);
+  },
+);
+
+test('a connection that is lost is logged with its error and its pool', async () => {
+  const [line] = await service.logged('database.connection_error');
+  expect(line).toMatchObject({
+    level: 'error',
+    error: expect.any(String),
+    pool: expect.stringMatching(/^(main|side)$/),
+  });
+});
+
+test('METRICS_ENABLED=false: no /metrics; METRICS_PORT and METRICS_API_KEY: another port, and a key', async () => {
+  const off = await startService({ database, env: { METRICS_ENABLED: 'false' } });
+  expect((await off.request('GET', '/metrics')).status).toBe(404);
+  expect((await off.request('GET', '/health')).status).toBe(200);
+  await off.stop();
+  const apart = await startService({ database, env: { METRICS_PORT: '0', METRICS_API_KEY: 'scrape-me' } });
+  expect((await apart.request('GET', '/metrics')).status).toBe(404);
+  const [started] = await apart.logged('service.started');
+  const url = `http://127.0.0.1:${started?.['metricsPort']}/metrics`;
+  expect((await fetch(url)).status).toBe(401);
+  const scraped = await fetch(url, { headers: { authorization: 'Bearer scrape-me' } });
+  expect(scraped.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
+  expect(await scraped.text()).toContain('grantex_authorize_total{status="denied"} 0');
+  await apart.stop();
+});
