@@ -6,7 +6,7 @@ const DOWNWARD = {
   agents: ['grants'],
   keys: ['agents'],
   grants: ['agents', 'keys'],
-  authorization: ['agents', 'consent', 'developers'],
+  authorization: ['consent'],
   consent: ['agents', 'authorization'],
   tokens: ['agents', 'keys', 'grants'],
   audit: ['agents'],
@@ -24,6 +24,52 @@ const roomRules = Object.entries(DOWNWARD).map(([room, others]) => ({
 module.exports = {
   forbidden: [
     ...roomRules,
+    {
+      name: 'sql-is-behind-use-cases',
+      comment: 'the stores of other rooms: agents for everybody, grants for the removal of an agent, types for statements that join',
+      severity: 'error',
+      from: { path: `^src/(${ROOMS})/`, pathNot: '^src/agents/delete-agent\\.ts$' },
+      to: {
+        path: '^src/[^/]+/([a-z]+-)?store\\.ts$',
+        pathNot: ['^src/agents/store\\.ts$', '^src/$1/'],
+        dependencyTypesNot: ['type-only'],
+      },
+    },
+    {
+      name: 'stores-know-no-use-case',
+      severity: 'error',
+      from: { path: '^src/[^/]+/([a-z]+-)?store\\.ts$' },
+      to: {
+        path: `^src/(${ROOMS}|http)/`,
+        pathNot: '/([a-z]+-)?store\\.ts$',
+        dependencyTypesNot: ['type-only'],
+      },
+    },
+    {
+      name: 'no-sql-outside-rooms',
+      comment: 'the gauge of active grants and the commands are put together outside the rooms',
+      severity: 'error',
+      from: { path: '^src/', pathNot: `^src/((${ROOMS})/|service\\.ts$|commands/)` },
+      to: { path: '^src/[^/]+/([a-z]+-)?store\\.ts$', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'nothing-imports-upward',
+      severity: 'error',
+      from: { pathNot: '^src/(main|service)\\.ts$' },
+      to: { path: '^src/(main|app|service)\\.ts$' },
+    },
+    {
+      name: 'nothing-imports-commands',
+      severity: 'error',
+      from: { pathNot: '^src/commands/' },
+      to: { path: '^src/commands/' },
+    },
+    {
+      name: 'no-orphans',
+      severity: 'error',
+      from: { orphan: true, path: '^(src|instrumentation)/', pathNot: '\\.d\\.ts$' },
+      to: {},
+    },
     {
       name: 'no-cycles',
       severity: 'error',
