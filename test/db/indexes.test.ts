@@ -1,0 +1,203 @@
+import type postgres from 'postgres';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Sink, sentSpans, startSink } from '../instrumentation/child.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { newParty, type Party } from '../support/flow.ts';
+import { startService, type TestService, waitFor } from '../support/service.ts';
+
+const TABLES = ['grants', 'tokens', 'refresh_tokens', 'authorization_requests', 'developers', 'agents'];
+/** PostgreSQL plans a prepared statement anew five times before it may keep a plan without values. */
+const ROUNDS = 8;
+/** Every statement that runs while a caller waits. */
+const STATEMENTS = [
+  'agents.by_id',
+  'agents.insert',
+  'agents.list',
+  'agents.lock',
+  'agents.remove',
+  'agents.update',
+  'authorization.create',
+  'consent.by_id',
+  'consent.decide',
+  'developers.by_key_hash',
+  'developers.insert',
+  'developers.replace_key',
+  'grants.by_id',
+  'grants.count_0',
+  'grants.count_1',
+  'grants.count_2',
+  'grants.count_3',
+  'grants.delegate',
+  'grants.lock_roots',
+  'grants.of_token',
+  'grants.page_0',
+  'grants.page_1',
+  'grants.page_2',
+  'grants.page_3',
+  'grants.remove_of_agent',
+  'grants.revoke_trees',
+  'grants.tally_removed',
+  'tokens.exchange_code',
+  'tokens.grant_of_used_code',
+  'tokens.grant_of_used_refresh_token',
+  'tokens.refresh',
+  'tokens.revocation_status',
+  'tokens.revoke',
+  'tokens.states',
+];
+
+/** How the service's connections are told from the test's. */
+const APPLICATION = 'service_under_test';
+
+let database: TestDatabase;
+let sink: Sink;
+let service: TestService;
+let texts: Map<string, string>;
+let before: Map<string, number>;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  sink = await startSink();
+  service = await startService({
+    database,
+    env: {
+      DATABASE_URL: `${database.url}?application_name=${APPLICATION}`,
+      OTEL_EXPORTER_OTLP_ENDPOINT: sink.url,
+      OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+      OTEL_BSP_SCHEDULE_DELAY: '100',
+    },
+  });
+  const party = await newParty(service);
+  await fill(database.sql, party);
+  before = await sequentialScans();
+  for (let round = 0; round < ROUNDS; round++) await useEveryRoute(party);
+  texts = await waitFor(() => {
+    const found = new Map(
+      sentSpans(sink).flatMap(({ attributes }): [string, string][] => {
+        const { 'grantex.statement': name, 'db.query.text': text } = attributes;
+        return typeof name === 'string' && typeof text === 'string' ? [[name, text]] : [];
+      }),
+    );
+    return STATEMENTS.every((name) => found.has(name)) ? found : undefined;
+  });
+}, 60_000);
+afterAll(async () => {
+  await service.stop();
+  await sink.close();
+  await database.drop();
+});
+
+/** Enough rows in every table that reading all of them is never the cheapest; the party has a hundred grants. */
+async function fill(sql: postgres.Sql, { developerId, agentId }: Party): Promise<void> {
+  const hash = (prefix: string) => sql`sha256(convert_to(${prefix}::text || n, 'UTF8'))`;
+  await sql`insert into developers (id, name, mode, api_key_hash, created_at)
+    select 'dev_' || n, 'D', 'live', ${hash('key')}, now() from generate_series(1, 5000) n`;
+  await sql`insert into agents (id, developer_id, name, description, scopes, status, created_at, updated_at)
+    select 'ag_' || n, 'dev_' || (1 + n % 5000), 'A', '', '{}', 'active', now(), now() from generate_series(1, 20000) n`;
+  // A tenth is alive, as in a database that has run for a while.
+  await sql`insert into grants (id, developer_id, agent_id, principal_id, scopes, status, issued_at, expires_at,
+      root_grant_id, delegation_depth)
+    select 'grnt_' || n, 'dev_' || (1 + n % 5000), 'ag_' || n, 'user_' || n % 1000, '{a:b}', 'active',
+      now() - n * interval '1 s', now() + (n % 10 - 8.5) * interval '1 day', 'grnt_' || n, 0
+    from generate_series(1, 20000) n`;
+  await sql`insert into grants (id, developer_id, agent_id, principal_id, scopes, status, issued_at, expires_at,
+      root_grant_id, delegation_depth)
+    select 'grnt_p' || n, ${developerId}, ${agentId}, 'user_' || n % 10, '{a:b}', 'active', now(), now() + interval '1 day',
+      'grnt_p' || n, 0
+    from generate_series(1, 100) n`;
+  await sql`update grants set parent_grant_id = 'grnt_' || (substr(id, 6)::int - 1), delegation_depth = 1
+    where id like 'grnt\_%7' and id not like 'grnt\_p%'`;
+  await sql`insert into tokens (jti, grant_id, kid, expires_at)
+    select 'tok_' || n, 'grnt_' || (1 + n % 20000), 'k', now() from generate_series(1, 20000) n`;
+  await sql`insert into refresh_tokens (hash, grant_id, predecessor, issued_at)
+    select ${hash('ref')}, 'grnt_' || (1 + n % 20000), ${hash('pre')}, now() from generate_series(1, 20000) n`;
+  await sql`insert into authorization_requests (id, developer_id, agent_id, principal_id, scopes, grant_seconds, status,
+      created_at, expires_at, code_hash)
+    select 'areq_' || n, 'dev_' || (1 + n % 5000), 'ag_' || n, 'user', '{a:b}', 60, 'approved', now(), now(),
+      ${hash('code')}
+    from generate_series(1, 20000) n`;
+  await sql`vacuum analyze`;
+}
+
+/** Calls every route whose statements are to be judged, against the filled tables. */
+async function useEveryRoute(party: Party): Promise<void> {
+  const { key, agentId } = party;
+  const call = async (status: number, method: string, path: string, body?: unknown, as = key) => {
+    const answer = await service.request(method, path, { key: as, body });
+    if (answer.status !== status)
+      throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
+    return answer.body;
+  };
+  const { authRequestId } = await party.authorize();
+  await call(200, 'GET', `/v1/consent/${authRequestId}`);
+  await call(200, 'POST', `/v1/consent/${authRequestId}/deny`);
+  const code = await party.consent();
+  const pair = await party.exchange(code);
+  const { jti } = JSON.parse(Buffer.from(pair.grantToken.split('.')[1] ?? '', 'base64url').toString());
+  await party.delegate(pair.grantToken);
+  await party.verify(pair.grantToken);
+  await call(200, 'POST', '/v1/grants/verify', { token: pair.grantToken });
+  await call(201, 'POST', '/v1/token/refresh', { refreshToken: pair.refreshToken, agentId });
+  await call(200, 'GET', `/v1/revocations/status?grantId=${pair.grantId}`);
+  await call(200, 'GET', `/v1/revocations/status?jti=${jti}`);
+  await call(204, 'POST', '/v1/tokens/revoke', { jti });
+  await call(400, 'POST', '/v1/token/refresh', { refreshToken: pair.refreshToken, agentId });
+  await call(400, 'POST', '/v1/token', { code, agentId });
+  await call(200, 'GET', `/v1/grants/${pair.grantId}`);
+  await call(404, 'DELETE', `/v1/grants/${pair.grantId}`);
+  for (const query of [
+    '',
+    `agentId=${agentId}`,
+    'principalId=user_1',
+    `agentId=${agentId}&principalId=user_1`,
+  ])
+    await call(200, 'GET', `/v1/grants?${query}`);
+  await call(200, 'GET', '/v1/grants?status=active&page=2');
+  const other = await party.newAgent();
+  await call(200, 'GET', '/v1/agents');
+  await call(200, 'GET', `/v1/agents/${other}`);
+  await call(200, 'PATCH', `/v1/agents/${other}`, { name: 'B' });
+  await party.grant({ agentId: other });
+  await call(204, 'DELETE', `/v1/agents/${other}`);
+  const { apiKey } = await service.signup();
+  await call(200, 'POST', '/v1/keys/rotate', undefined, apiKey);
+}
+
+const sequentialScans = async (): Promise<Map<string, number>> => {
+  const rows = await database.sql<{ name: string; scans: number }[]>`
+    select relname as name, seq_scan::int as scans from pg_stat_user_tables where relname = any(${TABLES})`;
+  return new Map(rows.map(({ name, scans }) => [name, scans]));
+};
+
+const planOf = async (text: string): Promise<string> => {
+  const rows = await database.sql.unsafe(`explain (generic_plan) ${text}`).simple();
+  return rows.map((row) => row['QUERY PLAN']).join('\n');
+};
+const scanned = (plan: string): string[] =>
+  Array.from(plan.matchAll(/Seq Scan on (\w+)/g), ([, table = '']) => table).filter((t) =>
+    TABLES.includes(t),
+  );
+
+test('the check sees a sequential scan where there is one', async () => {
+  expect(scanned(await planOf('select * from grants where audience = $1'))).toEqual(['grants']);
+});
+
+test.each(STATEMENTS)('%s reads no table from end to end', async (name) => {
+  const plan = await planOf(texts.get(name) ?? '');
+  expect(scanned(plan), plan).toEqual([]);
+});
+
+test('nor did any of them as the service ran them, with the values that it had', async () => {
+  // A connection reports what it did at the latest when it ends.
+  const connections = async () => {
+    const [row] = await database.sql`
+      select count(*)::int as open from pg_stat_activity where application_name = ${APPLICATION}`;
+    return Number(row?.['open']);
+  };
+  expect(await connections()).toBeGreaterThan(0);
+  await service.stop();
+  const after = await waitFor(async () =>
+    (await connections()) === 0 ? await sequentialScans() : undefined,
+  );
+  expect(Object.fromEntries(after)).toEqual(Object.fromEntries(before));
+});
