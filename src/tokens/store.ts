@@ -30,14 +30,19 @@ interface IssuedRow {
 
 function toIssued([row]: IssuedRow[]): Issued {
   if (!row) throw new Error('the statement returned no row');
-  const { developerId, agentId, grantId, parentAgentId, parentGrantId, delegationDepth, ...grant } = row;
+  const { developerId, agentId, grantId, parentAgentId, parentGrantId, delegationDepth } = row;
+  const { principalId, audience, scopes, expiresAt } = row;
   if (developerId === null || agentId === null || grantId === null)
     return { developerId, agentId, grant: null };
   const parent =
     parentAgentId !== null && parentGrantId !== null
       ? { parent: { agentId: parentAgentId, grantId: parentGrantId, depth: delegationDepth } }
       : {};
-  return { developerId, agentId, grant: { ...grant, ...parent, developerId, agentId, grantId } };
+  return {
+    developerId,
+    agentId,
+    grant: { principalId, audience, scopes, expiresAt, ...parent, developerId, agentId, grantId },
+  };
 }
 
 // The developer of the key and its agent. The agent's row is share-locked first of all, so that an agent that is being
@@ -114,7 +119,9 @@ export async function grantOfUsedCode(
 }
 
 // With an idempotency key, the same key on the same token within $8 is a repetition of a request whose answer was lost:
-// the token is "claimed" once more, and the successor that nobody has used gives way to the new one.
+// the token is "claimed" once more, and the successor that nobody has used gives way to the new one. Two repetitions at
+// the same moment would not see each other's successor: only the one that finds the row as it read it (xmin) goes on,
+// and the other is told that it was `contended`, to begin again.
 const refresh = describeStatement({
   operation: 'UPDATE',
   collection: 'refresh_tokens',
@@ -122,7 +129,9 @@ const refresh = describeStatement({
   text: `with ${CALLER},
     live as materialized (
       select grants.id, grants.principal_id, grants.audience, grants.scopes, grants.expires_at, grants.parent_grant_id,
-        grants.delegation_depth, parent.agent_id as parent_agent_id
+        grants.delegation_depth, parent.agent_id as parent_agent_id, presented.xmin as version,
+        presented.replaced_at is null
+          and (used_at is null or (idempotency_hash = $4 and used_at > $8)) as claimable
       from refresh_tokens presented join grants on grants.id = presented.grant_id
         join agent on agent.id = grants.agent_id left join grants parent on parent.id = grants.parent_grant_id
       where presented.hash = $3 and agent.status = 'active' and grants.status = 'active' and grants.expires_at > $5),
@@ -130,8 +139,7 @@ const refresh = describeStatement({
       update refresh_tokens presented
       set used_at = coalesce(used_at, $5), idempotency_hash = coalesce(idempotency_hash, $4)
       from live
-      where presented.hash = $3 and presented.grant_id = live.id and presented.replaced_at is null
-        and (used_at is null or (idempotency_hash = $4 and used_at > $8))
+      where presented.hash = $3 and presented.grant_id = live.id and live.claimable and presented.xmin = live.version
       returning presented.hash),
     replaced as (
       update refresh_tokens successor set replaced_at = $5 from claimed
@@ -145,7 +153,8 @@ const refresh = describeStatement({
     select developer.id as "developerId", agent.id as "agentId", issued.id as "grantId",
       issued.principal_id as "principalId", issued.audience, issued.scopes, issued.expires_at as "expiresAt",
       issued.parent_agent_id as "parentAgentId", issued.parent_grant_id as "parentGrantId",
-      issued.delegation_depth as "delegationDepth"
+      issued.delegation_depth as "delegationDepth",
+      exists (select from live where claimable) and not exists (select from claimed) as contended
     from (values (1)) as one (row) left join developer on true left join agent on true
       left join (select live.* from live join token on token.grant_id = live.id) issued on true`,
 });
@@ -175,7 +184,11 @@ export async function rotateRefreshToken(
     repeatableSince,
     refreshHash,
   ];
-  return toIssued(await db.rows<IssuedRow>(refresh, values));
+  for (;;) {
+    const rows = await db.rows<IssuedRow & { contended: boolean }>(refresh, values);
+    // Somebody else claimed the token since: the next look sees what came of it.
+    if (!rows[0]?.contended) return toIssued(rows);
+  }
 }
 
 const reused = describeStatement({
