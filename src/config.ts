@@ -1,4 +1,6 @@
+import { createPrivateKey, type JsonWebKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 
 /** Points per window of one named rate limit. */
 export interface RateLimit {
@@ -100,18 +102,27 @@ const string =
   (text) =>
     text.length >= min && text.length <= max ? text : new Fault(`${min} to ${max} characters`);
 
+/** What an `Authorization` header can carry. */
+const bearerKey =
+  (min: number, max: number): Parser<string> =>
+  (text) =>
+    text.length >= min && text.length <= max && /^[!-~]+$/.test(text)
+      ? text
+      : new Fault(`${min} to ${max} visible ASCII characters`);
+
 const url =
   (...protocols: string[]): Parser<string> =>
   (text) =>
-    URL.canParse(text) && protocols.includes(new URL(text).protocol)
+    // `URL` would also take blanks around it and a scheme without slashes, which what reads the text later would not.
+    /^\w+:\/\/\S+$/.test(text) && URL.canParse(text) && protocols.includes(new URL(text).protocol)
       ? text
       : new Fault(`a URL beginning ${protocols.map((p) => `${p}//`).join(' or ')}`);
 
 const baseUrl: Parser<string> = (text) => {
   const parsed = url('http:', 'https:')(text);
   if (parsed instanceof Fault) return parsed;
-  const { search, hash, username } = new URL(parsed);
-  return search || hash || username
+  const { search, hash, username, password } = new URL(parsed);
+  return search || hash || username || password
     ? new Fault('a base URL without user, query and fragment')
     : parsed.replace(/\/+$/, '');
 };
@@ -138,7 +149,11 @@ const trustProxy: Parser<boolean | number | string> = (text) => {
   if (text === 'false') return false;
   if (/^\d{1,2}$/.test(text)) return Number(text);
   const names = ['loopback', 'linklocal', 'uniquelocal'];
-  const isAddress = (part: string) => names.includes(part) || /^[0-9a-fA-F.:]+(\/\d{1,3})?$/.test(part);
+  const isAddress = (part: string) => {
+    const [, address = '', prefix = '1'] = /^([0-9a-fA-F.:]+)(?:\/(\d{1,3}))?$/.exec(part) ?? [];
+    const bits = { 0: 0, 4: 32, 6: 128 }[isIP(address)] ?? 0;
+    return names.includes(part) || (Number(prefix) >= 1 && Number(prefix) <= bits);
+  };
   return text.split(',').every((part) => isAddress(part.trim()))
     ? text
     : new Fault('true, false, a number of hops, or addresses of proxies, comma separated');
@@ -165,6 +180,10 @@ const rateLimits: Parser<Record<LimiterName, RateLimit>> = (text) => {
   return limits;
 };
 
+/** @throws when it is not a complete private key */
+const modulusLength = (key: JsonWebKey): number =>
+  createPrivateKey({ key, format: 'jwk' }).asymmetricKeyDetails?.modulusLength ?? 0;
+
 const signingKeys: Parser<readonly Record<string, unknown>[]> = (path) => {
   const expected = new Fault(
     'the path of a readable private JWKS: {"keys":[…]} of RSA keys of 2048 bits or more with distinct "kid"',
@@ -175,11 +194,7 @@ const signingKeys: Parser<readonly Record<string, unknown>[]> = (path) => {
     if (!Array.isArray(keys) || keys.length === 0) return expected;
     const usable = keys.every(
       (key: Record<string, unknown> | null) =>
-        key?.['kty'] === 'RSA' &&
-        typeof key['kid'] === 'string' &&
-        typeof key['d'] === 'string' &&
-        typeof key['n'] === 'string' &&
-        Buffer.from(key['n'], 'base64url').length >= 256,
+        key?.['kty'] === 'RSA' && typeof key['kid'] === 'string' && modulusLength(key as JsonWebKey) >= 2048,
     );
     const distinct = new Set(keys.map((key) => key['kid'])).size === keys.length;
     return usable && distinct ? keys : expected;
@@ -216,8 +231,8 @@ export function loadConfig(env: Env): Config {
     secretKey: read('SECRET_KEY', secretKey, null),
     signingKeys: read('SIGNING_KEYS_FILE', signingKeys, null),
     jwtIssuer: read('JWT_ISSUER', string(1, 2048), null),
-    seedApiKey: read('SEED_API_KEY', string(16, 512), null),
-    seedSandboxKey: read('SEED_SANDBOX_KEY', string(16, 512), null),
+    seedApiKey: read('SEED_API_KEY', bearerKey(16, 512), null),
+    seedSandboxKey: read('SEED_SANDBOX_KEY', bearerKey(16, 512), null),
     signupEnabled: read('SIGNUP_ENABLED', boolean, true),
     maxDelegationDepth: read('MAX_DELEGATION_DEPTH', integer(0, 10), 3),
     rateLimitEnabled: read('RATE_LIMIT_ENABLED', boolean, true),
