@@ -1,0 +1,312 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Config, ConfigError, loadConfig } from '../src/config.ts';
+import { runToEnd, SECRET_KEY, temporaryDirectory } from './support/service.ts';
+
+interface Case {
+  readonly key: keyof Config;
+  readonly otherwise: unknown;
+  /** What is written, and what is read. */
+  readonly good: readonly (readonly [string, unknown])[];
+  readonly bad: readonly string[];
+}
+
+const limits = {
+  api: { points: 1200, seconds: 60 },
+  authorize: { points: 600, seconds: 60 },
+  token: { points: 600, seconds: 60 },
+  refresh: { points: 600, seconds: 60 },
+  verify: { points: 6000, seconds: 60 },
+  consent: { points: 120, seconds: 60 },
+  signup: { points: 20, seconds: 3600 },
+};
+const flag = (key: keyof Config, otherwise: boolean): Case => ({
+  key,
+  otherwise,
+  good: [
+    ['true', true],
+    ['false', false],
+  ],
+  bad: ['yes', '1', 'TRUE', 'true '],
+});
+const whole = (key: keyof Config, otherwise: number | null, min: number, max: number): Case => ({
+  key,
+  otherwise,
+  good: [min, max].map((value) => [String(value), value] as const),
+  bad: [String(min - 1), String(max + 1), 'many', '1.5', '0x10', '1e2', ' 1'],
+});
+const text = (key: keyof Config, otherwise: string | null, min: number, max: number): Case => ({
+  key,
+  otherwise,
+  good: [min, max].map((length) => ['k'.repeat(length), 'k'.repeat(length)] as const),
+  bad: [...(min > 1 ? ['hunter2'] : []), 'hunter2'.padEnd(max + 1, 'x')],
+});
+
+const key = (name: keyof Config, min: number, max: number): Case => {
+  const base = text(name, null, min, max);
+  return { ...base, bad: [...base.bad, 'hunter2 with blanks in it', 'hunter2-ключ-разработчика'] };
+};
+
+/** Every variable of the contract's table that `src/config.ts` reads. What must stay secret holds `hunter2`. */
+const CASES: Record<string, Case> = {
+  HOST: text('host', '127.0.0.1', 1, 255),
+  PORT: whole('port', 3001, 0, 65_535),
+  PUBLIC_URL: {
+    key: 'publicUrl',
+    otherwise: null,
+    good: [
+      ['https://auth.example.com', 'https://auth.example.com'],
+      ['https://example.com/auth/', 'https://example.com/auth'],
+      ['http://localhost:3001', 'http://localhost:3001'],
+    ],
+    bad: [
+      'auth.example.com',
+      'ftp://example.com',
+      'https:example.com',
+      'https://example.com ',
+      'https://example.com\n',
+      'https://example.com/?a=1',
+      'https://example.com/#a',
+      'https://me:hunter2@example.com',
+    ],
+  },
+  TRUST_PROXY: {
+    key: 'trustProxy',
+    otherwise: false,
+    good: [
+      ['true', true],
+      ['false', false],
+      ['2', 2],
+      ['loopback, 10.0.0.0/8', 'loopback, 10.0.0.0/8'],
+      ['::1,fc00::/7', '::1,fc00::/7'],
+    ],
+    bad: ['my-proxy', '300.1.1.1', 'dead', '10.0.0.0/33', '10.0.0.0/0', 'fc00::/129', '10.0.0.1,'],
+  },
+  DATABASE_URL: {
+    key: 'databaseUrl',
+    otherwise: null,
+    good: ['postgres://u:p@db/x', 'postgresql://db/x?sslmode=require'].map((url) => [url, url] as const),
+    bad: ['db.example.com', 'mysql://me:hunter2@db/x', 'postgres:me:hunter2@db/x'],
+  },
+  DATABASE_POOL_MAX: whole('databasePoolMax', 10, 1, 1000),
+  DATA_DIR: text('dataDir', '.data', 1, 4096),
+  MIGRATE_ON_START: flag('migrateOnStart', true),
+  REDIS_URL: {
+    key: 'redisUrl',
+    otherwise: null,
+    good: ['redis://localhost:6379/1', 'rediss://u:p@cache'].map((url) => [url, url] as const),
+    bad: ['http://:hunter2@cache', 'cache:6379'],
+  },
+  SECRET_KEY: {
+    key: 'secretKey',
+    otherwise: null,
+    good: [
+      [SECRET_KEY, Buffer.alloc(32, 7)],
+      [Buffer.alloc(32, 255).toString('base64url'), Buffer.alloc(32, 255)],
+    ],
+    bad: [
+      'hunter2',
+      Buffer.alloc(31).toString('base64'),
+      Buffer.alloc(33).toString('base64'),
+      '~'.repeat(43),
+    ],
+  },
+  SIGNING_KEYS_FILE: { key: 'signingKeys', otherwise: null, good: [], bad: ['/nowhere/hunter2.json'] },
+  JWT_ISSUER: text('jwtIssuer', null, 1, 2048),
+  SEED_API_KEY: key('seedApiKey', 16, 512),
+  SEED_SANDBOX_KEY: key('seedSandboxKey', 16, 512),
+  SIGNUP_ENABLED: flag('signupEnabled', true),
+  MAX_DELEGATION_DEPTH: whole('maxDelegationDepth', 3, 0, 10),
+  RATE_LIMIT_ENABLED: flag('rateLimitEnabled', true),
+  RATE_LIMITS: {
+    key: 'rateLimits',
+    otherwise: limits,
+    good: [
+      ['token=1/1', { ...limits, token: { points: 1, seconds: 1 } }],
+      [
+        'api=5/10, signup=7/3600',
+        { ...limits, api: { points: 5, seconds: 10 }, signup: { points: 7, seconds: 3600 } },
+      ],
+    ],
+    bad: [
+      'token',
+      'other=1/1',
+      'toString=1/1',
+      'token=0/1',
+      'token=1/0',
+      'token=1/3601',
+      'token=-1/1',
+      'api=1/1,',
+    ],
+  },
+  BODY_LIMIT: {
+    key: 'bodyLimit',
+    otherwise: 65_536,
+    good: [
+      ['1kb', 1024],
+      ['10MB', 10_485_760],
+      ['2048', 2048],
+      ['2048b', 2048],
+    ],
+    bad: ['1023', '11mb', '1gb', '1.5mb', 'large'],
+  },
+  CORS_ORIGINS: {
+    key: 'corsOrigins',
+    otherwise: [],
+    good: [['https://a.example, http://b.example:8080', ['https://a.example', 'http://b.example:8080']]],
+    bad: ['*', 'a.example', 'https://a.example/', 'https://a.example,'],
+  },
+  SHUTDOWN_TIMEOUT_MS: whole('shutdownTimeoutMs', 10_000, 100, 600_000),
+  METRICS_ENABLED: flag('metricsEnabled', true),
+  METRICS_HOST: text('metricsHost', null, 1, 255),
+  METRICS_PORT: whole('metricsPort', null, 0, 65_535),
+  METRICS_API_KEY: text('metricsApiKey', null, 1, 512),
+  METRICS_PER_AGENT: flag('metricsPerAgent', true),
+  METRICS_AGENT_LIMIT: whole('metricsAgentLimit', 500, 1, 10_000),
+  LOG_LEVEL: {
+    key: 'logLevel',
+    otherwise: 'info',
+    good: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'].map(
+      (level) => [level, level] as const,
+    ),
+    bad: ['INFO', 'verbose', '30'],
+  },
+  TRUST_TRACE_CONTEXT: flag('trustTraceContext', false),
+  OTEL_CAPTURE_PRINCIPAL: flag('capturePrincipal', false),
+};
+const NAMES = Object.keys(CASES);
+/** Each variable with its first bad value. */
+const ALL_BAD = Object.fromEntries(Object.entries(CASES).map(([name, { bad }]) => [name, bad[0] ?? '']));
+
+function faultsOf(env: Record<string, string>): readonly string[] {
+  try {
+    loadConfig(env);
+    return [];
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    expect(error.message).toBe(`bad configuration: ${error.faults.join('; ')}`);
+    return error.faults;
+  }
+}
+const named = (faults: readonly string[]) => faults.map((fault) => fault.split(' ')[0]);
+const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8');
+
+test('the cases below are all variables and all members of the configuration', () => {
+  expect(NAMES).toEqual(Array.from(read('src/config.ts').matchAll(/read\('([A-Z_]+)'/g), ([, name]) => name));
+  expect(Object.keys(loadConfig({}))).toEqual(Object.values(CASES).map(({ key }) => key));
+});
+
+describe.each(Object.entries(CASES))('%s', (name, { key, otherwise, good, bad }) => {
+  test('has its default when unset and when empty', () => {
+    expect(loadConfig({})[key]).toEqual(otherwise);
+    expect(loadConfig({ [name]: '', SECRET_KEY: name === 'SECRET_KEY' ? '' : SECRET_KEY })[key]).toEqual(
+      otherwise,
+    );
+  });
+  test.for(good)('takes %s', ([written, value]) => {
+    expect(loadConfig({ SECRET_KEY, [name]: written })[key]).toEqual(value);
+  });
+  test.for(bad)('refuses %j', (written) => {
+    const faults = faultsOf({ SECRET_KEY, [name]: written });
+    expect(faults).toEqual([expect.stringMatching(new RegExp(`^${name} must be \\S`))]);
+    expect(faults.join()).not.toContain('hunter2');
+  });
+});
+
+test('all faults are told together, and no value with them', () => {
+  const faults = faultsOf(ALL_BAD);
+  expect(named(faults)).toEqual(NAMES);
+  expect(faults.join()).not.toContain('hunter2');
+});
+
+test.each([
+  ['DATABASE_URL without SECRET_KEY', { DATABASE_URL: 'postgres://db/x' }, ['SECRET_KEY']],
+  [
+    'one key for both seeds',
+    { SEED_API_KEY: 'k'.repeat(16), SEED_SANDBOX_KEY: 'k'.repeat(16) },
+    ['SEED_SANDBOX_KEY'],
+  ],
+  ['one port for both listeners', { PORT: '3002', METRICS_PORT: '3002' }, ['METRICS_PORT']],
+  ['two free ports', { PORT: '0', METRICS_PORT: '0' }, []],
+])('%s', (_what, env, expected) => {
+  expect(named(faultsOf(env))).toEqual(expected);
+});
+
+test('the configuration cannot be changed', () => {
+  const config: { port: number } = loadConfig({}) as never;
+  expect(() => {
+    config.port = 1;
+  }).toThrow(TypeError);
+});
+
+describe('SIGNING_KEYS_FILE', () => {
+  let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
+  beforeAll(async () => {
+    directory = await temporaryDirectory();
+  });
+  afterAll(() => directory.remove());
+  const fileOf = (content: string) => {
+    const path = join(directory.path, 'keys.json');
+    writeFileSync(path, content);
+    return { SIGNING_KEYS_FILE: path };
+  };
+  const rsa = (kid: string, modulusLength = 2048) => ({
+    kid,
+    ...generateKeyPairSync('rsa', { modulusLength }).privateKey.export({ format: 'jwk' }),
+  });
+  const [one, two] = [rsa('one'), rsa('two')];
+
+  test('takes a JWKS of private keys, in its order', () => {
+    const { signingKeys } = loadConfig(fileOf(JSON.stringify({ keys: [two, one] })));
+    expect(signingKeys).toEqual([two, one]);
+  });
+  test.each<[string, () => unknown]>([
+    ['no JSON', () => 'hunter2'],
+    ['no set', () => one],
+    ['null', () => null],
+    ['an empty set', () => ({ keys: [] })],
+    ['a null for a key', () => ({ keys: [null] })],
+    ['a public key', () => ({ keys: [{ kty: one.kty, kid: 'one', n: one.n, e: one.e }] })],
+    ['a key without an exponent', () => ({ keys: [{ ...one, e: undefined }] })],
+    ['a key without its primes', () => ({ keys: [{ ...one, p: undefined, q: undefined }] })],
+    ['a key without kid', () => ({ keys: [{ ...one, kid: undefined }] })],
+    ['one kid twice', () => ({ keys: [one, { ...two, kid: 'one' }] })],
+    ['a key of 1024 bits', () => ({ keys: [rsa('small', 1024)] })],
+    [
+      'an elliptic key',
+      () => ({
+        keys: [
+          {
+            kid: 'ec',
+            ...generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' }),
+          },
+        ],
+      }),
+    ],
+  ])('refuses %s', (_what, content) => {
+    const value = content();
+    const faults = faultsOf(fileOf(typeof value === 'string' ? value : JSON.stringify(value)));
+    expect(faults).toEqual([
+      expect.stringMatching(/^SIGNING_KEYS_FILE must be the path of a readable private JWKS/),
+    ]);
+  });
+});
+
+test('.env.example lists what is read and no more, each with its default', () => {
+  const lines = Array.from(read('.env.example').matchAll(/^#?([A-Z_]+)=(.*)$/gm), ([, name, value]) => [
+    name,
+    value,
+  ]);
+  const own = lines.filter(([name = '']) => !name.startsWith('OTEL_') || NAMES.includes(name));
+  expect(own.map(([name]) => name).sort()).toEqual([...NAMES].sort());
+  expect(loadConfig(Object.fromEntries(own))).toEqual(loadConfig({}));
+});
+
+test('the service with every variable at fault: one fatal line that names them all, exit 78', async () => {
+  const { code, logs } = await runToEnd({ ...ALL_BAD, OTEL_TRACES_SAMPLER: 'hunter2' });
+  expect([code, logs.length, logs[0]?.level, logs[0]?.msg]).toEqual([78, 1, 'fatal', 'config.invalid']);
+  expect(named(logs[0]?.['faults'] as string[])).toEqual([...NAMES, 'OTEL_TRACES_SAMPLER']);
+  expect(JSON.stringify(logs)).not.toContain('hunter2');
+});
