@@ -1,3 +1,4 @@
+import { isForeignKeyViolation } from '../db/errors.ts';
 import type { Deps } from '../deps.ts';
 import { badRequest, notFound, unauthorized } from '../errors.ts';
 import { sha256 } from '../hash.ts';
@@ -50,6 +51,10 @@ export function requestAuthorization(
       expiresAt,
       codeHash: sha256(code),
       codeExpiresAt: new Date(now + CODE_LIFE_MS),
+    }).catch((error: unknown) => {
+      // The agent was removed at the same moment.
+      if (isForeignKeyViolation(error)) throw notFound('Agent');
+      throw error;
     });
     if (result.developerId === null) throw unauthorized();
     if (result.agentStatus === null) throw notFound('Agent');
