@@ -24,15 +24,36 @@ export async function ensureKey({ db, sealer, now }: KeyMaterial): Promise<void>
 
 /**
  * Adds a key that is published at once and signs two minutes later, so that every verifier has seen it by then. The
- * key before it stays published until the last token it signed has expired.
+ * key before it stays published until the last token it signed has expired. Where there is none yet, it signs at once.
+ * @throws when SECRET_KEY does not open the keys that are there: one sealed otherwise would keep every replica from starting
  */
 export async function rotateKeys({ db, sealer, now }: KeyMaterial): Promise<StoredKey> {
   const key = await newKey(sealer, now, now + PUBLISH_BEFORE_SIGNING_MS);
-  await db.transaction(async (tx) => {
+  return db.transaction(async (tx) => {
     await lockKeys(tx);
-    await insertKey(tx, key);
+    const published = await publishedKeys(tx, new Date(now));
+    for (const stored of published) openPrivateKey(sealer, stored);
+    const added = published.length === 0 ? { ...key, signsFrom: key.createdAt } : key;
+    await insertKey(tx, added);
+    return added;
   });
-  return key;
+}
+
+/**
+ * The private JWK of a stored key, as text.
+ * @throws when SECRET_KEY is not the one that it was sealed with
+ */
+export function openPrivateKey(sealer: Sealer, { kid, sealedPrivate }: StoredKey): string {
+  try {
+    return sealer.open(sealedPrivate, kid);
+  } catch (cause) {
+    throw new Error(
+      'SECRET_KEY does not open the signing keys in the database: it is not the one they were sealed with',
+      {
+        cause,
+      },
+    );
+  }
 }
 
 async function newKey(sealer: Sealer, now: number, signsFrom: number): Promise<StoredKey> {

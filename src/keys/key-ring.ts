@@ -2,7 +2,7 @@ import { type CryptoKey, importJWK, type JWK } from 'jose';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config.ts';
 import type { Database } from '../db/client.ts';
-import { ensureKey } from './create-key.ts';
+import { ensureKey, openPrivateKey } from './create-key.ts';
 import type { Sealer } from './sealing.ts';
 import { type PublicJwk, publishedKeys, type StoredKey, settleRetiredKeys } from './store.ts';
 
@@ -23,6 +23,8 @@ export interface KeyRing {
   signer(): { readonly kid: string; readonly key: CryptoKey };
   /** The key of this `kid`; looks in the database when it is new to this replica. */
   verifier(kid: string): Promise<CryptoKey | undefined>;
+  /** Whether this key is published, as far as this replica knows. */
+  knows(kid: string): boolean;
   /** What `/.well-known/jwks.json` publishes. */
   published(): readonly PublicJwk[];
   /** Ends the regular reloading. */
@@ -51,6 +53,7 @@ export async function fileKeyRing(keys: NonNullable<Config['signingKeys']>): Pro
   return {
     signer: () => ({ kid: first.publicJwk.kid, key: first.sign }),
     verifier: async (kid) => ring.find(({ publicJwk }) => publicJwk.kid === kid)?.verify,
+    knows: (kid) => ring.some(({ publicJwk }) => publicJwk.kid === kid),
     published: () => ring.map(({ publicJwk }) => publicJwk),
     close: () => undefined,
   };
@@ -72,7 +75,7 @@ export async function databaseKeyRing(
   const importStored = async (stored: StoredKey): Promise<RingKey> => {
     const known = ring.get(stored.kid);
     if (known) return known;
-    const opened = open(sealer, stored);
+    const opened = openPrivateKey(sealer, stored);
     return importPair(stored.publicJwk, { ...(JSON.parse(opened) as JWK) }, stored.signsFrom.getTime());
   };
   const load = async () => {
@@ -113,20 +116,8 @@ export async function databaseKeyRing(
       }
       return ring.get(kid)?.verify;
     },
+    knows: (kid) => ring.has(kid),
     published: () => [...ring.values()].map(({ publicJwk }) => publicJwk),
     close: () => clearInterval(timer),
   };
-}
-
-function open(sealer: Sealer, { kid, sealedPrivate }: StoredKey): string {
-  try {
-    return sealer.open(sealedPrivate, kid);
-  } catch (cause) {
-    throw new Error(
-      'SECRET_KEY does not open the signing keys in the database: it is not the one they were sealed with',
-      {
-        cause,
-      },
-    );
-  }
 }
