@@ -40,7 +40,10 @@ try {
 
   let stopping = false;
   const onSignal = (signal: NodeJS.Signals) => {
-    if (stopping) process.exit(1);
+    if (stopping) {
+      logger.fatal({ reason: `${signal} during the shutdown` }, 'service.stop_abandoned');
+      process.exit(1);
+    }
     stopping = true;
     logger.info({ signal }, 'service.stopping');
     service.stop().then(
