@@ -1,0 +1,134 @@
+import { createLocalJWKSet, decodeProtectedHeader, jwtVerify } from 'jose';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type Database, openDatabase } from '../../src/db/client.ts';
+import { rotateKeys } from '../../src/keys/create-key.ts';
+import { databaseKeyRing, type KeyRing } from '../../src/keys/key-ring.ts';
+import { createSealer } from '../../src/keys/sealing.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { newParty } from '../support/flow.ts';
+import { SECRET_KEY, startService } from '../support/service.ts';
+
+const MINUTE = 60_000;
+const sealer = createSealer(Buffer.from(SECRET_KEY, 'base64'));
+
+let database: TestDatabase;
+let db: Database;
+let rings: KeyRing[];
+let now: number;
+/** How often the published keys were read. */
+let looks: number;
+beforeEach(async () => {
+  database = await createTestDatabase();
+  db = openDatabase({
+    url: database.url,
+    poolMax: 4,
+    telemetry: {
+      statement: (statement, _links, run) => {
+        if (statement.name === 'keys.published') looks++;
+        return run();
+      },
+      observePool: () => () => undefined,
+    },
+    onConnectionError: () => undefined,
+  });
+  rings = [];
+  now = Date.now();
+  looks = 0;
+});
+afterEach(async () => {
+  for (const ring of rings) ring.close();
+  await db.close(1000);
+  await database.drop();
+});
+
+/** A replica that starts at this moment. */
+async function start(): Promise<KeyRing> {
+  const fail = (error: unknown) => {
+    throw error;
+  };
+  const ring = await databaseKeyRing({ db, sealer, clock: { now: () => now } }, fail);
+  rings.push(ring);
+  return ring;
+}
+const rotate = () => rotateKeys({ db, sealer, now });
+const kidsOf = (ring: KeyRing) => ring.published().map(({ kid }) => kid);
+
+test('the first key signs at once; a later one is published at once and signs after more than 60 s', async () => {
+  const replicas = await Promise.all([start(), start(), start()]);
+  const [first] = new Set(replicas.map((ring) => ring.signer().kid));
+  const later = await rotate();
+  expect(later.signsFrom.getTime() - now).toBeGreaterThanOrEqual(MINUTE);
+  for (const ring of replicas) {
+    expect(await ring.verifier(later.kid)).toBeDefined();
+    expect(kidsOf(ring)).toEqual([first, later.kid]);
+    expect(ring.signer().kid).toBe(first);
+  }
+  now = later.signsFrom.getTime() - 1;
+  expect(replicas.map((ring) => ring.signer().kid)).toEqual([first, first, first]);
+  now += 1;
+  expect(replicas.map((ring) => ring.signer().kid)).toEqual([later.kid, later.kid, later.kid]);
+});
+
+test('of keys that were rotated in soon after each other each signs in its turn', async () => {
+  await start();
+  const second = await rotate();
+  now += 30_000;
+  const third = await rotate();
+  const ring = await start();
+  now = second.signsFrom.getTime();
+  expect(ring.signer().kid).toBe(second.kid);
+  now = third.signsFrom.getTime();
+  expect(ring.signer().kid).toBe(third.kid);
+});
+
+test('a rotation before the first start makes the first key, which signs at once', async () => {
+  const { kid } = await rotate();
+  expect((await start()).signer().kid).toBe(kid);
+});
+
+test('an old key is published until the last token that it signed has expired', async () => {
+  const service = await startService({ database });
+  const { grantToken, expiresAt } = await (await newParty(service)).grant({ expiresIn: '1h' });
+  await service.stop();
+  const old = decodeProtectedHeader(grantToken).kid;
+  const { kid, signsFrom } = await rotate();
+  now = signsFrom.getTime() + 2 * MINUTE;
+  expect(kidsOf(await start())).toEqual([old, kid]);
+  now = Date.parse(expiresAt) - 1;
+  const ring = await start();
+  expect(ring.signer().kid).toBe(kid);
+  const verified = await jwtVerify(grantToken, createLocalJWKSet({ keys: [...ring.published()] }), {
+    currentDate: new Date(now - 1000),
+  });
+  expect(verified.protectedHeader.kid).toBe(old);
+  now += 1;
+  expect(kidsOf(await start())).toEqual([kid]);
+});
+
+test('a key that signed nothing is gone a minute after the next one signs, and not before', async () => {
+  const first = (await start()).signer().kid;
+  const { kid, signsFrom } = await rotate();
+  now = signsFrom.getTime() + MINUTE - 1;
+  expect(kidsOf(await start())).toEqual([first, kid]);
+  now += 1;
+  expect(kidsOf(await start())).toEqual([kid]);
+});
+
+test('a key id that is not known yet is looked up; a flood of invented ones is one look', async () => {
+  const ring = await start();
+  const { kid } = await rotate();
+  looks = 0;
+  const asked = await Promise.all([kid, ...Array(50).keys()].map((id) => ring.verifier(`${id}`)));
+  expect(asked).toEqual([expect.anything(), ...Array(50).fill(undefined)]);
+  expect(looks).toBe(1);
+});
+
+test('with another SECRET_KEY neither a start nor a rotation does anything but fail', async () => {
+  const first = (await start()).signer().kid;
+  const other = createSealer(Buffer.alloc(32, 9));
+  const clock = { now: () => now };
+  const refusal = /^SECRET_KEY does not open the signing keys in the database/;
+  await expect(databaseKeyRing({ db, sealer: other, clock }, () => undefined)).rejects.toThrow(refusal);
+  await expect(rotateKeys({ db, sealer: other, now })).rejects.toThrow(refusal);
+  expect(kidsOf(await start())).toEqual([first]);
+});
