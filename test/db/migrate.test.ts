@@ -1,0 +1,80 @@
+import { readdirSync } from 'node:fs';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { assertMigrated, migrate } from '../../src/db/migrate.ts';
+import { npmRun } from '../support/command.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { runToEnd, SECRET_KEY, startService } from '../support/service.ts';
+
+const MIGRATIONS = readdirSync(new URL('../../src/db/migrations/', import.meta.url)).sort();
+const LACKS = `the database lacks ${MIGRATIONS.join(', ')}: run "npm run migrate", or set MIGRATE_ON_START=true`;
+
+let database: TestDatabase;
+let env: Record<string, string>;
+beforeEach(async () => {
+  database = await createTestDatabase();
+  env = { DATABASE_URL: database.url, SECRET_KEY };
+});
+afterEach(() => database.drop());
+
+const empty = () => database.sql.unsafe('drop schema public cascade; create schema public');
+const ledger = async () =>
+  (await database.sql`select name from schema_migrations order by name`).map(({ name }) => name);
+
+test('two replicas that start at once on an empty database apply every migration once', async () => {
+  await empty();
+  const services = await Promise.all([startService({ database }), startService({ database })]);
+  expect(await ledger()).toEqual(MIGRATIONS);
+  for (const service of services) expect((await service.request('GET', '/health')).status).toBe(200);
+  await Promise.all(services.map((service) => service.stop()));
+});
+
+test('of many migrations at once one applies each, and the others wait for it', async () => {
+  await empty();
+  const runs = await Promise.all(Array.from({ length: 6 }, () => migrate(database.url)));
+  expect(runs.flatMap(({ applied }) => applied)).toEqual(MIGRATIONS);
+  await expect(assertMigrated(database.url)).resolves.toBeUndefined();
+});
+
+test('a migration that was edited after it had been applied is refused, by every way to start', async () => {
+  const [name = ''] = MIGRATIONS;
+  await database.sql`update schema_migrations set checksum = 'edited' where name = ${name}`;
+  const reason = `migration ${name} was changed after it had been applied`;
+  await expect(migrate(database.url)).rejects.toThrow(reason);
+  for (const MIGRATE_ON_START of ['true', 'false']) {
+    const { code, logs } = await runToEnd({ ...env, PORT: '0', MIGRATE_ON_START });
+    expect([code, logs.at(-1)]).toEqual([1, expect.objectContaining({ level: 'fatal', reason })]);
+  }
+});
+
+test('a migration that fails leaves the schema as it was', async () => {
+  await empty();
+  await database.sql`create table agents (unlike text)`;
+  await expect(migrate(database.url)).rejects.toThrow(/already exists/);
+  const tables =
+    await database.sql`select table_name as name from information_schema.tables where table_schema = 'public'`;
+  expect(tables).toEqual([{ name: 'agents' }]);
+});
+
+test('MIGRATE_ON_START=false: an empty database is refused and left empty; a migrated one is served', async () => {
+  const service = await startService({ database, env: { MIGRATE_ON_START: 'false' } });
+  expect((await service.signup()).apiKey).toMatch(/^gx_live_/);
+  await service.stop();
+  await empty();
+  const { code, logs } = await runToEnd({ ...env, PORT: '0', MIGRATE_ON_START: 'false' });
+  expect([code, logs.at(-1)]).toEqual([1, expect.objectContaining({ level: 'fatal', reason: LACKS })]);
+  expect(
+    await database.sql`select table_name from information_schema.tables where table_schema = 'public'`,
+  ).toEqual([]);
+});
+
+test('npm run migrate: applies, then has nothing to do, and tells a fault on stderr', async () => {
+  await empty();
+  const run = () => npmRun('migrate', [], env);
+  expect(await run()).toEqual({ code: 0, stdout: `applied ${MIGRATIONS.join(', ')}\n`, stderr: '' });
+  expect(await run()).toEqual({ code: 0, stdout: 'nothing to do: the schema is current\n', stderr: '' });
+  expect(await ledger()).toEqual(MIGRATIONS);
+  await database.sql`update schema_migrations set checksum = 'edited'`;
+  expect(await run()).toMatchObject({ code: 1, stdout: '', stderr: expect.stringMatching(/was changed/) });
+  const faulty = await npmRun('migrate', [], { ...env, SECRET_KEY: '' });
+  expect(faulty).toMatchObject({ code: 78, stderr: expect.stringMatching(/^SECRET_KEY must be set/) });
+});
