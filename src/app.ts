@@ -1,6 +1,5 @@
 import cors from 'cors';
 import express, { type Express } from 'express';
-import helmet from 'helmet';
 import { agentRoutes } from './agents/routes.ts';
 import { auditRoutes } from './audit/routes.ts';
 import { authorizationRoutes } from './authorization/routes.ts';
@@ -14,6 +13,7 @@ import { grantRoutes } from './grants/routes.ts';
 import { createBodyReader } from './http/body.ts';
 import { type Endpoint, serve } from './http/endpoint.ts';
 import { errorHandler, unknownPath } from './http/error-handler.ts';
+import { writeGathered } from './http/headers.ts';
 import type { Limiter } from './http/rate-limit.ts';
 import { requestContext } from './http/request-context.ts';
 import { serveAssets } from './http/serve-assets.ts';
@@ -56,8 +56,10 @@ export function createApp({ deps, health, limit, setRoute }: AppOptions): Expres
   app.set('trust proxy', config.trustProxy);
 
   app.use(requestContext);
-  app.use(helmet());
-  if (config.corsOrigins.length > 0) app.use(cors({ origin: [...config.corsOrigins], maxAge: 600 }));
+  if (config.corsOrigins.length > 0) {
+    app.options('/{*path}', writeGathered);
+    app.use(cors({ origin: [...config.corsOrigins], maxAge: 600 }));
+  }
   app.use('/consent', pageSecurity);
 
   const serving = {

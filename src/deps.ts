@@ -3,6 +3,7 @@ import type { Config } from './config.ts';
 import type { Database } from './db/client.ts';
 import type { Ids } from './ids.ts';
 import type { KeyRing } from './keys/key-ring.ts';
+import type { ReadGrantToken } from './keys/read-grant-token.ts';
 import type { Telemetry } from './telemetry/telemetry.ts';
 
 /** What use cases work with. Everything that touches the world outside is in here, so that tests can put it together. */
@@ -12,6 +13,7 @@ export interface Deps {
   readonly clock: Clock;
   readonly ids: Ids;
   readonly keys: KeyRing;
+  readonly readGrantToken: ReadGrantToken;
   readonly telemetry: Telemetry;
   /** Base of the URLs that are given out, without a trailing slash; known once the service listens. */
   baseUrl(): string;

@@ -13,6 +13,7 @@ import { createLimiter } from './http/rate-limit.ts';
 import { type ListeningServer, listen } from './http/server.ts';
 import { systemIds } from './ids.ts';
 import { databaseKeyRing, fileKeyRing, type KeyRing } from './keys/key-ring.ts';
+import { createTokenReader } from './keys/read-grant-token.ts';
 import { createSealer } from './keys/sealing.ts';
 import { loadSecretKey } from './keys/secret-key.ts';
 import { createHealth, type Health } from './system/health.ts';
@@ -77,15 +78,17 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
 
     const listener: { port: number } = { port: config.port };
     const baseUrl = () => config.publicUrl ?? `http://localhost:${listener.port}`;
+    const issuer = () => config.jwtIssuer ?? baseUrl();
     const deps: Deps = {
       config,
       db,
       clock: systemClock,
       ids: systemIds,
       keys,
+      readGrantToken: createTokenReader({ keys, issuer, clock: systemClock }),
       telemetry,
       baseUrl,
-      issuer: () => config.jwtIssuer ?? baseUrl(),
+      issuer,
     };
     await seedDevelopers(deps);
     const health = createHealth(db.side);

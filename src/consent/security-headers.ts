@@ -1,40 +1,42 @@
 import type { RequestHandler } from 'express';
 import helmet from 'helmet';
+import { constantHeaders, headersOf } from '../http/headers.ts';
 
-const secure = helmet({
-  contentSecurityPolicy: {
-    useDefaults: false,
-    directives: {
-      'default-src': ["'none'"],
-      'script-src': ["'self'"],
-      'style-src': ["'self'"],
-      'img-src': ["'self'"],
-      'connect-src': ["'self'"],
-      'base-uri': ["'none'"],
-      // Decisions are sent by fetch. Chromium applies form-action to redirects too, so a form that leads back to an app would need it open.
-      'form-action': ["'none'"],
-      'frame-ancestors': ["'none'"],
-      'require-trusted-types-for': ["'script'"],
-      'trusted-types': ["'none'"],
+const secure = constantHeaders(
+  helmet({
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        'default-src': ["'none'"],
+        'script-src': ["'self'"],
+        'style-src': ["'self'"],
+        'img-src': ["'self'"],
+        'connect-src': ["'self'"],
+        'base-uri': ["'none'"],
+        // Decisions are sent by fetch. Chromium applies form-action to redirects too, so a form that leads back to an app would need it open.
+        'form-action': ["'none'"],
+        'frame-ancestors': ["'none'"],
+        'require-trusted-types-for': ["'script'"],
+        'trusted-types': ["'none'"],
+      },
     },
-  },
-  crossOriginEmbedderPolicy: { policy: 'require-corp' },
-  crossOriginOpenerPolicy: { policy: 'same-origin' },
-  crossOriginResourcePolicy: { policy: 'same-origin' },
-  referrerPolicy: { policy: 'no-referrer' },
-  xFrameOptions: { action: 'deny' },
-});
+    crossOriginEmbedderPolicy: { policy: 'require-corp' },
+    crossOriginOpenerPolicy: { policy: 'same-origin' },
+    crossOriginResourcePolicy: { policy: 'same-origin' },
+    referrerPolicy: { policy: 'no-referrer' },
+    xFrameOptions: { action: 'deny' },
+  }),
+);
 
 /**
  * Headers of the pages on which a person decides. Nothing but their own origin can run, style, load or be asked; nobody can
  * frame them or keep a handle on their window; their URL, whose request id is a secret until the decision, is never sent as a
  * referrer; no cache keeps them. They replace those that were set for the whole service.
  */
-export const pageSecurity: RequestHandler = (request, response, next) => {
-  response.setHeader('Cache-Control', 'no-store');
-  response.setHeader(
-    'Permissions-Policy',
-    'camera=(), clipboard-write=(self), geolocation=(), microphone=(), payment=(), usb=()',
-  );
-  secure(request, response, next);
+export const pageSecurity: RequestHandler = (_request, response, next) => {
+  Object.assign(headersOf(response), secure, {
+    'permissions-policy':
+      'camera=(), clipboard-write=(self), geolocation=(), microphone=(), payment=(), usb=()',
+  });
+  next();
 };

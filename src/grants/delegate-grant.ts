@@ -1,7 +1,6 @@
 import { isForeignKeyViolation } from '../db/errors.ts';
 import type { Deps } from '../deps.ts';
 import { badRequest, notFound, ServiceError } from '../errors.ts';
-import { readGrantToken } from '../keys/grant-token.ts';
 import { issueToken, prepareToken, type TokenPair } from '../keys/issue-token.ts';
 import { insertDelegation } from './delegation-store.ts';
 
@@ -22,7 +21,7 @@ export function delegateGrant(
   const { db, ids, clock, config, telemetry } = deps;
   return telemetry.inSpan('grantex.grant.delegate', {}, async () => {
     const begun = performance.now();
-    const parentToken = await readGrantToken(deps, input.parentGrantToken);
+    const parentToken = await deps.readGrantToken(input.parentGrantToken);
     if (!parentToken.valid) throw badParent();
     const parent = parentToken.claims;
     if (parent.dev !== developerId)

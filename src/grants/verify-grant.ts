@@ -1,7 +1,7 @@
 import { decodeJwt } from 'jose';
 import type { Deps } from '../deps.ts';
 import { badRequest } from '../errors.ts';
-import { type GrantClaims, readGrantToken } from '../keys/grant-token.ts';
+import type { GrantClaims } from '../keys/read-grant-token.ts';
 import { grantOfToken } from './store.ts';
 
 export type GrantVerification =
@@ -18,7 +18,7 @@ export async function verifyGrant(
   token: string,
 ): Promise<GrantVerification> {
   assertDecodable(token);
-  const read = await readGrantToken(deps, token);
+  const read = await deps.readGrantToken(token);
   if (!read.valid) return { active: false, reason: read.reason === 'expired' ? 'expired' : 'not_found' };
   const { claims } = read;
   const row = await grantOfToken(deps.db, developerId, claims.jti);

@@ -1,5 +1,5 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Request as ExpressRequest, RequestHandler } from 'express';
+import type { IncomingMessage } from 'node:http';
+import type { Request as ExpressRequest, RequestHandler, Response } from 'express';
 import { type Static, type TObject, type TSchema, Type } from 'typebox';
 import type { LimiterName } from '../config.ts';
 import type { Developer } from '../developers/store.ts';
@@ -9,6 +9,7 @@ import type { Events } from '../telemetry/events.ts';
 import { bearerKeyHash } from './bearer.ts';
 import type { ReadBody } from './body.ts';
 import { withDeadline } from './deadline.ts';
+import { headersOf } from './headers.ts';
 import { toPublicError } from './public-error.ts';
 import { type Limiter, rateLimited } from './rate-limit.ts';
 import { type RefusalPage, type Reply, send } from './reply.ts';
@@ -119,12 +120,12 @@ async function limit(
   { limit: name }: Endpoint,
   { limit, events }: ServeDeps,
   req: ExpressRequest,
-  res: ServerResponse,
+  res: Response,
   keyHash: Buffer | null,
 ): Promise<void> {
   if (!limit || !name) return;
   const ip = req.ip ?? 'unknown';
-  const retryAfter = await limit(name, keyHash ? keyHash.toString('base64url') : ip, res);
+  const retryAfter = await limit(name, keyHash ? keyHash.toString('base64url') : ip, headersOf(res));
   if (retryAfter === null) return;
   events.rateLimitHit({ ip, endpoint: name, retryAfter });
   throw rateLimited(retryAfter);
@@ -132,7 +133,7 @@ async function limit(
 
 interface Raw {
   readonly req: ExpressRequest;
-  readonly res: ServerResponse;
+  readonly res: Response;
   readonly keyHash: Buffer | null;
   readonly validateBody: Validator<TSchema>;
   readonly validateQuery: Validator<TSchema>;

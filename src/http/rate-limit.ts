@@ -1,4 +1,3 @@
-import type { ServerResponse } from 'node:http';
 import type { Redis } from 'ioredis';
 import {
   type RateLimiterAbstract,
@@ -8,12 +7,13 @@ import {
 } from 'rate-limiter-flexible';
 import { LIMITER_NAMES, type LimiterName, type RateLimit } from '../config.ts';
 import { ServiceError } from '../errors.ts';
+import type { Headers } from './headers.ts';
 
 /**
- * Counts one request of `key` against a limit and writes the `x-ratelimit-*` headers.
+ * Counts one request of `key` against a limit and adds the `x-ratelimit-*` headers.
  * @returns null, or the whole seconds after which to try again when the limit is used up
  */
-export type Limiter = (name: LimiterName, key: string, res: ServerResponse) => Promise<number | null>;
+export type Limiter = (name: LimiterName, key: string, headers: Headers) => Promise<number | null>;
 
 /** The refusal that goes with a used-up limit; the message's wording is the contract's. */
 export const rateLimited = (retryAfter: number) =>
@@ -45,7 +45,7 @@ export function createLimiter(
     );
   }
 
-  return async (name, key, res) => {
+  return async (name, key, headers) => {
     const limiter = limiters.get(name);
     if (!limiter) throw new Error(`no limiter named ${name}`);
     let retryAfter: number | null = null;
@@ -55,10 +55,10 @@ export function createLimiter(
       return refusal;
     });
     const reset = Math.min(limiter.duration, Math.max(0, Math.ceil(state.msBeforeNext / 1000)));
-    res.setHeader('x-ratelimit-limit', String(limiter.points));
-    res.setHeader('x-ratelimit-remaining', String(Math.max(0, state.remainingPoints)));
-    res.setHeader('x-ratelimit-reset', String(reset));
-    if (retryAfter !== null) res.setHeader('retry-after', String(retryAfter));
+    headers['x-ratelimit-limit'] = String(limiter.points);
+    headers['x-ratelimit-remaining'] = String(Math.max(0, state.remainingPoints));
+    headers['x-ratelimit-reset'] = String(reset);
+    if (retryAfter !== null) headers['retry-after'] = String(retryAfter);
     return retryAfter;
   };
 }

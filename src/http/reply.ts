@@ -1,11 +1,13 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
+import type { Response } from 'express';
+import { type Headers, headersOf } from './headers.ts';
 
 /** What a handler answers with: JSON, a page, or nothing but a status. */
 export interface Reply {
   readonly status: number;
   readonly json?: unknown;
   readonly text?: string | Buffer;
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Headers>;
 }
 
 /** The page for a refusal of this status, in place of the JSON envelope. */
@@ -15,15 +17,21 @@ export const ok = (json: unknown): Reply => ({ status: 200, json });
 export const created = (json: unknown): Reply => ({ status: 201, json });
 export const noContent: Reply = { status: 204 };
 
+const BODILESS = new Set([204, 304]);
+
 /** Sends the whole answer with one write. Unless a reply says otherwise nothing of it may be stored (RFC 6749 §5.1). */
-export function send(req: IncomingMessage, res: ServerResponse, reply: Reply): void {
+export function send(req: IncomingMessage, res: Response, reply: Reply): void {
   if (res.headersSent || res.destroyed) return;
-  const body = reply.json === undefined ? (reply.text ?? '') : JSON.stringify(reply.json);
-  res.writeHead(reply.status, {
-    'cache-control': 'no-store',
-    ...(reply.json !== undefined && { 'content-type': 'application/json; charset=utf-8' }),
-    ...(reply.status !== 204 && { 'content-length': String(Buffer.byteLength(body)) }),
-    ...reply.headers,
-  });
-  res.end(req.method === 'HEAD' || reply.status === 204 ? undefined : body);
+  const headers = headersOf(res);
+  headers['cache-control'] = 'no-store';
+  if (BODILESS.has(reply.status)) {
+    res.writeHead(reply.status, Object.assign(headers, reply.headers)).end();
+    return;
+  }
+  const isJson = reply.json !== undefined;
+  const body = isJson ? JSON.stringify(reply.json) : (reply.text ?? '');
+  if (isJson) headers['content-type'] = 'application/json; charset=utf-8';
+  headers['content-length'] = String(Buffer.byteLength(body));
+  res.writeHead(reply.status, Object.assign(headers, reply.headers));
+  res.end(req.method === 'HEAD' ? undefined : body);
 }

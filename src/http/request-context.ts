@@ -1,18 +1,23 @@
 import { randomUUID } from 'node:crypto';
-import type { ServerResponse } from 'node:http';
-import type { RequestHandler } from 'express';
+import type { RequestHandler, Response } from 'express';
+import helmet from 'helmet';
 import { withRequestId } from '../telemetry/request-id.ts';
+import { beginHeaders, constantHeaders, headersOf } from './headers.ts';
 
 const HEADER = 'x-request-id';
 const PRINTABLE = /^[\x20-\x7e]{1,128}$/;
+const security = constantHeaders(helmet());
 
-/** Gives every request an id, the caller's own when it is 1–128 printable characters, in the answer and in every log line. */
+/**
+ * Begins every answer with the security headers and the request's id: the caller's own when it is 1–128 printable
+ * characters. Every log line of the request carries the id too.
+ */
 export const requestContext: RequestHandler = (req, res, next) => {
   const incoming = req.headers[HEADER];
   const id = typeof incoming === 'string' && PRINTABLE.test(incoming) ? incoming : randomUUID();
-  res.setHeader(HEADER, id);
+  beginHeaders(res, { ...security, [HEADER]: id });
   withRequestId(id, () => next());
 };
 
 /** The id that the answer carries. */
-export const requestIdOf = (res: ServerResponse): string => String(res.getHeader(HEADER) ?? '');
+export const requestIdOf = (res: Response): string => headersOf(res)[HEADER] ?? '';

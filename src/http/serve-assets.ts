@@ -19,14 +19,12 @@ export function serveAssets(
     if (!file) throw notFound('Path');
     setRoute('/assets/:version/:name');
     const headers = { 'cache-control': file.cacheControl, etag: file.etag };
-    if (req.headers['if-none-match'] === file.etag) {
-      res.writeHead(304, headers).end();
-      return;
-    }
-    send(req, res, {
-      status: 200,
-      text: file.body,
-      headers: { ...headers, 'content-type': file.contentType },
-    });
+    if (req.headers['if-none-match'] === file.etag) send(req, res, { status: 304, headers });
+    else
+      send(req, res, {
+        status: 200,
+        text: file.body,
+        headers: { ...headers, 'content-type': file.contentType },
+      });
   };
 }

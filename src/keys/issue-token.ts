@@ -1,6 +1,6 @@
 import type { Deps } from '../deps.ts';
 import { sha256 } from '../hash.ts';
-import { signGrantToken, type TokenSubject } from './grant-token.ts';
+import { signGrantToken, type TokenSubject } from './sign-grant-token.ts';
 
 const REFRESH_TOKEN_BYTES = 32;
 

@@ -1,8 +1,8 @@
 import type { SpanContext } from '@opentelemetry/api';
 import type { AgentStatus } from '../agents/store.ts';
 import type { Queryable } from '../db/client.ts';
-import type { TokenSubject } from '../keys/grant-token.ts';
 import type { NewToken } from '../keys/issue-token.ts';
+import type { TokenSubject } from '../keys/sign-grant-token.ts';
 import { describeStatement } from '../telemetry/database.ts';
 
 /** What a hot statement found; `grant` is null when the credential was refused. */

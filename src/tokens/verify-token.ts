@@ -1,6 +1,5 @@
 import type { Deps } from '../deps.ts';
 import { unauthorized } from '../errors.ts';
-import { readGrantToken } from '../keys/grant-token.ts';
 import type { VerificationFailure } from '../telemetry/events.ts';
 import type { LoadTokenState } from './state-loader.ts';
 import type { TokenState } from './store.ts';
@@ -29,7 +28,7 @@ export function verifyToken(
 ): Promise<Verification> {
   const { telemetry, clock } = deps;
   return telemetry.inSpan('grantex.token.verify', {}, async () => {
-    const read = await readGrantToken(deps, token);
+    const read = await deps.readGrantToken(token);
     const state = await loadState(keyHash, read.valid ? read.claims.jti : null);
     if (state.callerId === null) throw unauthorized();
     if (!read.valid) return invalid(deps, read.reason, read.tokenId);

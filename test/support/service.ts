@@ -1,14 +1,14 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
+import { collect, type LogLine, spawnService, waitFor } from './child.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
 import { parseScrape, type Scrape } from './scrape.ts';
 
-const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+export { type LogLine, spawnService, waitFor } from './child.ts';
+
 /** Any 32 bytes. */
 export const SECRET_KEY = Buffer.alloc(32, 7).toString('base64');
 
@@ -25,8 +25,6 @@ export interface RequestOptions {
   readonly body?: unknown;
   readonly headers?: Record<string, string>;
 }
-
-export type LogLine = Record<string, unknown> & { readonly msg: string; readonly level: string };
 
 /** The real service in a process of its own, started as `npm start` does, on a database of the test's. */
 export interface TestService {
@@ -103,15 +101,6 @@ export async function startService({ env = {}, database: shared }: StartOptions 
   return service;
 }
 
-/** The service's process with exactly this environment on top of an empty one. */
-export function spawnService(env: Record<string, string>, stdio: 'pipe' | 'inherit' = 'pipe'): ChildProcess {
-  return spawn(process.execPath, ['--import', './instrumentation/register.ts', 'src/main.ts'], {
-    cwd: ROOT,
-    env: { PATH: process.env['PATH'] ?? '', ...env },
-    stdio: ['ignore', 'pipe', stdio],
-  });
-}
-
 /** Runs the service until it ends by itself: for configurations that it refuses. */
 export async function runToEnd(
   env: Record<string, string>,
@@ -127,18 +116,6 @@ export async function runToEnd(
 export async function temporaryDirectory(): Promise<{ path: string; remove: () => Promise<void> }> {
   const path = await mkdtemp(join(tmpdir(), 'grantex-test-'));
   return { path, remove: () => rm(path, { recursive: true, force: true }) };
-}
-
-function collect(child: ChildProcess): { logs: LogLine[]; stdout: string[] } {
-  const logs: LogLine[] = [];
-  const stdout: string[] = [];
-  child.stderr?.resume();
-  if (child.stdout)
-    createInterface({ input: child.stdout }).on('line', (line) => {
-      stdout.push(line);
-      logs.push(JSON.parse(line));
-    });
-  return { logs, stdout };
 }
 
 async function request(
@@ -160,18 +137,4 @@ async function request(
   const text = await response.text();
   const isJson = response.headers.get('content-type')?.startsWith('application/json');
   return { status: response.status, body: isJson ? JSON.parse(text) : text, headers: response.headers };
-}
-
-/** Looks again until there is something; for conditions, instead of sleeping. */
-export async function waitFor<T>(
-  look: () => T | undefined | Promise<T | undefined>,
-  timeoutMs = 5000,
-): Promise<T> {
-  const deadline = performance.now() + timeoutMs;
-  for (;;) {
-    const found = await look();
-    if (found !== undefined) return found;
-    if (performance.now() > deadline) throw new Error('the condition did not come about in time');
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
 }

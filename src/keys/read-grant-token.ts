@@ -1,0 +1,99 @@
+import { errors, type JWTPayload, jwtVerify } from 'jose';
+import { LRUCache } from 'lru-cache';
+import type { Clock } from '../clock.ts';
+import { sha256 } from '../hash.ts';
+import type { VerificationFailure } from '../telemetry/events.ts';
+import type { KeyRing } from './key-ring.ts';
+import { ALGORITHM } from './sign-grant-token.ts';
+
+/** The claims of a grant token whose signature, issuer and times hold. */
+export interface GrantClaims extends JWTPayload {
+  readonly sub: string;
+  readonly agt: string;
+  readonly dev: string;
+  readonly grnt: string;
+  readonly scp: readonly string[];
+  readonly jti: string;
+  readonly exp: number;
+}
+
+export type ReadToken =
+  | { readonly valid: true; readonly claims: GrantClaims }
+  | { readonly valid: false; readonly reason: VerificationFailure; readonly tokenId?: string };
+
+/** Checks what a token says of itself: form, algorithm, signature, issuer, expiry. Whether it was revoked only the database knows. */
+export type ReadGrantToken = (token: string) => Promise<ReadToken>;
+
+/** Some 20 MB at most. */
+const REMEMBERED = 10_000;
+
+/**
+ * Makes the one reader of grant tokens. That a signature holds never changes, so it is checked once for each token and
+ * remembered under the token's hash; expiry, and that the key is still published, are looked at every time.
+ */
+export function createTokenReader({
+  keys,
+  issuer,
+  clock,
+}: {
+  keys: Pick<KeyRing, 'verifier' | 'knows'>;
+  issuer: () => string;
+  clock: Clock;
+}): ReadGrantToken {
+  const remembered = new LRUCache<string, { kid: string; claims: GrantClaims }>({ max: REMEMBERED });
+
+  const check = async (token: string, tokenHash: string): Promise<ReadToken> => {
+    try {
+      const { payload, protectedHeader } = await jwtVerify(
+        token,
+        async ({ kid }) => {
+          const key = kid === undefined ? undefined : await keys.verifier(kid);
+          if (!key) throw new errors.JWKSNoMatchingKey();
+          return key;
+        },
+        { algorithms: [ALGORITHM], issuer: issuer(), typ: 'JWT', currentDate: new Date(clock.now()) },
+      );
+      if (!isGrantClaims(payload)) return { valid: false, reason: 'malformed' };
+      remembered.set(tokenHash, { kid: protectedHeader.kid ?? '', claims: payload });
+      return { valid: true, claims: payload };
+    } catch (error) {
+      return refusal(error);
+    }
+  };
+
+  return async (token) => {
+    const tokenHash = sha256(token).toString('base64');
+    const known = remembered.get(tokenHash);
+    if (!known || !keys.knows(known.kid)) return check(token, tokenHash);
+    const { claims } = known;
+    if (claims.exp <= Math.floor(clock.now() / 1000))
+      return { valid: false, reason: 'expired', tokenId: claims.jti };
+    return { valid: true, claims };
+  };
+}
+
+function refusal(error: unknown): ReadToken {
+  // Only of a token whose signature holds is the id worth logging: any other is whatever the caller wrote.
+  if (error instanceof errors.JWTExpired)
+    return {
+      valid: false,
+      reason: 'expired',
+      ...(typeof error.payload.jti === 'string' && { tokenId: error.payload.jti }),
+    };
+  if (error instanceof errors.JWSSignatureVerificationFailed)
+    return { valid: false, reason: 'bad_signature' };
+  if (error instanceof errors.JOSEAlgNotAllowed) return { valid: false, reason: 'bad_signature' };
+  if (error instanceof errors.JWKSNoMatchingKey) return { valid: false, reason: 'unknown_key' };
+  if (error instanceof errors.JWTClaimValidationFailed && error.claim === 'iss')
+    return { valid: false, reason: 'wrong_issuer' };
+  if (error instanceof errors.JOSEError || error instanceof TypeError)
+    return { valid: false, reason: 'malformed' };
+  throw error;
+}
+
+const isGrantClaims = (payload: JWTPayload): payload is GrantClaims =>
+  [payload.sub, payload.jti, payload['agt'], payload['dev'], payload['grnt']].every(
+    (claim) => typeof claim === 'string',
+  ) &&
+  Array.isArray(payload['scp']) &&
+  typeof payload.exp === 'number';

@@ -1,0 +1,20 @@
+/**
+ * The two servers that the benchmark measures the service with, each in a process of its own:
+ * `bare` answers 15 bytes to everything and is the unit of CPU time; `sink` takes OTLP and forgets it.
+ */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+const bare = createServer((_req, res) => {
+  res.writeHead(200, { 'content-type': 'application/json', 'content-length': '15' });
+  res.end('{"status":"ok"}');
+});
+
+const sink = createServer((req, res) => {
+  req.resume().on('end', () => res.writeHead(200, { 'content-type': 'application/json' }).end('{}'));
+});
+
+const server = process.argv[2] === 'bare' ? bare : sink;
+server.listen(0, '127.0.0.1', () => {
+  process.stdout.write(`http://127.0.0.1:${(server.address() as AddressInfo).port}\n`);
+});

@@ -1,0 +1,43 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+
+export type LogLine = Record<string, unknown> & { readonly msg: string; readonly level: string };
+
+/** The service's process with exactly this environment on top of an empty one. */
+export function spawnService(env: Record<string, string>, stdio: 'pipe' | 'inherit' = 'pipe'): ChildProcess {
+  return spawn(process.execPath, ['--import', './instrumentation/register.ts', 'src/main.ts'], {
+    cwd: ROOT,
+    env: { PATH: process.env['PATH'] ?? '', ...env },
+    stdio: ['ignore', 'pipe', stdio],
+  });
+}
+
+/** What the process writes, from now on; every line of standard output must be JSON. */
+export function collect(child: ChildProcess): { logs: LogLine[]; stdout: string[] } {
+  const logs: LogLine[] = [];
+  const stdout: string[] = [];
+  child.stderr?.resume();
+  if (child.stdout)
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      stdout.push(line);
+      logs.push(JSON.parse(line));
+    });
+  return { logs, stdout };
+}
+
+/** Looks again until there is something; for conditions, instead of sleeping. */
+export async function waitFor<T>(
+  look: () => T | undefined | Promise<T | undefined>,
+  timeoutMs = 5000,
+): Promise<T> {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    const found = await look();
+    if (found !== undefined) return found;
+    if (performance.now() > deadline) throw new Error('the condition did not come about in time');
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
