@@ -96,7 +96,8 @@ export const auditRoutes = (deps: Deps): Endpoint[] => [
 function instant(name: string, text: string | undefined): Date | undefined {
   if (text === undefined) return undefined;
   const time = new Date(text);
-  // Years of more than four digits are dates to JavaScript and none to PostgreSQL.
-  if (/^\d{4}-\d\d-\d\d/.test(text) && !Number.isNaN(time.getTime())) return time;
+  // The year 0 and years of more than four digits, in UTC, are dates to JavaScript and none to PostgreSQL.
+  const year = time.getUTCFullYear();
+  if (/^\d{4}-\d\d-\d\d/.test(text) && year >= 1 && year <= 9999) return time;
   throw badRequest(`${name} must be an ISO 8601 time`);
 }
