@@ -1,0 +1,38 @@
+import { once } from 'node:events';
+import { expect, test } from 'vitest';
+import { createTestDatabase } from '../support/database.ts';
+import { newParty } from '../support/flow.ts';
+import { startService, waitFor } from '../support/service.ts';
+
+test.each([
+  ['SIGTERM', 'SIGTERM'],
+  ['SIGINT', 'SIGINT'],
+  ['SIGTERM', 'SIGINT'],
+] as const)('%s waits for a request under way; %s after it ends the process at once', async (one, two) => {
+  const database = await createTestDatabase();
+  const service = await startService({ database, env: { SHUTDOWN_TIMEOUT_MS: '600000' } });
+  const party = await newParty(service);
+  const { grantId } = await party.grant();
+  await database.sql.begin(async (tx) => {
+    await tx`select from grants where id = ${grantId} for update`;
+    const answer = service.request('DELETE', `/v1/grants/${grantId}`, { key: party.key });
+    const lost = expect(answer).rejects.toThrow('fetch failed');
+    await waitFor(async () => {
+      const [row] = await database.sql`select count(*)::int as waiting from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'`;
+      return row?.['waiting'] > 0 || undefined;
+    });
+    const exit = once(service.process, 'exit');
+    service.process.kill(one);
+    await service.logged('service.stopping');
+    expect(service.process.exitCode).toBeNull();
+    const begun = performance.now();
+    service.process.kill(two);
+    expect(await exit).toEqual([1, null]);
+    expect(performance.now() - begun).toBeLessThan(2000);
+    await lost;
+  });
+  const [line] = await service.logged('service.stop_abandoned');
+  expect(line).toMatchObject({ level: 'fatal', reason: `${two} during the shutdown` });
+  await database.drop();
+});
