@@ -187,6 +187,15 @@ const TABLE: readonly (readonly [what: string, expected: Expected, ask: Ask])[] 
     })),
   ],
   [
+    'POST /v1/audit/log agentId (with the grant)',
+    UNKNOWN,
+    post('/v1/audit/log', ({ owner, pair }) => ({
+      agentId: owner.agentId,
+      grantId: pair.grantId,
+      action: 'a',
+    })),
+  ],
+  [
     'GET /v1/audit/entries agentId',
     [200, { entries: [], total: 0 }],
     ({ owner }) => asStranger('GET', `/v1/audit/entries?agentId=${owner.agentId}`),
@@ -272,5 +281,5 @@ test('the table has every route of /openapi.json and every id that it takes', as
       ),
   );
   expect(taken.length).toBeGreaterThan(20);
-  expect([...new Set(TABLE.map(([what]) => what.replace(' (used)', '')))].sort()).toEqual(taken.sort());
+  expect([...new Set(TABLE.map(([what]) => what.replace(/ \(.*\)$/, '')))].sort()).toEqual(taken.sort());
 });

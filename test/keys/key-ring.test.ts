@@ -6,7 +6,7 @@ import { databaseKeyRing, type KeyRing } from '../../src/keys/key-ring.ts';
 import { createSealer } from '../../src/keys/sealing.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { newParty } from '../support/flow.ts';
-import { SECRET_KEY, startService } from '../support/service.ts';
+import { SECRET_KEY, startService, waitFor } from '../support/service.ts';
 
 const MINUTE = 60_000;
 const sealer = createSealer(Buffer.from(SECRET_KEY, 'base64'));
@@ -67,6 +67,24 @@ test('the first key signs at once; a later one is published at once and signs af
   expect(replicas.map((ring) => ring.signer().kid)).toEqual([first, first, first]);
   now += 1;
   expect(replicas.map((ring) => ring.signer().kid)).toEqual([later.kid, later.kid, later.kid]);
+});
+
+test('replicas that start at the same moment make one key between them', async () => {
+  const { sql } = database;
+  // All of them come to the table while the test holds it, and go on together.
+  const { starting } = await sql.begin(async (holding) => {
+    await holding`lock table signing_keys in share mode`;
+    const replicas = Promise.all([start(), start(), start()]);
+    await waitFor(async () => {
+      const [row] = await sql`select count(*)::int as waiting from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'`;
+      return row?.['waiting'] === 3 || undefined;
+    });
+    return { starting: replicas };
+  });
+  const rows = await starting.then(() => sql`select kid from signing_keys`);
+  expect(rows).toHaveLength(1);
+  expect(new Set(rings.map((ring) => ring.signer().kid)).size).toBe(1);
 });
 
 test('of keys that were rotated in soon after each other each signs in its turn', async () => {
