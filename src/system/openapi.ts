@@ -2,6 +2,7 @@ import type { TObject, TSchema } from 'typebox';
 import { ERROR_STATUS } from '../errors.ts';
 import type { Endpoint } from '../http/endpoint.ts';
 import { SERVICE_VERSION } from '../version.ts';
+import { DESCRIPTIONS, refusalComponents, refusalsOf, responseHeaders } from './openapi-refusals.ts';
 
 const ERROR = {
   type: 'object',
@@ -11,6 +12,34 @@ const ERROR = {
     code: { enum: Object.keys(ERROR_STATUS) },
     requestId: { type: 'string' },
   },
+};
+
+const API_KEY = {
+  type: 'http',
+  scheme: 'bearer',
+  description: "The developer's API key, `gx_live_…` or `gx_test_…`",
+};
+
+const REQUEST_ID = {
+  name: 'x-request-id',
+  in: 'header',
+  required: false,
+  description:
+    'Kept for the answer and the logs when it is 1 to 128 printable characters; replaced otherwise',
+  schema: { type: 'string' },
+};
+
+/** Headers that a handler reads. */
+const OWN_HEADERS: Readonly<Record<string, readonly object[]>> = {
+  'post /v1/token/refresh': [
+    {
+      name: 'Idempotency-Key',
+      in: 'header',
+      required: false,
+      description: 'The same key, refresh token and agent within 5 minutes is a retry, not reuse',
+      schema: { type: 'string', minLength: 1, maxLength: 255 },
+    },
+  ],
 };
 
 /** OpenAPI 3.1 of these endpoints: the schemas are those that validate the requests. */
@@ -25,38 +54,51 @@ export function openApi(endpoints: readonly Endpoint[]): Record<string, unknown>
     info: {
       title: 'Grantex authorization service',
       version: SERVICE_VERSION,
-      license: { name: 'Apache-2.0' },
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     paths,
     components: {
       schemas: { Error: ERROR },
-      securitySchemes: { apiKey: { type: 'http', scheme: 'bearer' } },
+      responses: refusalComponents(),
+      securitySchemes: { apiKey: API_KEY },
     },
   };
 }
 
-function operation({ method, path, summary, access, body, query, responses }: Endpoint) {
+function operation(endpoint: Endpoint) {
+  const { method, path, summary, access, body, query, responses } = endpoint;
   return {
     operationId: `${method}${path.replaceAll(/[^A-Za-z0-9]+(.)?/g, (_all, next = '') => next.toUpperCase())}`,
     summary,
     security: access === 'public' ? [] : [{ apiKey: [] }],
-    parameters: [...pathParameters(path), ...queryParameters(query)],
+    parameters: [
+      ...pathParameters(path),
+      ...queryParameters(query),
+      ...(OWN_HEADERS[`${method} ${path}`] ?? []),
+      REQUEST_ID,
+    ],
     ...(body && { requestBody: { required: hasRequired(body), content: json(body) } }),
     responses: {
-      ...Object.fromEntries(Object.entries(responses).map(([status, schema]) => [status, response(schema)])),
-      default: { description: 'A refusal', content: json({ $ref: '#/components/schemas/Error' }) },
+      ...refusalsOf(endpoint),
+      ...Object.fromEntries(
+        Object.entries(responses).map(([status, schema]) => [
+          status,
+          {
+            description: DESCRIPTIONS[Number(status)] ?? 'Done',
+            headers: responseHeaders(endpoint),
+            ...content(schema),
+          },
+        ]),
+      ),
     },
   };
 }
 
 const json = (schema: unknown) => ({ 'application/json': { schema } });
-const response = (schema: TSchema | null) =>
-  schema === null
-    ? { description: 'Done' }
-    : {
-        description: 'Done',
-        content: 'type' in schema && schema.type === 'string' ? { 'text/html': { schema } } : json(schema),
-      };
+const content = (schema: TSchema | null) =>
+  schema && {
+    content: 'type' in schema && schema.type === 'string' ? { 'text/html': { schema } } : json(schema),
+  };
 
 const hasRequired = (schema: TSchema): boolean => ((schema as TObject).required ?? []).length > 0;
 
@@ -65,7 +107,8 @@ const pathParameters = (path: string) =>
     name,
     in: 'path',
     required: true,
-    schema: { type: 'string' },
+    description: 'Opaque: a malformed one is an unknown one',
+    schema: { type: 'string', minLength: 1 },
   }));
 
 const queryParameters = (query: TSchema | undefined) =>

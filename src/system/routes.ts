@@ -5,6 +5,7 @@ import type { Health } from './health.ts';
 import { openApi } from './openapi.ts';
 
 const Ok = Type.Object({ status: Type.Literal('ok') });
+const Degraded = Type.Object({ status: Type.Literal('degraded'), failing: Type.Array(Type.String()) });
 
 const degraded = (...failing: string[]): Reply => ({ status: 503, json: { status: 'degraded', failing } });
 
@@ -19,7 +20,7 @@ export function systemRoutes(health: Health, all: () => readonly Endpoint[]): En
       summary: 'Whether the process can serve',
       access: 'public',
       limit: null,
-      responses: { 200: Ok },
+      responses: { 200: Ok, 503: Degraded },
       handle: ready,
     }),
     endpoint({
@@ -37,7 +38,7 @@ export function systemRoutes(health: Health, all: () => readonly Endpoint[]): En
       summary: 'Whether the process wants traffic; 503 from the beginning of shutdown on',
       access: 'public',
       limit: null,
-      responses: { 200: Ok },
+      responses: { 200: Ok, 503: Degraded },
       handle: async () => (health.stopping ? degraded('shutdown') : ready()),
     }),
     endpoint({

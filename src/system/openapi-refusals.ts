@@ -1,0 +1,120 @@
+import { ERROR_STATUS } from '../errors.ts';
+import type { Endpoint } from '../http/endpoint.ts';
+
+/** Refusals that follow from what an endpoint does; those that follow from its shape are derived in `statusesOf`. */
+const OWN_REFUSALS: Readonly<Record<string, readonly number[]>> = {
+  'post /v1/signup': [409],
+  'post /v1/authorize': [404],
+  'post /v1/authorize/:id/approve': [403],
+  'post /v1/authorize/:id/deny': [403],
+  'get /consent': [404, 410],
+  'get /v1/consent/:id': [410],
+  'post /v1/consent/:id/approve': [410],
+  'post /v1/consent/:id/deny': [410],
+  'post /v1/tokens/revoke': [404],
+  'post /v1/grants/delegate': [403, 404],
+  'post /v1/audit/log': [404],
+};
+
+/** What a refusal says, by status. */
+export const DESCRIPTIONS: Readonly<Record<number, string>> = {
+  400: 'The request is not valid',
+  401: 'No valid API key',
+  403: 'Not allowed',
+  404: "Unknown, or another developer's",
+  409: 'Taken',
+  410: 'Expired or already decided',
+  429: 'Too many requests; nothing was committed',
+  500: 'The service failed; whether the request took effect is not known',
+  503: 'Temporarily unavailable; nothing was committed',
+};
+
+const SECONDS = { type: 'integer', minimum: 0, maximum: 3600 };
+const COUNT = { type: 'integer', minimum: 0 };
+const REQUEST_ID = {
+  description: 'Names the request in the logs',
+  required: true,
+  schema: { type: 'string' },
+};
+const LIMIT_HEADERS = {
+  'x-ratelimit-limit': { description: 'Requests in a window; absent where limits are off', schema: COUNT },
+  'x-ratelimit-remaining': { description: 'Requests left in this window', schema: COUNT },
+  'x-ratelimit-reset': { description: 'Seconds until the window ends', schema: SECONDS },
+};
+const OWN_HEADERS: Readonly<Record<number, object>> = {
+  401: { 'www-authenticate': { required: true, schema: { type: 'string', const: 'Bearer' } } },
+  429: {
+    'retry-after': {
+      description: 'Seconds after which to try again',
+      required: true,
+      schema: { ...SECONDS, minimum: 1 },
+    },
+  },
+};
+
+/** The headers that every answer of an endpoint may carry. */
+export const responseHeaders = ({ limit }: Pick<Endpoint, 'limit'>) => ({
+  'x-request-id': REQUEST_ID,
+  ...(limit && LIMIT_HEADERS),
+});
+
+/** The envelope once for each status, with the codes that go with it. */
+export function refusalComponents(): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.keys(DESCRIPTIONS)
+      .map(Number)
+      .map((status) => [
+        `Refused${status}`,
+        {
+          description: DESCRIPTIONS[status],
+          headers: {
+            ...responseHeaders({ limit: [500, 503].includes(status) ? null : 'api' }),
+            ...OWN_HEADERS[status],
+          },
+          content: { 'application/json': { schema: envelope(status) } },
+        },
+      ]),
+  );
+}
+
+const envelope = (status: number) => ({
+  allOf: [
+    { $ref: '#/components/schemas/Error' },
+    {
+      properties: {
+        code: { enum: Object.entries(ERROR_STATUS).flatMap(([code, of]) => (of === status ? [code] : [])) },
+      },
+    },
+  ],
+});
+
+/** Every refusal that an endpoint can answer with, by status. */
+export function refusalsOf(endpoint: Endpoint): Record<string, unknown> {
+  return Object.fromEntries(
+    statusesOf(endpoint).map((status) => [
+      status,
+      endpoint.refusalPage
+        ? {
+            description: DESCRIPTIONS[status],
+            headers: { ...responseHeaders(endpoint), ...OWN_HEADERS[status] },
+            content: { 'text/html': { schema: { type: 'string' } } },
+          }
+        : { $ref: `#/components/responses/Refused${status}` },
+    ]),
+  );
+}
+
+function statusesOf({ method, path, access, limit, query }: Endpoint): number[] {
+  const hasId = path.includes(':');
+  const readsBody = method === 'post' || method === 'patch';
+  const statuses = [
+    ...(hasId || readsBody || query ? [400] : []),
+    ...(access === 'public' ? [] : [401]),
+    ...(hasId ? [404] : []),
+    ...(limit ? [429] : []),
+    ...(OWN_REFUSALS[`${method} ${path}`] ?? []),
+    500,
+    503,
+  ];
+  return [...new Set(statuses)].sort((a, b) => a - b);
+}
