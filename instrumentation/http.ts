@@ -4,16 +4,32 @@ import { context } from '@opentelemetry/api';
 import { getRPCMetadata, RPCType } from '@opentelemetry/core';
 import { HttpInstrumentation, type HttpInstrumentationConfig } from '@opentelemetry/instrumentation-http';
 
+/**
+ * Paths and queries may hold secrets. The others are read from `Host`, `Forwarded` and `X-Forwarded-*`, which any caller
+ * can write; `TRUST_PROXY` decides whom the service believes.
+ */
+const NOT_BELIEVED = {
+  'url.path': undefined,
+  'url.query': undefined,
+  'url.full': undefined,
+  'url.scheme': 'http',
+  'client.address': undefined,
+  'server.address': undefined,
+  'server.port': undefined,
+};
+
 /** nginx's status for a client that closed the connection before it was answered. */
 const CLIENT_CLOSED_REQUEST = 499;
 
 /**
- * Tells the server span and the request metric of the active request its route: the template, never the path. Outside a
- * request, or without instrumentation, it does nothing.
+ * Tells the server span and the request metric of the active request its route, the template, never the path, and the
+ * address it came from, as far as proxies are believed. Outside a request, or without instrumentation, it does nothing.
  */
-export function setHttpRoute(template: string): void {
+export function setHttpRoute(template: string, { ip }: { readonly ip?: string | undefined } = {}): void {
   const metadata = getRPCMetadata(context.active());
-  if (metadata?.type === RPCType.HTTP) metadata.route = template;
+  if (metadata?.type !== RPCType.HTTP) return;
+  metadata.route = template;
+  if (ip !== undefined && metadata.span.isRecording()) metadata.span.setAttribute('client.address', ip);
 }
 
 /**
@@ -26,7 +42,7 @@ export function createHttpInstrumentation({ outgoing = false } = {}): HttpInstru
     disableOutgoingRequestInstrumentation: !outgoing,
     ignoreIncomingRequestHook: ({ url }) => url === '/metrics' || url?.startsWith('/metrics?') === true,
     // Set to nothing from the start rather than taken away at the end: samplers and exporters see no earlier value.
-    startIncomingSpanHook: () => ({ 'url.path': undefined, 'url.query': undefined, 'url.full': undefined }),
+    startIncomingSpanHook: () => NOT_BELIEVED,
     responseHook: (_span, response) => {
       (response as ServerResponse).prependListener('close', markAborted);
     },

@@ -11,7 +11,7 @@ import { authenticate } from './developers/authenticate.ts';
 import { developerRoutes } from './developers/routes.ts';
 import { grantRoutes } from './grants/routes.ts';
 import { createBodyReader } from './http/body.ts';
-import { type Endpoint, serve } from './http/endpoint.ts';
+import { type Endpoint, type SetRoute, serve } from './http/endpoint.ts';
 import { errorHandler, unknownPath } from './http/error-handler.ts';
 import { writeGathered } from './http/headers.ts';
 import type { Limiter } from './http/rate-limit.ts';
@@ -27,8 +27,7 @@ export interface AppOptions {
   readonly health: Health;
   /** null: no rate limits and no rate-limit headers. */
   readonly limit: Limiter | null;
-  /** Tells the HTTP instrumentation which template a request matched. */
-  readonly setRoute: (template: string) => void;
+  readonly setRoute: SetRoute;
 }
 
 /** Every endpoint of the service; the busiest come first, because Express tries them in this order. */

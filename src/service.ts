@@ -1,5 +1,4 @@
 import type { RequestListener } from 'node:http';
-import { Redis } from 'ioredis';
 import { createApp } from './app.ts';
 import { systemClock } from './clock.ts';
 import type { Config } from './config.ts';
@@ -9,7 +8,9 @@ import { type OpenDatabase, openDatabaseUrl } from './db/open.ts';
 import type { Deps } from './deps.ts';
 import { seedDevelopers } from './developers/seed-developers.ts';
 import { countActiveGrants } from './grants/store.ts';
+import type { SetRoute } from './http/endpoint.ts';
 import { createLimiter } from './http/rate-limit.ts';
+import { openRedis } from './http/redis.ts';
 import { type ListeningServer, listen } from './http/server.ts';
 import { systemIds } from './ids.ts';
 import { databaseKeyRing, fileKeyRing, type KeyRing } from './keys/key-ring.ts';
@@ -30,7 +31,7 @@ export interface ServiceOptions {
     host: string,
     port: number,
   ) => Promise<{ readonly port: number; close(): Promise<void> }>;
-  readonly setRoute: (template: string) => void;
+  readonly setRoute: SetRoute;
   readonly flushTelemetry: (timeoutMs: number) => Promise<void>;
   /** The embedded database ended without having been asked to. */
   readonly onDatabaseLost: () => void;
@@ -98,11 +99,11 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     ];
     undo.defer(async () => gauges.forEach((end) => void end()));
 
-    const redis = openRedis(options);
+    const redis = await openRedis(config, telemetry);
     undo.defer(async () => redis?.disconnect());
     const limit = config.rateLimitEnabled ? createLimiter(config.rateLimits, redis) : null;
     const app = createApp({ deps, health, limit, setRoute: options.setRoute });
-    const own = config.metricsPort === null && config.metricsHost === null;
+    const own = metricsShareListener(config);
     const server = await listen(own ? withMetrics(app, options.scrape) : app, config.host, config.port);
     listener.port = server.port;
     const metrics = own || !options.scrape ? null : await startMetrics(options, options.scrape);
@@ -151,30 +152,9 @@ function openKeys(
   );
 }
 
-/** Redis for the limits that replicas share. It answers at once or is gone without: a limiter never holds up a request. */
-function openRedis({ config, telemetry }: ServiceOptions): Redis | null {
-  if (!config.rateLimitEnabled) return null;
-  if (config.redisUrl === null) {
-    telemetry.logger.info({ store: 'memory' }, 'rate_limits.store');
-    return null;
-  }
-  const redis = new Redis(config.redisUrl, {
-    enableOfflineQueue: false,
-    maxRetriesPerRequest: 0,
-    commandTimeout: 250,
-    connectTimeout: 2000,
-  });
-  let told = false;
-  redis.on('error', (error) => {
-    if (!told) telemetry.logger.error({ reason: describe(error) }, 'redis.connection_error');
-    told = true;
-  });
-  redis.on('ready', () => {
-    told = false;
-  });
-  telemetry.logger.info({ store: 'redis' }, 'rate_limits.store');
-  return redis;
-}
+/** METRICS_HOST and METRICS_PORT may also name the service's own listener. */
+const metricsShareListener = ({ host, port, metricsHost, metricsPort }: Config): boolean =>
+  (metricsHost ?? host) === host && (metricsPort === null || (metricsPort === port && port !== 0));
 
 /** `/metrics` on the service's own listener passes by every limit and every middleware. */
 function withMetrics(app: RequestListener, scrape: RequestListener | null): RequestListener {

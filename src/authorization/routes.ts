@@ -6,6 +6,7 @@ import { badRequest } from '../errors.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import { created } from '../http/reply.ts';
 import { Duration, Id, PrincipalId, SomeScopes, Timestamp } from '../http/schemas.ts';
+import { assertTokenFits } from '../keys/token-size.ts';
 import { requestAuthorization } from './request-authorization.ts';
 
 const DEFAULT_GRANT_LIFE = '24h';
@@ -44,12 +45,15 @@ export const authorizationRoutes = (deps: Deps): Endpoint[] => [
         code: Type.Optional(Type.String()),
       }),
     },
-    handle: async ({ keyHash, body, agentIs }) => {
-      const { agentId, principalId, scopes, expiresIn = DEFAULT_GRANT_LIFE } = body;
+    check({ body }) {
       if ((body.codeChallenge === undefined) !== (body.codeChallengeMethod === undefined))
         throw badRequest('codeChallenge and codeChallengeMethod come as a pair');
       if (body.redirectUri !== undefined && !parseRedirectUri(body.redirectUri))
         throw badRequest('redirectUri must be an http, https or private-use URI without fragment');
+      assertTokenFits(deps.config, { ...body, audience: body.audience ?? null });
+    },
+    handle: async ({ keyHash, body, agentIs }) => {
+      const { agentId, principalId, scopes, expiresIn = DEFAULT_GRANT_LIFE } = body;
       const request = await requestAuthorization(
         deps,
         keyHash,

@@ -8,9 +8,9 @@ const MAX_LENGTH = 2048;
  */
 const FOREIGN_SCHEMES = new Set(
   `about acap afp aim android-app apt blob callto cid content data dav dns facetime facetime-audio feed file filesystem
-  finger ftp ftps geo git gopher help hcp imap im intent ipp irc ircs itms jar javascript ldap ldaps livescript magnet
-  mailto maps market mid mms mocha news nfs nntp opaquelocktoken pop res resource rsync rtsp search sftp shell shttp sip
-  sips skype smb sms smsto snmp ssh steam stun svn tag tel telnet tftp turn urn vbscript view-source vnc wais ws wss
+  finger ftp ftps googlechrome googlechromes geo git gopher help hcp imap im intent ipp irc ircs itms jar javascript ldap ldaps livescript magnet
+  mailto maps market mhtml mid mms mocha news nfs nntp opaquelocktoken pop res resource rsync rtsp search sftp shell shortcuts shttp sip
+  sips skype smb sms smsto snmp ssh steam stun svn tag tel telnet tftp turn urn vbs vbscript view-source vnc wais ws wss
   wyciwyg xmpp`.split(/\s+/),
 );
 const FOREIGN_FAMILIES =

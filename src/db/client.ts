@@ -2,8 +2,9 @@ import type { SpanContext } from '@opentelemetry/api';
 import postgres from 'postgres';
 import type { DatabaseTelemetry, Statement } from '../telemetry/database.ts';
 import { toServiceError } from './errors.ts';
-import { createPermits } from './permits.ts';
+import { createPermits, type Patience } from './permits.ts';
 import { trackSockets } from './sockets.ts';
+import { runTransaction } from './transaction.ts';
 
 /** Something statements can be run on: the pool, or one transaction. */
 export interface Queryable {
@@ -58,21 +59,15 @@ function createPool(name: string, max: number, options: DatabaseOptions): Pool {
 
   return {
     rows: (statement, values, links) =>
-      permits.run(() => run(sql, options.telemetry, statement, values, links)),
-    async transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T> {
-      try {
-        return await permits.run(
-          () =>
-            sql.begin((tx) =>
-              work({
-                rows: (statement, values, links) => run(tx, options.telemetry, statement, values, links),
-              }),
-            ) as Promise<T>,
-        );
-      } catch (error) {
-        throw toServiceError(error, { readOnly: false });
-      }
-    },
+      permits.run((patience) => run(sql, options.telemetry, patience, statement, values, links)),
+    transaction: (work) =>
+      permits.run((patience) =>
+        runTransaction(sql, options.telemetry, patience, (tx) =>
+          work({
+            rows: (statement, values, links) => run(tx, options.telemetry, null, statement, values, links),
+          }),
+        ),
+      ),
     connections() {
       const open = sockets.count();
       const used = Math.min(open, permits.held());
@@ -85,26 +80,31 @@ function createPool(name: string, max: number, options: DatabaseOptions): Pool {
   };
 }
 
+/** `patience`: for a statement of its own, after which it is withdrawn if it has not been sent. */
 async function run<R>(
   sql: postgres.Sql | postgres.TransactionSql,
   telemetry: DatabaseTelemetry,
+  patience: Patience | null,
   statement: Statement,
   values: readonly unknown[],
   links?: readonly SpanContext[],
 ): Promise<R[]> {
+  // `unsafe` is the driver's name for "text and parameters apart": the text is a constant of a store.ts.
+  const query = sql.unsafe(statement.text, values as postgres.ParameterOrJSON<never>[], { prepare: true });
+  // The driver keeps what it could not send for the next connection, however late that comes.
+  const timer = patience && setTimeout(() => wasSent(query) || query.cancel(), patience.leftMs());
   try {
-    // `unsafe` is the driver's name for "text and parameters apart": the text is a constant of a store.ts.
-    return await telemetry.statement(
-      statement,
-      links,
-      async () =>
-        Array.from(
-          await sql.unsafe(statement.text, values as postgres.ParameterOrJSON<never>[], { prepare: true }),
-        ) as R[],
-    );
+    return await telemetry.statement(statement, links, async () => Array.from(await query) as R[]);
   } catch (error) {
-    throw toServiceError(error, { readOnly: statement.operation === 'SELECT' });
+    throw toServiceError(error, { readOnly: statement.operation === 'SELECT', sent: wasSent(query) });
+  } finally {
+    if (timer) clearTimeout(timer);
   }
+}
+
+/** The driver notes the backend when it writes the statement to a connection that is ready. */
+function wasSent(query: object): boolean {
+  return (query as { state?: object | null }).state != null;
 }
 
 /** Opens the pools; connections are made when they are first needed, and again after they were lost. */

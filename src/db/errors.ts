@@ -1,5 +1,5 @@
 import postgres from 'postgres';
-import { ServiceError, unavailable } from '../errors.ts';
+import { badRequest, ServiceError, unavailable } from '../errors.ts';
 
 /** The statement never left this process, or never reached a server. */
 const NOT_SENT = new Set([
@@ -21,6 +21,9 @@ const LOST = new Set(['CONNECTION_CLOSED', 'CONNECTION_DESTROYED', 'ECONNRESET',
  */
 const ROLLED_BACK_FOR_NOW = /^(08|53|57|40001|40P01|55P03)/;
 
+/** "Data exception": a net under the schemas, which are to refuse such a value first. */
+const UNSUITABLE_VALUE = /^22/;
+
 export const isUniqueViolation = (error: unknown): boolean =>
   error instanceof postgres.PostgresError && error.code === '23505';
 
@@ -35,10 +38,16 @@ const codeOf = (error: unknown): string =>
  * Database faults as the service answers them. 503 says "nothing was committed, try again", so it is kept for faults
  * that prove it, and for reads; a write whose connection was lost half-way is a 500, because nobody knows.
  */
-export function toServiceError(error: unknown, statement: { readOnly: boolean }): unknown {
+export function toServiceError(error: unknown, statement: { readOnly: boolean; sent: boolean }): unknown {
   if (error instanceof ServiceError) return error;
   const code = codeOf(error);
-  if (NOT_SENT.has(code) || (error instanceof postgres.PostgresError && ROLLED_BACK_FOR_NOW.test(code)))
+  if (error instanceof postgres.PostgresError && UNSUITABLE_VALUE.test(code))
+    return badRequest('A value is out of range', error);
+  if (
+    !statement.sent ||
+    NOT_SENT.has(code) ||
+    (error instanceof postgres.PostgresError && ROLLED_BACK_FOR_NOW.test(code))
+  )
     return unavailable(error);
   if (LOST.has(code) && statement.readOnly) return unavailable(error);
   return error;

@@ -6,13 +6,33 @@ export interface Permits {
    * Runs `work` with a permit, in the order of asking.
    * @throws SERVICE_UNAVAILABLE, without having run it, when none came free in time or too many wait already
    */
-  run<T>(work: () => Promise<T>): Promise<T>;
+  run<T>(work: (patience: Patience) => Promise<T>): Promise<T>;
   /** Permits that are held now. */
   held(): number;
 }
 
 /** Less than a request's deadline: what has not been sent by then is known not to have run, and the caller is told so. */
 const PATIENCE_MS = 2000;
+
+/** What is left of the time within which a piece of work must have been sent. */
+export interface Patience {
+  leftMs(): number;
+  /** @throws SERVICE_UNAVAILABLE when nothing is left */
+  assertLeft(): void;
+}
+
+const tooLate = () => unavailable(new Error(`no connection came free within ${PATIENCE_MS} ms`));
+
+function startPatience(): Patience {
+  const end = performance.now() + PATIENCE_MS;
+  const leftMs = () => end - performance.now();
+  return {
+    leftMs,
+    assertLeft() {
+      if (leftMs() <= 0) throw tooLate();
+    },
+  };
+}
 /** Beyond this many waiting for each permit a request is turned away at once instead of making the queue longer. */
 const WAITING_PER_PERMIT = 100;
 
@@ -39,7 +59,7 @@ export function createPermits(count: number): Permits {
       };
       const timer = setTimeout(() => {
         waiting.delete(take);
-        reject(unavailable(new Error(`no connection came free within ${PATIENCE_MS} ms`)));
+        reject(tooLate());
       }, PATIENCE_MS);
       waiting.add(take);
     });
@@ -47,9 +67,10 @@ export function createPermits(count: number): Permits {
 
   return {
     async run(work) {
+      const patience = startPatience();
       await acquire();
       try {
-        return await work();
+        return await work(patience);
       } finally {
         // A permit that is passed on stays held.
         const [next] = waiting;

@@ -2,6 +2,7 @@ import { isForeignKeyViolation } from '../db/errors.ts';
 import type { Deps } from '../deps.ts';
 import { badRequest, notFound, ServiceError } from '../errors.ts';
 import { issueToken, prepareToken, type TokenPair } from '../keys/issue-token.ts';
+import { assertTokenFits } from '../keys/token-size.ts';
 import { insertDelegation } from './delegation-store.ts';
 
 const badParent = () => badRequest('The parent grant token is not valid');
@@ -26,6 +27,9 @@ export function delegateGrant(
     const parent = parentToken.claims;
     if (parent.dev !== developerId)
       throw new ServiceError('FORBIDDEN', 'The parent grant belongs to another developer');
+
+    const { sub: principal, aud = null } = parent;
+    assertTokenFits(config, { scopes: input.scopes, principalId: principal, audience: String(aud) });
 
     const now = clock.now();
     const prepared = prepareToken(deps, now);

@@ -19,7 +19,7 @@ export async function revokeGrant(
   { db, clock, telemetry }: Pick<Deps, 'db' | 'clock' | 'telemetry'>,
   target: { developerId: string; grantId: string; revokedBy: RevokedBy },
 ): Promise<boolean> {
-  return telemetry.inSpan('grantex.grant.revoke', { 'grantex.grant_id': target.grantId }, async () => {
+  return telemetry.inSpan('grantex.grant.revoke', {}, async () => {
     const now = new Date(clock.now());
     const rows = await db.transaction((tx) => revokeGrantTrees(tx, { ...target, now }));
     recordRevocation(telemetry.events, { ...target, rows });

@@ -6,7 +6,7 @@ import { notFound } from '../errors.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import { pageOf, pageQuery } from '../http/pages.ts';
 import { created, noContent, ok } from '../http/reply.ts';
-import { Credential, Duration, Id, SomeScopes, Timestamp } from '../http/schemas.ts';
+import { Duration, GrantToken, Id, SomeScopes, Timestamp } from '../http/schemas.ts';
 import { delegateGrant } from './delegate-grant.ts';
 import { revokeGrant } from './revoke-grants.ts';
 import { type Grant, grantById, listGrants } from './store.ts';
@@ -49,7 +49,7 @@ export const grantRoutes = (deps: Deps): Endpoint[] => [
     access: 'developer',
     limit: 'api',
     readOnly: true,
-    body: Type.Object({ token: Credential }),
+    body: Type.Object({ token: GrantToken }),
     responses: {
       200: Type.Object({
         active: Type.Boolean(),
@@ -66,7 +66,7 @@ export const grantRoutes = (deps: Deps): Endpoint[] => [
     access: 'developer',
     limit: 'api',
     body: Type.Object({
-      parentGrantToken: Credential,
+      parentGrantToken: GrantToken,
       subAgentId: Id,
       scopes: SomeScopes,
       expiresIn: Type.Optional(Duration),

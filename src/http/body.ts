@@ -1,35 +1,65 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import express from 'express';
-import { badRequest, type ServiceError } from '../errors.ts';
+import { isUtf8 } from 'node:buffer';
+import type { IncomingMessage } from 'node:http';
+import { badRequest } from '../errors.ts';
 
 const MAX_DEPTH = 32;
 
-type BodyParser = (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => void;
-
 /** Reads a request's JSON body. */
-export type ReadBody = (req: IncomingMessage, res: ServerResponse) => Promise<Record<string, unknown>>;
+export type ReadBody = (req: IncomingMessage) => Promise<Record<string, unknown>>;
 
 /**
- * A reader of JSON objects of at most `limit` bytes. No body counts as `{}`, whatever its content type says.
+ * A reader of JSON objects of at most `limit` bytes (RFC 8259: UTF-8). No body counts as `{}`, whatever its content type
+ * says. Written out here because the general parser, which knows every encoding, took a tenth of a verification.
  * @returns a function that rejects with BAD_REQUEST on anything that is not a JSON object of well-formed text
  */
 export function createBodyReader(limit: number): ReadBody {
-  const parse = express.json({
-    limit,
-    strict: false,
-    inflate: false,
-    type: () => true,
-  }) as unknown as BodyParser;
-  return async (req, res) => {
-    await new Promise<void>((resolve, reject) =>
-      parse(req, res, (error) => (error ? reject(bodyError(error)) : resolve())),
-    );
-    const body: unknown = (req as { body?: unknown }).body;
-    if (body === undefined) return {};
+  return async (req) => {
+    assertPlain(req);
+    const bytes = await readBytes(req, limit);
+    if (bytes.length === 0) return {};
+    if (!isUtf8(bytes)) throw notPlain();
+    const body = parse(bytes.toString('utf8'));
     if (!isObject(body)) throw badRequest('The body must be a JSON object');
     assertStorable(body, 0);
     return body;
   };
+}
+
+const notPlain = () => badRequest('The body must be plain UTF-8 JSON');
+
+function assertPlain({ headers }: IncomingMessage): void {
+  const encoding = headers['content-encoding'];
+  const charset = /;\s*charset\s*=\s*"?([^\s";]+)/i.exec(headers['content-type'] ?? '')?.[1];
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') throw notPlain();
+  if (charset !== undefined && !/^(?:utf-?8|us-ascii)$/i.test(charset)) throw notPlain();
+}
+
+/** What is left unread of a body that is too long, the server discards after the answer. */
+function readBytes(req: IncomingMessage, limit: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const tooLarge = () => badRequest('The body is too large');
+    if (Number(req.headers['content-length'] ?? 0) > limit) return reject(tooLarge());
+    const chunks: Buffer[] = [];
+    let length = 0;
+    req.on('data', (chunk: Buffer) => {
+      length += chunk.length;
+      if (length > limit) {
+        chunks.length = 0;
+        reject(tooLarge());
+      } else chunks.push(chunk);
+    });
+    req.on('end', () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)));
+    req.on('close', () => reject(badRequest('The body could not be read')));
+  });
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // The parser's own message may quote the body.
+    throw badRequest('The body is not valid JSON');
+  }
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
@@ -54,20 +84,4 @@ function assertStorable(value: unknown, depth: number): void {
 function assertText(text: string): void {
   if (text.includes('\0') || !text.isWellFormed())
     throw badRequest('The body holds text that is not valid Unicode');
-}
-
-/** The parser's own messages may quote the body, so each kind gets a message of ours. */
-function bodyError(error: unknown): ServiceError {
-  const type = error instanceof Error && 'type' in error ? error.type : undefined;
-  switch (type) {
-    case 'entity.too.large':
-      return badRequest('The body is too large', error);
-    case 'encoding.unsupported':
-    case 'charset.unsupported':
-      return badRequest('The body must be plain UTF-8 JSON', error);
-    case 'entity.parse.failed':
-      return badRequest('The body is not valid JSON', error);
-    default:
-      return badRequest('The body could not be read', error);
-  }
 }

@@ -4,24 +4,31 @@ import { ServiceError, unavailable } from '../errors.ts';
 const DEADLINE_MS = 2500;
 
 /**
- * Answers in time even when the work behind hangs. The work itself is not stopped: what it commits later is still
- * recorded, truthfully, by its own events. Because of that the caller of a write learns 500, "nobody knows", and only
- * that of a read gets the 503 that invites a repetition.
+ * Answers in time even when the work behind hangs. The work is told by `assertInTime`, which throws once the time is up,
+ * not to begin what the caller no longer waits for. What is under way by then is not stopped, and what it commits later is
+ * recorded, truthfully, by its own events: so the caller of a write learns 500, "nobody knows", and only that of a read
+ * gets the 503 that invites a repetition.
  */
-export async function withDeadline<T>(work: Promise<T>, readOnly: boolean): Promise<T> {
+export async function withDeadline<T>(
+  work: (assertInTime: () => void) => Promise<T>,
+  readOnly: boolean,
+): Promise<T> {
+  let late: ServiceError | undefined;
   let timer: NodeJS.Timeout | undefined;
   const expiry = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {
       const cause = new Error(`no answer within ${DEADLINE_MS} ms`);
-      reject(
-        readOnly
-          ? unavailable(cause)
-          : new ServiceError('INTERNAL_ERROR', 'The outcome of the request is not known', { cause }),
-      );
+      late = readOnly
+        ? unavailable(cause)
+        : new ServiceError('INTERNAL_ERROR', 'The outcome of the request is not known', { cause });
+      reject(late);
     }, DEADLINE_MS);
   });
+  const assertInTime = () => {
+    if (late) throw late;
+  };
   try {
-    return await Promise.race([work, expiry]);
+    return await Promise.race([work(assertInTime), expiry]);
   } finally {
     clearTimeout(timer);
   }

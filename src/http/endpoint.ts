@@ -8,6 +8,7 @@ import type { AttemptKind, Attempts } from '../telemetry/attempts.ts';
 import type { Events } from '../telemetry/events.ts';
 import { bearerKeyHash } from './bearer.ts';
 import type { ReadBody } from './body.ts';
+import { callerOf } from './caller.ts';
 import { withDeadline } from './deadline.ts';
 import { headersOf } from './headers.ts';
 import { toPublicError } from './public-error.ts';
@@ -29,16 +30,21 @@ type AccessInput<A extends Access> = A extends 'developer'
     ? { readonly keyHash: Buffer }
     : unknown;
 
-/** A request, parsed once: handlers never see the raw one. */
-export type Input<A extends Access, B, Q> = AccessInput<A> & {
+/** What a request says, whoever it is from. */
+interface Parts<B, Q> {
   readonly params: Readonly<Record<string, string>>;
   readonly body: B;
   readonly query: Q;
   /** A header of the request, by its lower-case name. */
   header(name: string): string | undefined;
-  /** To be called when the agent that the request names is known to be the caller's: the attempt is then counted for it. */
-  agentIs(agentId: string): void;
-};
+}
+
+/** A request, parsed once: handlers never see the raw one. */
+export type Input<A extends Access, B, Q> = AccessInput<A> &
+  Parts<B, Q> & {
+    /** To be called when the agent that the request names is known to be the caller's: the attempt is then counted for it. */
+    agentIs(agentId: string): void;
+  };
 
 export interface Endpoint<
   A extends Access = Access,
@@ -61,6 +67,11 @@ export interface Endpoint<
   readonly refusalPage?: RefusalPage;
   /** Schemas of the successful answers by status, for /openapi.json; null: no body. */
   readonly responses: Readonly<Record<number, TSchema | null>>;
+  /**
+   * What the schemas cannot say. It stands apart from `handle` because a wrong key is told before a wrong request.
+   * @throws BAD_REQUEST
+   */
+  check?(parts: Parts<Static<B>, Static<Q>>): void;
   handle(input: Input<A, Static<B>, Static<Q>>): Promise<Reply>;
 }
 
@@ -71,39 +82,48 @@ export function endpoint<A extends Access, B extends TSchema = TObject, Q extend
   return definition as unknown as Endpoint;
 }
 
+/** Tells the HTTP instrumentation which template a request matched, and who sent it. */
+export type SetRoute = (template: string, from: { readonly ip?: string | undefined }) => void;
+
 export interface ServeDeps {
   readonly attempts: Attempts;
   readonly events: Events;
   /** null: no limits and no rate-limit headers. */
   readonly limit: Limiter | null;
   readonly readBody: ReadBody;
-  /** Tells the HTTP instrumentation which template a request matched. */
-  readonly setRoute: (template: string) => void;
+  readonly setRoute: SetRoute;
   /** @throws UNAUTHORIZED for an unknown key */
   readonly authenticate: (keyHash: Buffer) => Promise<Developer>;
 }
 
 const NOTHING = Type.Object({});
 
-/** The Express handler of an endpoint: limit → authenticate → parse → handle → answer, the same for every route. */
+/**
+ * The Express handler of an endpoint: limit → read → authenticate → handle → answer, the same for every route. What is
+ * read comes at the caller's pace; what follows is an attempt, with a deadline.
+ */
 export function serve(definition: Endpoint, deps: ServeDeps): RequestHandler {
   const validateBody = compileValidator(definition.body ?? NOTHING, 'body');
   const validateQuery = compileValidator(definition.query ?? NOTHING, 'query');
   const readOnly = definition.readOnly ?? definition.method === 'get';
 
   return async (req, res) => {
-    deps.setRoute(definition.path);
+    deps.setRoute(definition.path, req);
     res.locals['refusalPage'] = definition.refusalPage;
     const keyHash = definition.access === 'public' ? null : bearerKeyHash(req.headers.authorization);
     await limit(definition, deps, req, res, keyHash);
+    const parts = await parse(definition, deps, { req, validateBody, validateQuery }).catch(
+      (error: unknown) => new Unreadable(error),
+    );
 
     const end = definition.attempt ? deps.attempts.start(definition.attempt) : undefined;
     let agentId: string | undefined;
+    const agentIs = (id: string) => {
+      agentId = id;
+    };
     try {
       const reply = await withDeadline(
-        answer(definition, deps, { req, res, keyHash, validateBody, validateQuery }, (id) => {
-          agentId = id;
-        }),
+        (assertInTime) => answer(definition, deps, { keyHash, parts, agentIs, assertInTime }),
         readOnly,
       );
       end?.({ status: reply.status, agentId });
@@ -125,56 +145,67 @@ async function limit(
 ): Promise<void> {
   if (!limit || !name) return;
   const ip = req.ip ?? 'unknown';
-  const retryAfter = await limit(name, keyHash ? keyHash.toString('base64url') : ip, headersOf(res));
+  const retryAfter = await limit(
+    name,
+    keyHash ? keyHash.toString('base64url') : callerOf(ip),
+    headersOf(res),
+  );
   if (retryAfter === null) return;
   events.rateLimitHit({ ip, endpoint: name, retryAfter });
   throw rateLimited(retryAfter);
 }
 
+/** A request whose parts could not be made out, and why. */
+class Unreadable {
+  readonly error: unknown;
+  constructor(error: unknown) {
+    this.error = error;
+  }
+}
+
+interface Work {
+  readonly keyHash: Buffer | null;
+  readonly parts: Parts<unknown, unknown> | Unreadable;
+  agentIs(agentId: string): void;
+  assertInTime(): void;
+}
+
+async function answer(
+  { access, handle }: Endpoint,
+  { authenticate }: ServeDeps,
+  { keyHash, parts, agentIs, assertInTime }: Work,
+): Promise<Reply> {
+  // A wrong key is told before a wrong body, also where the key is otherwise looked up with the work itself.
+  const lookUp = keyHash && (access === 'developer' || parts instanceof Unreadable);
+  const developer = lookUp ? await authenticate(keyHash) : undefined;
+  if (parts instanceof Unreadable) throw parts.error;
+  // The caller has been told that it failed: then nothing may begin.
+  assertInTime();
+  return handle({ ...parts, developer, keyHash, agentIs } as never);
+}
+
 interface Raw {
   readonly req: ExpressRequest;
-  readonly res: Response;
-  readonly keyHash: Buffer | null;
   readonly validateBody: Validator<TSchema>;
   readonly validateQuery: Validator<TSchema>;
 }
 
-async function answer(
-  definition: Endpoint,
-  deps: ServeDeps,
-  raw: Raw,
-  agentIs: (agentId: string) => void,
-): Promise<Reply> {
-  const { req, keyHash } = raw;
-  const developer =
-    keyHash && definition.access === 'developer' ? await deps.authenticate(keyHash) : undefined;
-  const parts = await parse(definition, deps, raw).catch(async (error: unknown) => {
-    // A wrong key is told before a wrong body, also where the key would have been looked up with the work itself.
-    if (keyHash && !developer) await deps.authenticate(keyHash);
-    throw error;
-  });
-  return definition.handle({
-    ...parts,
-    developer,
-    keyHash,
-    header: (name: string) => headerText(req, name),
-    agentIs,
-  } as never);
-}
-
 async function parse(
-  { method }: Endpoint,
+  { method, query, check }: Endpoint,
   { readBody }: ServeDeps,
-  { req, res, validateBody, validateQuery }: Raw,
-) {
+  { req, validateBody, validateQuery }: Raw,
+): Promise<Parts<unknown, unknown>> {
   const params = req.params as Record<string, string>;
   // No identifier holds NUL, and PostgreSQL takes none: such an id is an unknown one.
   for (const value of Object.values(params)) if (value.includes('\0')) throw notFound('Object');
-  return {
+  const parts = {
     params,
-    query: validateQuery(queryText(req)),
-    body: validateBody(method === 'get' || method === 'delete' ? {} : await readBody(req, res)),
+    query: query ? validateQuery(queryText(req)) : {},
+    body: validateBody(method === 'get' || method === 'delete' ? {} : await readBody(req)),
+    header: (name: string) => headerText(req, name),
   };
+  check?.(parts as never);
+  return parts;
 }
 
 /** Query members as text. NUL, which no stored value holds, becomes a character that none holds either. */

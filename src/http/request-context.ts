@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { RequestHandler, Response } from 'express';
 import helmet from 'helmet';
+import { badRequest } from '../errors.ts';
 import { withRequestId } from '../telemetry/request-id.ts';
 import { beginHeaders, constantHeaders, headersOf } from './headers.ts';
 
@@ -16,7 +17,9 @@ export const requestContext: RequestHandler = (req, res, next) => {
   const incoming = req.headers[HEADER];
   const id = typeof incoming === 'string' && PRINTABLE.test(incoming) ? incoming : randomUUID();
   beginHeaders(res, { ...security, [HEADER]: id });
-  withRequestId(id, () => next());
+  // RFC 9112 §3.2
+  const hostless = req.headers.host === undefined && req.httpVersion === '1.1';
+  withRequestId(id, () => next(hostless ? badRequest('The Host header is missing') : undefined));
 };
 
 /** The id that the answer carries. */

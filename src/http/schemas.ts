@@ -9,8 +9,10 @@ export const PrincipalId = Type.String({ minLength: 1, maxLength: 512 });
 export const Scope = Type.String({ minLength: 1, maxLength: 256 });
 export const Scopes = Type.Array(Scope, { maxItems: 100 });
 export const SomeScopes = Type.Array(Scope, { minItems: 1, maxItems: 100 });
-/** A JWT or another opaque credential; the body limit bounds it. */
-export const Credential = Type.String({ minLength: 1, maxLength: 16_384 });
+/** A JWT; the body limit bounds it. */
+export const GrantToken = Type.String({ minLength: 1 });
+/** A code or a refresh token. */
+export const Credential = Type.String({ minLength: 1, maxLength: 512 });
 export const Duration = Type.String({
   pattern: '^[1-9][0-9]{0,8}[smhd]$',
   description: '<n>s, <n>m, <n>h or <n>d; at most ten years',

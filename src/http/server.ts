@@ -1,5 +1,7 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
-import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
+import { randomUUID } from 'node:crypto';
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import { type AddressInfo, Server as NetServer } from 'node:net';
+import type { Duplex } from 'node:stream';
 
 /** Longer than the idle limit of the usual load balancers (60 s), so that they close a kept connection first, not we. */
 const KEEP_ALIVE_MS = 65_000;
@@ -27,6 +29,8 @@ export async function listen(handler: RequestListener, host: string, port: numbe
     keepAliveTimeout: KEEP_ALIVE_MS,
     headersTimeout: HEADERS_MS,
     requestTimeout: REQUEST_MS,
+    // Told by the application, in the one envelope.
+    requireHostHeader: false,
   });
   server.on('request', (req, res) => {
     // A client that kept its connection must learn that it is the last answer on it.
@@ -34,6 +38,9 @@ export async function listen(handler: RequestListener, host: string, port: numbe
     handler(req, res);
   });
   server.on('clientError', refuseUnparsable);
+  // An expectation that is not known may be ignored (RFC 9110 §10.1.1), which keeps the one envelope.
+  server.on('checkExpectation', (req, res) => server.emit('request', req, res));
+  server.on('connect', (_req, socket) => refuse(socket, 'This is not a proxy'));
   await bind(server, host, port);
   return {
     port: (server.address() as AddressInfo).port,
@@ -60,7 +67,7 @@ function bind(server: Server, host: string, port: number): Promise<void> {
 }
 
 /** What is not HTTP never becomes a request; it gets the same envelope all the same. */
-function refuseUnparsable(error: NodeJS.ErrnoException, socket: Socket): void {
+function refuseUnparsable(error: NodeJS.ErrnoException, socket: Duplex): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
     return;
@@ -71,9 +78,18 @@ function refuseUnparsable(error: NodeJS.ErrnoException, socket: Socket): void {
       : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
         ? 'The request took too long to arrive'
         : 'The request is not valid HTTP';
-  const body = JSON.stringify({ message, code: 'BAD_REQUEST', requestId: '' });
+  const owed = (socket as { _httpMessage?: ServerResponse | null })._httpMessage;
+  // Rubbish behind a request must not take the place of that request's answer.
+  if (owed && !owed.req.complete) refuse(socket, message);
+  else if (owed) owed.once('close', () => socket.destroy());
+  else refuse(socket, message);
+}
+
+function refuse(socket: Duplex, message: string): void {
+  const requestId = randomUUID();
+  const body = JSON.stringify({ message, code: 'BAD_REQUEST', requestId });
   socket.end(
     `HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: application/json; charset=utf-8\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+      `X-Request-Id: ${requestId}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );
 }

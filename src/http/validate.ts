@@ -17,11 +17,22 @@ const queries = new Ajv2020({ ...settings, coerceTypes: true });
  */
 export function compileValidator<S extends TSchema>(schema: S, where: 'body' | 'query'): Validator<S> {
   const check = (where === 'query' ? queries : bodies).compile<Static<S>>(schema);
+  const numbers = where === 'query' ? integersOf(schema) : [];
   return (value) => {
+    const odd = numbers.find((name) => !isDecimal((value as Record<string, unknown>)[name]));
+    if (odd !== undefined) throw badRequest(`${odd} must be integer`);
     if (check(value)) return value;
     throw badRequest(explain(check.errors?.[0], where));
   };
 }
+
+const integersOf = (schema: TSchema): string[] =>
+  Object.entries((schema as { properties?: Record<string, { type?: string }> }).properties ?? {})
+    .filter(([, { type }]) => type === 'integer')
+    .map(([name]) => name);
+
+/** Ajv's coercion also reads `0x10`, `1e2` and ` 5`. */
+const isDecimal = (text: unknown): boolean => typeof text !== 'string' || /^-?\d+$/.test(text);
 
 function explain(error: ErrorObject | undefined, where: string): string {
   if (!error) return `The ${where} is not valid`;

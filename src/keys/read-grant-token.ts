@@ -24,6 +24,8 @@ export type ReadToken =
 /** Checks what a token says of itself: form, algorithm, signature, issuer, expiry. Whether it was revoked only the database knows. */
 export type ReadGrantToken = (token: string) => Promise<ReadToken>;
 
+/** RFC 7515 §7.1. The decoder would also take blanks, and one token would have many spellings. */
+const COMPACT_JWS = /^[\w-]+\.[\w-]+\.[\w-]*$/;
 /** Some 20 MB at most. */
 const REMEMBERED = 10_000;
 
@@ -62,6 +64,7 @@ export function createTokenReader({
   };
 
   return async (token) => {
+    if (!COMPACT_JWS.test(token)) return { valid: false, reason: 'malformed' };
     const tokenHash = sha256(token).toString('base64');
     const known = remembered.get(tokenHash);
     if (!known || !keys.knows(known.kid)) return check(token, tokenHash);

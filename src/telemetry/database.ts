@@ -12,8 +12,8 @@ import type { Instruments } from './instruments.ts';
 export interface StatementDescription {
   /** SQL verb: `SELECT`, `INSERT`, … */
   readonly operation: string;
-  /** The table it is chiefly about. */
-  readonly collection: string;
+  /** The table it is chiefly about, if any. */
+  readonly collection?: string;
   /** Its name in the code, unique. */
   readonly name: string;
   /** Parameterised text; never with values in it. */
@@ -30,14 +30,14 @@ export interface Statement extends StatementDescription {
 /** Prepares a statement's telemetry. Call it once per statement, not once per execution. */
 export function describeStatement(statement: StatementDescription): Statement {
   const { operation, collection, name, text } = statement;
-  const summary = `${operation} ${collection}`;
+  const summary = collection === undefined ? operation : `${operation} ${collection}`;
   return {
     ...statement,
     spanName: summary,
     spanAttributes: {
       'db.system.name': 'postgresql',
       'db.operation.name': operation,
-      'db.collection.name': collection,
+      ...(collection !== undefined && { 'db.collection.name': collection }),
       'db.query.summary': summary,
       'db.query.text': text,
       'grantex.statement': name,

@@ -69,13 +69,13 @@ export function tokenRoutes(deps: Deps): Endpoint[] {
       attempt: 'token_refresh',
       body: Type.Object({ refreshToken: Credential, agentId: Id }),
       responses: { 201: TokenPair },
+      check({ header }) {
+        const length = header('idempotency-key')?.length ?? 1;
+        if (length < 1 || length > MAX_IDEMPOTENCY_KEY)
+          throw badRequest(`Idempotency-Key must have 1 to ${MAX_IDEMPOTENCY_KEY} characters`);
+      },
       handle: async ({ keyHash, body, header, agentIs }) => {
         const idempotencyKey = header('idempotency-key');
-        if (
-          idempotencyKey !== undefined &&
-          !(idempotencyKey.length >= 1 && idempotencyKey.length <= MAX_IDEMPOTENCY_KEY)
-        )
-          throw badRequest(`Idempotency-Key must have 1 to ${MAX_IDEMPOTENCY_KEY} characters`);
         return created(await refreshToken(deps, keyHash, { ...body, idempotencyKey }, agentIs));
       },
     }),

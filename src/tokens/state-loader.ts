@@ -1,6 +1,7 @@
 import { type SpanContext, trace } from '@opentelemetry/api';
 import DataLoader from 'dataloader';
 import type { Queryable } from '../db/client.ts';
+import { createBatchSchedule } from './batch-schedule.ts';
 import { type TokenState, tokenStates } from './store.ts';
 
 interface Question {
@@ -19,12 +20,13 @@ const MAX_BATCH = 100;
  * of them and links to the spans of the others.
  */
 export function createStateLoader(db: Queryable): LoadTokenState {
+  const schedule = createBatchSchedule();
   const loader = new DataLoader<Question, TokenState>(
     (questions) => {
       const links = questions.slice(1).flatMap(({ span }) => span ?? []);
-      return tokenStates(db, questions, links);
+      return schedule.running(tokenStates(db, questions, links));
     },
-    { cache: false, maxBatchSize: MAX_BATCH, batchScheduleFn: (dispatch) => setImmediate(dispatch) },
+    { cache: false, maxBatchSize: MAX_BATCH, batchScheduleFn: schedule.next },
   );
   return (keyHash, jti) => loader.load({ keyHash, jti, span: trace.getActiveSpan()?.spanContext() });
 }

@@ -5,9 +5,13 @@ import express from 'express';
 import { expect, test } from 'vitest';
 import { assetHref, findAsset } from '../../src/consent/assets.ts';
 import { pageSecurity } from '../../src/consent/security-headers.ts';
+import { send } from '../../src/http/reply.ts';
+import { requestContext } from '../../src/http/request-context.ts';
 
 test('a page is sent with a policy that lets nothing in from elsewhere', async () => {
-  const app = express().use(pageSecurity, (_req, res) => void res.end());
+  const app = express().use(requestContext, pageSecurity, (req, res) =>
+    send(req, res, { status: 200, text: '' }),
+  );
   const server = createServer(app).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { headers } = await fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);

@@ -1,0 +1,11 @@
+import ipaddr from 'ipaddr.js';
+
+/**
+ * Who an address stands for in a rate limit: an IPv4 address, or the /64 of an IPv6 address, all of which belongs to one
+ * customer of a network and is free for it to choose from.
+ */
+export function callerOf(ip: string): string {
+  if (!ipaddr.isValid(ip)) return ip;
+  const address = ipaddr.process(ip);
+  return address instanceof ipaddr.IPv6 ? `${address.parts.slice(0, 4).join(':')}::/64` : address.toString();
+}
