@@ -11,10 +11,14 @@ export interface TrackedSockets {
   close(): void;
 }
 
+/** A server that stops, or that ends one connection, does so without an error. */
+const endedByServer = () =>
+  Object.assign(new Error('the database ended the connection'), { code: 'CONNECTION_CLOSED' });
+
 /**
  * Sockets to the database, watched: the driver has no way to notice a peer that vanished without a word (a cut
  * cable, a stopped machine), so a connection on which an answer has been owed for too long is destroyed here.
- * @param onError called once per connection that could not be made or was lost by an error
+ * @param onError called once per connection that could not be made or was lost
  */
 export function trackSockets(onError: (error: Error) => void): TrackedSockets {
   const sockets = new Set<net.Socket>();
@@ -47,7 +51,16 @@ export function trackSockets(onError: (error: Error) => void): TrackedSockets {
       socket.on('data', () => owedSince.delete(socket));
       socket.on('connect', () => sockets.add(socket));
       socket.on('close', () => sockets.delete(socket));
-      socket.on('error', onError);
+      let told = false;
+      const tell = (error: Error) => {
+        if (!told) onError(error);
+        told = true;
+      };
+      socket.on('error', tell);
+      // Before the socket's own listener, which answers the end with ours.
+      socket.prependListener('end', () => {
+        if (!socket.writableEnded) tell(endedByServer());
+      });
       return socket;
     },
     count: () => sockets.size,
