@@ -1,0 +1,40 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { newParty, type Party } from '../support/flow.ts';
+import { startService, type TestService } from '../support/service.ts';
+
+let service: TestService;
+let party: Party;
+beforeAll(async () => {
+  service = await startService();
+  party = await newParty(service);
+});
+afterAll(() => service.stop());
+
+const scopesOf = (character: string) =>
+  Array.from({ length: 100 }, (_, index) => String(index).padStart(3, '0') + character.repeat(253));
+
+test('the widest grant that the contract allows makes a token that every route takes back', async () => {
+  const scopes = scopesOf('a');
+  const { grantToken } = await party.grant({ scopes, principalId: 'p'.repeat(256) });
+  expect(await party.verify(grantToken)).toBe(true);
+  const verified = await service.request('POST', '/v1/grants/verify', {
+    key: party.key,
+    body: { token: grantToken },
+  });
+  expect(verified.body.active).toBe(true);
+  expect((await party.delegate(grantToken, { scopes })).scopes).toEqual(scopes);
+});
+
+test('400 for scopes whose token could not be sent back', async () => {
+  const { status, body } = await service.request('POST', '/v1/authorize', {
+    key: party.key,
+    body: { agentId: party.agentId, principalId: 'user_1', scopes: scopesOf('é') },
+  });
+  expect([status, body.message]).toEqual([400, 'scopes, principalId and audience are too long together']);
+});
+
+test.each([' ', '\n', '=', '.'])('a token with %j behind it is not the token', async (rest) => {
+  const { grantToken } = await party.grant();
+  expect(await party.verify(grantToken)).toBe(true);
+  expect(await party.verify(grantToken + rest)).toBe(false);
+});

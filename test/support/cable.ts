@@ -1,0 +1,122 @@
+import { once } from 'node:events';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+
+/**
+ * What a cable does with its connections:
+ * - `through`: carries everything;
+ * - `hanging`: keeps everything until it is `through` again, as a machine does that stands still;
+ * - `cut`: ends every connection, and each new one at once;
+ * - `refusing`: the same, and nobody listens any more;
+ * - `swallowing`: what it holds and what is sent to it is lost, and its connections stay dead for ever: a packet filter
+ *   that forgot them;
+ * - `mute`: carries what is asked and loses the answers.
+ */
+export type CableState = 'through' | 'hanging' | 'cut' | 'refusing' | 'swallowing' | 'mute';
+
+/** Below the range from which the kernel gives ports to outgoing connections: it cannot be taken while nobody listens. */
+const [FIRST_PORT, LAST_PORT] = [20_000, 32_000];
+
+interface Pair {
+  readonly near: Socket;
+  readonly far: Socket;
+  /** Carries nothing any more, whatever the cable does. */
+  dead: boolean;
+  mute: boolean;
+}
+
+/** A cable between the service and its database that fails on demand. Its own port stays the same. */
+export class Cable {
+  readonly #pairs = new Set<Pair>();
+  #state: CableState = 'through';
+  #server: Server | undefined;
+  #far: number;
+  #port = 0;
+  #muteAfter: string | undefined;
+
+  /** @param far the port of the database on this machine */
+  constructor(far: number) {
+    this.#far = far;
+  }
+
+  async open(): Promise<number> {
+    while (this.#server === undefined) {
+      this.#port = FIRST_PORT + Math.floor(Math.random() * (LAST_PORT - FIRST_PORT));
+      await this.#listen().catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== 'EADDRINUSE') throw error;
+      });
+    }
+    return this.#port;
+  }
+
+  /** The database is at another port from now on. */
+  leadTo(far: number): void {
+    this.#far = far;
+  }
+
+  async set(state: CableState): Promise<void> {
+    this.#state = state;
+    this.#muteAfter = undefined;
+    if (state === 'refusing') {
+      this.#server?.close();
+      this.#server = undefined;
+    } else if (this.#server === undefined) await this.#listen();
+    for (const pair of this.#pairs) this.#apply(pair);
+  }
+
+  /** Loses the answer to whatever is sent next with `text` in it, and every later one on that connection. */
+  muteAfter(text: string): void {
+    this.#muteAfter = text;
+  }
+
+  async close(): Promise<void> {
+    await this.set('refusing');
+  }
+
+  async #listen(): Promise<void> {
+    const server = createServer((near) => this.#connect(near));
+    server.listen(this.#port, '127.0.0.1');
+    await once(server, 'listening');
+    this.#server = server;
+  }
+
+  #connect(near: Socket): void {
+    near.on('error', () => near.destroy());
+    if (this.#state === 'cut' || this.#state === 'refusing') {
+      near.destroy();
+      return;
+    }
+    const far = connect(this.#far, '127.0.0.1');
+    const pair: Pair = { near, far, dead: false, mute: false };
+    this.#pairs.add(pair);
+    near.on('data', (chunk) => {
+      if (pair.dead) return;
+      if (this.#muteAfter !== undefined && chunk.includes(this.#muteAfter)) pair.mute = true;
+      far.write(chunk);
+    });
+    far.on('data', (chunk) => {
+      if (!pair.dead && !pair.mute) near.write(chunk);
+    });
+    far.on('error', () => far.destroy());
+    for (const [one, other] of [
+      [near, far],
+      [far, near],
+    ] as const)
+      one.on('close', () => {
+        // The end of a connection is a packet too, and gets lost like the others.
+        if (one === near || !pair.dead) other.destroy();
+        if (one === near) this.#pairs.delete(pair);
+      });
+    this.#apply(pair);
+  }
+
+  #apply(pair: Pair): void {
+    const { near, far } = pair;
+    if (this.#state === 'swallowing') pair.dead = true;
+    if (this.#state === 'mute') pair.mute = true;
+    for (const socket of [near, far]) {
+      if (this.#state === 'cut' || this.#state === 'refusing') socket.destroy();
+      else if (this.#state === 'hanging') socket.pause();
+      else socket.resume();
+    }
+  }
+}
