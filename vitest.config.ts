@@ -32,6 +32,18 @@ export default defineConfig({
           hookTimeout: 1_200 * SECOND,
         },
       },
+      {
+        test: {
+          name: 'faults',
+          include: ['test/faults/**/*.test.ts'],
+          globalSetup: ['test/support/global-setup.ts'],
+          pool: 'forks',
+          allowOnly: false,
+          fileParallelism: false,
+          testTimeout: 60 * SECOND,
+          hookTimeout: 30 * SECOND,
+        },
+      },
     ],
   },
 });

@@ -1,54 +1,8 @@
-import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Cable } from '../support/cable.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { newParty } from '../support/flow.ts';
 import { startService, type TestService, waitFor } from '../support/service.ts';
-
-/** A cable between service and database that can be cut, or hang. */
-class Cable {
-  readonly #pairs = new Set<[Socket, Socket]>();
-  #state: 'through' | 'hanging' | 'cut' = 'through';
-  readonly #server;
-  constructor(port: number) {
-    this.#server = createServer((near) => {
-      if (this.#state === 'cut') {
-        near.destroy();
-        return;
-      }
-      const far = connect(port, '127.0.0.1');
-      const pair: [Socket, Socket] = [near, far];
-      this.#pairs.add(pair);
-      for (const [from, to] of [pair, [far, near]] as const) {
-        from.on('data', (chunk) => to.write(chunk));
-        from.on('error', () => to.destroy());
-        from.on('close', () => {
-          to.destroy();
-          this.#pairs.delete(pair);
-        });
-        if (this.#state === 'hanging') from.pause();
-      }
-    });
-  }
-  async open(): Promise<number> {
-    this.#server.listen(0, '127.0.0.1');
-    await once(this.#server, 'listening');
-    return (this.#server.address() as AddressInfo).port;
-  }
-  set(state: 'through' | 'hanging' | 'cut'): void {
-    this.#state = state;
-    for (const pair of this.#pairs)
-      for (const socket of pair) {
-        if (state === 'cut') socket.destroy();
-        else if (state === 'hanging') socket.pause();
-        else socket.resume();
-      }
-  }
-  close(): void {
-    this.set('cut');
-    this.#server.close();
-  }
-}
 
 let database: TestDatabase;
 let cable: Cable;
@@ -62,7 +16,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await service.stop();
-  cable.close();
+  await cable.close();
   await database.drop();
 });
 
@@ -78,7 +32,7 @@ test.each(['hanging', 'cut'] as const)(
     const party = await newParty(service);
     const { grantToken } = await party.grant();
     expect((await timed('/health')).body).toEqual({ status: 'ok' });
-    cable.set(state);
+    await cable.set(state);
     const [health, ready, live] = await Promise.all([
       timed('/health'),
       timed('/health/ready'),
@@ -99,7 +53,7 @@ test.each(['hanging', 'cut'] as const)(
     expect((await service.scrape()).value('grantex_token_exchange_total', { status: 'error' })).toBe(
       before + 1,
     );
-    cable.set('through');
+    await cable.set('through');
     await waitFor(async () => (await timed('/health')).status === 200 || undefined);
     expect(
       await waitFor(async () => (await party.verify(grantToken).catch(() => undefined)) || undefined),

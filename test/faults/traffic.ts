@@ -1,0 +1,106 @@
+import { Client, type Reply, type Sending } from './client.ts';
+
+export type Kind = 'authorize' | 'exchange' | 'verify' | 'refresh' | 'delegate' | 'revoke';
+
+/** One request of the load, and what became of it. */
+export interface Shot {
+  readonly kind: Kind;
+  readonly sending: Sending;
+  readonly reply: Reply;
+  /** Of `authorize`: a principal that no other request has. */
+  readonly principalId?: string;
+  /** Of `refresh`, `delegate` and `revoke`: the grant that it is about. */
+  readonly grantId?: string;
+}
+
+export interface Traffic {
+  /** Everything sent so far, in the order of the answers. */
+  readonly shots: readonly Shot[];
+  /** Lets the requests under way end, and no new ones begin. */
+  stop(): Promise<void>;
+}
+
+export interface TrafficOptions {
+  readonly url: string;
+  /** Of a sandbox developer. */
+  readonly key: string;
+  readonly agentId: string;
+  readonly callers?: number;
+}
+
+/** After a failure a caller does not hammer. */
+const BACK_OFF_MS = 20;
+
+/**
+ * Callers that walk through the life of a grant again and again: authorize → exchange → verify, and of some grants
+ * refresh, delegate and revoke. A failed step ends the walk; nothing is repeated.
+ */
+export function startTraffic({ url, key, agentId, callers = 8 }: TrafficOptions): Traffic {
+  const shots: Shot[] = [];
+  let stopping = false;
+
+  const call = async (name: string): Promise<void> => {
+    const client = new Client(url);
+    const shoot = async (
+      kind: Kind,
+      sending: Omit<Sending, 'key'>,
+      about: Pick<Shot, 'principalId' | 'grantId'> = {},
+    ): Promise<Reply> => {
+      const reply = await client.send({ ...sending, key });
+      shots.push({ kind, sending: { ...sending, key }, reply, ...about });
+      return reply;
+    };
+    for (let round = 0; !stopping; round++)
+      if (!(await walk(shoot, agentId, `${name}_${round}`, round)))
+        await new Promise((resolve) => setTimeout(resolve, BACK_OFF_MS));
+    client.close();
+  };
+
+  const walks = Array.from({ length: callers }, (_, index) => call(`caller_${index}`));
+  return {
+    shots,
+    async stop() {
+      stopping = true;
+      await Promise.all(walks);
+    },
+  };
+}
+
+type Shoot = (
+  kind: Kind,
+  sending: Omit<Sending, 'key'>,
+  about?: Pick<Shot, 'principalId' | 'grantId'>,
+) => Promise<Reply>;
+
+const post = (path: string, body: unknown) => ({ method: 'POST', path, body });
+const SCOPES = ['calendar:read'];
+
+/** @returns whether every step succeeded */
+async function walk(shoot: Shoot, agentId: string, principalId: string, round: number): Promise<boolean> {
+  const request = { agentId, principalId, scopes: SCOPES };
+  const asked = await shoot('authorize', post('/v1/authorize', request), { principalId });
+  if (asked.status !== 201) return false;
+  const exchanged = await shoot('exchange', post('/v1/token', { agentId, code: asked.body.code }));
+  if (exchanged.status !== 201) return false;
+  const { grantToken, refreshToken, grantId } = exchanged.body;
+  const verified = await shoot('verify', post('/v1/tokens/verify', { token: grantToken }));
+  if (verified.status !== 200) return false;
+  if (round % 2 === 0) {
+    const refreshed = await shoot('refresh', post('/v1/token/refresh', { agentId, refreshToken }), {
+      grantId,
+    });
+    if (refreshed.status !== 201) return false;
+  }
+  if (round % 3 === 0) {
+    const asking = { parentGrantToken: grantToken, subAgentId: agentId, scopes: SCOPES };
+    const delegated = await shoot('delegate', post('/v1/grants/delegate', asking), { grantId });
+    if (delegated.status !== 201) return false;
+  }
+  if (round % 4 !== 0) return true;
+  const sending = { method: 'DELETE', path: `/v1/grants/${grantId}` };
+  return (await shoot('revoke', sending, { grantId })).status === 204;
+}
+
+export const isGood = ({ reply: { status } }: Shot): boolean => status >= 200 && status < 300;
+/** The caller cannot know whether it was done. */
+export const isUnknown = ({ reply: { status } }: Shot): boolean => status === 500 || status === 0;
