@@ -29,6 +29,9 @@ export interface OtlpLogStream {
 /** How long an exit that nobody prepared (`process.exit`, an uncaught error) waits for the last records to be sent. */
 const EXIT_WAIT_MS = 1500;
 
+/** Lines wait this long for others. */
+const HAND_OVER_MS = 20;
+
 const SEVERITY = { trace: 10, debug: 20, info: 30, warn: 40, error: 50, fatal: 60 };
 
 /**
@@ -80,10 +83,21 @@ export function createOtlpLogStream(
   worker.on('close', ended);
   worker.on('error', ended);
 
+  // Each hand-over wakes the worker, which costs more than the lines in it.
+  let held = '';
+  let hand: NodeJS.Timeout | undefined;
+  const handOver = () => {
+    clearTimeout(hand);
+    hand = undefined;
+    if (held !== '') worker.write(held);
+    held = '';
+  };
+
   const settled = () => Number(Atomics.load(counts, SETTLED));
   const atExit = () => {
     const deadline = performance.now() + EXIT_WAIT_MS;
     try {
+      handOver();
       // The stream hands lines over in the next turn of the event loop, and there is none after this.
       worker.flushSync();
     } catch {
@@ -105,13 +119,15 @@ export function createOtlpLogStream(
         return;
       }
       sent += 1;
-      worker.write(record);
+      held += record;
+      hand ??= setTimeout(handOver, HAND_OVER_MS);
     },
     emit(event, ...args) {
       worker.emit(event, ...args);
     },
     lost: () => dropped + Number(Atomics.load(counts, LOST)) + (alive ? 0 : sent - settled()),
     async close(timeoutMs) {
+      handOver();
       process.off('exit', atExit);
       const deadline = performance.now() + timeoutMs;
       while (alive && settled() < sent && performance.now() < deadline)

@@ -48,8 +48,12 @@ function readBytes(req: IncomingMessage, limit: number): Promise<Buffer> {
         reject(tooLarge());
       } else chunks.push(chunk);
     });
-    req.on('end', () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)));
-    req.on('close', () => reject(badRequest('The body could not be read')));
+    const onClose = () => reject(badRequest('The body could not be read'));
+    req.on('close', onClose);
+    req.on('end', () => {
+      req.off('close', onClose);
+      resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks));
+    });
   });
 }
 
