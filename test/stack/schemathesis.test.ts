@@ -1,0 +1,166 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { decodeJwt } from 'jose';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { newParty, type Party } from '../support/flow.ts';
+import { startService, type TestService, temporaryDirectory } from '../support/service.ts';
+import { type Hints, schemathesisConfig } from './schemathesis/config.ts';
+import { installSchemathesis, runProgram } from './schemathesis/install.ts';
+
+/** Examples per operation and kind; the seed makes a run repeatable. */
+const EXAMPLES = Number(process.env['SCHEMATHESIS_EXAMPLES'] ?? 35);
+const SEED = Number(process.env['SCHEMATHESIS_SEED'] ?? 20_260_101);
+
+let python: string;
+let service: TestService;
+let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
+beforeAll(async () => {
+  python = await installSchemathesis();
+  directory = await temporaryDirectory();
+  service = await startService();
+});
+afterAll(async () => {
+  await service?.stop();
+  await directory?.remove();
+});
+
+const times = <T>(count: number, make: () => Promise<T>): Promise<T[]> =>
+  Promise.all(Array.from({ length: count }, make));
+
+/** Real objects for the generated requests to hit; what is used up or removed, there are several of. */
+async function hintsFor(party: Party): Promise<Hints> {
+  const { agentId, key } = party;
+  const pairs = await times(6, () => party.grant());
+  const [pair] = pairs;
+  if (!pair) throw new Error('no grant was made');
+  const entry = await service.request('POST', '/v1/audit/log', {
+    key,
+    body: { agentId, grantId: pair.grantId, action: 'mail.sent' },
+  });
+  const pending = async () => (await party.authorize()).authRequestId;
+  const agent = { values: { 'path.id': [agentId] }, meaning: 'a change of nothing is none' };
+  return {
+    'PATCH /v1/agents/{id}': agent,
+    'POST /v1/agents/{id}': agent,
+    'GET /v1/agents/{id}': { values: { 'path.id': [agentId] } },
+    'DELETE /v1/agents/{id}': { values: { 'path.id': await times(4, () => party.newAgent()) } },
+    'POST /v1/authorize': {
+      values: { 'body.agentId': [agentId] },
+      meaning: 'PKCE comes as a pair; a redirect URI is more than a pattern',
+    },
+    'POST /v1/authorize/{id}/approve': { values: { 'path.id': await times(4, pending) } },
+    'POST /v1/authorize/{id}/deny': { values: { 'path.id': await times(4, pending) } },
+    'GET /consent': { values: { 'query.req': [await pending()] } },
+    'GET /v1/consent/{id}': { values: { 'path.id': [await pending()] } },
+    'POST /v1/consent/{id}/approve': { values: { 'path.id': await times(4, pending) } },
+    'POST /v1/consent/{id}/deny': { values: { 'path.id': await times(4, pending) } },
+    'POST /v1/token': {
+      values: { 'body.code': await times(8, () => party.consent()), 'body.agentId': [agentId] },
+      meaning: 'a code works once',
+    },
+    'POST /v1/token/refresh': {
+      values: {
+        'body.refreshToken': (await times(8, () => party.grant())).map((of) => of.refreshToken),
+        'body.agentId': [agentId],
+      },
+      meaning: 'a refresh token works once',
+    },
+    'POST /v1/tokens/verify': { values: { 'body.token': [pair.grantToken] } },
+    'POST /v1/tokens/revoke': {
+      values: { 'body.jti': pairs.slice(1, 3).map(({ grantToken }) => String(decodeJwt(grantToken).jti)) },
+    },
+    'GET /v1/revocations/status': {
+      values: { 'query.grantId': [pair.grantId] },
+      meaning: 'it is a question about one of the two',
+    },
+    'POST /v1/grants/verify': {
+      values: { 'body.token': [pair.grantToken] },
+      meaning: 'a token that cannot be decoded is refused',
+    },
+    'POST /v1/grants/delegate': {
+      values: {
+        'body.parentGrantToken': pairs.map(({ grantToken }) => grantToken),
+        'body.subAgentId': [agentId],
+        'body.scopes[*]': ['calendar:read'],
+        'body.expiresIn': ['30m', '1h'],
+      },
+      meaning: 'scopes are those of the parent',
+    },
+    'GET /v1/grants/{id}': { values: { 'path.id': [pair.grantId] } },
+    'DELETE /v1/grants/{id}': { values: { 'path.id': pairs.slice(3).map(({ grantId }) => grantId) } },
+    'POST /v1/audit/log': { values: { 'body.agentId': [agentId], 'body.grantId': [pair.grantId] } },
+    'GET /v1/audit/entries': {
+      values: { 'query.agentId': [agentId] },
+      meaning: 'since and until are times',
+    },
+    'GET /v1/audit/{id}': { values: { 'path.id': [entry.body.entryId] } },
+  };
+}
+
+interface Report {
+  readonly complete: boolean;
+  readonly operations: { readonly total: number; readonly tested: number; readonly errored: number };
+  readonly test_cases: { readonly generated: number; readonly errored: number };
+  readonly failures: readonly unknown[];
+  readonly errors: readonly unknown[];
+  /** How many requests of the right shape were accepted, by operation and phase. */
+  readonly valid_rates: Readonly<Record<string, Readonly<Record<string, { readonly accepted: number }>>>>;
+}
+
+async function schemathesis(
+  key: string,
+  hints: Hints,
+  ...args: string[]
+): Promise<{ code: number | null; output: string; report: Report }> {
+  const file = (name: string) => join(directory.path, name);
+  await writeFile(file('schemathesis.toml'), schemathesisConfig({ key, hints }));
+  const { code, output } = await runProgram(
+    python,
+    [
+      ...['-m', 'schemathesis.cli', '--config-file', file('schemathesis.toml')],
+      ...['run', `${service.url}/openapi.json`, '--no-color'],
+      ...['--max-examples', String(EXAMPLES), '--seed', String(SEED)],
+      ...['--report', 'json', '--report-json-path', file('report.json')],
+      ...args,
+    ],
+    { cwd: directory.path },
+  );
+  const report = await readFile(file('report.json'), 'utf8').catch(() => {
+    throw new Error(`schemathesis ended with ${code} and without a report: ${output}`);
+  });
+  return { code, output, report: JSON.parse(report) };
+}
+
+const neverAccepted = ({ valid_rates }: Report) =>
+  Object.entries(valid_rates)
+    .filter(([, phases]) => Object.values(phases).every(({ accepted }) => accepted === 0))
+    .map(([operation]) => operation);
+
+const told = (level: string) => service.logs.filter((line) => line.level === level);
+
+/** A key that is rotated away ends everything else: that operation has a run of its own. */
+const ROTATION = '/v1/keys/rotate';
+
+test('no operation answers otherwise than /openapi.json says, and each is reached', async () => {
+  const party = await newParty(service, 'sandbox');
+  const { code, output, report } = await schemathesis(
+    party.key,
+    await hintsFor(party),
+    ...['--exclude-path', ROTATION],
+  );
+  expect(report.failures, output).toEqual([]);
+  expect(report).toMatchObject({ complete: true, errors: [], operations: { errored: 0 } });
+  expect(report.operations.tested).toBe(report.operations.total - 1);
+  expect(report.test_cases.generated).toBeGreaterThan(20 * report.operations.tested);
+  expect(neverAccepted(report)).toEqual([]);
+  expect([code, told('error'), told('fatal')]).toEqual([0, [], []]);
+}, 600_000);
+
+test('nor does the rotation of the key', async () => {
+  const { apiKey } = await service.signup();
+  const { code, output, report } = await schemathesis(apiKey, {}, '--include-path', ROTATION);
+  expect(report.failures, output).toEqual([]);
+  expect(report).toMatchObject({ complete: true, errors: [], operations: { tested: 1, errored: 0 } });
+  expect((await service.request('GET', '/v1/me', { key: apiKey })).status).toBe(401);
+  expect([code, told('error'), told('fatal')]).toEqual([0, [], []]);
+}, 600_000);
