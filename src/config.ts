@@ -76,6 +76,15 @@ export class ConfigError extends Error {
   }
 }
 
+/** For `catch`: the fault with the variables that it comes from, as the operator who set them is told. */
+export const blame =
+  (variables: string) =>
+  (cause: unknown): never => {
+    const { message = String(cause), code } = cause as NodeJS.ErrnoException;
+    // Where several addresses were tried the message is empty.
+    throw new Error(`${variables}: ${message || code}`, { cause });
+  };
+
 type Env = Readonly<Record<string, string | undefined>>;
 
 /** A parser returns the value or, as `Fault`, what the variable should be. It never repeats the value: it may be a secret. */
@@ -205,9 +214,10 @@ const signingKeys: Parser<readonly Record<string, unknown>[]> = (path) => {
 
 /**
  * Reads the environment into a frozen `Config`. Unset and empty variables take their defaults (contract: configuration).
+ * @param sealing false: for a command that opens no signing key, so that SECRET_KEY may be absent
  * @throws {ConfigError} naming every faulty variable; a value is never repeated in it.
  */
-export function loadConfig(env: Env): Config {
+export function loadConfig(env: Env, { sealing = true } = {}): Config {
   const faults: string[] = [];
   const read = <T, D>(name: string, parse: Parser<T>, fallback: D): T | D => {
     const text = env[name];
@@ -251,7 +261,7 @@ export function loadConfig(env: Env): Config {
     capturePrincipal: read('OTEL_CAPTURE_PRINCIPAL', boolean, false),
   };
 
-  if (env['DATABASE_URL'] && !env['SECRET_KEY'])
+  if (sealing && env['DATABASE_URL'] && !env['SECRET_KEY'])
     faults.push(
       'SECRET_KEY must be set when DATABASE_URL is set: 32 bytes in base64 (openssl rand -base64 32)',
     );

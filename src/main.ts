@@ -47,7 +47,10 @@ try {
     stopping = true;
     logger.info({ signal }, 'service.stopping');
     service.stop().then(
-      () => process.exit(0),
+      () => {
+        logger.info('service.stopped');
+        process.exit(0);
+      },
       (error) => die('service.stop_failed', error),
     );
   };

@@ -1,10 +1,10 @@
 import type { RequestListener } from 'node:http';
 import { createApp } from './app.ts';
 import { systemClock } from './clock.ts';
-import type { Config } from './config.ts';
+import { blame, type Config } from './config.ts';
 import { type Database, openDatabase } from './db/client.ts';
 import { assertMigrated, migrate } from './db/migrate.ts';
-import { type OpenDatabase, openDatabaseUrl } from './db/open.ts';
+import { assertReachable, type OpenDatabase, openDatabaseUrl } from './db/open.ts';
 import type { Deps } from './deps.ts';
 import { seedDevelopers } from './developers/seed-developers.ts';
 import { countActiveGrants } from './grants/store.ts';
@@ -63,6 +63,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     const sealer = createSealer(await loadSecretKey(config));
     const source = await openSource(options);
     undo.defer(() => source.close());
+    await assertReachable(source);
     if (config.migrateOnStart) await migrate(source.url);
     else await assertMigrated(source.url);
 
@@ -104,7 +105,8 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     const limit = config.rateLimitEnabled ? createLimiter(config.rateLimits, redis) : null;
     const app = createApp({ deps, health, limit, setRoute: options.setRoute });
     const own = metricsShareListener(config);
-    const server = await listen(own ? withMetrics(app, options.scrape) : app, config.host, config.port);
+    const handler = own ? withMetrics(app, options.scrape) : app;
+    const server = await listen(handler, config.host, config.port).catch(blame('HOST/PORT'));
     listener.port = server.port;
     const metrics = own || !options.scrape ? null : await startMetrics(options, options.scrape);
 
@@ -112,7 +114,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     telemetry.logger.info({ url: where, metricsPort: metrics?.port ?? server.port }, 'service.started');
     const closing = undo.move();
     return {
-      greeting: `grantex-auth listens on ${where}, data in ${source.embedded ? config.dataDir : 'DATABASE_URL'}`,
+      greeting: `grantex-auth listens on ${where}, data in ${source.embedded ? config.dataDir : 'the database of DATABASE_URL'}`,
       async stop() {
         await drain(server, health, config.shutdownTimeoutMs * (1 - CLOSING_SHARE));
         await metrics?.close();
@@ -163,7 +165,9 @@ function withMetrics(app: RequestListener, scrape: RequestListener | null): Requ
 }
 
 const startMetrics = ({ config, startMetricsServer }: ServiceOptions, scrape: RequestListener) =>
-  startMetricsServer(scrape, config.metricsHost ?? config.host, config.metricsPort ?? config.port);
+  startMetricsServer(scrape, config.metricsHost ?? config.host, config.metricsPort ?? config.port).catch(
+    blame('METRICS_HOST/METRICS_PORT'),
+  );
 
 /** Load balancers see `/health/ready` fail, kept connections are ended after their answer, requests under way finish. */
 async function drain(server: ListeningServer, health: Health, timeoutMs: number): Promise<void> {

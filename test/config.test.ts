@@ -1,8 +1,10 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Config, ConfigError, loadConfig } from '../src/config.ts';
+import { npmRun } from './support/command.ts';
 import { runToEnd, SECRET_KEY, temporaryDirectory } from './support/service.ts';
 
 interface Case {
@@ -302,6 +304,24 @@ test('.env.example lists what is read and no more, each with its default', () =>
   const own = lines.filter(([name = '']) => !name.startsWith('OTEL_') || NAMES.includes(name));
   expect(own.map(([name]) => name).sort()).toEqual([...NAMES].sort());
   expect(loadConfig(Object.fromEntries(own))).toEqual(loadConfig({}));
+});
+
+test('the npm scripts read .env, a variable of the real environment wins, and git does not see the file', async () => {
+  const { path, remove } = await temporaryDirectory();
+  for (const name of ['package.json', 'node_modules', 'src'])
+    symlinkSync(fileURLToPath(new URL(`../${name}`, import.meta.url)), join(path, name));
+  const nowhere = join(path, 'nowhere');
+  writeFileSync(join(path, '.env'), `DATA_DIR=${nowhere} # none\nMETRICS_PORT=many\nPORT=many\n`);
+  const { code, stdout, stderr } = await npmRun('keys', ['list'], { PORT: '3001' }, path);
+  expect([code, stdout]).toEqual([78, '']);
+  expect(stderr).toMatch(/^METRICS_PORT must be a whole number[^\n]*\n$/);
+  const mended = await npmRun('keys', ['list'], { PORT: '3001', METRICS_PORT: '' }, path);
+  expect(mended.stderr).toContain(nowhere);
+  await remove();
+  const { start, dev, keys, migrate } = JSON.parse(read('package.json')).scripts;
+  for (const script of [start, dev, keys, migrate])
+    expect(script).toContain('$(test -f .env && echo --env-file=.env)');
+  expect(read('.gitignore').split('\n')).toContain('.env');
 });
 
 test('the service with every variable at fault: one fatal line that names them all, exit 78', async () => {

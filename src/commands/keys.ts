@@ -1,9 +1,10 @@
 /** `npm run keys -- list|rotate`: the signing keys in the database. */
 import { systemClock } from '../clock.ts';
-import { loadConfig } from '../config.ts';
+import { ConfigError, loadConfig } from '../config.ts';
+import { hasCluster } from '../data-dir.ts';
 import { openDatabase } from '../db/client.ts';
-import { migrate } from '../db/migrate.ts';
-import { openDatabaseBeside } from '../db/open.ts';
+import { assertMigrated } from '../db/migrate.ts';
+import { assertReachable, openDatabaseBeside } from '../db/open.ts';
 import { rotateKeys } from '../keys/create-key.ts';
 import { createSealer } from '../keys/sealing.ts';
 import { loadSecretKey } from '../keys/secret-key.ts';
@@ -16,11 +17,15 @@ const USAGE = 'usage: npm run keys -- list|rotate';
 await runCommand(async (print) => {
   const [command] = process.argv.slice(2);
   if (command !== 'list' && command !== 'rotate') throw new Error(USAGE);
-  const config = loadConfig(process.env);
+  const config = loadConfig(process.env, { sealing: command === 'rotate' });
   if (config.signingKeys)
     throw new Error('SIGNING_KEYS_FILE is set: the keys are those of that file; edit it and restart');
+  if (config.databaseUrl === null && !hasCluster(config.dataDir))
+    throw new ConfigError([
+      `DATA_DIR: there is no database in ${config.dataDir} yet: the first start of the service makes one`,
+    ]);
+  const sealer = command === 'rotate' && createSealer(await loadSecretKey(config));
   const source = await openDatabaseBeside(config);
-  await migrate(source.url);
   const db = openDatabase({
     url: source.url,
     poolMax: 1,
@@ -28,9 +33,10 @@ await runCommand(async (print) => {
     onConnectionError: () => undefined,
   });
   try {
+    await assertReachable(source);
+    await assertMigrated(source.url);
     const now = systemClock.now();
-    if (command === 'rotate') {
-      const sealer = createSealer(await loadSecretKey(config));
+    if (sealer) {
       const key = await rotateKeys({ db, sealer, now });
       print(`${key.kid} is published from now on and signs from ${key.signsFrom.toISOString()}`);
       return;

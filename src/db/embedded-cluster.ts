@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import {
-  chmodSync,
   chownSync,
   closeSync,
   existsSync,
@@ -16,6 +15,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import type { Layout } from '../data-dir.ts';
 import { cannotBecome, EmbeddedDatabaseError, errorCode } from './embedded-error.ts';
 import { SupervisedProcess } from './embedded-process.ts';
 
@@ -35,39 +35,6 @@ export interface User {
 
 /** `nobody` on Debian and most others; no account has to exist for it. */
 const NOBODY: User = { uid: 65534, gid: 65534 };
-
-/** The names of everything the launcher keeps in the data directory. */
-export const layout = (dataDir: string) => ({
-  cluster: join(dataDir, 'postgres'),
-  partial: join(dataDir, 'postgres.partial'),
-  password: join(dataDir, 'postgres-password'),
-  serviceLock: join(dataDir, 'service.lock'),
-  databaseLock: join(dataDir, 'postgres.lock'),
-});
-export type Layout = ReturnType<typeof layout>;
-
-/**
- * Makes the data directory, or closes an existing one to everybody else (0700).
- * @throws {EmbeddedDatabaseError} when it cannot be ours alone.
- */
-export function prepareDataDir(dataDir: string): void {
-  try {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-    // A mistyped DATA_DIR=/tmp must not lock everybody out of /tmp.
-    const shared = (statSync(dataDir).mode & 0o1000) !== 0 && readdirSync(dataDir).length > 0;
-    if (shared && !existsSync(layout(dataDir).serviceLock))
-      throw new EmbeddedDatabaseError(
-        `${dataDir} is a shared directory: give DATA_DIR one of its own below it`,
-      );
-    chmodSync(dataDir, 0o700);
-  } catch (cause) {
-    if (cause instanceof EmbeddedDatabaseError) throw cause;
-    throw new EmbeddedDatabaseError(
-      `the data directory ${dataDir} cannot be used (${errorCode(cause) ?? String(cause)}): it must be a directory that belongs to uid ${process.getuid?.()}`,
-      { cause },
-    );
-  }
-}
 
 /**
  * Whom to run postgres as, which refuses root: null for ourselves; as root the owner of the existing database, or nobody.

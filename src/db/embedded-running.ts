@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { layout, readOrMakePassword, SUPERUSER } from './embedded-cluster.ts';
+import { layout } from '../data-dir.ts';
+import { readOrMakePassword, SUPERUSER } from './embedded-cluster.ts';
 import { EmbeddedDatabaseError } from './embedded-error.ts';
 
 /**

@@ -2,12 +2,11 @@ import { closeSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { layout, prepareDataDir } from '../data-dir.ts';
 import { bundledPackage, cacheDirectories, usableBinaries } from './embedded-binaries.ts';
 import {
   clusterUser,
   ensureCluster,
-  layout,
-  prepareDataDir,
   readOrMakePassword,
   SUPERUSER,
   type User,

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
-import type { Config } from '../config.ts';
+import { blame, type Config } from '../config.ts';
+import { tryConnection } from './migrate.ts';
 
 /** Where the database is, and how to let go of it: `close` stops the embedded one and does nothing otherwise. */
 export interface OpenDatabase {
@@ -30,6 +31,15 @@ export async function openDatabaseUrl(
   return { url: database.url, embedded: true, exited: database.exited, close: () => database.stop() };
 }
 
+/**
+ * Whether the database of DATABASE_URL can be used, before anything else is asked of it.
+ * @throws naming DATABASE_URL, and never what it holds
+ */
+export async function assertReachable({ url, embedded }: OpenDatabase): Promise<void> {
+  if (embedded) return;
+  await tryConnection(url).catch(blame('DATABASE_URL'));
+}
+
 /** The same for a command, which may also run beside the service: it then uses the database that the service has started. */
 export async function openDatabaseBeside(
   config: Pick<Config, 'databaseUrl' | 'dataDir'>,
@@ -41,6 +51,6 @@ export async function openDatabaseBeside(
     if (!(error instanceof DatabaseInUseError)) throw error;
     const { runningDatabaseUrl } = await import('./embedded-running.ts');
     const databaseUrl = runningDatabaseUrl(resolve(config.dataDir));
-    return openDatabaseUrl({ ...config, databaseUrl });
+    return { ...(await openDatabaseUrl({ ...config, databaseUrl })), embedded: true };
   }
 }

@@ -21,7 +21,7 @@ export async function openRedis(config: Config, telemetry: Telemetry): Promise<R
   redis.on('error', (error) => {
     if (!told)
       telemetry.logger.error(
-        { reason: (error as NodeJS.ErrnoException).code ?? error.message },
+        { error: (error as NodeJS.ErrnoException).code ?? error.message },
         'redis.connection_error',
       );
     told = true;

@@ -1,20 +1,26 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, open, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { open, readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { type Config, ConfigError } from '../config.ts';
+import { hasCluster, layout, prepareDataDir } from '../data-dir.ts';
 
 /**
- * `SECRET_KEY`, or with the embedded database the one kept in `DATA_DIR/secret-key`, generated the first time.
- * @throws {ConfigError} when the kept one cannot be used
+ * `SECRET_KEY`, or with the embedded database the one kept in `DATA_DIR/secret-key`, generated before the first database
+ * is made there, and never after: another key would not open what is in it.
+ * @throws {ConfigError} when the kept one is lost or cannot be used
  */
 export async function loadSecretKey({
   secretKey,
   dataDir,
 }: Pick<Config, 'secretKey' | 'dataDir'>): Promise<Buffer> {
   if (secretKey) return secretKey;
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  await chmod(dataDir, 0o700);
-  const path = join(dataDir, 'secret-key');
+  const path = layout(resolve(dataDir)).secretKey;
+  if (hasCluster(dataDir) && !existsSync(path))
+    throw new ConfigError([
+      `DATA_DIR: ${path} is missing: restore it, or set SECRET_KEY to what it held; nothing else opens the signing keys in the database`,
+    ]);
+  prepareDataDir(dataDir);
   await writeOnce(path, `${randomBytes(32).toString('base64')}\n`);
   const key = Buffer.from(await readFile(path, 'utf8'), 'base64');
   if (key.length !== 32)

@@ -75,6 +75,27 @@ test('npm run migrate: applies, then has nothing to do, and tells a fault on std
   expect(await ledger()).toEqual(MIGRATIONS);
   await database.sql`update schema_migrations set checksum = 'edited'`;
   expect(await run()).toMatchObject({ code: 1, stdout: '', stderr: expect.stringMatching(/was changed/) });
-  const faulty = await npmRun('migrate', [], { ...env, SECRET_KEY: '' });
-  expect(faulty).toMatchObject({ code: 78, stderr: expect.stringMatching(/^SECRET_KEY must be set/) });
+  const faulty = await npmRun('migrate', [], { ...env, DATABASE_POOL_MAX: '0' });
+  expect(faulty).toMatchObject({ code: 78, stderr: expect.stringMatching(/^DATABASE_POOL_MAX must be/) });
+});
+
+test('npm run migrate asks for no SECRET_KEY, and names DATABASE_URL when there is no database', async () => {
+  expect(await npmRun('migrate', [], { DATABASE_URL: database.url })).toMatchObject({ code: 0, stderr: '' });
+  const nowhere = { DATABASE_URL: 'postgres://nobody:hunter2@127.0.0.1:1/none' };
+  expect(await npmRun('migrate', [], nowhere)).toEqual({
+    code: 1,
+    stdout: '',
+    stderr: 'DATABASE_URL: connect ECONNREFUSED 127.0.0.1:1\n',
+  });
+});
+
+test('npm run keys -- list reads only: it names the missing migrations, and asks for no SECRET_KEY', async () => {
+  await empty();
+  const list = () => npmRun('keys', ['list'], { DATABASE_URL: database.url });
+  expect(await list()).toEqual({ code: 1, stdout: '', stderr: `${LACKS}\n` });
+  expect(
+    await database.sql`select table_name from information_schema.tables where table_schema = 'public'`,
+  ).toEqual([]);
+  await migrate(database.url);
+  expect(await list()).toMatchObject({ code: 0, stdout: expect.stringMatching(/^no keys yet/) });
 });

@@ -11,14 +11,15 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
-/** `npm run <script> -- <args>` to its end, with exactly this environment on top of an empty one. */
+/** `npm run <script> -- <args>` in `cwd` to its end, with exactly this environment on top of an empty one. */
 export async function npmRun(
   script: string,
   args: readonly string[],
   env: Record<string, string>,
+  cwd: string = ROOT,
 ): Promise<CommandResult> {
   const child = spawn('npm', ['run', '--silent', script, '--', ...args], {
-    cwd: ROOT,
+    cwd,
     env: { PATH: process.env['PATH'] ?? '', npm_config_update_notifier: 'false', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

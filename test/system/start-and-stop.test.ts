@@ -1,8 +1,17 @@
 import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
+import { collect } from '../support/child.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { newParty } from '../support/flow.ts';
-import { runToEnd, SECRET_KEY, startService, temporaryDirectory, waitFor } from '../support/service.ts';
+import {
+  runToEnd,
+  SECRET_KEY,
+  spawnService,
+  startService,
+  temporaryDirectory,
+  waitFor,
+} from '../support/service.ts';
 
 test('a bad configuration lists every fault in one fatal line, without the values, and exits 78', async () => {
   const { code, logs } = await runToEnd({
@@ -22,14 +31,51 @@ test('a bad configuration lists every fault in one fatal line, without the value
   expect(JSON.stringify(logs)).not.toMatch(/secret|hunter2/);
 });
 
-test('a database that is absent at the start: one fatal line, exit 1', async () => {
+test('a database that is absent at the start: one fatal line that names DATABASE_URL, exit 1', async () => {
   const { code, logs } = await runToEnd({
-    DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none',
+    DATABASE_URL: 'postgres://nobody:hunter2@127.0.0.1:1/none',
     SECRET_KEY,
     PORT: '0',
   });
   expect(code).toBe(1);
-  expect(logs.filter(({ level }) => level === 'fatal')).toHaveLength(1);
+  expect(logs.filter(({ level }) => level === 'fatal')).toEqual([
+    expect.objectContaining({
+      msg: 'service.start_failed',
+      reason: 'DATABASE_URL: connect ECONNREFUSED 127.0.0.1:1',
+    }),
+  ]);
+});
+
+test('an address that is taken, or not of this machine: one fatal line that names its variables, exit 1', async () => {
+  const service = await startService();
+  const taken = new URL(service.url).port;
+  const env = { DATABASE_URL: service.database.url, SECRET_KEY, RATE_LIMIT_ENABLED: 'false' };
+  for (const [more, reason] of [
+    [{ PORT: taken }, `HOST/PORT: listen EADDRINUSE: address already in use 127.0.0.1:${taken}`],
+    [{ PORT: '0', HOST: '203.0.113.9' }, expect.stringMatching(/^HOST\/PORT: listen EADDRNOTAVAIL/)],
+    [{ PORT: '0', METRICS_PORT: taken }, expect.stringMatching(/^METRICS_HOST\/METRICS_PORT: .* EADDRINUSE/)],
+  ] as const) {
+    const { code, logs } = await runToEnd({ ...env, ...more });
+    expect([code, logs.at(-1)]).toEqual([1, expect.objectContaining({ level: 'fatal', reason })]);
+  }
+  await service.stop();
+});
+
+test('one line on stderr says where it listens and where the data is; the last on stdout that it has ended', async () => {
+  const database = await createTestDatabase();
+  const child = spawnService({ DATABASE_URL: database.url, SECRET_KEY, PORT: '0' });
+  const said = text(child.stderr as NodeJS.ReadableStream);
+  const { logs } = collect(child);
+  await waitFor(() => logs.find(({ msg }) => msg === 'service.started'), 15_000);
+  child.kill('SIGTERM');
+  expect(await once(child, 'close')).toEqual([0, null]);
+  expect(logs.slice(-2).map(({ level, msg }) => [level, msg])).toEqual([
+    ['info', 'service.stopping'],
+    ['info', 'service.stopped'],
+  ]);
+  const url = logs.find(({ msg }) => msg === 'service.started')?.['url'];
+  expect(await said).toBe(`grantex-auth listens on ${url}, data in the database of DATABASE_URL\n`);
+  await database.drop();
 });
 
 test('another SECRET_KEY than the one that sealed the keys: said so, exit 1', async () => {
