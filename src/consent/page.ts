@@ -71,7 +71,12 @@ ${redirectHost !== null ? back : html`<p>You can close this page.</p>`}
 </template>
 <template id="outcome-closed">
 <h1 tabindex="-1">This request is closed</h1>
-<p>It was already decided, or it has expired. What you pressed just now had no effect.</p>
+<p>It was already decided, or it was withdrawn. What you pressed just now had no effect.</p>
+<p>To try again, go back to where you came from and start over.</p>
+</template>
+<template id="outcome-expired">
+<h1 tabindex="-1">This request has expired</h1>
+<p>What you pressed just now came too late and had no effect.</p>
 <p>To try again, go back to where you came from and start over.</p>
 </template>`;
 };
@@ -116,7 +121,7 @@ ${scopeList(view.scopes)}
       : html`You go back to ${host}, and the agent can act.`
   }</dd></div>
 <div><dt>Deny</dt><dd>The agent gets no permission${redirectHost !== null && html`, and you go back to ${host}`}.</dd></div>
-<div><dt>Decide before</dt><dd>${moment(view.expiresAt)}</dd></div>
+<div><dt>Decide before</dt><dd data-expiry>${moment(view.expiresAt)}</dd></div>
 </dl>
 </section>
 <p class="caution">Names and descriptions come from the developer and were not checked. If you did not start this yourself, choose Deny.</p>

@@ -7,7 +7,7 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { accessibilityFaults, launchBrowser } from '../support/browser.ts';
 import { newParty, type Party } from '../support/flow.ts';
-import { startService, type TestService } from '../support/service.ts';
+import { startService, type TestService, waitFor } from '../support/service.ts';
 
 const SCREENSHOTS = fileURLToPath(new URL('./screenshots/', import.meta.url));
 const SCOPES = ['calendar:read', 'payments:initiate:max_500', 'com.example.reports'];
@@ -163,6 +163,21 @@ test('a request that is decided elsewhere meanwhile is reported, not approved tw
   await page.getByRole('heading', { name: 'This request is closed' }).waitFor();
   const [row] = await service.database.sql`select status from authorization_requests where id = ${id}`;
   expect(row?.['status']).toBe('denied');
+});
+
+test('a decision that comes too late is told so, whatever the clock of the device says', async () => {
+  const { authRequestId: id } = await party.authorize();
+  await service.database
+    .sql`update authorization_requests set expires_at = now() + interval '2 seconds' where id = ${id}`;
+  await page.goto(`${service.url}/consent?req=${id}`);
+  await page.evaluate('Date.now = () => 0');
+  await waitFor(async () => {
+    const { status } = await service.request('GET', `/v1/consent/${id}`);
+    return status === 410 || undefined;
+  });
+  await page.getByRole('button', { name: 'Approve', exact: true }).click();
+  await page.getByRole('heading', { name: 'This request has expired' }).waitFor();
+  expect(await accessibilityFaults(page)).toEqual([]);
 });
 
 test('no other page can frame it', async () => {

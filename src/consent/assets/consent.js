@@ -8,6 +8,8 @@ const main = document.querySelector('main');
 const alert = main.querySelector('[role=alert]');
 const status = main.querySelector('[role=status]');
 const buttons = [...main.querySelectorAll('[data-decision]')];
+// The header that it is compared with has whole seconds.
+const expiry = Math.floor(Date.parse(main.querySelector('[data-expiry] time').dateTime) / 1000) * 1000;
 
 const TRY_AGAIN = 'Nothing was decided. Please try again.';
 
@@ -21,7 +23,13 @@ function refusal(response) {
   return `The service could not take your decision. ${TRY_AGAIN}`;
 }
 
-/** One attempt: `{answer}`, `{closed}` when the request can no longer be decided, or `{problem}` to show before another try. */
+/** Why there is nothing left to decide, by the clock of the service: that of the person's device may be wrong. */
+function ending(response) {
+  const now = Date.parse(response.headers.get('date')) || Date.now();
+  return response.status === 410 && now >= expiry ? 'expired' : 'closed';
+}
+
+/** One attempt: `{answer}`, `{ended}` when the request can no longer be decided, or `{problem}` to show before another try. */
 async function send(decision) {
   // Relative to the page, so that it also works behind a proxy that adds a prefix.
   const path = `v1/consent/${encodeURIComponent(main.dataset.requestId)}/${decision}`;
@@ -35,7 +43,7 @@ async function send(decision) {
     });
     if (response.ok) return { answer: await response.json() };
     return response.status === 410 || response.status === 404
-      ? { closed: true }
+      ? { ended: ending(response) }
       : { problem: refusal(response) };
   } catch {
     return { problem: 'We could not reach the service. Check your connection and try again.' };
@@ -86,9 +94,9 @@ async function decide(button) {
   alert.textContent = '';
   status.textContent = 'Sending your decision…';
   for (const each of buttons) each.disabled = true;
-  const { answer, closed, problem } = await send(decision);
+  const { answer, ended, problem } = await send(decision);
   if (answer) return finish(decision, answer);
-  if (closed) return show('closed');
+  if (ended) return show(ended);
   status.textContent = '';
   alert.textContent = problem;
   for (const each of buttons) each.disabled = false;
