@@ -1,0 +1,132 @@
+import { expect } from 'vitest';
+import type { Scrape } from '../support/scrape.ts';
+import type { TestService } from '../support/service.ts';
+import type { Model } from './model.ts';
+import { at, PRINCIPAL, type Real } from './real.ts';
+import { type Counts, noCounts } from './state.ts';
+
+/** Where each count of the model stands on `/metrics`. */
+const SERIES: Readonly<Record<keyof Counts, readonly [string, Record<string, string>?]>> = {
+  'authorize/success': ['grantex_authorize_total', { status: 'success' }],
+  'authorize/error': ['grantex_authorize_total', { status: 'error' }],
+  'exchange/success': ['grantex_token_exchange_total', { status: 'success' }],
+  'exchange/error': ['grantex_token_exchange_total', { status: 'error' }],
+  'refresh/success': ['grantex_token_refresh_total', { status: 'success' }],
+  'refresh/error': ['grantex_token_refresh_total', { status: 'error' }],
+  'verify/valid': ['grantex_token_verifications_total', { result: 'valid' }],
+  'verify/invalid': ['grantex_token_verifications_total', { result: 'invalid' }],
+  'created/consent': ['grantex_grants_created_total', { origin: 'consent' }],
+  'created/delegation': ['grantex_grants_created_total', { origin: 'delegation' }],
+  'decided/approved': ['grantex_consent_decisions_total', { decision: 'approved' }],
+  'decided/denied': ['grantex_consent_decisions_total', { decision: 'denied' }],
+  revoked: ['grantex_grants_revoked_total'],
+};
+
+export function countsOf(scrape: Scrape): Counts {
+  const counts = noCounts();
+  for (const key of Object.keys(counts) as (keyof Counts)[]) {
+    const [name, labels] = SERIES[key];
+    counts[key] = scrape.value(name, labels) ?? Number.NaN;
+  }
+  return counts;
+}
+
+/** Over all label sets: those by agent must come to the same as those without. */
+const sum = (scrape: Scrape, name: string) =>
+  scrape.labelSets(name).reduce((total, labels) => total + (scrape.value(name, labels) ?? Number.NaN), 0);
+
+export interface Ledger {
+  readonly created: number;
+  readonly revoked: number;
+  readonly expired: number;
+  readonly active: number;
+}
+
+/** Created, revoked and expired grants of the whole database; the tallies stand for rows that went with their agents. */
+export async function ledgerOf({ database: { sql } }: TestService): Promise<Ledger> {
+  const [row] = await sql<[Ledger]>`
+    select (rows.total + tallies.created)::int as created, (rows.revoked + tallies.revoked)::int as revoked,
+      rows.expired::int as expired, rows.active::int as active
+    from (select count(*) as total, count(*) filter (where status = 'revoked') as revoked,
+        count(*) filter (where status = 'active' and expires_at <= now()) as expired,
+        count(*) filter (where status = 'active' and expires_at > now()) as active from grants) as rows,
+      (select coalesce(sum(consented + delegated), 0) as created, coalesce(sum(revoked), 0) as revoked
+        from removed_grants) as tallies`;
+  return row;
+}
+
+/** What the service had counted and stored before the run began: one service serves all runs. */
+export interface Before {
+  readonly counts: Counts;
+  readonly ledger: Ledger;
+}
+
+export const before = async (service: TestService): Promise<Before> => ({
+  counts: countsOf(await service.scrape()),
+  ledger: await ledgerOf(service),
+});
+
+const plus = <T extends object>(a: T, b: T): T =>
+  Object.fromEntries(
+    Object.entries(a).map(([key, value]) => [key, value + (b as Record<string, number>)[key]]),
+  ) as T;
+
+/** Looks at everything that an outsider can see, and holds it against the model. */
+export async function compare(model: Model, real: Real, before: Before): Promise<void> {
+  await Promise.all([
+    ...real.given.developers.map((_, developer) => compareGrants(model, real, developer)),
+    compareTokens(model, real),
+    ledgerOf(real.service).then((ledger) => expect(ledger).toEqual(plus(before.ledger, model.ledger()))),
+  ]);
+  // Last, for the verifications above are counted too.
+  const scrape = await real.service.scrape();
+  expect(countsOf(scrape)).toEqual(plus(before.counts, model.counts));
+  for (const family of ['authorize_total', 'token_exchange_total', 'grants_revoked_total'])
+    expect([family, sum(scrape, `grantex_agent_${family}`)]).toEqual([
+      family,
+      sum(scrape, `grantex_${family}`),
+    ]);
+}
+
+async function compareGrants(model: Model, real: Real, developer: number): Promise<void> {
+  const { body } = await real.ask(developer, 'GET', '/v1/grants?pageSize=100');
+  const expected = model.grants.flatMap(({ agent, parent, depth, scopes }, grant) => {
+    if (at(model.agents, agent).developer !== developer || model.statusOf(grant) === 'removed') return [];
+    return {
+      id: at(real.given.grants, grant),
+      agentId: real.agent(agent),
+      principalId: PRINCIPAL,
+      status: model.statusOf(grant),
+      parentGrantId: parent === null ? undefined : at(real.given.grants, parent),
+      delegationDepth: depth,
+      scopes,
+      wasRevoked: model.statusOf(grant) === 'revoked',
+    };
+  });
+  const seen = body.grants.map((grant: Record<string, unknown>) => {
+    const { id, agentId, principalId, status, parentGrantId, delegationDepth, scopes } = grant;
+    const wasRevoked = grant['revokedAt'] !== undefined;
+    return { id, agentId, principalId, status, parentGrantId, delegationDepth, scopes, wasRevoked };
+  });
+  // Grants of one millisecond have no order of their own.
+  const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : 1);
+  expect(seen.sort(byId)).toEqual(expected.sort(byId));
+  expect(body.total).toBe(expected.length);
+}
+
+async function compareTokens(model: Model, real: Real): Promise<void> {
+  const seen = await Promise.all(
+    model.tokens.map(async ({ grant }, token) => {
+      const { developer } = at(model.agents, at(model.grants, grant).agent);
+      const { body } = await real.ask(developer, 'POST', '/v1/tokens/verify', {
+        token: at(real.given.tokens, token).jwt,
+      });
+      return body.valid ? body.grantId : null;
+    }),
+  );
+  const expected = model.tokens.map(({ grant }, token) =>
+    model.isLive(token) ? at(real.given.grants, grant) : null,
+  );
+  expect(seen).toEqual(expected);
+  for (const grantId of expected) model.counts[grantId === null ? 'verify/invalid' : 'verify/valid']++;
+}
