@@ -100,11 +100,10 @@ export async function databaseKeyRing(
   return {
     signer() {
       const now = clock.now();
-      const ready = [...ring.values()].filter(({ signsFrom }) => signsFrom <= now);
-      const key = ready.reduce<RingKey | undefined>(
-        (newest, one) => (newest && newest.signsFrom >= one.signsFrom ? newest : one),
-        undefined,
-      );
+      const keys = [...ring.values()].sort((a, b) => a.signsFrom - b.signsFrom);
+      // The time of day may have been put back behind the first key's: the one that is published longest is then as good.
+      const { signsFrom } = keys.findLast((key) => key.signsFrom <= now) ?? keys[0] ?? {};
+      const key = keys.find((one) => one.signsFrom === signsFrom);
       if (!key) throw new Error('no signing key');
       return { kid: key.publicJwk.kid, key: key.sign };
     },
