@@ -1,0 +1,116 @@
+import { createHash } from 'node:crypto';
+import { METHODS } from 'node:http';
+import { expect, test } from 'vitest';
+import { printTable } from '../load/table.ts';
+import { newParty } from '../support/flow.ts';
+import { parseScrape, type Scrape } from '../support/scrape.ts';
+import { startService, type TestService } from '../support/service.ts';
+import { type Client, spread } from './client.ts';
+
+const MINUTE = 60_000;
+const MEBIBYTE = 1 << 20;
+const URLS = 20_000;
+const AGENTS = 10_000;
+const AGENT_LIMIT = 500;
+const WIDTH = 16;
+
+/** CONNECT asks for a tunnel and no page; the others are real and invented verbs. */
+const VERBS = [...METHODS.filter((method) => method !== 'CONNECT'), 'FROBNICATE', 'GETT'];
+const SHAPES = [
+  (n: number) => `/scan/${n}`,
+  (n: number) => `/wp-content/plugins/${n}/readme.txt?v=${n}`,
+  (n: number) => `/v1/unknown/${n}`,
+  (n: number) => `/v1/grants/grnt_${n}/nothing`,
+  (n: number) => `/%e2%82%ac/${n}`,
+  (n: number) => `/health/${n}`,
+];
+
+const urlWork = async (client: Client, index: number): Promise<void> => {
+  const path = SHAPES[index % SHAPES.length]?.(index) ?? '/';
+  const { status } = await client.send({ method: VERBS[index % VERBS.length] ?? 'GET', path });
+  expect([400, 404]).toContain(status);
+};
+
+const keyOf = (index: number) => `gx_live_cardinality_${index}`;
+const agentOf = (index: number) => `ag_cardinality_${index}`;
+const authorize = async (client: Client, key: string, agentId: string): Promise<void> => {
+  const body = { agentId, principalId: 'user_1', scopes: ['calendar:read'] };
+  expect((await client.send({ method: 'POST', path: '/v1/authorize', key, body })).status).toBe(201);
+};
+
+async function measure(service: TestService) {
+  const { text } = await service.scrape();
+  const series = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  // How often which kind of garbage was collected is not what anybody asked for.
+  const ours = series.filter((line) => /^(grantex|db)_/.test(line));
+  return {
+    text,
+    series: series.length,
+    ours: ours.length,
+    names: ours.map((line) => line.replace(/ \S+$/, '')),
+  };
+}
+
+const agentsSeen = (scrape: Scrape) =>
+  new Set(scrape.labelSets('grantex_agent_authorize_total').map(({ agent_id: id }) => id)).size;
+
+test(
+  'unknown URLs, agents and developers without number: the exposition stays as it is',
+  async () => {
+    const service = await startService();
+    const { sql } = service.database;
+    const party = await newParty(service);
+    await sql`insert into agents (id, developer_id, name, description, scopes, status, created_at, updated_at)
+      select ${agentOf(0)} || n, ${party.developerId}, 'One of many', '', '{}', 'active', now(), now()
+      from generate_series(0, ${AGENTS - 1}) n`;
+    const developers = Array.from({ length: AGENTS }, (_, index) => ({
+      id: `dev_cardinality_${index}`,
+      hash: createHash('sha256').update(keyOf(index)).digest('hex'),
+    }));
+    await sql`insert into developers (id, name, mode, api_key_hash, created_at)
+      select id, 'One of many', 'live', decode(hash, 'hex'), now()
+      from unnest(${developers.map(({ id }) => id)}::text[], ${developers.map(({ hash }) => hash)}::text[]) as one (id, hash)`;
+    await sql`insert into agents (id, developer_id, name, description, scopes, status, created_at, updated_at)
+      select 'ag_of_' || id, id, 'One of many', '', '{}', 'active', now(), now() from developers where id like 'dev_card%'`;
+
+    const ofParty = (client: Client, index: number) => authorize(client, party.key, `${agentOf(0)}${index}`);
+    const ofDeveloper = (client: Client, index: number) =>
+      authorize(client, keyOf(index), `ag_of_dev_cardinality_${index}`);
+    const rows: Record<string, string | number>[] = [];
+    const note = async (after: string) => {
+      const { text, series, ours, names } = await measure(service);
+      rows.push({
+        after,
+        series,
+        'of the service': ours,
+        KiB: Math.round(text.length / 1024),
+        agents: agentsSeen(parseScrape(text)),
+      });
+      return { text, names };
+    };
+
+    await note('start');
+    await spread(service.url, { count: 500, width: WIDTH }, urlWork);
+    await spread(service.url, { count: AGENT_LIMIT + 100, width: WIDTH }, ofParty);
+    const bounded = await note('past the bound');
+    await spread(service.url, { count: URLS, width: WIDTH }, urlWork);
+    const urls = await note(`${URLS} unknown URLs`);
+    await spread(service.url, { count: AGENTS, width: WIDTH }, ofParty);
+    const agents = await note(`${AGENTS} agents`);
+    await spread(service.url, { count: AGENTS, width: WIDTH }, ofDeveloper);
+    const developed = await note(`${AGENTS} developers`);
+    printTable('cardinality', rows);
+
+    for (const { text, names } of [urls, agents, developed]) {
+      expect(names).toEqual(bounded.names);
+      expect(text.length).toBeLessThan(MEBIBYTE);
+      expect(agentsSeen(parseScrape(text))).toBe(AGENT_LIMIT + 1);
+    }
+    const last = parseScrape(developed.text);
+    expect(last.value('grantex_authorize_total', { status: 'success' })).toBe(AGENT_LIMIT + 100 + 2 * AGENTS);
+    const other = { status: 'success', agent_id: 'other' };
+    expect(last.value('grantex_agent_authorize_total', other)).toBeGreaterThan(AGENTS);
+    expect(await service.stop()).toBe(0);
+  },
+  3 * MINUTE,
+);
