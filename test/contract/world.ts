@@ -1,0 +1,130 @@
+import { randomUUID } from 'node:crypto';
+import { decodeJwt } from 'jose';
+import { newParty, type Party, type TokenPair } from '../support/flow.ts';
+import type { TestService } from '../support/service.ts';
+import type { Operation } from './document.ts';
+
+/** A request that its operation accepts. */
+export interface Sample {
+  readonly key: string;
+  readonly id?: string;
+  readonly query?: Readonly<Record<string, string>>;
+  readonly body?: Readonly<Record<string, unknown>>;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** One sandbox developer, who may do everything, with something of every kind. */
+export interface World {
+  readonly service: TestService;
+  readonly party: Party;
+  readonly pair: TokenPair;
+  readonly entryId: string;
+  readonly pendingId: string;
+}
+
+export async function createWorld(service: TestService): Promise<World> {
+  const party = await newParty(service, 'sandbox');
+  const pair = await party.grant();
+  const body = { agentId: party.agentId, grantId: pair.grantId, action: 'mail.sent', metadata: { to: 'x' } };
+  const entry = await service.request('POST', '/v1/audit/log', { key: party.key, body });
+  const { authRequestId } = await party.authorize();
+  return { service, party, pair, entryId: entry.body.entryId, pendingId: authRequestId };
+}
+
+type Recipe = (world: World) => Promise<Omit<Sample, 'key'> & { key?: string }>;
+
+const jtiOf = ({ grantToken }: TokenPair) => String(decodeJwt(grantToken).jti);
+const pending: Recipe = async ({ party }) => ({ id: (await party.authorize()).authRequestId });
+const quickGrant = async ({ party }: World) =>
+  party.exchange(String((await party.authorize({ expiresIn: '2h' })).code));
+const change = { name: 'Other', description: 'of some use', scopes: ['calendar:read'], status: 'active' };
+const page = { page: '1', pageSize: '5' };
+
+/** What is used up by its success is made for each request; an operation that needs nothing has no line. */
+const RECIPES: Readonly<Record<string, Recipe>> = {
+  'POST /v1/signup': async () => ({
+    body: { name: 'Acme', email: `${randomUUID()}@example.com`, mode: 'sandbox' },
+  }),
+  'POST /v1/keys/rotate': async ({ service }) => ({ key: (await service.signup()).apiKey }),
+  'POST /v1/agents': async () => ({
+    body: { name: 'Agent', description: 'Reads calendars', scopes: ['calendar:read'] },
+  }),
+  'GET /v1/agents/{id}': async ({ party }) => ({ id: party.agentId }),
+  'PATCH /v1/agents/{id}': async ({ party }) => ({ id: await party.newAgent(), body: change }),
+  'POST /v1/agents/{id}': async ({ party }) => ({ id: await party.newAgent(), body: change }),
+  'DELETE /v1/agents/{id}': async ({ party }) => ({ id: await party.newAgent() }),
+  'POST /v1/authorize': async ({ party }) => ({
+    body: {
+      agentId: party.agentId,
+      principalId: 'user_1',
+      scopes: ['calendar:read', 'mail:send'],
+      redirectUri: 'https://app.example.com/back?x=1',
+      state: 's',
+      expiresIn: '2h',
+      audience: 'https://api.example.com',
+      codeChallenge: 'a'.repeat(43),
+      codeChallengeMethod: 'S256',
+    },
+  }),
+  'POST /v1/authorize/{id}/approve': pending,
+  'POST /v1/authorize/{id}/deny': pending,
+  'GET /consent': async ({ pendingId }) => ({ query: { req: pendingId } }),
+  'GET /v1/consent/{id}': async ({ pendingId }) => ({ id: pendingId }),
+  'POST /v1/consent/{id}/approve': pending,
+  'POST /v1/consent/{id}/deny': pending,
+  'POST /v1/token': async ({ party }) => ({
+    body: { code: (await party.authorize()).code, agentId: party.agentId },
+  }),
+  'POST /v1/token/refresh': async (world) => ({
+    body: { refreshToken: (await quickGrant(world)).refreshToken, agentId: world.party.agentId },
+    headers: { 'idempotency-key': 'retry-1' },
+  }),
+  'POST /v1/tokens/verify': async ({ pair }) => ({ body: { token: pair.grantToken } }),
+  'POST /v1/tokens/revoke': async (world) => ({ body: { jti: jtiOf(await quickGrant(world)) } }),
+  'GET /v1/revocations/status': async ({ pair }) => ({
+    query: { grantId: pair.grantId, jti: jtiOf(pair) },
+  }),
+  'POST /v1/grants/verify': async ({ pair }) => ({ body: { token: pair.grantToken } }),
+  'POST /v1/grants/delegate': async ({ party, pair }) => ({
+    body: {
+      parentGrantToken: pair.grantToken,
+      subAgentId: party.agentId,
+      scopes: ['calendar:read'],
+      expiresIn: '30m',
+    },
+  }),
+  'GET /v1/grants': async ({ party }) => ({
+    query: { agentId: party.agentId, principalId: 'user_1', status: 'active', ...page },
+  }),
+  'GET /v1/grants/{id}': async ({ pair }) => ({ id: pair.grantId }),
+  'DELETE /v1/grants/{id}': async (world) => ({ id: (await quickGrant(world)).grantId }),
+  'POST /v1/audit/log': async ({ party, pair }) => ({
+    body: {
+      agentId: party.agentId,
+      agentDid: 'did:example:1',
+      grantId: pair.grantId,
+      principalId: 'user_1',
+      action: 'mail.sent',
+      status: 'blocked',
+      metadata: { to: 'someone', nested: { list: [1, null, 'x'] } },
+    },
+  }),
+  'GET /v1/audit/entries': async ({ party, pair }) => ({
+    query: {
+      agentId: party.agentId,
+      grantId: pair.grantId,
+      principalId: 'user_1',
+      action: 'mail.sent',
+      since: '2020-01-01T00:00:00Z',
+      until: '2099-01-01',
+      ...page,
+    },
+  }),
+  'GET /v1/audit/{id}': async ({ entryId }) => ({ id: entryId }),
+};
+
+/** A request that the operation accepts now; the more optional members, the better for what mutates it. */
+export const sampleFor = async (world: World, { name }: Operation): Promise<Sample> => ({
+  key: world.party.key,
+  ...(await RECIPES[name]?.(world)),
+});
