@@ -8,7 +8,7 @@ const DOWNWARD = {
   agents: ['grants'],
   keys: ['agents'],
   grants: ['agents', 'keys'],
-  authorization: ['consent'],
+  authorization: ['consent', 'keys'],
   consent: ['agents', 'authorization'],
   tokens: ['agents', 'keys', 'grants'],
   audit: ['agents'],

@@ -3,7 +3,7 @@ import type { Deps } from '../deps.ts';
 import { badRequest, notFound, unauthorized } from '../errors.ts';
 import { sha256 } from '../hash.ts';
 import { CODE_LIFE_MS, newCode } from './code.ts';
-import { createRequest } from './store.ts';
+import type { CreateRequest } from './store.ts';
 
 /** A request waits this long for a decision. */
 const REQUEST_LIFE_MS = 10 * 60 * 1000;
@@ -33,7 +33,8 @@ export interface AuthorizationRequested {
  * @throws UNAUTHORIZED, NOT_FOUND (unknown or suspended agent), BAD_REQUEST (scopes the agent is not registered for)
  */
 export function requestAuthorization(
-  { db, ids, clock, telemetry }: Deps,
+  { ids, clock, telemetry }: Deps,
+  createRequest: CreateRequest,
   keyHash: Buffer,
   input: AuthorizationInput,
   onAgent: (agentId: string) => void,
@@ -44,7 +45,7 @@ export function requestAuthorization(
     const code = newCode(ids);
     const createdAt = new Date(now);
     const expiresAt = new Date(now + REQUEST_LIFE_MS);
-    const result = await createRequest(db, keyHash, {
+    const result = await createRequest(keyHash, {
       ...input,
       id,
       createdAt,

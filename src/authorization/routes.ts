@@ -8,79 +8,84 @@ import { created } from '../http/reply.ts';
 import { Duration, Id, PrincipalId, SomeScopes, Timestamp } from '../http/schemas.ts';
 import { assertTokenFits } from '../keys/token-size.ts';
 import { requestAuthorization } from './request-authorization.ts';
+import { createCreateRequest } from './store.ts';
 
 const DEFAULT_GRANT_LIFE = '24h';
 
-export const authorizationRoutes = (deps: Deps): Endpoint[] => [
-  endpoint({
-    method: 'post',
-    path: '/v1/authorize',
-    summary: 'Ask that an agent may act for a principal',
-    access: 'joined',
-    limit: 'authorize',
-    attempt: 'authorize',
-    body: Type.Object({
-      agentId: Id,
-      principalId: PrincipalId,
-      scopes: SomeScopes,
-      redirectUri: Type.Optional(Type.String({ minLength: 1, maxLength: 2048 })),
-      state: Type.Optional(Type.String({ maxLength: 2048 })),
-      expiresIn: Type.Optional(Duration),
-      audience: Type.Optional(Type.String({ minLength: 1, maxLength: 512 })),
-      codeChallenge: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' })),
-      codeChallengeMethod: Type.Optional(Type.Literal('S256')),
-    }),
-    responses: {
-      201: Type.Object({
-        authRequestId: Type.String(),
-        consentUrl: Type.String(),
-        expiresAt: Timestamp,
-        agentId: Type.String(),
-        principalId: Type.String(),
-        scopes: Type.Array(Type.String()),
-        expiresIn: Type.String(),
-        status: Type.Literal('pending'),
-        createdAt: Timestamp,
-        sandbox: Type.Optional(Type.Boolean()),
-        code: Type.Optional(Type.String()),
+export function authorizationRoutes(deps: Deps): Endpoint[] {
+  const createRequest = createCreateRequest(deps.db);
+  return [
+    endpoint({
+      method: 'post',
+      path: '/v1/authorize',
+      summary: 'Ask that an agent may act for a principal',
+      access: 'joined',
+      limit: 'authorize',
+      attempt: 'authorize',
+      body: Type.Object({
+        agentId: Id,
+        principalId: PrincipalId,
+        scopes: SomeScopes,
+        redirectUri: Type.Optional(Type.String({ minLength: 1, maxLength: 2048 })),
+        state: Type.Optional(Type.String({ maxLength: 2048 })),
+        expiresIn: Type.Optional(Duration),
+        audience: Type.Optional(Type.String({ minLength: 1, maxLength: 512 })),
+        codeChallenge: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' })),
+        codeChallengeMethod: Type.Optional(Type.Literal('S256')),
       }),
-    },
-    check({ body }) {
-      if ((body.codeChallenge === undefined) !== (body.codeChallengeMethod === undefined))
-        throw badRequest('codeChallenge and codeChallengeMethod come as a pair');
-      if (body.redirectUri !== undefined && !parseRedirectUri(body.redirectUri))
-        throw badRequest('redirectUri must be an http, https or private-use URI without fragment');
-      assertTokenFits(deps.config, { ...body, audience: body.audience ?? null });
-    },
-    handle: async ({ keyHash, body, agentIs }) => {
-      const { agentId, principalId, scopes, expiresIn = DEFAULT_GRANT_LIFE } = body;
-      const request = await requestAuthorization(
-        deps,
-        keyHash,
-        {
+      responses: {
+        201: Type.Object({
+          authRequestId: Type.String(),
+          consentUrl: Type.String(),
+          expiresAt: Timestamp,
+          agentId: Type.String(),
+          principalId: Type.String(),
+          scopes: Type.Array(Type.String()),
+          expiresIn: Type.String(),
+          status: Type.Literal('pending'),
+          createdAt: Timestamp,
+          sandbox: Type.Optional(Type.Boolean()),
+          code: Type.Optional(Type.String()),
+        }),
+      },
+      check({ body }) {
+        if ((body.codeChallenge === undefined) !== (body.codeChallengeMethod === undefined))
+          throw badRequest('codeChallenge and codeChallengeMethod come as a pair');
+        if (body.redirectUri !== undefined && !parseRedirectUri(body.redirectUri))
+          throw badRequest('redirectUri must be an http, https or private-use URI without fragment');
+        assertTokenFits(deps.config, { ...body, audience: body.audience ?? null });
+      },
+      handle: async ({ keyHash, body, agentIs }) => {
+        const { agentId, principalId, scopes, expiresIn = DEFAULT_GRANT_LIFE } = body;
+        const request = await requestAuthorization(
+          deps,
+          createRequest,
+          keyHash,
+          {
+            agentId,
+            principalId,
+            scopes,
+            redirectUri: body.redirectUri ?? null,
+            state: body.state ?? null,
+            audience: body.audience ?? null,
+            grantSeconds: parseDuration(expiresIn),
+            codeChallenge: body.codeChallenge ?? null,
+          },
+          agentIs,
+        );
+        return created({
+          authRequestId: request.id,
+          consentUrl: `${deps.baseUrl()}/consent?req=${request.id}`,
+          expiresAt: request.expiresAt,
           agentId,
           principalId,
           scopes,
-          redirectUri: body.redirectUri ?? null,
-          state: body.state ?? null,
-          audience: body.audience ?? null,
-          grantSeconds: parseDuration(expiresIn),
-          codeChallenge: body.codeChallenge ?? null,
-        },
-        agentIs,
-      );
-      return created({
-        authRequestId: request.id,
-        consentUrl: `${deps.baseUrl()}/consent?req=${request.id}`,
-        expiresAt: request.expiresAt,
-        agentId,
-        principalId,
-        scopes,
-        expiresIn,
-        status: 'pending',
-        createdAt: request.createdAt,
-        ...(request.sandboxCode !== null && { sandbox: true, code: request.sandboxCode }),
-      });
-    },
-  }),
-];
+          expiresIn,
+          status: 'pending',
+          createdAt: request.createdAt,
+          ...(request.sandboxCode !== null && { sandbox: true, code: request.sandboxCode }),
+        });
+      },
+    }),
+  ];
+}

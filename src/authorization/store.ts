@@ -1,3 +1,4 @@
+import { createBatch } from '../db/batch.ts';
 import type { Queryable } from '../db/client.ts';
 import { describeStatement } from '../telemetry/database.ts';
 
@@ -34,44 +35,40 @@ const create = describeStatement({
   operation: 'INSERT',
   collection: 'authorization_requests',
   name: 'authorization.create',
-  text: `with developer as materialized (select id, mode from developers where api_key_hash = $1),
+  text: `with asked as materialized (
+      select * from jsonb_to_recordset($1::text::jsonb) as asked (ordinal int, "keyHash" text, id text, "agentId" text,
+        "principalId" text, scopes text[], "redirectUri" text, state text, audience text, "grantSeconds" int,
+        "codeChallenge" text, "createdAt" timestamptz, "expiresAt" timestamptz, "codeHash" text,
+        "codeExpiresAt" timestamptz)),
+    developer as materialized (
+      select asked.ordinal, developer.* from asked cross join lateral (
+        select id, mode from developers where api_key_hash = decode(asked."keyHash", 'hex') limit 1) developer),
     agent as materialized (
-      select agents.id, status, (cardinality(scopes) = 0 or $5::text[] <@ scopes) as scopes_allowed
-      from agents join developer on agents.developer_id = developer.id where agents.id = $3),
+      select asked.ordinal, agent.status, cardinality(agent.scopes) = 0 or asked.scopes <@ agent.scopes as scopes_allowed
+      from asked join developer using (ordinal) cross join lateral (
+        select status, scopes from agents where id = asked."agentId" and developer_id = developer.id limit 1) agent),
     created as (
       insert into authorization_requests (id, developer_id, agent_id, principal_id, scopes, redirect_uri, state, audience,
         grant_seconds, code_challenge, status, created_at, expires_at, code_hash, code_expires_at)
-      select $2, developer.id, agent.id, $4, $5::text[], $6, $7, $8, $9, $10, 'pending', $11, $12,
-        case developer.mode when 'sandbox' then $13::bytea end, case developer.mode when 'sandbox' then $14::timestamptz end
-      from developer, agent where agent.status = 'active' and agent.scopes_allowed
+      select asked.id, developer.id, asked."agentId", asked."principalId", asked.scopes, asked."redirectUri", asked.state,
+        asked.audience, asked."grantSeconds", asked."codeChallenge", 'pending', asked."createdAt", asked."expiresAt",
+        case developer.mode when 'sandbox' then decode(asked."codeHash", 'hex') end,
+        case developer.mode when 'sandbox' then asked."codeExpiresAt" end
+      from asked join developer using (ordinal) join agent using (ordinal)
+      where agent.status = 'active' and agent.scopes_allowed
       returning id)
     select developer.id as "developerId", developer.mode, agent.status as "agentStatus",
       agent.scopes_allowed as "scopesAllowed", created.id is not null as created
-    from (values (1)) as one (row) left join developer on true left join agent on true left join created on true`,
+    from asked left join developer using (ordinal) left join agent using (ordinal) left join created on created.id = asked.id
+    order by asked.ordinal`,
 });
 
 /** Looks up key and agent, checks the scopes and stores the request: one round trip. */
-export async function createRequest(
-  db: Queryable,
-  keyHash: Buffer,
-  row: NewRequest,
-): Promise<CreatedRequest> {
-  const [result] = await db.rows<CreatedRequest>(create, [
-    keyHash,
-    row.id,
-    row.agentId,
-    row.principalId,
-    row.scopes,
-    row.redirectUri,
-    row.state,
-    row.audience,
-    row.grantSeconds,
-    row.codeChallenge,
-    row.createdAt,
-    row.expiresAt,
-    row.codeHash,
-    row.codeExpiresAt,
-  ]);
-  if (!result) throw new Error('the statement returned no row');
-  return result;
+export type CreateRequest = (keyHash: Buffer, row: NewRequest) => Promise<CreatedRequest>;
+
+/** Makes the one way to store requests; those that come together share a statement. */
+export function createCreateRequest(db: Queryable): CreateRequest {
+  const ask = createBatch<object, CreatedRequest>(db, create);
+  return (keyHash, { codeHash, ...row }) =>
+    ask({ ...row, keyHash: keyHash.toString('hex'), codeHash: codeHash.toString('hex') });
 }

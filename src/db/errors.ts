@@ -31,6 +31,12 @@ export const isUniqueViolation = (error: unknown): boolean =>
 export const isForeignKeyViolation = (error: unknown): boolean =>
   error instanceof postgres.PostgresError && error.code === '23503';
 
+/** The statement was rolled back because of the values or locks of some row: without that row it may well succeed. */
+export function isOfOneRow(error: unknown): boolean {
+  const cause = error instanceof ServiceError ? error.cause : error;
+  return cause instanceof postgres.PostgresError && /^(22|23|40)/.test(cause.code);
+}
+
 const codeOf = (error: unknown): string =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
 

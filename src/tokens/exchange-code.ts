@@ -4,8 +4,8 @@ import { badRequest, unauthorized } from '../errors.ts';
 import { revokeGrant } from '../grants/revoke-grants.ts';
 import { sha256 } from '../hash.ts';
 import { issueToken, prepareToken, type TokenPair } from '../keys/issue-token.ts';
+import { type ClaimCode, grantOfUsedCode } from './exchange-store.ts';
 import { challengeOf } from './pkce.ts';
-import { exchangeCode as claimCode, grantOfUsedCode } from './store.ts';
 
 /** One message for every reason: a caller that guesses learns nothing. */
 const refused = () => badRequest('The code is not valid for this agent, has expired or was used');
@@ -18,17 +18,19 @@ const refused = () => badRequest('The code is not valid for this agent, has expi
  */
 export function exchangeCode(
   deps: Deps,
+  claimCode: ClaimCode,
   keyHash: Buffer,
   input: { code: string; agentId: string; codeVerifier: string | undefined },
   onAgent: (agentId: string) => void,
 ): Promise<TokenPair> {
-  const { db, ids, clock, telemetry } = deps;
+  const { ids, clock, telemetry } = deps;
   return telemetry.inSpan('grantex.token.exchange', {}, async () => {
     const begun = performance.now();
     const now = clock.now();
     const codeHash = sha256(input.code);
     const prepared = prepareToken(deps, now);
-    const { developerId, agentId, grant } = await claimCode(db, keyHash, {
+    const { developerId, agentId, grant } = await claimCode({
+      keyHash,
       agentId: input.agentId,
       codeHash,
       // A verifier for a request made without a challenge is refused too: no PKCE downgrade (RFC 9700 §2.1.1).

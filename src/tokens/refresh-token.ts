@@ -4,7 +4,7 @@ import { badRequest, unauthorized } from '../errors.ts';
 import { revokeGrant } from '../grants/revoke-grants.ts';
 import { sha256 } from '../hash.ts';
 import { issueToken, prepareToken, type TokenPair } from '../keys/issue-token.ts';
-import { grantOfReusedRefreshToken, rotateRefreshToken } from './store.ts';
+import { grantOfReusedRefreshToken, type RotateRefreshToken } from './refresh-store.ts';
 
 /** For how long a request with an `Idempotency-Key` may be repeated. */
 const REPEATABLE_MS = 5 * 60 * 1000;
@@ -19,6 +19,7 @@ const refused = () => badRequest('The refresh token is not valid for this agent,
  */
 export function refreshToken(
   deps: Deps,
+  rotate: RotateRefreshToken,
   keyHash: Buffer,
   input: { refreshToken: string; agentId: string; idempotencyKey: string | undefined },
   onAgent: (agentId: string) => void,
@@ -30,7 +31,8 @@ export function refreshToken(
     const idempotencyHash = input.idempotencyKey === undefined ? null : sha256(input.idempotencyKey);
     const repeatableSince = new Date(now - REPEATABLE_MS);
     const prepared = prepareToken(deps, now);
-    const { developerId, agentId, grant } = await rotateRefreshToken(db, keyHash, {
+    const { developerId, agentId, grant } = await rotate({
+      keyHash,
       agentId: input.agentId,
       presentedHash,
       idempotencyHash,

@@ -5,10 +5,11 @@ import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import { created, noContent, ok } from '../http/reply.ts';
 import { Credential, Id, Timestamp } from '../http/schemas.ts';
 import { exchangeCode } from './exchange-code.ts';
+import { createClaimCode } from './exchange-store.ts';
+import { createRotateRefreshToken } from './refresh-store.ts';
 import { refreshToken } from './refresh-token.ts';
 import { REVOCATION_STATUSES, revocationStatus } from './revocation-status.ts';
-import { createStateLoader } from './state-loader.ts';
-import { revokeToken } from './store.ts';
+import { createLoadTokenState, revokeToken } from './store.ts';
 import { verifyToken } from './verify-token.ts';
 
 const MAX_IDEMPOTENCY_KEY = 255;
@@ -22,7 +23,9 @@ const TokenPair = Type.Object({
 });
 
 export function tokenRoutes(deps: Deps): Endpoint[] {
-  const loadState = createStateLoader(deps.db);
+  const loadState = createLoadTokenState(deps.db);
+  const claimCode = createClaimCode(deps.db);
+  const rotate = createRotateRefreshToken(deps.db);
   return [
     endpoint({
       method: 'post',
@@ -58,7 +61,7 @@ export function tokenRoutes(deps: Deps): Endpoint[] {
       }),
       responses: { 201: TokenPair },
       handle: async ({ keyHash, body: { code, agentId, codeVerifier }, agentIs }) =>
-        created(await exchangeCode(deps, keyHash, { code, agentId, codeVerifier }, agentIs)),
+        created(await exchangeCode(deps, claimCode, keyHash, { code, agentId, codeVerifier }, agentIs)),
     }),
     endpoint({
       method: 'post',
@@ -76,7 +79,7 @@ export function tokenRoutes(deps: Deps): Endpoint[] {
       },
       handle: async ({ keyHash, body, header, agentIs }) => {
         const idempotencyKey = header('idempotency-key');
-        return created(await refreshToken(deps, keyHash, { ...body, idempotencyKey }, agentIs));
+        return created(await refreshToken(deps, rotate, keyHash, { ...body, idempotencyKey }, agentIs));
       },
     }),
     endpoint({

@@ -1,8 +1,7 @@
 import type { Deps } from '../deps.ts';
 import { unauthorized } from '../errors.ts';
 import type { VerificationFailure } from '../telemetry/events.ts';
-import type { LoadTokenState } from './state-loader.ts';
-import type { TokenState } from './store.ts';
+import type { LoadTokenState, TokenState } from './store.ts';
 
 export type Verification =
   | {

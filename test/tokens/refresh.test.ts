@@ -125,13 +125,18 @@ test('retries at the same moment leave one successor that works', async () => {
   // All of them wait for the row that the test holds, and go on together.
   const answers = await sql.begin(async (holding) => {
     await holding`select from refresh_tokens where grant_id = ${grantId} for update`;
-    const retries = Array.from({ length: 4 }, () => refresh(refreshToken, 'once'));
-    await waitFor(async () => {
-      const [row] = await sql`select count(*)::int as waiting from pg_stat_activity
-        where datname = current_database() and wait_event_type = 'Lock'`;
-      return row?.['waiting'] >= 4 || undefined;
-    });
-    return { retries };
+    const waiting = (statements: number) =>
+      waitFor(async () => {
+        const [row] = await sql`select count(*)::int as waiting from pg_stat_activity
+          where datname = current_database() and wait_event_type = 'Lock'`;
+        return row?.['waiting'] >= statements || undefined;
+      });
+    // One is under way alone; the others share the next statement.
+    const first = refresh(refreshToken, 'once');
+    await waiting(1);
+    const others = Array.from({ length: 3 }, () => refresh(refreshToken, 'once'));
+    await waiting(2);
+    return { retries: [first, ...others] };
   });
   const statuses = (await Promise.all(answers.retries)).map(({ status }) => status);
   expect(statuses).toEqual([201, 201, 201, 201]);

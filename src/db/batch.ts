@@ -1,0 +1,57 @@
+import { type SpanContext, trace } from '@opentelemetry/api';
+import DataLoader from 'dataloader';
+import type { Statement } from '../telemetry/database.ts';
+import { createBatchSchedule } from './batch-schedule.ts';
+import type { Queryable } from './client.ts';
+import { isOfOneRow } from './errors.ts';
+
+const MAX_BATCH = 100;
+
+/** Asks one question; the answer is the statement's row for it. */
+export type Ask<Q, R> = (question: Q) => Promise<R>;
+
+interface Asked<Q> {
+  readonly question: Q;
+  readonly span: SpanContext | undefined;
+}
+
+/**
+ * Gathers the questions of requests that arrive together into one statement: one write, one commit and one wake of a
+ * database process serve them all. The statement takes the questions as JSON text of an array (`$1::text::jsonb`), whose
+ * members have an `ordinal` besides, and gives one row for each in the order of the ordinals. Its span belongs to the first
+ * question and links to the spans of the others. Nothing is remembered between two batches.
+ *
+ * When the database refuses a batch for the sake of one row, nothing of it is committed, and each question is asked alone.
+ */
+export function createBatch<Q extends object, R>(db: Queryable, statement: Statement): Ask<Q, R> {
+  const schedule = createBatchSchedule();
+
+  const send = async (asked: readonly Asked<Q>[]): Promise<R[]> => {
+    const links = asked.slice(1).flatMap(({ span }) => span ?? []);
+    const questions = asked.map(({ question }, ordinal) => ({ ordinal, ...question }));
+    const rows = await db.rows<R>(statement, [JSON.stringify(questions)], links);
+    if (rows.length !== asked.length) throw new Error('the statement did not answer every question');
+    return rows;
+  };
+  const sendApart = (asked: readonly Asked<Q>[]): Promise<(R | Error)[]> =>
+    Promise.all(
+      asked.map((one) =>
+        send([one]).then(
+          ([row]) => row as R,
+          (error: unknown) => (error instanceof Error ? error : new Error('unknown', { cause: error })),
+        ),
+      ),
+    );
+
+  const loader = new DataLoader<Asked<Q>, R>(
+    (asked) =>
+      schedule.running(
+        send(asked).catch((error: unknown) => {
+          if (asked.length > 1 && isOfOneRow(error)) return sendApart(asked);
+          throw error;
+        }),
+      ),
+    { cache: false, maxBatchSize: MAX_BATCH, batchScheduleFn: schedule.next },
+  );
+  return (question) => loader.load({ question, span: trace.getActiveSpan()?.spanContext() });
+}
