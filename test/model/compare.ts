@@ -1,4 +1,5 @@
 import { expect } from 'vitest';
+import { type Ledger, ledgerOf } from '../support/ledger.ts';
 import type { Scrape } from '../support/scrape.ts';
 import type { TestService } from '../support/service.ts';
 import type { Model } from './model.ts';
@@ -35,26 +36,6 @@ export function countsOf(scrape: Scrape): Counts {
 const sum = (scrape: Scrape, name: string) =>
   scrape.labelSets(name).reduce((total, labels) => total + (scrape.value(name, labels) ?? Number.NaN), 0);
 
-export interface Ledger {
-  readonly created: number;
-  readonly revoked: number;
-  readonly expired: number;
-  readonly active: number;
-}
-
-/** Created, revoked and expired grants of the whole database; the tallies stand for rows that went with their agents. */
-export async function ledgerOf({ database: { sql } }: TestService): Promise<Ledger> {
-  const [row] = await sql<[Ledger]>`
-    select (rows.total + tallies.created)::int as created, (rows.revoked + tallies.revoked)::int as revoked,
-      rows.expired::int as expired, rows.active::int as active
-    from (select count(*) as total, count(*) filter (where status = 'revoked') as revoked,
-        count(*) filter (where status = 'active' and expires_at <= now()) as expired,
-        count(*) filter (where status = 'active' and expires_at > now()) as active from grants) as rows,
-      (select coalesce(sum(consented + delegated), 0) as created, coalesce(sum(revoked), 0) as revoked
-        from removed_grants) as tallies`;
-  return row;
-}
-
 /** What the service had counted and stored before the run began: one service serves all runs. */
 export interface Before {
   readonly counts: Counts;
@@ -63,7 +44,7 @@ export interface Before {
 
 export const before = async (service: TestService): Promise<Before> => ({
   counts: countsOf(await service.scrape()),
-  ledger: await ledgerOf(service),
+  ledger: await ledgerOf(service.database),
 });
 
 const plus = <T extends object>(a: T, b: T): T =>
@@ -76,7 +57,9 @@ export async function compare(model: Model, real: Real, before: Before): Promise
   await Promise.all([
     ...real.given.developers.map((_, developer) => compareGrants(model, real, developer)),
     compareTokens(model, real),
-    ledgerOf(real.service).then((ledger) => expect(ledger).toEqual(plus(before.ledger, model.ledger()))),
+    ledgerOf(real.service.database).then((ledger) =>
+      expect(ledger).toEqual(plus(before.ledger, model.ledger())),
+    ),
   ]);
   // Last, for the verifications above are counted too.
   const scrape = await real.service.scrape();

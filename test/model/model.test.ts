@@ -1,9 +1,10 @@
 import { randomInt } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ledgerOf } from '../support/ledger.ts';
 import { startService, type TestService, waitFor } from '../support/service.ts';
 import { COMMANDS } from './commands.ts';
-import { before, compare, ledgerOf } from './compare.ts';
+import { before, compare } from './compare.ts';
 import { Model, type Protocol } from './model.ts';
 import { at, Real } from './real.ts';
 
@@ -88,7 +89,7 @@ test('whatever is done in whatever order, the service does what the model does',
 });
 
 test('the gauge comes to what the ledger says: created − revoked − expired = active', async () => {
-  const { created, revoked, expired, active } = await ledgerOf(service);
+  const { created, revoked, expired, active } = await ledgerOf(service.database);
   expect(created - revoked - expired).toBe(active);
   expect(Math.min(revoked, expired, active)).toBeGreaterThan(0);
   await waitFor(

@@ -1,0 +1,114 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { firstBrokenEntry } from '../../src/audit/chain.ts';
+import { migrate } from '../../src/db/migrate.ts';
+import { npmRun } from '../support/command.ts';
+import { createTestDatabase } from '../support/database.ts';
+import { newParty } from '../support/flow.ts';
+import { SECRET_KEY, startService, type TestService } from '../support/service.ts';
+import { crowd, type Replicas, startReplicas, statuses } from './replicas.ts';
+
+let replicas: Replicas;
+beforeAll(async () => {
+  replicas = await startReplicas();
+});
+afterAll(() => replicas.stop());
+
+const at = (n: number) => replicas.both[n % 2] as TestService;
+
+test('API keys rotated under load: whoever begins after the answer with an old key is refused, everywhere', async () => {
+  const party = await newParty(at(0));
+  const { grantToken: token } = await party.grant();
+  const body = { token, agentId: party.agentId, principalId: 'user_1', scopes: ['calendar:read'] };
+  /** Looked up before the handler, and within its own statement. */
+  const routes = [
+    ['GET', '/v1/me'],
+    ['POST', '/v1/tokens/verify'],
+    ['POST', '/v1/authorize'],
+  ] as const;
+  const keys = [party.key];
+  let rotating = true;
+  const seen: { outdated: boolean; status: number }[] = [];
+  const callers = Array.from({ length: 8 }, async (_, n) => {
+    for (let turn = n; rotating; turn++) {
+      // Each second time the key before the newest one.
+      const generation = Math.max(0, keys.length - 1 - (turn % 2));
+      const outdated = generation < keys.length - 1;
+      const [method, path] = routes[turn % routes.length] as (typeof routes)[number];
+      const { status } = await at(turn).request(method, path, {
+        key: keys[generation],
+        ...(method === 'POST' && { body }),
+      });
+      seen.push({ outdated, status });
+    }
+  });
+  for (let n = 0; n < 20; n++) {
+    const { status, body } = await at(n).request('POST', '/v1/keys/rotate', { key: keys.at(-1) });
+    expect(status).toBe(200);
+    keys.push(body.apiKey);
+  }
+  rotating = false;
+  await Promise.all(callers);
+  expect(seen.filter(({ outdated, status }) => outdated && status !== 401)).toEqual([]);
+  expect(seen.some(({ outdated }) => outdated)).toBe(true);
+  // Who began with the key in force has passed, or was overtaken by the rotation under way.
+  expect(seen.filter(({ status }) => ![200, 201, 401].includes(status))).toEqual([]);
+  expect(seen.some(({ status }) => status < 300)).toBe(true);
+});
+
+test('64 audit writers of two developers on two processes: two whole chains, each writer in its order', async () => {
+  const parties = await Promise.all([newParty(at(0)), newParty(at(1))]);
+  const grants = await Promise.all(parties.map((party) => party.grant()));
+  const WRITERS = 64;
+  const EACH = 4;
+  const { answers } = await crowd(replicas.both, WRITERS, async (_service, n) => {
+    const party = parties[n % 2];
+    const grantId = grants[n % 2]?.grantId;
+    let last = await at(n).request('GET', '/v1/me', { key: party?.key });
+    for (let turn = 0; turn < EACH; turn++)
+      last = await at((n >> 1) + turn).request('POST', '/v1/audit/log', {
+        key: party?.key,
+        body: { agentId: party?.agentId, grantId, action: `act.${n}`, metadata: { turn } },
+      });
+    return last;
+  });
+  expect(statuses(answers)).toEqual({ 201: WRITERS });
+  for (const { key } of parties) {
+    const path = '/v1/audit/entries?pageSize=100';
+    const pages = await Promise.all(
+      [1, 2].map((page) => at(page).request('GET', `${path}&page=${page}`, { key })),
+    );
+    const chain = pages.flatMap(({ body }) => body.entries).reverse();
+    expect(chain).toHaveLength((WRITERS / 2) * EACH);
+    expect(firstBrokenEntry(chain)).toBeNull();
+    expect(new Set(chain.map(({ prevHash }) => prevHash)).size).toBe(chain.length);
+    const times = chain.map(({ timestamp }) => timestamp);
+    expect(times).toEqual([...times].sort());
+    for (const [, own] of Map.groupBy(chain, ({ action }) => action))
+      expect(own.map(({ metadata }) => metadata.turn)).toEqual([0, 1, 2, 3]);
+  }
+});
+
+test('migrations at once, by two commands and two starting services: each is applied once, and all go on', async () => {
+  const database = await createTestDatabase();
+  try {
+    await database.sql.unsafe('drop schema public cascade; create schema public');
+    const env = { DATABASE_URL: database.url, SECRET_KEY };
+    const [one, other, ...services] = await Promise.all([
+      npmRun('migrate', [], env),
+      npmRun('migrate', [], env),
+      startService({ database }),
+      startService({ database }),
+    ]);
+    expect([one.code, other.code]).toEqual([0, 0]);
+    const applied = [one, other].filter(({ stdout }) => stdout.startsWith('applied'));
+    expect(applied.length).toBeLessThanOrEqual(1);
+    for (const service of services) expect((await newParty(service)).key).toMatch(/^gx_live_/);
+    await Promise.all(services.map((service) => service.stop()));
+    expect(await migrate(database.url)).toEqual({ applied: [] });
+    const [row] = await database.sql`
+      select count(*)::int as times, count(distinct name)::int as names from schema_migrations`;
+    expect(row?.['times']).toBe(row?.['names']);
+  } finally {
+    await database.drop();
+  }
+});
