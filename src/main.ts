@@ -8,6 +8,8 @@ import { createTelemetry } from './telemetry/telemetry.ts';
 
 /** EX_CONFIG of sysexits.h. */
 const BAD_CONFIGURATION = 78;
+/** Ctrl-C reaches npm and the service; npm passes it on, and the service has it twice. Nobody presses twice that fast. */
+const NPM_ECHO_MS = process.env['npm_lifecycle_event'] ? 200 : 0;
 
 const logger = createLogger({ level: config.logLevel, stream: telemetrySdk.logStream });
 const { meter, tracer } = telemetrySdk;
@@ -38,13 +40,15 @@ try {
   });
   process.stderr.write(`${service.greeting}\n`);
 
-  let stopping = false;
+  let stopping: { readonly signal: NodeJS.Signals; readonly since: number } | undefined;
   const onSignal = (signal: NodeJS.Signals) => {
+    const echo = stopping?.signal === signal && performance.now() - stopping.since < NPM_ECHO_MS;
+    if (echo) return;
     if (stopping) {
       logger.fatal({ reason: `${signal} during the shutdown` }, 'service.stop_abandoned');
       process.exit(1);
     }
-    stopping = true;
+    stopping = { signal, since: performance.now() };
     logger.info({ signal }, 'service.stopping');
     service.stop().then(
       () => {

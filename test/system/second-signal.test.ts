@@ -1,8 +1,11 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { collect } from '../support/child.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { newParty } from '../support/flow.ts';
-import { startService, waitFor } from '../support/service.ts';
+import { SECRET_KEY, startService, waitFor } from '../support/service.ts';
 
 test.each([
   ['SIGTERM', 'SIGTERM'],
@@ -34,5 +37,23 @@ test.each([
   });
   const [line] = await service.logged('service.stop_abandoned');
   expect(line).toMatchObject({ level: 'fatal', reason: `${two} during the shutdown` });
+  await database.drop();
+});
+
+test('Ctrl-C under npm, which reaches the service and is passed on to it by npm, is one signal', async () => {
+  const database = await createTestDatabase();
+  const npm = spawn('npm', ['--silent', 'start'], {
+    cwd: fileURLToPath(new URL('../../', import.meta.url)),
+    env: { PATH: process.env['PATH'] ?? '', DATABASE_URL: database.url, SECRET_KEY, PORT: '0' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    // A process group of its own, as a terminal makes one.
+    detached: true,
+  });
+  const { logs } = collect(npm);
+  await waitFor(() => logs.find(({ msg }) => msg === 'service.started'), 15_000);
+  process.kill(-(npm.pid as number), 'SIGINT');
+  // Its exit code is that of npm, and differs between versions of npm.
+  await once(npm, 'close');
+  expect(logs.slice(-2).map(({ msg }) => msg)).toEqual(['service.stopping', 'service.stopped']);
   await database.drop();
 });
