@@ -14,7 +14,8 @@ export interface CodeClaim extends NewToken {
   readonly grantId: string;
 }
 
-// Of several that present one code in one batch, the first whose claim holds is let through.
+// Of several that present one code in one batch, the first whose claim holds is let through. What a decision at the same
+// moment may change is asked again of the row as it is when it is claimed: the code, too, for a decision replaces it.
 const exchange = describeStatement({
   operation: 'UPDATE',
   collection: 'authorization_requests',
@@ -35,6 +36,7 @@ const exchange = describeStatement({
       update authorization_requests request set exchanged_at = asked.now, grant_id = asked."grantId"
       from matching join asked using (ordinal)
       where request.id = matching.id and request.exchanged_at is null and request.status <> 'denied'
+        and request.code_hash = decode(asked."codeHash", 'hex')
       returning asked.ordinal, request.developer_id, request.agent_id, request.principal_id, request.scopes,
         request.audience, request.grant_seconds),
     granted as (

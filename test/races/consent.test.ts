@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { newParty, type Party } from '../support/flow.ts';
 import { sumOver } from '../support/ledger.ts';
+import { type Answer, waitFor } from '../support/service.ts';
 import { crowd, expectCountersEqualRows, type Replicas, startReplicas, statuses } from './replicas.ts';
 
 let replicas: Replicas;
@@ -36,21 +37,41 @@ test('approve against deny: one decision counts, and a code comes of it only whe
   await expectCountersEqualRows(replicas);
 });
 
-test('a sandbox code against the denial that takes it away: one of the two, never both', async () => {
-  for (let round = 0; round < 30; round++) {
-    const { authRequestId, code } = await sandbox.authorize();
+test.each(['approve', 'deny'] as const)(
+  'the code of a sandbox request against %s, which takes it away: one of the two, never both',
+  async (verb) => {
     const { key, agentId } = sandbox;
-    const { answers } = await crowd(replicas.both, 2, (service, n) =>
-      (n + round) % 2
-        ? service.request('POST', '/v1/token', { key, body: { code, agentId } })
-        : service.request('POST', `/v1/authorize/${authRequestId}/deny`, { key }),
-    );
-    const [first, second] = round % 2 ? [...answers].reverse() : answers;
-    // Denied, and the code refused; or exchanged, and there was nothing left to deny.
-    expect([
-      [200, 400],
-      [404, 201],
-    ]).toContainEqual([first?.status, second?.status]);
-  }
-  await expectCountersEqualRows(replicas);
-});
+    const { sql } = replicas.database;
+    const waiting = async (count: number) => {
+      const [row] = await sql`select count(*)::int as waiting from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock'`;
+      return row?.['waiting'] >= count || undefined;
+    };
+    for (let round = 0; round < 10; round++) {
+      const { authRequestId, code } = await sandbox.authorize();
+      const sends = [
+        () => replicas.both[0].request('POST', `/v1/authorize/${authRequestId}/${verb}`, { key }),
+        () => replicas.both[1].request('POST', '/v1/token', { key, body: { code, agentId } }),
+      ];
+      if (round % 2) sends.reverse();
+      // Both have read the request as it was; the first of them changes it before the second goes on.
+      const held = await sql.begin(async (holding) => {
+        await holding`select from authorization_requests where id = ${authRequestId} for update`;
+        const answers: Promise<Answer>[] = [];
+        for (const send of sends) {
+          answers.push(send());
+          await waitFor(() => waiting(answers.length));
+        }
+        return { answers: Promise.all(answers) };
+      });
+      const answers = await held.answers;
+      const [decided, exchanged] = (round % 2 ? answers.reverse() : answers).map(({ status }) => status);
+      // Decided, and the code refused; or exchanged, and there was nothing left to decide.
+      expect([
+        [200, 400],
+        [404, 201],
+      ]).toContainEqual([decided, exchanged]);
+    }
+    await expectCountersEqualRows(replicas);
+  },
+);
