@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import type { RequestHandler, Response } from 'express';
 import helmet from 'helmet';
-import { badRequest } from '../errors.ts';
+import { badRequest, type ServiceError } from '../errors.ts';
 import { withRequestId } from '../telemetry/request-id.ts';
 import { beginHeaders, constantHeaders, headersOf } from './headers.ts';
 
@@ -17,10 +18,18 @@ export const requestContext: RequestHandler = (req, res, next) => {
   const incoming = req.headers[HEADER];
   const id = typeof incoming === 'string' && PRINTABLE.test(incoming) ? incoming : randomUUID();
   beginHeaders(res, { ...security, [HEADER]: id });
-  // RFC 9112 §3.2
-  const hostless = req.headers.host === undefined && req.httpVersion === '1.1';
-  withRequestId(id, () => next(hostless ? badRequest('The Host header is missing') : undefined));
+  withRequestId(id, () => next(faultOf(req)));
 };
+
+/** What RFC 9112 §2.3 and §3.2 have a server refuse and the parser lets through. */
+function faultOf({ httpVersion, rawHeaders }: IncomingMessage): ServiceError | undefined {
+  let hosts = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2)
+    if (rawHeaders[at]?.length === 4 && rawHeaders[at]?.toLowerCase() === 'host') hosts++;
+  if (hosts > 1) return badRequest('There is more than one Host header');
+  if (hosts === 0 && httpVersion === '1.1') return badRequest('The Host header is missing');
+  return httpVersion.startsWith('1.') ? undefined : badRequest('HTTP/1.1 is required');
+}
 
 /** The id that the answer carries. */
 export const requestIdOf = (res: Response): string => headersOf(res)[HEADER] ?? '';

@@ -35,6 +35,7 @@ export async function listen(handler: RequestListener, host: string, port: numbe
   server.on('request', (req, res) => {
     // A client that kept its connection must learn that it is the last answer on it.
     if (draining) res.setHeader('connection', 'close');
+    req.url = originForm(req.url);
     handler(req, res);
   });
   server.on('clientError', refuseUnparsable);
@@ -54,6 +55,14 @@ export async function listen(handler: RequestListener, host: string, port: numbe
     },
     cut: () => server.closeAllConnections(),
   };
+}
+
+/** The path of an absolute target (RFC 9112 §3.2.2). Where Express finds no path, it would answer by itself. */
+function originForm(target = '/'): string {
+  if (target.startsWith('/')) return target;
+  if (!URL.canParse(target)) return '/';
+  const { pathname, search } = new URL(target);
+  return pathname + search;
 }
 
 function bind(server: Server, host: string, port: number): Promise<void> {
