@@ -1,8 +1,11 @@
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { FAMILIES } from '../instrumentation/catalogue.ts';
+import { newParty } from './support/flow.ts';
 import { startService, type TestService } from './support/service.ts';
 
 const README = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
@@ -15,7 +18,7 @@ afterAll(() => service.stop());
 
 test('the tour works when it is pasted', async () => {
   const blocks = Array.from(README.matchAll(/```bash tour\n(.*?)```/gs), ([, block]) => block);
-  expect(blocks).toHaveLength(2);
+  expect(blocks).toHaveLength(3);
   const { stdout, stderr } = await promisify(execFile)(
     'bash',
     ['--norc', '-euo', 'pipefail', '-c', blocks.join('\n')],
@@ -44,6 +47,69 @@ test('the tour works when it is pasted', async () => {
     'grantex_grants_created_total{origin="delegation"} 1',
     'grantex_grants_revoked_total 2',
   ]);
+});
+
+test('a step of the tour whose answer lacks what it is for fails, and shows the answer', async () => {
+  const [, functions = ''] = /```bash tour\n(.*?)\n# A developer/s.exec(README) ?? [];
+  const field = (answer: string) =>
+    promisify(execFile)('bash', ['--norc', '-c', `${functions}\nprintf %s '${answer}' | field code`], {
+      env: { PATH: process.env['PATH'] ?? '' },
+    });
+  await expect(field('{"code":"C"}')).resolves.toEqual({ stdout: 'C\n', stderr: '' });
+  for (const answer of ['{"message":"The request has expired"}', 'no JSON', '', 'null'])
+    await expect(field(answer)).rejects.toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: `no "code" in: ${answer}\n`,
+    });
+});
+
+test('the example verifies a token with the published keys alone, and refuses another issuer', async () => {
+  const [, example = ''] = /```ts verify\n(.*?)```/s.exec(README) ?? [];
+  const issuer = `http://localhost:${new URL(service.url).port}`;
+  const party = await newParty(service);
+  const { grantToken, grantId } = await party.grant();
+  const verify = (env: Record<string, string>) =>
+    promisify(execFile)(process.execPath, ['--input-type=module-typescript', '-e', example], {
+      cwd: fileURLToPath(new URL('..', import.meta.url)),
+      env: { ISSUER: issuer, TOKEN: grantToken, ...env },
+    });
+  const { stdout } = await verify({});
+  expect(stdout).toMatch(/^did:grantex:\S+ may read the calendar of \S+, grant \S+\n$/);
+  expect(stdout).toContain(grantId);
+  await expect(verify({ ISSUER: service.url })).rejects.toMatchObject({
+    stderr: expect.stringContaining('unexpected "iss" claim value'),
+  });
+  await expect(verify({ TOKEN: `${grantToken.slice(0, -8)}AAAAAAAA` })).rejects.toMatchObject({
+    stderr: expect.stringContaining('signature verification failed'),
+  });
+});
+
+test('README names every log line', () => {
+  const root = fileURLToPath(new URL('..', import.meta.url));
+  const sources = ['src', 'instrumentation'].flatMap((room) =>
+    readdirSync(join(root, room), { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.ts'))
+      .map((file) => readFileSync(join(root, room, file), 'utf8')),
+  );
+  const call = /(?:logger\??\.\w+\(|msg: |\bdie\()[^;]*?'([a-z_]+\.[a-z_]+)'/gs;
+  const names = new Set(sources.flatMap((text) => Array.from(text.matchAll(call), ([, name = '']) => name)));
+  expect(names.size).toBeGreaterThan(20);
+  expect([...names].filter((name) => !README.includes(`\`${name}\``))).toEqual([]);
+});
+
+test('.env.example names every standard variable that decides what is sent', () => {
+  const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8');
+  const code = `${read('instrumentation/otel-env.ts')}${read('instrumentation/sdk.ts')}`;
+  const names = Array.from(code.matchAll(/'(OTEL_[A-Z_]+)'/g), ([, name]) => name);
+  const ofSignals = ['TRACES', 'LOGS', 'METRICS'].flatMap((signal) => [
+    `OTEL_${signal}_EXPORTER`,
+    `OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`,
+    `OTEL_EXPORTER_OTLP_${signal}_PROTOCOL`,
+  ]);
+  expect(names.length).toBeGreaterThan(10);
+  const example = read('.env.example');
+  expect([...names, ...ofSignals].filter((name) => !example.includes(`\n#${name}=`))).toEqual([]);
 });
 
 test('the table of dependencies names every one of package.json', () => {
