@@ -11,7 +11,7 @@ import { createSender, type Outgoing, type Sender } from './send.ts';
 import { createWorld, sampleFor, type World } from './world.ts';
 
 /** Cases per operation; thousands for a long run. */
-const CASES = Number(process.env['CONTRACT_CASES'] ?? 40);
+const CASES = Number(process.env['CONTRACT_CASES'] ?? 25);
 /** The same seed makes the same cases. */
 const SEED = Number(process.env['CONTRACT_SEED'] ?? Date.now() % 2 ** 31);
 /** Cases whose effect on the database is looked at together. */
