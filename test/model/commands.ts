@@ -233,6 +233,7 @@ async function inspectToken(model: Model, real: Real, token: number, developer: 
   if (status === 'active')
     expect(verified.body).toMatchObject({ active: true, claims: { jti, grnt: grantId } });
   else expect(verified.body).toEqual({ active: false, reason });
+  await inspectAsStranger(model, real, token, developer);
   const listed = await real.ask(developer, 'GET', '/v1/grants?status=active&pageSize=100');
   expect(listed.body.total).toBe(
     which(
@@ -241,6 +242,17 @@ async function inspectToken(model: Model, real: Real, token: number, developer: 
         at(model.agents, agent).developer === developer && model.statusOf(grant) === 'active',
     ).length,
   );
+}
+
+/** To another developer it is no token at all. */
+async function inspectAsStranger(model: Model, real: Real, token: number, owner: number): Promise<void> {
+  const stranger = which(model.modes, (_, developer) => developer !== owner)[0] ?? owner;
+  const { jwt, jti } = at(real.given.tokens, token);
+  const verified = await real.ask(stranger, 'POST', '/v1/tokens/verify', { token: jwt });
+  expect(verified.body).toEqual({ valid: false });
+  model.counts['verify/invalid']++;
+  const asked = await real.ask(stranger, 'GET', `/v1/revocations/status?jti=${jti}`);
+  expect(asked.body).toEqual({ revoked: true, status: 'unknown' });
 }
 
 /** Several times in the list: more often. Runs must get grants before they can lose them. */

@@ -9,7 +9,7 @@ import { Model, type Protocol } from './model.ts';
 import { at, Real } from './real.ts';
 
 // The gate's runs are the same every time; whoever asks for more runs gets new ones, unless a seed is named too.
-const { MODEL_RUNS, MODEL_SEED, MODEL_PATH } = process.env;
+const { MODEL_RUNS, MODEL_SEED, MODEL_PATH, MODEL_SHRINK } = process.env;
 const numRuns = Number(MODEL_RUNS ?? 24);
 const seed = Number(MODEL_SEED ?? (MODEL_RUNS === undefined ? 1 : randomInt(2 ** 31)));
 /** A failure is made smaller for as long. */
@@ -79,6 +79,7 @@ test('whatever is done in whatever order, the service does what the model does',
     numRuns,
     unbiased: true,
     interruptAfterTimeLimit: BUDGET_MS,
+    endOnFailure: MODEL_SHRINK === 'false',
     ...path,
   });
   if (found.failed)

@@ -1,0 +1,49 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+
+/** How the tests of one file ended. */
+export interface FileResult {
+  readonly file: string;
+  readonly total: number;
+  readonly failed: readonly string[];
+}
+
+interface Report {
+  readonly testResults: {
+    readonly name: string;
+    readonly status: string;
+    readonly assertionResults: { readonly title: string; readonly status: string }[];
+  }[];
+}
+
+/** Runs test files with the vitest of the copy's `node_modules`, as `npm test` would. */
+export async function runTests(path: string, files: readonly string[]): Promise<FileResult[]> {
+  const report = join(path, 'report.json');
+  await rm(report, { force: true });
+  const vitest = join(path, 'node_modules/vitest/vitest.mjs');
+  const args = ['run', '--project', 'unit', '--reporter=json', `--outputFile=${report}`, ...files];
+  const child = spawn(process.execPath, [vitest, ...args], {
+    cwd: path,
+    // A mutant is to be found, not to be explained.
+    env: { ...process.env, MODEL_SHRINK: 'false' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const [output] = await Promise.all([text(child.stdout), child.stderr.resume(), once(child, 'close')]);
+  const content = await readFile(report, 'utf8').catch(() => {
+    throw new Error(`vitest did not report: ${output}`);
+  });
+  const { testResults }: Report = JSON.parse(content);
+  return files.map((file) => {
+    const result = testResults.find(({ name }) => name.endsWith(`/${file}`));
+    if (!result) throw new Error(`vitest has not run ${file}`);
+    const failed = result.assertionResults
+      .filter(({ status }) => status === 'failed')
+      .map(({ title }) => title);
+    // A file whose hooks fail reports no failed test.
+    if (failed.length === 0 && result.status === 'failed') failed.push('(before its first test)');
+    return { file, total: result.assertionResults.length, failed };
+  });
+}
