@@ -1,7 +1,8 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { SpanContext } from '@opentelemetry/api';
 import postgres from 'postgres';
 import type { DatabaseTelemetry, Statement } from '../telemetry/database.ts';
-import { toServiceError } from './errors.ts';
+import { isConnectionLost, toServiceError } from './errors.ts';
 import { createPermits, type Patience } from './permits.ts';
 import { trackSockets } from './sockets.ts';
 import { runTransaction } from './transaction.ts';
@@ -37,6 +38,7 @@ export interface DatabaseOptions {
 
 const CONNECT_TIMEOUT_SECONDS = 2;
 const RETRY_SECONDS = 0.25;
+const CLOSING_MS = 10;
 
 interface Pool extends Queryable {
   transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
@@ -57,11 +59,14 @@ function createPool(name: string, max: number, options: DatabaseOptions): Pool {
   };
   const sql = postgres(options.url, settings as postgres.Options<Record<string, never>>);
 
+  const withPermit = <T>(work: (patience: Patience) => Promise<T>) =>
+    permits.run((patience) => untilClosed(work(patience)));
+
   return {
     rows: (statement, values, links) =>
-      permits.run((patience) => run(sql, options.telemetry, patience, statement, values, links)),
+      withPermit((patience) => run(sql, options.telemetry, patience, statement, values, links)),
     transaction: (work) =>
-      permits.run((patience) =>
+      withPermit((patience) =>
         runTransaction(sql, options.telemetry, patience, (tx) =>
           work({
             rows: (statement, values, links) => run(tx, options.telemetry, null, statement, values, links),
@@ -78,6 +83,19 @@ function createPool(name: string, max: number, options: DatabaseOptions): Pool {
       sockets.close();
     },
   };
+}
+
+/**
+ * The driver tells of a lost connection a moment before it takes it out of use; a statement that it is given meanwhile,
+ * it would never answer. So the permit is kept for that moment: a timer comes after the event that closes the socket.
+ */
+async function untilClosed<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (isConnectionLost(error)) await delay(CLOSING_MS);
+    throw error;
+  }
 }
 
 /** `patience`: for a statement of its own, after which it is withdrawn if it has not been sent. */

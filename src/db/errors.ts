@@ -40,6 +40,11 @@ export function isOfOneRow(error: unknown): boolean {
 const codeOf = (error: unknown): string =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
 
+/** Whether the connection was lost while the statement was under way. */
+export function isConnectionLost(error: unknown): boolean {
+  return LOST.has(codeOf(error instanceof ServiceError ? error.cause : error));
+}
+
 /**
  * Database faults as the service answers them. 503 says "nothing was committed, try again", so it is kept for faults
  * that prove it, and for reads; a write whose connection was lost half-way is a 500, because nobody knows.

@@ -1,6 +1,6 @@
 import type postgres from 'postgres';
 import { type DatabaseTelemetry, describeStatement } from '../telemetry/database.ts';
-import { toServiceError } from './errors.ts';
+import { isConnectionLost, toServiceError } from './errors.ts';
 import type { Patience } from './permits.ts';
 
 const [BEGIN, COMMIT, ROLLBACK] = (['BEGIN', 'COMMIT', 'ROLLBACK'] as const).map((operation) =>
@@ -38,6 +38,8 @@ export async function runTransaction<T>(
         record(COMMIT, ended.promise);
         return done;
       } catch (error) {
+        // The driver would send ROLLBACK on a socket that is no more, which ends the process. It ends this by itself.
+        if (isConnectionLost(error)) return new Promise<never>(() => undefined);
         record(
           ROLLBACK,
           ended.promise.catch(() => undefined),
