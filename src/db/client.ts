@@ -6,6 +6,7 @@ import { isConnectionLost, toServiceError } from './errors.ts';
 import { createPermits, type Patience } from './permits.ts';
 import { trackSockets } from './sockets.ts';
 import { runTransaction } from './transaction.ts';
+import { workingBackends } from './working-backends.ts';
 
 /** Something statements can be run on: the pool, or one transaction. */
 export interface Queryable {
@@ -47,7 +48,10 @@ interface Pool extends Queryable {
 }
 
 function createPool(name: string, max: number, options: DatabaseOptions): Pool {
-  const sockets = trackSockets((error) => options.onConnectionError(error, name));
+  const sockets = trackSockets(
+    (error) => options.onConnectionError(error, name),
+    (pids) => workingBackends(options.url, pids),
+  );
   const permits = createPermits(max);
   // `socket` is missing from the driver's types.
   const settings = {

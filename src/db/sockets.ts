@@ -1,7 +1,12 @@
 import net from 'node:net';
 
-/** How long a server may owe an answer on one connection before the connection is given up as dead. */
+/** How long a server may owe an answer on one connection before the connection is given up, whatever it works on. */
 const STUCK_AFTER_MS = 15_000;
+/** And before it is asked whether it works on one. A network that forgot the connection is then lost for no longer. */
+const DOUBTED_AFTER_MS = 2_000;
+const LOOK_EVERY_MS = 500;
+/** `BackendKeyData` of the protocol: its type, its length, then the process id of the backend. */
+const BACKEND_KEY = Buffer.from([0x4b, 0, 0, 0, 12]);
 
 export interface TrackedSockets {
   /** Opens a socket for the driver; it may be written to before it is connected. */
@@ -15,25 +20,50 @@ export interface TrackedSockets {
 const endedByServer = () =>
   Object.assign(new Error('the database ended the connection'), { code: 'CONNECTION_CLOSED' });
 
+const dead = () =>
+  Object.assign(new Error('the database owes an answer for too long'), { code: 'ETIMEDOUT' });
+
 /**
  * Sockets to the database, watched: the driver has no way to notice a peer that vanished without a word (a cut
- * cable, a stopped machine), so a connection on which an answer has been owed for too long is destroyed here.
+ * cable, a stopped machine), so a connection on which an answer has been owed for too long is destroyed here; sooner
+ * when the server says that it does not work on it. A statement that waits for a lock keeps its connection until then.
  * @param onError called once per connection that could not be made or was lost
+ * @param working asks the server which of these backends are at work
  */
-export function trackSockets(onError: (error: Error) => void): TrackedSockets {
+export function trackSockets(
+  onError: (error: Error) => void,
+  working: (pids: readonly number[]) => Promise<ReadonlySet<number>>,
+): TrackedSockets {
   const sockets = new Set<net.Socket>();
   const owedSince = new WeakMap<net.Socket, number>();
+  const backends = new WeakMap<net.Socket, number>();
+  let asking = false;
   let turn = 0;
 
-  const timer = setInterval(() => {
-    for (const socket of sockets) {
+  const owing = (ms: number) =>
+    [...sockets].flatMap((socket) => {
       const since = owedSince.get(socket);
-      if (since !== undefined && performance.now() - since > STUCK_AFTER_MS)
-        socket.destroy(
-          Object.assign(new Error('the database owes an answer for too long'), { code: 'ETIMEDOUT' }),
-        );
+      return since !== undefined && performance.now() - since > ms ? [{ socket, since }] : [];
+    });
+  const dropIdle = async () => {
+    const doubted = owing(DOUBTED_AFTER_MS);
+    const pidOf = ({ socket }: { socket: net.Socket }) => backends.get(socket) ?? 0;
+    if (asking || doubted.length === 0) return;
+    asking = true;
+    try {
+      const busy = await working(doubted.map(pidOf));
+      for (const one of doubted)
+        if (!busy.has(pidOf(one)) && owedSince.get(one.socket) === one.since) one.socket.destroy(dead());
+    } catch {
+      // As long as nobody answers there, another connection would be no better.
+    } finally {
+      asking = false;
     }
-  }, 1000).unref();
+  };
+  const timer = setInterval(() => {
+    for (const { socket } of owing(STUCK_AFTER_MS)) socket.destroy(dead());
+    void dropIdle();
+  }, LOOK_EVERY_MS).unref();
 
   return {
     open({ host, port, path }) {
@@ -48,7 +78,12 @@ export function trackSockets(onError: (error: Error) => void): TrackedSockets {
         if (!owedSince.has(socket)) owedSince.set(socket, performance.now());
         return write(...args);
       };
-      socket.on('data', () => owedSince.delete(socket));
+      socket.on('data', (chunk) => {
+        owedSince.delete(socket);
+        if (backends.has(socket)) return;
+        const at = chunk.indexOf(BACKEND_KEY);
+        if (at >= 0 && chunk.length >= at + 9) backends.set(socket, chunk.readInt32BE(at + 5));
+      });
       socket.on('connect', () => sockets.add(socket));
       socket.on('close', () => sockets.delete(socket));
       let told = false;
