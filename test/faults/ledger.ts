@@ -24,8 +24,12 @@ export function expectProperAnswers(shots: readonly Shot[]): void {
     expect(Object.keys(reply.body).sort()).toEqual(['code', 'message', 'requestId']);
     expect(reply.body.requestId).toBe(reply.headers['x-request-id']);
   }
-  const verified = shots.filter((shot) => shot.kind === 'verify' && isGood(shot));
-  expect(verified.filter(({ reply }) => reply.body.valid !== true)).toEqual([]);
+  // Each was told of what it asked for, and of nobody else's.
+  for (const { reply, principalId, grantId } of of(shots, 'verify', isGood))
+    expect(reply.body).toMatchObject({ valid: true, principal: principalId, grantId });
+  for (const { reply, grantId } of of(shots, 'refresh', isGood)) expect(reply.body.grantId).toBe(grantId);
+  for (const { reply, principalId } of of(shots, 'exchange', isGood))
+    expect(decodeJwt(reply.body.grantToken)).toMatchObject({ sub: principalId, grnt: reply.body.grantId });
 }
 
 /** What a caller was told is so: it is in the database, whole. */
@@ -34,7 +38,7 @@ export async function expectAnswersStored(sql: postgres.Sql, shots: readonly Sho
   const jtis = pairs.map(({ reply }) => String(decodeJwt(reply.body.grantToken).jti));
   const hashes = pairs.map(({ reply }) => createHash('sha256').update(reply.body.refreshToken).digest('hex'));
   const grantIds = pairs.map(({ reply }) => String(reply.body.grantId));
-  const principals = of(shots, 'authorize', isGood).map(({ principalId }) => principalId ?? '');
+  const principals = of(shots, 'authorize', isGood).map(({ principalId }) => principalId);
   const revoked = of(shots, 'revoke', isGood).map(({ grantId }) => grantId ?? '');
   const [missing] = await sql`select
     (select count(*)::int from unnest(${grantIds}::text[]) id where not exists (select from grants where grants.id = id.id))
@@ -78,7 +82,7 @@ export async function expectRefusedUndone(
   shots: readonly Shot[],
   again: (shot: Shot) => Promise<number>,
 ): Promise<number> {
-  const principals = of(shots, 'authorize', isRefused).map(({ principalId }) => principalId ?? '');
+  const principals = of(shots, 'authorize', isRefused).map(({ principalId }) => principalId);
   const parents = of(shots, 'delegate', isRefused).map(({ grantId }) => grantId ?? '');
   const [done] = await sql`select
     (select count(*)::int from authorization_requests where principal_id = any(${principals})) as requests,

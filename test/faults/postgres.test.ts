@@ -51,6 +51,11 @@ const FAULTS: readonly Fault[] = [
     end: (of) => of.cable.set('through'),
   },
   {
+    name: 'connection reset',
+    begin: (of) => of.cable.set('reset'),
+    end: (of) => of.cable.set('through'),
+  },
+  {
     name: 'connection hangs, and goes on',
     begin: (of) => of.cable.set('hanging'),
     end: (of) => of.cable.set('through'),

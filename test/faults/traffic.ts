@@ -7,9 +7,9 @@ export interface Shot {
   readonly kind: Kind;
   readonly sending: Sending;
   readonly reply: Reply;
-  /** Of `authorize`: a principal that no other request has. */
-  readonly principalId?: string;
-  /** Of `refresh`, `delegate` and `revoke`: the grant that it is about. */
+  /** A principal that no other walk has. */
+  readonly principalId: string;
+  /** Of every step after the exchange: the grant that it is about. */
   readonly grantId?: string;
 }
 
@@ -41,11 +41,7 @@ export function startTraffic({ url, key, agentId, callers = 8 }: TrafficOptions)
 
   const call = async (name: string): Promise<void> => {
     const client = new Client(url);
-    const shoot = async (
-      kind: Kind,
-      sending: Omit<Sending, 'key'>,
-      about: Pick<Shot, 'principalId' | 'grantId'> = {},
-    ): Promise<Reply> => {
+    const shoot = async (kind: Kind, sending: Omit<Sending, 'key'>, about: About): Promise<Reply> => {
       const reply = await client.send({ ...sending, key });
       shots.push({ kind, sending: { ...sending, key }, reply, ...about });
       return reply;
@@ -66,11 +62,8 @@ export function startTraffic({ url, key, agentId, callers = 8 }: TrafficOptions)
   };
 }
 
-type Shoot = (
-  kind: Kind,
-  sending: Omit<Sending, 'key'>,
-  about?: Pick<Shot, 'principalId' | 'grantId'>,
-) => Promise<Reply>;
+type About = Pick<Shot, 'principalId' | 'grantId'>;
+type Shoot = (kind: Kind, sending: Omit<Sending, 'key'>, about: About) => Promise<Reply>;
 
 const post = (path: string, body: unknown) => ({ method: 'POST', path, body });
 const SCOPES = ['calendar:read'];
@@ -80,25 +73,26 @@ async function walk(shoot: Shoot, agentId: string, principalId: string, round: n
   const request = { agentId, principalId, scopes: SCOPES };
   const asked = await shoot('authorize', post('/v1/authorize', request), { principalId });
   if (asked.status !== 201) return false;
-  const exchanged = await shoot('exchange', post('/v1/token', { agentId, code: asked.body.code }));
+  const exchanged = await shoot('exchange', post('/v1/token', { agentId, code: asked.body.code }), {
+    principalId,
+  });
   if (exchanged.status !== 201) return false;
   const { grantToken, refreshToken, grantId } = exchanged.body;
-  const verified = await shoot('verify', post('/v1/tokens/verify', { token: grantToken }));
+  const about = { principalId, grantId };
+  const verified = await shoot('verify', post('/v1/tokens/verify', { token: grantToken }), about);
   if (verified.status !== 200) return false;
   if (round % 2 === 0) {
-    const refreshed = await shoot('refresh', post('/v1/token/refresh', { agentId, refreshToken }), {
-      grantId,
-    });
+    const refreshed = await shoot('refresh', post('/v1/token/refresh', { agentId, refreshToken }), about);
     if (refreshed.status !== 201) return false;
   }
   if (round % 3 === 0) {
     const asking = { parentGrantToken: grantToken, subAgentId: agentId, scopes: SCOPES };
-    const delegated = await shoot('delegate', post('/v1/grants/delegate', asking), { grantId });
+    const delegated = await shoot('delegate', post('/v1/grants/delegate', asking), about);
     if (delegated.status !== 201) return false;
   }
   if (round % 4 !== 0) return true;
   const sending = { method: 'DELETE', path: `/v1/grants/${grantId}` };
-  return (await shoot('revoke', sending, { grantId })).status === 204;
+  return (await shoot('revoke', sending, about)).status === 204;
 }
 
 export const isGood = ({ reply: { status } }: Shot): boolean => status >= 200 && status < 300;

@@ -6,12 +6,15 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
  * - `through`: carries everything;
  * - `hanging`: keeps everything until it is `through` again, as a machine does that stands still;
  * - `cut`: ends every connection, and each new one at once;
+ * - `reset`: the same, without a word of farewell (RST);
  * - `refusing`: the same, and nobody listens any more;
  * - `swallowing`: what it holds and what is sent to it is lost, and its connections stay dead for ever: a packet filter
  *   that forgot them;
  * - `mute`: carries what is asked and loses the answers.
  */
-export type CableState = 'through' | 'hanging' | 'cut' | 'refusing' | 'swallowing' | 'mute';
+export type CableState = 'through' | 'hanging' | 'cut' | 'reset' | 'refusing' | 'swallowing' | 'mute';
+
+const ENDING: ReadonlySet<CableState> = new Set(['cut', 'reset', 'refusing']);
 
 /** Below the range from which the kernel gives ports to outgoing connections: it cannot be taken while nobody listens. */
 const [FIRST_PORT, LAST_PORT] = [20_000, 32_000];
@@ -81,7 +84,7 @@ export class Cable {
 
   #connect(near: Socket): void {
     near.on('error', () => near.destroy());
-    if (this.#state === 'cut' || this.#state === 'refusing') {
+    if (ENDING.has(this.#state)) {
       near.destroy();
       return;
     }
@@ -113,8 +116,9 @@ export class Cable {
     const { near, far } = pair;
     if (this.#state === 'swallowing') pair.dead = true;
     if (this.#state === 'mute') pair.mute = true;
+    if (this.#state === 'reset') near.resetAndDestroy();
     for (const socket of [near, far]) {
-      if (this.#state === 'cut' || this.#state === 'refusing') socket.destroy();
+      if (ENDING.has(this.#state)) socket.destroy();
       else if (this.#state === 'hanging') socket.pause();
       else socket.resume();
     }
