@@ -3,6 +3,15 @@ import { expect } from 'vitest';
 import { type Before, compare } from './compare.ts';
 import type { Caller, Model, Protocol } from './model.ts';
 import { at, type Real } from './real.ts';
+import {
+  agentKind,
+  codeKind,
+  grantKind,
+  type KindOf,
+  refreshKind,
+  requestKind,
+  tokenKind,
+} from './situations.ts';
 
 /** The service as a run sees it. */
 export interface System {
@@ -60,9 +69,18 @@ const SCOPES = [['files:read'], ['files:read', 'files:write'], ['files:write'], 
 const LIVES = [86_400, 3600, 900];
 const STEPS = [70, 210, 420, 3500];
 
-/** What the act can succeed on, three times in four, if there is such; anything otherwise. */
-function mostly(pick: Pick, able: readonly number[], any: readonly number[]): number | undefined {
-  return pick([able, able, able, any].map(pick));
+/** By turns what the act can succeed on, and a thing of any kind: first the kind is chosen, then one of it. */
+function someOf(
+  model: Model,
+  pick: Pick,
+  kindOf: KindOf,
+  all: readonly number[],
+  isAble: (index: number) => boolean,
+): number | undefined {
+  const kinds = [...Map.groupBy(all, (index) => kindOf(model, index)).values()];
+  const ofAnyKind = pick(pick(kinds) ?? []);
+  const able = pick(all.filter(isAble));
+  return pick([able ?? ofAnyKind, ofAnyKind]);
 }
 
 const developersOf = (model: Model) => which(model.modes);
@@ -87,8 +105,13 @@ const newAgent = command('new agent', (model, pick) => {
 });
 
 const authorize = command('authorize', (model, pick) => {
-  const active = which(model.agents, ({ status }) => status === 'active');
-  const agent = mostly(pick, active, which(model.agents));
+  const agent = someOf(
+    model,
+    pick,
+    agentKind,
+    which(model.agents),
+    (n) => model.agents[n]?.status === 'active',
+  );
   if (agent === undefined) return null;
   const by = caller(model, pick, agent);
   const scopes = pick([...SCOPES, ['files:read', 'files:write']]) ?? [];
@@ -101,8 +124,8 @@ const authorize = command('authorize', (model, pick) => {
 
 const decide = (decision: 'approved' | 'denied') =>
   command(decision, (model, pick) => {
-    const pending = which(model.requests, (found) => model.isPending(found));
-    const request = mostly(pick, pending, which(model.requests));
+    const isAble = (n: number) => model.isPending(at(model.requests, n));
+    const request = someOf(model, pick, requestKind, which(model.requests), isAble);
     if (request === undefined) return null;
     // On the public route, or on the sandbox one by the owner or another developer.
     const developer = pick([null, null, null, null, null, null, ...developersOf(model)]) ?? null;
@@ -114,8 +137,8 @@ const decide = (decision: 'approved' | 'denied') =>
 
 const exchange = (name: string, wantUsed: boolean) =>
   command(name, (model, pick) => {
-    const able = which(model.codes, (found, n) => model.isInForce(n) && (found.grant !== null) === wantUsed);
-    const code = mostly(pick, able, which(model.codes));
+    const wanted = which(model.codes, ({ grant }) => (grant !== null) === wantUsed);
+    const code = someOf(model, pick, codeKind, wanted, (n) => model.isInForce(n));
     if (code === undefined) return null;
     const by = caller(model, pick, at(model.requests, at(model.codes, code).request).agent);
     return {
@@ -130,8 +153,8 @@ const refresh = (name: string, how: UsedHow, weightOfSameKey: number) =>
     const wanted = which(model.refreshes, ({ usedAt, key }) =>
       how === 'fresh' ? usedAt === null : usedAt !== null && (how === 'used' || key !== null),
     );
-    const alive = wanted.filter((n) => model.statusOf(at(model.refreshes, n).grant) === 'active');
-    const token = mostly(pick, alive, wanted);
+    const isAble = (n: number) => model.statusOf(at(model.refreshes, n).grant) === 'active';
+    const token = someOf(model, pick, refreshKind, wanted, isAble);
     if (token === undefined) return null;
     const { grant, key: before } = at(model.refreshes, token);
     const same = Array<string | null>(weightOfSameKey).fill(before);
@@ -144,8 +167,7 @@ const refresh = (name: string, how: UsedHow, weightOfSameKey: number) =>
   });
 
 const delegate = command('delegate', (model, pick) => {
-  const live = which(model.tokens, (_, token) => model.isLive(token));
-  const token = mostly(pick, live, which(model.tokens));
+  const token = someOf(model, pick, tokenKind, which(model.tokens), (n) => model.isLive(n));
   if (token === undefined) return null;
   const parent = at(model.grants, at(model.tokens, token).grant);
   const { developer } = at(model.agents, parent.agent);
@@ -160,7 +182,7 @@ const delegate = command('delegate', (model, pick) => {
 });
 
 const revokeGrant = command('revoke grant', (model, pick) => {
-  const grant = mostly(pick, model.live(), which(model.grants));
+  const grant = someOf(model, pick, grantKind, which(model.grants), (n) => model.statusOf(n) === 'active');
   if (grant === undefined) return null;
   const { developer } = caller(model, pick, at(model.grants, grant).agent);
   return {
@@ -170,7 +192,7 @@ const revokeGrant = command('revoke grant', (model, pick) => {
 });
 
 const revokeToken = command('revoke token', (model, pick) => {
-  const token = pick(which(model.tokens));
+  const token = someOf(model, pick, tokenKind, which(model.tokens), (n) => model.isLive(n));
   if (token === undefined) return null;
   const { developer } = caller(model, pick, at(model.grants, at(model.tokens, token).grant).agent);
   return {
@@ -181,7 +203,8 @@ const revokeToken = command('revoke token', (model, pick) => {
 
 const setStatus = (status: 'active' | 'suspended') =>
   command(status, (model, pick) => {
-    const agent = pick(which(model.agents, (found) => found.status !== status));
+    const wanted = which(model.agents, (found) => found.status !== status);
+    const agent = someOf(model, pick, agentKind, wanted, (n) => model.agents[n]?.status !== 'deleted');
     if (agent === undefined) return null;
     const { developer } = caller(model, pick, agent);
     return {
@@ -191,7 +214,7 @@ const setStatus = (status: 'active' | 'suspended') =>
   });
 
 const deleteAgent = command('delete agent', (model, pick) => {
-  const agent = pick(which(model.agents));
+  const agent = someOf(model, pick, agentKind, which(model.agents), () => true);
   if (agent === undefined) return null;
   const { developer } = caller(model, pick, agent);
   return {
@@ -209,7 +232,7 @@ const pass = command('time passes', (_model, pick) => {
 });
 
 const inspect = command('inspect', (model, pick) => {
-  const token = pick(which(model.tokens));
+  const token = someOf(model, pick, tokenKind, which(model.tokens), () => true);
   if (token === undefined) return null;
   const { developer } = at(model.agents, at(model.grants, at(model.tokens, token).grant).agent);
   return {

@@ -159,7 +159,7 @@ const STORED: Mutant[] = [
     file: 'src/grants/store.ts',
     text: 'count(*) filter (where parent_grant_id is not null)',
     replacement: '0',
-    killedBy: [MODEL, DELEGATION],
+    killedBy: [MODEL],
   },
   {
     name: 'status-of-expired-grant-is-active',

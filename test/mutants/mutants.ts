@@ -20,14 +20,16 @@ process.once('SIGINT', () => {
 });
 try {
   const files = [...new Set(chosen.flatMap(({ killedBy }) => killedBy))];
-  const sick = (await runTests(copy.path, files)).filter(({ failed }) => failed.length > 0);
+  const sick = (await runTests(copy.path, files)).filter(({ ran, failed }) => !ran || failed.length > 0);
   if (sick.length > 0) throw new Error(`these fail without a mutant: ${sick.map(describe).join('; ')}`);
   const survivors: string[] = [];
+  let killed = 0;
   for (const mutant of chosen) {
     if (process.exitCode !== undefined) break;
-    if (!(await isKilled(mutant))) survivors.push(mutant.name);
+    if (await isKilled(mutant)) killed++;
+    else survivors.push(mutant.name);
   }
-  say(`${chosen.length - survivors.length} of ${chosen.length} killed`);
+  say(`${killed} of ${chosen.length} killed`);
   if (survivors.length > 0) {
     say(`survived: ${survivors.join(', ')}`);
     process.exitCode = 1;
@@ -40,7 +42,8 @@ async function isKilled(mutant: Mutant): Promise<boolean> {
   const heal = await copy.infect(mutant);
   try {
     const results = await runTests(copy.path, mutant.killedBy);
-    const killed = results.every(({ failed }) => failed.length > 0);
+    // What keeps a test from running at all is a mutant that cannot live, and proves nothing.
+    const killed = results.every(({ failed, ran }) => ran && failed.length > 0);
     say(`${killed ? 'killed  ' : 'SURVIVED'} ${mutant.name}`);
     for (const result of results) say(`           ${describe(result)}`);
     return killed;
@@ -50,7 +53,7 @@ async function isKilled(mutant: Mutant): Promise<boolean> {
 }
 
 /** The share of failed tests shows a mutant that merely breaks everything. */
-function describe({ file, total, failed: [first, ...rest] }: FileResult): string {
-  const verdict = first === undefined ? 'noticed nothing' : `${rest.length + 1} of ${total}: ${first}`;
-  return `${file}: ${verdict}`;
+function describe({ file, ran, total, failed: [first, ...rest] }: FileResult): string {
+  if (!ran) return `${file}: could not be run`;
+  return `${file}: ${first === undefined ? 'noticed nothing' : `${rest.length + 1} of ${total}: ${first}`}`;
 }

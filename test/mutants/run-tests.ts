@@ -7,6 +7,8 @@ import { text } from 'node:stream/consumers';
 /** How the tests of one file ended. */
 export interface FileResult {
   readonly file: string;
+  /** Whether it came to its tests: not when a hook before them failed. */
+  readonly ran: boolean;
   readonly total: number;
   readonly failed: readonly string[];
 }
@@ -42,8 +44,7 @@ export async function runTests(path: string, files: readonly string[]): Promise<
     const failed = result.assertionResults
       .filter(({ status }) => status === 'failed')
       .map(({ title }) => title);
-    // A file whose hooks fail reports no failed test.
-    if (failed.length === 0 && result.status === 'failed') failed.push('(before its first test)');
-    return { file, total: result.assertionResults.length, failed };
+    const ran = failed.length > 0 || result.status === 'passed';
+    return { file, ran, total: result.assertionResults.length, failed };
   });
 }

@@ -1,8 +1,15 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { newParty, type Party } from '../support/flow.ts';
 import { sumOver } from '../support/ledger.ts';
-import { type Answer, waitFor } from '../support/service.ts';
-import { crowd, expectCountersEqualRows, type Replicas, startReplicas, statuses } from './replicas.ts';
+import type { Answer } from '../support/service.ts';
+import {
+  crowd,
+  expectCountersEqualRows,
+  type Replicas,
+  startReplicas,
+  statuses,
+  waitForLocks,
+} from './replicas.ts';
 
 let replicas: Replicas;
 let live: Party;
@@ -42,11 +49,6 @@ test.each(['approve', 'deny'] as const)(
   async (verb) => {
     const { key, agentId } = sandbox;
     const { sql } = replicas.database;
-    const waiting = async (count: number) => {
-      const [row] = await sql`select count(*)::int as waiting from pg_stat_activity
-      where datname = current_database() and wait_event_type = 'Lock'`;
-      return row?.['waiting'] >= count || undefined;
-    };
     for (let round = 0; round < 10; round++) {
       const { authRequestId, code } = await sandbox.authorize();
       const sends = [
@@ -60,7 +62,7 @@ test.each(['approve', 'deny'] as const)(
         const answers: Promise<Answer>[] = [];
         for (const send of sends) {
           answers.push(send());
-          await waitFor(() => waiting(answers.length));
+          await waitForLocks(sql, answers.length);
         }
         return { answers: Promise.all(answers) };
       });

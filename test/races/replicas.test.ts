@@ -3,9 +3,9 @@ import { firstBrokenEntry } from '../../src/audit/chain.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { npmRun } from '../support/command.ts';
 import { createTestDatabase } from '../support/database.ts';
-import { newParty } from '../support/flow.ts';
+import { newParty, type Party } from '../support/flow.ts';
 import { SECRET_KEY, startService, type TestService } from '../support/service.ts';
-import { crowd, type Replicas, startReplicas, statuses } from './replicas.ts';
+import { isNoAnswer, type Replicas, startReplicas } from './replicas.ts';
 
 let replicas: Replicas;
 beforeAll(async () => {
@@ -59,33 +59,36 @@ test('64 audit writers of two developers on two processes: two whole chains, eac
   const parties = await Promise.all([newParty(at(0)), newParty(at(1))]);
   const grants = await Promise.all(parties.map((party) => party.grant()));
   const WRITERS = 64;
-  const EACH = 4;
-  const { answers } = await crowd(replicas.both, WRITERS, async (_service, n) => {
-    const party = parties[n % 2];
-    const grantId = grants[n % 2]?.grantId;
-    let last = await at(n).request('GET', '/v1/me', { key: party?.key });
-    for (let turn = 0; turn < EACH; turn++)
-      last = await at((n >> 1) + turn).request('POST', '/v1/audit/log', {
-        key: party?.key,
-        body: { agentId: party?.agentId, grantId, action: `act.${n}`, metadata: { turn } },
-      });
-    return last;
-  });
-  expect(statuses(answers)).toEqual({ 201: WRITERS });
-  for (const { key } of parties) {
+  const EACH = 3;
+  const written = await Promise.all(
+    Array.from({ length: WRITERS }, async (_, n) => {
+      const { key, agentId } = parties[n % 2] as Party;
+      const entryIds: string[] = [];
+      for (let turn = 0; turn < EACH; turn++) {
+        const answer = await at((n >> 1) + turn).request('POST', '/v1/audit/log', {
+          key,
+          body: { agentId, grantId: grants[n % 2]?.grantId, action: `act.${n}`, metadata: { turn } },
+        });
+        // An entry of which nobody knows may yet come, and is then part of the chain like any other.
+        if (isNoAnswer(answer)) continue;
+        expect(answer.status).toBe(201);
+        entryIds.push(answer.body.entryId);
+      }
+      return entryIds;
+    }),
+  );
+  for (const [p, { key }] of parties.entries()) {
     const path = '/v1/audit/entries?pageSize=100';
-    const pages = await Promise.all(
-      [1, 2].map((page) => at(page).request('GET', `${path}&page=${page}`, { key })),
-    );
-    const chain = pages.flatMap(({ body }) => body.entries).reverse();
-    expect(chain).toHaveLength((WRITERS / 2) * EACH);
+    const { body } = await at(p).request('GET', path, { key });
+    const chain = body.entries.reverse();
+    expect(chain).toHaveLength(body.total);
     expect(firstBrokenEntry(chain)).toBeNull();
-    expect(new Set(chain.map(({ prevHash }) => prevHash)).size).toBe(chain.length);
-    const times = chain.map(({ timestamp }) => timestamp);
-    expect(times).toEqual([...times].sort());
-    for (const [, own] of Map.groupBy(chain, ({ action }) => action))
-      expect(own.map(({ metadata }) => metadata.turn)).toEqual([0, 1, 2, 3]);
+    expect(new Set(chain.map(({ prevHash }: { prevHash: string }) => prevHash)).size).toBe(chain.length);
+    const ids: string[] = chain.map(({ entryId }: { entryId: string }) => entryId);
+    for (const own of written.filter((_, n) => n % 2 === p))
+      expect(ids.filter((id) => own.includes(id))).toEqual(own);
   }
+  expect(written.flat().length).toBeGreaterThan(WRITERS);
 });
 
 test('migrations at once, by two commands and two starting services: each is applied once, and all go on', async () => {

@@ -1,7 +1,8 @@
+import type postgres from 'postgres';
 import { expect } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { ledgerOf, sumOver } from '../support/ledger.ts';
-import { type Answer, startService, type TestService } from '../support/service.ts';
+import { type Answer, startService, type TestService, waitFor } from '../support/service.ts';
 
 /** Two processes on one database, as behind a load balancer. */
 export interface Replicas {
@@ -11,24 +12,31 @@ export interface Replicas {
 }
 
 export async function startReplicas(): Promise<Replicas> {
+  const undo = new AsyncDisposableStack();
   const database = await createTestDatabase();
+  undo.defer(() => database.drop());
   // One issuer, or one replica would not know the other's tokens.
   const env = { PUBLIC_URL: 'https://auth.example.com', DATABASE_POOL_MAX: '10' };
-  const both = await Promise.all([startService({ database, env }), startService({ database, env })]);
-  return {
-    database,
-    both,
-    async stop() {
-      await Promise.all(both.map((service) => service.stop()));
-      await database.drop();
-    },
+  const start = async () => {
+    const service = await startService({ database, env });
+    undo.defer(async () => void (await service.stop()));
+    return service;
   };
+  const [one, other] = await Promise.allSettled([start(), start()]);
+  if (one.status === 'fulfilled' && other.status === 'fulfilled')
+    return { database, both: [one.value, other.value], stop: () => undo.disposeAsync() };
+  await undo.disposeAsync();
+  throw new Error('a replica did not start', { cause: [one, other] });
 }
 
-/** As many callers wait at any moment; more would be told after 2.5 s that nobody knows, were the machine slow. */
-const AT_ONCE = 128;
+/** As many callers wait at any moment: more would all run into the deadline of a request when the machine is busy. */
+const AT_ONCE = 64;
 
-/** What became of a crowd; a caller that was told 503, which says that nothing was done, has asked again. */
+/** 503 says that nothing was done, and a 500 at the deadline that nobody knows: both only of a machine that is slow. */
+export const isNoAnswer = ({ status, body }: Answer): boolean =>
+  status === 503 || (status === 500 && body.message === 'The outcome of the request is not known');
+
+/** What became of a crowd; a caller that got no answer has asked again. */
 export interface Crowd {
   readonly answers: readonly Answer[];
   readonly repetitions: number;
@@ -48,12 +56,37 @@ export async function crowd(
       const n = begun++;
       const service = services[n % services.length] as TestService;
       let answer = await call(service, n);
-      for (; answer.status === 503; repetitions++) answer = await call(service, n);
+      for (; isNoAnswer(answer); repetitions++) answer = await call(service, n);
       answers[n] = answer;
     }
   };
   await Promise.all(Array.from({ length: Math.min(count, AT_ONCE) }, push));
   return { answers, repetitions };
+}
+
+/** Holds back what wants the rows that `hold` locks, until `count` statements wait for them: then all go on together. */
+export async function release<T>(
+  { database: { sql } }: Replicas,
+  hold: (tx: postgres.TransactionSql) => PromiseLike<unknown>,
+  start: () => Promise<T>,
+  count: number,
+): Promise<T> {
+  const held = await sql.begin(async (tx) => {
+    await hold(tx);
+    const answers = start();
+    await waitForLocks(sql, count);
+    return { answers };
+  });
+  return held.answers as Promise<T>;
+}
+
+/** Until `count` statements wait for rows that somebody else has locked. */
+export async function waitForLocks(sql: postgres.Sql, count: number): Promise<void> {
+  await waitFor(async () => {
+    const [row] = await sql`select count(*)::int as waiting from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock'`;
+    return row?.['waiting'] >= count || undefined;
+  });
 }
 
 /** How many answers there are of each status. */

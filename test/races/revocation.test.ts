@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { newParty, type Party } from '../support/flow.ts';
-import { type Answer, type TestService, waitFor } from '../support/service.ts';
-import { expectCountersEqualRows, type Replicas, startReplicas, statuses } from './replicas.ts';
+import type { Answer, TestService } from '../support/service.ts';
+import { expectCountersEqualRows, type Replicas, release, startReplicas, statuses } from './replicas.ts';
 
 const ROUNDS = 30;
 
@@ -74,28 +74,22 @@ test('revoke against delegate and refresh: whoever wins, nothing of the tree liv
 });
 
 test('delegations and revocations that wait for one tree together: the tree is dead whichever goes first', async () => {
-  const { sql } = replicas.database;
   for (let round = 0; round < 5; round++) {
     const root = await party.grant();
     const child = await party.delegate(root.grantToken);
-    const waiting = await sql.begin(async (holding) => {
-      await holding`select from grants where id = ${root.grantId} for update`;
-      const sends = [
-        delegate(child.grantToken),
-        remove(`/v1/grants/${root.grantId}`),
-        delegate(root.grantToken),
-        remove(`/v1/grants/${child.grantId}`),
-        delegate(child.grantToken),
-      ];
-      const answers = together(round, sends);
-      await waitFor(async () => {
-        const [row] = await sql`select count(*)::int as waiting from pg_stat_activity
-          where datname = current_database() and wait_event_type = 'Lock'`;
-        return row?.['waiting'] >= sends.length || undefined;
-      });
-      return { answers };
-    });
-    const answers = await waiting.answers;
+    const sends = [
+      delegate(child.grantToken),
+      remove(`/v1/grants/${root.grantId}`),
+      delegate(root.grantToken),
+      remove(`/v1/grants/${child.grantId}`),
+      delegate(child.grantToken),
+    ];
+    const answers = await release(
+      replicas,
+      (tx) => tx`select from grants where id = ${root.grantId} for update`,
+      () => together(round, sends),
+      sends.length,
+    );
     // The child is revoked alone, or has fallen with the root before its turn came.
     expect([answers[1]?.status, [204, 404].includes(answers[3]?.status ?? 0)]).toEqual([204, true]);
     const made = answers.filter(({ status }) => status === 201).map(({ body }) => body.grantToken);

@@ -2,9 +2,18 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { newParty, type Party } from '../support/flow.ts';
 import { sumOver } from '../support/ledger.ts';
 import type { TestService } from '../support/service.ts';
-import { crowd, expectCountersEqualRows, type Replicas, startReplicas, statuses } from './replicas.ts';
+import {
+  crowd,
+  expectCountersEqualRows,
+  type Replicas,
+  release,
+  startReplicas,
+  statuses,
+} from './replicas.ts';
 
 const CALLERS = 1000;
+/** The race begins when as many wait for the row, having read that nobody has used it; one alone cannot hold all callers. */
+const STATEMENTS = 2;
 
 let replicas: Replicas;
 let party: Party;
@@ -40,8 +49,14 @@ const PLACES: [string, () => readonly TestService[]][] = [
 test.each(PLACES)('1,000 callers with one code, %s: one 201, 999 replays', async (_where, services) => {
   const code = await party.consent();
   const before = { success: await successes('token_exchange'), error: await errors('token_exchange') };
-  const { answers, repetitions } = await crowd(services(), CALLERS, (service) =>
-    service.request('POST', '/v1/token', { key: party.key, body: { code, agentId: party.agentId } }),
+  const { answers, repetitions } = await release(
+    replicas,
+    (tx) => tx`select from authorization_requests where agent_id = ${party.agentId} for update`,
+    () =>
+      crowd(services(), CALLERS, (service) =>
+        service.request('POST', '/v1/token', { key: party.key, body: { code, agentId: party.agentId } }),
+      ),
+    STATEMENTS,
   );
   expect(statuses(answers)).toEqual({ 201: 1, 400: CALLERS - 1 });
   expect(await successes('token_exchange')).toBe(before.success + 1);
