@@ -78,21 +78,25 @@ export async function startTelemetry(config: Config, env: NodeJS.ProcessEnv): Pr
       ? [new RuntimeNodeInstrumentation({ monitoringPrecision: EVENT_LOOP_PRECISION_MS })]
       : []),
   ];
-  const sdk = new NodeSDK({
-    resource,
-    autoDetectResources: false,
-    contextManager,
-    // Without trust nothing is extracted: a public caller neither chooses nor forces sampling.
-    textMapPropagator: config.trustTraceContext ? new W3CTraceContextPropagator() : null,
-    spanProcessors: [spanProcessor],
-    ...(settings.traces === null && { sampler: new AlwaysOffSampler() }),
-    metricReaders: readers,
-    views: createViews({ perAgent: config.metricsPerAgent, agentLimit: config.metricsAgentLimit }),
-    logRecordProcessors: [],
-    instrumentations,
-  });
-  // Again: the SDK's constructor installs a logger of its own when OTEL_LOG_LEVEL is set, and that one writes plain text.
-  logDiagnostics(logs.record, env['OTEL_LOG_LEVEL']);
+  // With OTEL_LOG_LEVEL the SDK's constructor would install a logger of its own, which writes plain text.
+  const sdk = without(
+    env,
+    'OTEL_LOG_LEVEL',
+    () =>
+      new NodeSDK({
+        resource,
+        autoDetectResources: false,
+        contextManager,
+        // Without trust nothing is extracted: a public caller neither chooses nor forces sampling.
+        textMapPropagator: config.trustTraceContext ? new W3CTraceContextPropagator() : null,
+        spanProcessors: [spanProcessor],
+        ...(settings.traces === null && { sampler: new AlwaysOffSampler() }),
+        metricReaders: readers,
+        views: createViews({ perAgent: config.metricsPerAgent, agentLimit: config.metricsAgentLimit }),
+        logRecordProcessors: [],
+        instrumentations,
+      }),
+  );
   sdk.start();
 
   const meter = metrics.getMeter(SERVICE_NAME, SERVICE_VERSION);
@@ -152,6 +156,17 @@ async function otlpReader(settings: OtelSettings, env: NodeJS.ProcessEnv): Promi
       exportTimeoutMillis: Math.min(timeout, interval),
     }),
   ];
+}
+
+/** Runs `work` while the variable is unset. */
+function without<T>(env: NodeJS.ProcessEnv, name: string, work: () => T): T {
+  const value = env[name];
+  delete env[name];
+  try {
+    return work();
+  } finally {
+    if (value !== undefined) env[name] = value;
+  }
 }
 
 /** Waits for `work`, which may fail, for at most `ms`: what has not been sent by then is lost, and the process ends. */

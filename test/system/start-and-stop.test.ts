@@ -63,7 +63,13 @@ test('an address that is taken, or not of this machine: one fatal line that name
 
 test('one line on stderr says where it listens and where the data is; the last on stdout that it has ended', async () => {
   const database = await createTestDatabase();
-  const child = spawnService({ DATABASE_URL: database.url, SECRET_KEY, PORT: '0' });
+  const child = spawnService({
+    DATABASE_URL: database.url,
+    SECRET_KEY,
+    PORT: '0',
+    // Its packages must not take this for leave to write for themselves.
+    OTEL_LOG_LEVEL: 'warn',
+  });
   const said = text(child.stderr as NodeJS.ReadableStream);
   const { logs } = collect(child);
   await waitFor(() => logs.find(({ msg }) => msg === 'service.started'), 15_000);
@@ -104,7 +110,8 @@ test('the embedded database: started, kept, and gone with the service; a second 
   expect(await again.stop()).toBe(0);
   await service.database.drop();
   await remove();
-});
+  // It makes a database on the disk and starts three services.
+}, 60_000);
 
 test('SIGTERM lets requests under way finish, refuses new ones, and exits 0', async () => {
   const service = await startService();
