@@ -4,8 +4,9 @@ import { expect, test } from 'vitest';
 import { printTable } from '../load/table.ts';
 import { newParty } from '../support/flow.ts';
 import { parseScrape, type Scrape } from '../support/scrape.ts';
-import { startService, type TestService } from '../support/service.ts';
+import type { TestService } from '../support/service.ts';
 import { type Client, spread } from './client.ts';
+import { startOwnService } from './own-service.ts';
 
 const MINUTE = 60_000;
 const MEBIBYTE = 1 << 20;
@@ -57,7 +58,7 @@ const agentsSeen = (scrape: Scrape) =>
 test(
   'unknown URLs, agents and developers without number: the exposition stays as it is',
   async () => {
-    const service = await startService();
+    const service = await startOwnService();
     const { sql } = service.database;
     const party = await newParty(service);
     await sql`insert into agents (id, developer_id, name, description, scopes, status, created_at, updated_at)

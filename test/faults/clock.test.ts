@@ -2,8 +2,9 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { printTable } from '../load/table.ts';
 import { newParty } from '../support/flow.ts';
-import { startService, waitFor } from '../support/service.ts';
+import { waitFor } from '../support/service.ts';
 import { ANSWER_MS } from './ledger.ts';
+import { startOwnService } from './own-service.ts';
 import { startTraffic } from './traffic.ts';
 
 const FIXTURE = fileURLToPath(new URL('fixtures/clock.ts', import.meta.url));
@@ -11,7 +12,7 @@ const SECOND = 1_000;
 const JUMPS = ['SIGUSR2', 'SIGHUP', 'SIGHUP', 'SIGUSR2'] as const;
 
 test('the time of day jumps an hour ahead and back under load: no failure, and durations stay true', async () => {
-  const service = await startService({ env: { NODE_OPTIONS: `--import=${FIXTURE}` } });
+  const service = await startOwnService({ env: { NODE_OPTIONS: `--import=${FIXTURE}` } });
   const party = await newParty(service, 'sandbox');
   const traffic = startTraffic({ url: service.url, ...party });
   for (const [index, signal] of JUMPS.entries()) {

@@ -4,14 +4,15 @@ import { readFileSync, statfsSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, expect, onTestFinished, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { printTable } from '../load/table.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { processesOn, query } from '../support/embedded.ts';
 import { newParty } from '../support/flow.ts';
-import { startService, temporaryDirectory, waitFor } from '../support/service.ts';
+import { temporaryDirectory, waitFor } from '../support/service.ts';
 import { expectPairsWork, killUnderLoad, printKill } from './kill.ts';
 import { expectProperAnswers } from './ledger.ts';
+import { startOwnService } from './own-service.ts';
 import { isGood, startTraffic } from './traffic.ts';
 
 const SECOND = 1_000;
@@ -22,12 +23,12 @@ test('SIGKILL of a service with its embedded database: it ends too, and starts a
   const { path, remove } = await temporaryDirectory();
   const env = { ...ENV, DATA_DIR: path };
   const unused = await createTestDatabase();
-  const first = await startService({ env, database: unused });
+  const first = await startOwnService({ env, database: unused });
   const party = await newParty(first, 'sandbox');
   const shots = await killUnderLoad(first, party, 1500);
 
   const begun = performance.now();
-  const second = await startService({ env, database: unused });
+  const second = await startOwnService({ env, database: unused });
   const startMs = performance.now() - begun;
   const pairs = await expectPairsWork(second, party, shots);
   printKill('SIGKILL of the service with its embedded database', shots, pairs, startMs);
@@ -86,7 +87,7 @@ if (disk)
       const unused = await createTestDatabase();
       const dataDir = join(disk.path, 'data');
       const env = { ...ENV, DATA_DIR: dataDir };
-      const first = await startService({ env, database: unused });
+      const first = await startOwnService({ env, database: unused });
       const party = await newParty(first, 'sandbox');
       const traffic = startTraffic({ url: first.url, ...party });
       const good = () => traffic.shots.filter(isGood).length;
@@ -115,8 +116,7 @@ if (disk)
       await traffic.stop();
       await rm(log);
       const begun = performance.now();
-      const second = await startService({ env, database: unused });
-      onTestFinished(() => void second.process.kill('SIGKILL'));
+      const second = await startOwnService({ env, database: unused });
       const startMs = performance.now() - begun;
       const pairs = await expectPairsWork(second, party, traffic.shots);
       printTable('disk full', [

@@ -3,8 +3,9 @@ import { expect, test } from 'vitest';
 import { memoryOf } from '../load/cpu.ts';
 import { printTable } from '../load/table.ts';
 import { newParty, type Party, type TokenPair } from '../support/flow.ts';
-import { startService, type TestService } from '../support/service.ts';
+import type { TestService } from '../support/service.ts';
 import { type Client, type Sending, spread } from './client.ts';
+import { startOwnService } from './own-service.ts';
 
 const MINUTE = 60_000;
 const FIXTURE = fileURLToPath(new URL('fixtures/gc.ts', import.meta.url));
@@ -73,7 +74,7 @@ const collections = ({ logs }: TestService) => logs.filter(({ msg }) => msg === 
 test(
   'memory after 100,000 good and bad requests is that after the first 20,000',
   async () => {
-    const service = await startService({ env: { NODE_OPTIONS: `--import=${FIXTURE}` } });
+    const service = await startOwnService({ env: { NODE_OPTIONS: `--import=${FIXTURE}` } });
     const party = await newParty(service);
     const mix = mixOf(party, await party.grant());
     const drive = (from: number, to: number) =>

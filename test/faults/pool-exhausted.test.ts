@@ -1,16 +1,17 @@
 import { expect, test } from 'vitest';
 import { printTable } from '../load/table.ts';
 import { newParty } from '../support/flow.ts';
-import { startService, waitFor } from '../support/service.ts';
+import { waitFor } from '../support/service.ts';
 import { Client, type Reply } from './client.ts';
 import { ANSWER_MS, expectNothingHalfMade } from './ledger.ts';
+import { startOwnService } from './own-service.ts';
 
 const SECOND = 1_000;
 const POOL = 5;
 const WAITING = 40;
 
 test('every connection waits for a lock: the others are told so in time, and all goes on when it is released', async () => {
-  const service = await startService({ env: { DATABASE_POOL_MAX: String(POOL) } });
+  const service = await startOwnService({ env: { DATABASE_POOL_MAX: String(POOL) } });
   const { sql } = service.database;
   const party = await newParty(service, 'sandbox');
   const grants = await Promise.all(Array.from({ length: POOL }, () => party.grant()));

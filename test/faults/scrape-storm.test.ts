@@ -2,16 +2,17 @@ import { expect, test } from 'vitest';
 import { printTable } from '../load/table.ts';
 import { newParty } from '../support/flow.ts';
 import { parseScrape } from '../support/scrape.ts';
-import { startService, waitFor } from '../support/service.ts';
+import { waitFor } from '../support/service.ts';
 import { Client, type Reply } from './client.ts';
 import { expectAnswersStored, expectCountersExplained, expectProperAnswers } from './ledger.ts';
+import { startOwnService } from './own-service.ts';
 import { isGood, startTraffic } from './traffic.ts';
 
 const SECOND = 1_000;
 const SCRAPERS = 50;
 
 test('fifty scrapers at once under load: every scrape is whole, every answer right', async () => {
-  const service = await startService();
+  const service = await startOwnService();
   const party = await newParty(service, 'sandbox');
   const traffic = startTraffic({ url: service.url, ...party });
   await waitFor(() => traffic.shots.length >= 200 || undefined, 20 * SECOND);

@@ -1,15 +1,15 @@
 import { expect, test } from 'vitest';
 import { createTestDatabase } from '../support/database.ts';
 import { newParty } from '../support/flow.ts';
-import { startService } from '../support/service.ts';
 import { expectPairsWork, killUnderLoad, printKill } from './kill.ts';
 import { expectAnswersStored, expectNothingHalfMade } from './ledger.ts';
+import { startOwnService } from './own-service.ts';
 
 test('SIGKILL of the service under load: what was answered is there after the next start', async () => {
   const database = await createTestDatabase();
   // A token names its issuer, which must not change with the port.
   const env = { JWT_ISSUER: 'https://auth.example.com' };
-  const first = await startService({ database, env });
+  const first = await startOwnService({ database, env });
   const party = await newParty(first, 'sandbox');
   const shots = await killUnderLoad(first, party, 1500);
   expect(new Set(shots.map(({ reply }) => reply.status))).toEqual(new Set([0, 200, 201, 204]));
@@ -17,7 +17,7 @@ test('SIGKILL of the service under load: what was answered is there after the ne
   await expectNothingHalfMade(database.sql);
 
   const begun = performance.now();
-  const second = await startService({ database, env });
+  const second = await startOwnService({ database, env });
   const startMs = performance.now() - begun;
   const pairs = await expectPairsWork(second, party, shots);
   printKill('SIGKILL of the service', shots, pairs, startMs);

@@ -4,9 +4,10 @@ import { expect, test } from 'vitest';
 import { printTable } from '../load/table.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { newParty } from '../support/flow.ts';
-import { startService, waitFor } from '../support/service.ts';
+import { waitFor } from '../support/service.ts';
 import { Client, type Reply } from './client.ts';
 import { expectAnswersStored, expectNothingHalfMade } from './ledger.ts';
+import { startOwnService } from './own-service.ts';
 import { isGood, startTraffic } from './traffic.ts';
 
 const SECOND = 1_000;
@@ -48,7 +49,7 @@ function startOccasional(url: string, key: string, count: number) {
 
 test('SIGTERM under load: every answer arrives, nobody is cut off, new connections are refused, exit 0', async () => {
   const database = await createTestDatabase();
-  const service = await startService({ database });
+  const service = await startOwnService({ database });
   const party = await newParty(service, 'sandbox');
   const traffic = startTraffic({ url: service.url, ...party, callers: 12 });
   const occasional = startOccasional(service.url, party.key, 12);
