@@ -160,7 +160,8 @@ test('npm run keys finds the embedded database of a running service', async () =
   expect((await keys('list', env)).stdout.split('\n')).toHaveLength(3);
   await service.stop();
   await remove();
-});
+  // It makes a database on the disk.
+}, 60_000);
 
 test('SIGNING_KEYS_FILE: the first signs, all are published without their private members, none is stored', async () => {
   const { path, remove } = await temporaryDirectory();
