@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { SpanContext } from '@opentelemetry/api';
 import postgres from 'postgres';
 import type { DatabaseTelemetry, Statement } from '../telemetry/database.ts';
@@ -39,12 +38,20 @@ export interface DatabaseOptions {
 
 const CONNECT_TIMEOUT_SECONDS = 2;
 const RETRY_SECONDS = 0.25;
-const CLOSING_MS = 10;
+/** As long as a statement on one of its connections may take. */
+const LEFT_BEHIND_SECONDS = 15;
 
 interface Pool extends Queryable {
   transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
   connections(): { used: number; idle: number };
   close(timeoutMs: number): Promise<void>;
+}
+
+/** What a piece of work may use. */
+interface Lease {
+  readonly sql: postgres.Sql;
+  readonly patience: Patience;
+  readonly onWithdrawn: () => void;
 }
 
 function createPool(name: string, max: number, options: DatabaseOptions): Pool {
@@ -61,17 +68,33 @@ function createPool(name: string, max: number, options: DatabaseOptions): Pool {
     onnotice: () => undefined,
     socket: sockets.open,
   };
-  const sql = postgres(options.url, settings as postgres.Options<Record<string, never>>);
+  const open = () => postgres(options.url, settings as postgres.Options<Record<string, never>>);
+  let sql = open();
 
-  const withPermit = <T>(work: (patience: Patience) => Promise<T>) =>
-    permits.run((patience) => untilClosed(work(patience)));
+  // After the loss of a connection, or when a statement is withdrawn from one that is being made, the driver may keep it
+  // as one that waits for ever, and half-written bytes for the next. So its whole pool is left to end what it has.
+  const renew = (old: postgres.Sql) => {
+    if (old !== sql) return;
+    sql = open();
+    void old.end({ timeout: LEFT_BEHIND_SECONDS });
+  };
+  const withPermit = <T>(work: (lease: Lease) => Promise<T>) =>
+    permits.run(async (patience) => {
+      const own = sql;
+      try {
+        return await work({ sql: own, patience, onWithdrawn: () => renew(own) });
+      } catch (error) {
+        if (isConnectionLost(error)) renew(own);
+        throw error;
+      }
+    });
 
   return {
     rows: (statement, values, links) =>
-      withPermit((patience) => run(sql, options.telemetry, patience, statement, values, links)),
+      withPermit((lease) => run(lease.sql, options.telemetry, lease, statement, values, links)),
     transaction: (work) =>
-      withPermit((patience) =>
-        runTransaction(sql, options.telemetry, patience, (tx) =>
+      withPermit((lease) =>
+        runTransaction(lease.sql, options.telemetry, lease.patience, (tx) =>
           work({
             rows: (statement, values, links) => run(tx, options.telemetry, null, statement, values, links),
           }),
@@ -89,24 +112,11 @@ function createPool(name: string, max: number, options: DatabaseOptions): Pool {
   };
 }
 
-/**
- * The driver tells of a lost connection a moment before it takes it out of use; a statement that it is given meanwhile,
- * it would never answer. So the permit is kept for that moment: a timer comes after the event that closes the socket.
- */
-async function untilClosed<T>(work: Promise<T>): Promise<T> {
-  try {
-    return await work;
-  } catch (error) {
-    if (isConnectionLost(error)) await delay(CLOSING_MS);
-    throw error;
-  }
-}
-
-/** `patience`: for a statement of its own, after which it is withdrawn if it has not been sent. */
+/** `lease`: for a statement of its own, which is withdrawn if it has not been sent by the end of its patience. */
 async function run<R>(
   sql: postgres.Sql | postgres.TransactionSql,
   telemetry: DatabaseTelemetry,
-  patience: Patience | null,
+  lease: Lease | null,
   statement: Statement,
   values: readonly unknown[],
   links?: readonly SpanContext[],
@@ -114,7 +124,12 @@ async function run<R>(
   // `unsafe` is the driver's name for "text and parameters apart": the text is a constant of a store.ts.
   const query = sql.unsafe(statement.text, values as postgres.ParameterOrJSON<never>[], { prepare: true });
   // The driver keeps what it could not send for the next connection, however late that comes.
-  const timer = patience && setTimeout(() => wasSent(query) || query.cancel(), patience.leftMs());
+  const withdraw = () => {
+    if (wasSent(query)) return;
+    query.cancel();
+    lease?.onWithdrawn();
+  };
+  const timer = lease && setTimeout(withdraw, lease.patience.leftMs());
   try {
     return await telemetry.statement(statement, links, async () => Array.from(await query) as R[]);
   } catch (error) {

@@ -19,6 +19,9 @@ export interface TrackedSockets {
 /** A server that stops, or that ends one connection, does so without an error. */
 const endedByServer = () =>
   Object.assign(new Error('the database ended the connection'), { code: 'CONNECTION_CLOSED' });
+/** The same of a connection that was not in use yet: nothing was sent on it. */
+const notLetIn = () =>
+  Object.assign(new Error('the database does not take the connection'), { code: 'ECONNREFUSED' });
 
 const dead = () =>
   Object.assign(new Error('the database owes an answer for too long'), { code: 'ETIMEDOUT' });
@@ -94,8 +97,21 @@ export function trackSockets(
       socket.on('error', tell);
       // Before the socket's own listener, which answers the end with ours.
       socket.prependListener('end', () => {
-        if (!socket.writableEnded) tell(endedByServer());
+        if (socket.writableEnded) return;
+        // Without an error the driver would try again at once, and again.
+        if (backends.has(socket)) tell(endedByServer());
+        else socket.destroy(notLetIn());
       });
+      const emit = socket.emit.bind(socket) as (...event: unknown[]) => boolean;
+      // A statement that the driver is given between `error` and `close` it would never answer. Of a connection in use it
+      // therefore hears `close` alone, upon which it fails whatever it has under way.
+      socket.emit = (...event: unknown[]) => {
+        if (!backends.has(socket)) return emit(...event);
+        if (event[0] === 'close') return emit('close', false);
+        if (event[0] !== 'error') return emit(...event);
+        tell(event[1] as Error);
+        return true;
+      };
       return socket;
     },
     count: () => sockets.size,
