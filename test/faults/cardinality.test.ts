@@ -113,5 +113,5 @@ test(
     expect(last.value('grantex_agent_authorize_total', other)).toBeGreaterThan(AGENTS);
     expect(await service.stop()).toBe(0);
   },
-  3 * MINUTE,
+  10 * MINUTE,
 );

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
 import { printTable } from '../load/table.ts';
 import { Cable } from '../support/cable.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
@@ -11,14 +11,14 @@ const SECOND = 1_000;
 let database: TestDatabase;
 let cable: Cable;
 let service: TestService;
-beforeEach(async () => {
+async function start(poolMax: number): Promise<void> {
   database = await createTestDatabase();
   const url = new URL(database.url);
   cable = new Cable(Number(url.port));
   url.port = String(await cable.open());
-  const env = { DATABASE_URL: url.href, DATABASE_POOL_MAX: String(POOL) };
+  const env = { DATABASE_URL: url.href, DATABASE_POOL_MAX: String(poolMax) };
   service = await startService({ database, env });
-});
+}
 afterEach(async () => {
   await service.stop();
   await cable.close();
@@ -28,6 +28,7 @@ afterEach(async () => {
 test.each(['cut', 'reset'] as const)(
   'every connection is %s in the middle of a transaction, and others wait: all are answered, each with its own',
   async (how) => {
+    await start(POOL);
     const party = await newParty(service);
     const grants = await Promise.all(Array.from({ length: POOL }, () => party.grant()));
     const held = Promise.withResolvers<void>();
@@ -89,3 +90,24 @@ test.each(['cut', 'reset'] as const)(
     expect(revoked?.['n']).toBe((await service.scrape()).value('grantex_grants_revoked_total'));
   },
 );
+
+test('a connection that is made just after nobody waits for it any longer is used by the next', async () => {
+  await start(1);
+  const { key } = await newParty(service);
+  const me = async () => (await service.request('GET', '/v1/me', { key })).status;
+  const begun = performance.now();
+  await cable.set('reset');
+  await cable.set('hanging');
+  // The driver waits a moment before it connects again, so that its patience ends after that of the request.
+  expect(await me()).toBe(503);
+  await cable.set('through');
+  const back = performance.now();
+  await waitFor(async () => ((await me()) === 200 ? true : undefined), 5 * SECOND);
+  printTable('a late connection', [
+    {
+      'refused after ms': Math.round(back - begun),
+      'recovered after ms': Math.round(performance.now() - back),
+    },
+  ]);
+  for (let count = 0; count < 3 * POOL; count++) expect(await me()).toBe(200);
+});
