@@ -1,4 +1,4 @@
-import { LIMITER_NAMES } from '../src/config.ts';
+import { ATTEMPT_OUTCOMES, LIMITER_NAMES } from '../src/config.ts';
 
 /** One label of an exported family. */
 export interface Label {
@@ -66,6 +66,15 @@ export const FAMILIES: readonly Family[] = [
     },
   },
   {
+    instrument: 'grantex.webhook.deliveries',
+    name: 'grantex_webhook_deliveries_total',
+    labels: [oneOf('status', 'delivered', 'failed')],
+    perAgent: {
+      name: 'grantex_agent_webhook_deliveries_total',
+      help: 'Webhook deliveries that reached their end, by outcome and agent.',
+    },
+  },
+  {
     instrument: 'grantex.authorize.duration',
     name: 'grantex_authorize_duration_seconds',
     boundaries: ATTEMPT_SECONDS,
@@ -112,6 +121,16 @@ export const FAMILIES: readonly Family[] = [
     instrument: 'grantex.consent.decisions',
     name: 'grantex_consent_decisions_total',
     labels: [oneOf('decision', 'approved', 'denied')],
+  },
+  {
+    instrument: 'grantex.webhook.attempts',
+    name: 'grantex_webhook_attempts_total',
+    labels: [oneOf('outcome', ...ATTEMPT_OUTCOMES)],
+  },
+  {
+    instrument: 'grantex.webhook.oldest_pending',
+    name: 'grantex_webhook_oldest_pending_seconds',
+    labels: [],
   },
   {
     instrument: 'grantex.rate_limited',

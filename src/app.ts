@@ -3,9 +3,7 @@ import express, { type Express } from 'express';
 import { agentRoutes } from './agents/routes.ts';
 import { auditRoutes } from './audit/routes.ts';
 import { authorizationRoutes } from './authorization/routes.ts';
-import { findAsset } from './consent/assets.ts';
 import { consentRoutes } from './consent/routes.ts';
-import { pageSecurity } from './consent/security-headers.ts';
 import type { Deps } from './deps.ts';
 import { authenticate } from './developers/authenticate.ts';
 import { developerRoutes } from './developers/routes.ts';
@@ -18,9 +16,14 @@ import type { Limiter } from './http/rate-limit.ts';
 import { requestContext } from './http/request-context.ts';
 import { serveAssets } from './http/serve-assets.ts';
 import { keyRoutes } from './keys/routes.ts';
+import { findAsset } from './pages/assets.ts';
+import { pageSecurity } from './pages/security-headers.ts';
+import { policyRoutes } from './policies/routes.ts';
+import { principalSessionRoutes } from './principal-sessions/routes.ts';
 import type { Health } from './system/health.ts';
 import { systemRoutes } from './system/routes.ts';
 import { tokenRoutes } from './tokens/routes.ts';
+import { webhookRoutes } from './webhooks/routes.ts';
 
 export interface AppOptions {
   readonly deps: Deps;
@@ -39,6 +42,9 @@ function allEndpoints(deps: Deps, health: Health): Endpoint[] {
     ...grantRoutes(deps),
     ...auditRoutes(deps),
     ...agentRoutes(deps),
+    ...policyRoutes(deps),
+    ...principalSessionRoutes(deps),
+    ...webhookRoutes(deps),
     ...developerRoutes(deps),
     ...keyRoutes(deps),
     ...systemRoutes(health, () => endpoints),
@@ -59,7 +65,7 @@ export function createApp({ deps, health, limit, setRoute }: AppOptions): Expres
     app.options('/{*path}', writeGathered);
     app.use(cors({ origin: [...config.corsOrigins], maxAge: 600 }));
   }
-  app.use('/consent', pageSecurity);
+  app.use(['/consent', '/permissions'], pageSecurity);
 
   const serving = {
     attempts: telemetry.attempts,
@@ -68,6 +74,7 @@ export function createApp({ deps, health, limit, setRoute }: AppOptions): Expres
     readBody: createBodyReader(config.bodyLimit),
     setRoute,
     authenticate: (keyHash: Buffer) => authenticate(deps, keyHash),
+    readSession: deps.sessionTokens.read,
   };
   for (const endpoint of allEndpoints(deps, health))
     app[endpoint.method](endpoint.path, serve(endpoint, serving));

@@ -22,6 +22,10 @@ const DEFAULT_LIMITS: Record<LimiterName, RateLimit> = {
   signup: { points: 20, seconds: 3600 },
 };
 
+/** How an attempt to deliver a webhook can end; also the values of the `outcome` label of `grantex_webhook_attempts_total`. */
+export const ATTEMPT_OUTCOMES = ['2xx', '3xx', '4xx', '5xx', 'timeout', 'refused', 'blocked'] as const;
+export type AttemptOutcome = (typeof ATTEMPT_OUTCOMES)[number];
+
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
@@ -54,6 +58,16 @@ export interface Config {
   /** Greatest request body, bytes. */
   readonly bodyLimit: number;
   readonly corsOrigins: readonly string[];
+  /** Webhooks may go to private addresses, over http, and to any port. */
+  readonly allowPrivateWebhookHosts: boolean;
+  /** Attempts of one delivery, the first included. */
+  readonly webhookMaxAttempts: number;
+  /** Time between the first attempt and the second; it doubles from then on. */
+  readonly webhookBackoffSeconds: number;
+  /** For one whole attempt, from the look-up of the name to the end of the answer. */
+  readonly webhookTimeoutMs: number;
+  /** Deliveries that ended are kept for this long after the event. */
+  readonly webhookRetentionDays: number;
   readonly shutdownTimeoutMs: number;
   readonly metricsEnabled: boolean;
   readonly metricsHost: string | null;
@@ -249,6 +263,11 @@ export function loadConfig(env: Env, { sealing = true } = {}): Config {
     rateLimits: read('RATE_LIMITS', rateLimits, DEFAULT_LIMITS),
     bodyLimit: read('BODY_LIMIT', bytes, 64 * 1024),
     corsOrigins: read('CORS_ORIGINS', origins, []),
+    allowPrivateWebhookHosts: read('ALLOW_PRIVATE_WEBHOOK_HOSTS', boolean, false),
+    webhookMaxAttempts: read('WEBHOOK_MAX_ATTEMPTS', integer(1, 20), 5),
+    webhookBackoffSeconds: read('WEBHOOK_BACKOFF_SECONDS', integer(1, 86_400), 30),
+    webhookTimeoutMs: read('WEBHOOK_TIMEOUT_MS', integer(100, 60_000), 10_000),
+    webhookRetentionDays: read('WEBHOOK_RETENTION_DAYS', integer(1, 3650), 30),
     shutdownTimeoutMs: read('SHUTDOWN_TIMEOUT_MS', integer(100, 600_000), 10_000),
     metricsEnabled: read('METRICS_ENABLED', boolean, true),
     metricsHost: read('METRICS_HOST', string(1, 255), null),

@@ -36,7 +36,8 @@ export class ServiceError extends Error {
 
 export const badRequest = (message: string, cause?: unknown) =>
   new ServiceError('BAD_REQUEST', message, { cause });
-export const unauthorized = () => new ServiceError('UNAUTHORIZED', 'A valid API key is required');
+export const unauthorized = (credential: 'API key' | 'session token' = 'API key') =>
+  new ServiceError('UNAUTHORIZED', `A valid ${credential} is required`);
 export const notFound = (what: string) => new ServiceError('NOT_FOUND', `${what} not found`);
 /** Only for requests of which nothing was committed: clients repeat them by themselves. */
 export const unavailable = (cause?: unknown) =>

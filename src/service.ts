@@ -17,8 +17,11 @@ import { databaseKeyRing, fileKeyRing, type KeyRing } from './keys/key-ring.ts';
 import { createTokenReader } from './keys/read-grant-token.ts';
 import { createSealer } from './keys/sealing.ts';
 import { loadSecretKey } from './keys/secret-key.ts';
+import { createSessionTokens } from './principal-sessions/session-token.ts';
 import { createHealth, type Health } from './system/health.ts';
 import type { Telemetry } from './telemetry/telemetry.ts';
+import { oldestPendingSeconds } from './webhooks/delivery-store.ts';
+import { startDeliveryWorkers } from './webhooks/delivery-workers.ts';
 
 /** What the service needs of the world around it, besides its configuration. */
 export interface ServiceOptions {
@@ -41,7 +44,8 @@ export interface RunningService {
   /** One line for people: where it listens and where the data is. */
   readonly greeting: string;
   /**
-   * Ordered end: not ready, no new connections, requests under way finish, telemetry is sent, the database comes last.
+   * Ordered end: not ready, no new connections, requests under way finish, then webhook deliveries under way, telemetry
+   * is sent, the database comes last.
    * Takes at most `SHUTDOWN_TIMEOUT_MS`.
    */
   stop(): Promise<void>;
@@ -60,7 +64,8 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   const undo = new AsyncDisposableStack();
   try {
     // A bad SECRET_KEY is a fault of configuration, to be told before anything is started.
-    const sealer = createSealer(await loadSecretKey(config));
+    const secretKey = await loadSecretKey(config);
+    const sealer = createSealer(secretKey);
     const source = await openSource(options);
     undo.defer(() => source.close());
     await assertReachable(source);
@@ -71,6 +76,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       url: source.url,
       poolMax: config.databasePoolMax,
       telemetry: telemetry.database,
+      backgroundTelemetry: telemetry.databaseInBackground,
       onConnectionError: (error, pool) =>
         telemetry.events.databaseConnectionError({ error: describe(error), pool }),
     });
@@ -88,7 +94,10 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       ids: systemIds,
       keys,
       readGrantToken: createTokenReader({ keys, issuer, clock: systemClock }),
+      sessionTokens: createSessionTokens({ secretKey, issuer, clock: systemClock }),
       telemetry,
+      sealer,
+      deliveriesDue: () => deliveries.wake(),
       baseUrl,
       issuer,
     };
@@ -96,9 +105,13 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     const health = createHealth(db.side);
     const gauges = [
       telemetry.observeActiveGrants(() => countActiveGrants(db.side, new Date(systemClock.now()))),
+      telemetry.observeOldestPendingDelivery(() => oldestPendingSeconds(db.side, systemClock.now())),
       telemetry.database.observePool('main', () => db.connections()),
+      telemetry.database.observePool('background', () => db.background.connections()),
     ];
     undo.defer(async () => gauges.forEach((end) => void end()));
+    const deliveries = startDeliveryWorkers(deps);
+    undo.defer(() => deliveries.stop(0));
 
     const redis = await openRedis(config, telemetry);
     undo.defer(async () => redis?.disconnect());
@@ -116,7 +129,9 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     return {
       greeting: `grantex-auth listens on ${where}, data in ${source.embedded ? config.dataDir : 'the database of DATABASE_URL'}`,
       async stop() {
-        await drain(server, health, config.shutdownTimeoutMs * (1 - CLOSING_SHARE));
+        const end = performance.now() + config.shutdownTimeoutMs * (1 - CLOSING_SHARE);
+        await drain(server, health, end - performance.now());
+        await deliveries.stop(Math.max(0, end - performance.now()));
         await metrics?.close();
         await options.flushTelemetry(config.shutdownTimeoutMs * (CLOSING_SHARE / 2));
         await closing.disposeAsync();

@@ -13,17 +13,26 @@ interface World {
   readonly code: string;
   readonly usedCode: string;
   readonly usedRefreshToken: string;
+  readonly policyId: string;
+  readonly webhookId: string;
 }
 
 let service: TestService;
 let stranger: Party;
 let own: TokenPair;
+let ownPolicyId: string;
 let world: World;
 beforeAll(async () => {
   service = await startService();
   // Sandbox developers may do more than live ones.
   stranger = await newParty(service, 'sandbox');
   own = await stranger.grant();
+  const ownPolicy = await asStranger('POST', '/v1/policies', {
+    name: 'P',
+    effect: 'deny',
+    principalId: 'nobody',
+  });
+  ownPolicyId = ownPolicy.body.id;
   const owner = await newParty(service, 'sandbox');
   const usedCode = await owner.consent();
   const first = await owner.exchange(usedCode);
@@ -35,6 +44,8 @@ beforeAll(async () => {
     grantId: pair.grantId,
     action: 'mail.sent',
   });
+  const policy = await send('/v1/policies', { name: 'P', effect: 'deny', principalId: 'nobody' });
+  const webhook = await send('/v1/webhooks', { url: 'https://hooks.invalid/', events: ['grant.revoked'] });
   world = {
     owner,
     pair,
@@ -44,9 +55,23 @@ beforeAll(async () => {
     code: await owner.consent(),
     usedCode,
     usedRefreshToken: first.refreshToken,
+    policyId: policy.body.id,
+    webhookId: webhook.body.id,
   };
+  const session = async (key: string, principalId: string) =>
+    (await service.request('POST', '/v1/principal-sessions', { key, body: { principalId } })).body
+      .sessionToken;
+  strangersSession = await session(stranger.key, 'user_1');
+  otherPrincipalsSession = await session(owner.key, 'user_2');
 });
 afterAll(() => service.stop());
+
+/** The stranger's session for a principal of the same name as the owner's. */
+let strangersSession: string;
+/** The owner's session for another of his principals. */
+let otherPrincipalsSession: string;
+const asPrincipal = (key: string, method: string, path: string): Promise<Answer> =>
+  service.request(method, path, { key });
 
 const asStranger = (method: string, path: string, body?: unknown): Promise<Answer> =>
   service.request(method, path, { key: stranger.key, body });
@@ -205,6 +230,43 @@ const TABLE: readonly (readonly [what: string, expected: Expected, ask: Ask])[] 
     [200, { entries: [], total: 0 }],
     ({ pair }) => asStranger('GET', `/v1/audit/entries?grantId=${pair.grantId}`),
   ],
+  [
+    'POST /v1/policies agentId',
+    UNKNOWN,
+    post('/v1/policies', ({ owner }) => ({ name: 'P', effect: 'deny', agentId: owner.agentId })),
+  ],
+  ['GET /v1/policies/{id} id', UNKNOWN, ({ policyId }) => asStranger('GET', `/v1/policies/${policyId}`)],
+  [
+    'PATCH /v1/policies/{id} id',
+    UNKNOWN,
+    ({ policyId }) => asStranger('PATCH', `/v1/policies/${policyId}`, { effect: 'allow' }),
+  ],
+  [
+    'PATCH /v1/policies/{id} agentId',
+    UNKNOWN,
+    ({ owner }) => asStranger('PATCH', `/v1/policies/${ownPolicyId}`, { agentId: owner.agentId }),
+  ],
+  [
+    'DELETE /v1/policies/{id} id',
+    UNKNOWN,
+    ({ policyId }) => asStranger('DELETE', `/v1/policies/${policyId}`),
+  ],
+  [
+    'DELETE /v1/principal/grants/{id} id',
+    UNKNOWN,
+    ({ pair }) => asPrincipal(strangersSession, 'DELETE', `/v1/principal/grants/${pair.grantId}`),
+  ],
+  [
+    'DELETE /v1/principal/grants/{id} id (of another principal)',
+    UNKNOWN,
+    ({ pair }) => asPrincipal(otherPrincipalsSession, 'DELETE', `/v1/principal/grants/${pair.grantId}`),
+  ],
+  ['DELETE /v1/webhooks/{id} id', UNKNOWN, (of) => asStranger('DELETE', `/v1/webhooks/${of.webhookId}`)],
+  [
+    'GET /v1/webhooks/{id}/deliveries id',
+    UNKNOWN,
+    (of) => asStranger('GET', `/v1/webhooks/${of.webhookId}/deliveries`),
+  ],
   ['GET /v1/audit/{id} id', UNKNOWN, ({ entryId }) => asStranger('GET', `/v1/audit/${entryId}`)],
 ];
 
@@ -237,19 +299,34 @@ test('a live developer is told no more of a foreign request than of his own', as
 });
 
 test('lists hold nothing of anybody else', async () => {
-  for (const path of ['/v1/agents', '/v1/grants', '/v1/audit/entries']) {
+  for (const path of ['/v1/agents', '/v1/grants', '/v1/audit/entries', '/v1/policies', '/v1/webhooks']) {
     const { status, body } = await asStranger('GET', path);
     expect(status).toBe(200);
-    expect(JSON.stringify(body)).not.toContain(world.owner.developerId);
+    for (const foreign of [world.owner.developerId, world.policyId, world.webhookId])
+      expect(JSON.stringify(body)).not.toContain(foreign);
+  }
+});
+
+test('a session shows nothing of another developer, nor of another principal', async () => {
+  for (const [session, grants] of [
+    [strangersSession, [own.grantId]],
+    [otherPrincipalsSession, []],
+  ] as const) {
+    const shown = await asPrincipal(session, 'GET', '/v1/principal/grants');
+    expect(shown.body.grants.map(({ id }: { id: string }) => id)).toEqual(grants);
+    const audit = await asPrincipal(session, 'GET', '/v1/principal/audit');
+    expect([audit.status, audit.body.entries]).toEqual([200, []]);
   }
 });
 
 test('the owner can do all of it: the ids above are alive', async () => {
-  const { owner, pair, code, pendingId, entryId } = world;
+  const { owner, pair, code, pendingId, entryId, policyId } = world;
   const get = async (path: string) => (await service.request('GET', path, { key: owner.key })).status;
   expect(await get(`/v1/agents/${owner.agentId}`)).toBe(200);
   expect(await get(`/v1/grants/${pair.grantId}`)).toBe(200);
   expect(await get(`/v1/audit/${entryId}`)).toBe(200);
+  expect(await get(`/v1/policies/${policyId}`)).toBe(200);
+  expect(await get(`/v1/webhooks/${world.webhookId}/deliveries`)).toBe(200);
   expect(await get(`/v1/consent/${pendingId}`)).toBe(200);
   expect(await owner.verify(pair.grantToken)).toBe(true);
   expect((await owner.exchange(code)).grantId).toMatch(/^grnt_/);

@@ -14,11 +14,11 @@ export async function deleteAgent(deps: Deps, developerId: string, agentId: stri
   const revocation = await deps.db.transaction(async (tx) => {
     if (!(await lockAgent(tx, developerId, agentId))) throw notFound('Agent');
     const revoked = await deps.telemetry.inSpan('grantex.grant.revoke', { 'grantex.agent_id': agentId }, () =>
-      revokeGrantsOfAgent(tx, { developerId, agentId, now }),
+      revokeGrantsOfAgent(deps, tx, { developerId, agentId, now }),
     );
     await removeGrantsOfAgent(tx, { developerId, agentId, now });
     await removeAgent(tx, developerId, agentId);
     return revoked;
   });
-  recordRevocation(deps.telemetry.events, revocation);
+  recordRevocation(deps, revocation);
 }

@@ -4,27 +4,11 @@ import { badRequest, notFound } from '../errors.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import { pageOf, pageQuery } from '../http/pages.ts';
 import { created, ok } from '../http/reply.ts';
-import { Id, PrincipalId, Timestamp } from '../http/schemas.ts';
+import { Id, PrincipalId } from '../http/schemas.ts';
+import { listEntries } from './list-entries.ts';
 import { logEntry } from './log-entry.ts';
-import { type AuditRow, auditEntry, listEntries } from './store.ts';
-
-const Status = Type.Enum(['success', 'failure', 'blocked']);
-const Metadata = Type.Record(Type.String(), Type.Unknown());
-const Entry = Type.Object({
-  entryId: Type.String(),
-  agentId: Type.String(),
-  agentDid: Type.String(),
-  grantId: Type.String(),
-  principalId: Type.String(),
-  developerId: Type.String(),
-  action: Type.String(),
-  metadata: Metadata,
-  hash: Type.String(),
-  prevHash: Type.Union([Type.String(), Type.Null()]),
-  timestamp: Timestamp,
-  status: Status,
-});
-const view = ({ id, createdAt, ...row }: AuditRow) => ({ entryId: id, ...row, timestamp: createdAt });
+import { auditEntry } from './store.ts';
+import { AuditEntryView, AuditStatus, auditEntryView, Metadata } from './view.ts';
 
 export const auditRoutes = (deps: Deps): Endpoint[] => [
   endpoint({
@@ -39,14 +23,14 @@ export const auditRoutes = (deps: Deps): Endpoint[] => [
       grantId: Id,
       principalId: Type.Optional(PrincipalId),
       action: Type.String({ minLength: 1, maxLength: 256 }),
-      status: Type.Optional(Status),
+      status: Type.Optional(AuditStatus),
       metadata: Type.Optional(Type.Union([Metadata, Type.Null()])),
     }),
-    responses: { 201: Entry },
+    responses: { 201: AuditEntryView },
     handle: async ({ developer, body }) => {
       const { agentId, agentDid, grantId, principalId, action, status = 'success', metadata } = body;
       const input = { agentId, agentDid, grantId, principalId, action, status, metadata: metadata ?? {} };
-      return created(view(await logEntry(deps, developer.id, input)));
+      return created(auditEntryView(await logEntry(deps, developer.id, input)));
     },
   }),
   endpoint({
@@ -65,7 +49,7 @@ export const auditRoutes = (deps: Deps): Endpoint[] => [
     }),
     responses: {
       200: Type.Object({
-        entries: Type.Array(Entry),
+        entries: Type.Array(AuditEntryView),
         total: Type.Integer(),
         page: Type.Integer(),
         pageSize: Type.Integer(),
@@ -74,8 +58,8 @@ export const auditRoutes = (deps: Deps): Endpoint[] => [
     handle: async ({ developer, query }) => {
       const page = pageOf(query);
       const filter = { ...query, since: instant('since', query.since), until: instant('until', query.until) };
-      const { entries, total } = await listEntries(deps.db, developer.id, filter, page);
-      return ok({ entries: entries.map(view), total, page: page.page, pageSize: page.pageSize });
+      const { entries, total } = await listEntries(deps, developer.id, filter, page);
+      return ok({ entries: entries.map(auditEntryView), total, page: page.page, pageSize: page.pageSize });
     },
   }),
   endpoint({
@@ -84,11 +68,11 @@ export const auditRoutes = (deps: Deps): Endpoint[] => [
     summary: 'One audit entry',
     access: 'developer',
     limit: 'api',
-    responses: { 200: Entry },
+    responses: { 200: AuditEntryView },
     handle: async ({ developer, params }) => {
       const row = await auditEntry(deps.db, developer.id, params['id'] ?? '');
       if (!row) throw notFound('Audit entry');
-      return ok(view(row));
+      return ok(auditEntryView(row));
     },
   }),
 ];

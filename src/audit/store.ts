@@ -106,24 +106,35 @@ export interface AuditFilter {
   readonly until?: Date | undefined;
 }
 
-const CONDITIONS = `developer_id = $1 and ($2::text is null or agent_id = $2) and ($3::text is null or grant_id = $3)
-  and ($4::text is null or principal_id = $4) and ($5::text is null or action = $5)
-  and ($6::timestamptz is null or created_at >= $6) and ($7::timestamptz is null or created_at <= $7)`;
-const page = describeStatement({
-  operation: 'SELECT',
-  collection: 'audit_entries',
-  name: 'audit.page',
-  text: `select ${COLUMNS} from audit_entries where ${CONDITIONS} order by seq desc limit $8 offset $9`,
-});
-const count = describeStatement({
-  operation: 'SELECT',
-  collection: 'audit_entries',
-  name: 'audit.count',
-  text: `select count(*)::int as total from audit_entries where ${CONDITIONS}`,
+/** One text for each set of filters that have an index, so that each can use its own. */
+const FILTERS = [0, 1, 2, 3, 4, 5, 6, 7].map((bits) => {
+  const conditions = [
+    'developer_id = $1',
+    bits & 1 ? 'agent_id = $2' : '$2::text is null',
+    bits & 2 ? 'grant_id = $3' : '$3::text is null',
+    bits & 4 ? 'principal_id = $4' : '$4::text is null',
+    '($5::text is null or action = $5)',
+    '($6::timestamptz is null or created_at >= $6)',
+    '($7::timestamptz is null or created_at <= $7)',
+  ].join(' and ');
+  return {
+    page: describeStatement({
+      operation: 'SELECT',
+      collection: 'audit_entries',
+      name: `audit.page_${bits}`,
+      text: `select ${COLUMNS} from audit_entries where ${conditions} order by seq desc limit $8 offset $9`,
+    }),
+    count: describeStatement({
+      operation: 'SELECT',
+      collection: 'audit_entries',
+      name: `audit.count_${bits}`,
+      text: `select count(*)::int as total from audit_entries where ${conditions}`,
+    }),
+  };
 });
 
 /** Newest first. */
-export async function listEntries(
+export async function entriesPage(
   db: Queryable,
   developerId: string,
   filter: AuditFilter,
@@ -137,10 +148,13 @@ export async function listEntries(
     since = null,
     until = null,
   } = filter;
+  const bits = (agentId === null ? 0 : 1) + (grantId === null ? 0 : 2) + (principalId === null ? 0 : 4);
+  const statements = FILTERS[bits];
+  if (!statements) throw new Error('no such set of filters');
   const values = [developerId, agentId, grantId, principalId, action, since, until];
   const [entries, counts] = await Promise.all([
-    db.rows<AuditRow>(page, [...values, limit, offset]),
-    db.rows<{ total: number }>(count, values),
+    db.rows<AuditRow>(statements.page, [...values, limit, offset]),
+    db.rows<{ total: number }>(statements.count, values),
   ]);
   return { entries, total: counts[0]?.total ?? 0 };
 }

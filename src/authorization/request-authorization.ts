@@ -1,6 +1,6 @@
 import { isForeignKeyViolation } from '../db/errors.ts';
 import type { Deps } from '../deps.ts';
-import { badRequest, notFound, unauthorized } from '../errors.ts';
+import { badRequest, notFound, ServiceError, unauthorized } from '../errors.ts';
 import { sha256 } from '../hash.ts';
 import { CODE_LIFE_MS, newCode } from './code.ts';
 import type { CreateRequest } from './store.ts';
@@ -23,14 +23,21 @@ export interface AuthorizationRequested {
   readonly id: string;
   readonly createdAt: Date;
   readonly expiresAt: Date;
-  /** Sandbox developers need no principal: the code works at once, and the request stays open to a decision. */
-  readonly sandboxCode: string | null;
+  /** A policy allowed the request in the place of the principal. */
+  readonly allowedByPolicy: boolean;
+  readonly sandbox: boolean;
+  /**
+   * Where nobody needs to be asked: of a request that a policy allowed, and of every request of a sandbox developer,
+   * which stays open to a decision.
+   */
+  readonly code: string | null;
 }
 
 /**
- * Stores a request for a principal's consent.
+ * Stores a request for a principal's consent, unless a policy of the developer denies it.
  * @param onAgent told when the agent is known to be the developer's
- * @throws UNAUTHORIZED, NOT_FOUND (unknown or suspended agent), BAD_REQUEST (scopes the agent is not registered for)
+ * @throws UNAUTHORIZED, NOT_FOUND (unknown or suspended agent), BAD_REQUEST (scopes the agent is not registered for),
+ *   POLICY_DENIED
  */
 export function requestAuthorization(
   { ids, clock, telemetry }: Deps,
@@ -61,14 +68,23 @@ export function requestAuthorization(
     if (result.agentStatus === null) throw notFound('Agent');
     onAgent(input.agentId);
     if (result.agentStatus !== 'active') throw notFound('Agent');
-    if (!result.created) throw badRequest('scopes holds a scope that the agent is not registered for');
+    if (!result.scopesAllowed) throw badRequest('scopes holds a scope that the agent is not registered for');
     const { agentId, principalId, scopes } = input;
-    telemetry.events.authorizationRequested({
-      agentId,
-      principalId,
-      scopes,
-      developerId: result.developerId,
-    });
-    return { id, createdAt, expiresAt, sandboxCode: result.mode === 'sandbox' ? code : null };
+    const { developerId, policyId, policyEffect } = result;
+    if (policyId !== null && policyEffect === 'deny') {
+      telemetry.events.authorizeDenied({ agentId, principalId, reason: policyId, developerId });
+      throw new ServiceError('POLICY_DENIED', `The policy ${policyId} denies this`);
+    }
+    telemetry.events.authorizationRequested({ agentId, principalId, scopes, developerId });
+    const allowedByPolicy = policyEffect === 'allow';
+    const sandbox = result.mode === 'sandbox';
+    return {
+      id,
+      createdAt,
+      expiresAt,
+      allowedByPolicy,
+      sandbox,
+      code: allowedByPolicy || sandbox ? code : null,
+    };
   });
 }

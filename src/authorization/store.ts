@@ -1,5 +1,6 @@
 import { createBatch } from '../db/batch.ts';
 import type { Queryable } from '../db/client.ts';
+import type { PolicyEffect } from '../policies/store.ts';
 import { describeStatement } from '../telemetry/database.ts';
 
 /** What a request for authorization asks for. */
@@ -15,12 +16,12 @@ export interface NewRequest {
   readonly codeChallenge: string | null;
   readonly createdAt: Date;
   readonly expiresAt: Date;
-  /** Stored for sandbox developers only. */
+  /** Stored for sandbox developers, and where a policy allows. */
   readonly codeHash: Buffer;
   readonly codeExpiresAt: Date;
 }
 
-/** What the one statement found and did; `created` is false when anything stood in the way. */
+/** What the one statement found. The request is stored when an active agent may ask for the scopes and no policy denies it. */
 export interface CreatedRequest {
   /** null: the API key is unknown. */
   readonly developerId: string | null;
@@ -28,9 +29,21 @@ export interface CreatedRequest {
   /** null: no such agent of this developer. */
   readonly agentStatus: 'active' | 'suspended' | null;
   readonly scopesAllowed: boolean | null;
-  readonly created: boolean;
+  /** The policy that decides; null when none matches. */
+  readonly policyId: string | null;
+  readonly policyEffect: PolicyEffect | null;
 }
 
+/** The time of day at which the request is made. */
+const NOW = `(asked."createdAt" at time zone 'UTC')::time`;
+/** A side that is open ends at midnight. */
+const START = `coalesce(time_of_day_start, time '00:00')`;
+const END = `coalesce(time_of_day_end, time '24:00')`;
+/** A window that does not end after it begins crosses midnight; one that ends as it begins is the whole day. */
+const IN_WINDOW = `case when ${START} < ${END} then ${NOW} >= ${START} and ${NOW} < ${END}
+          else ${NOW} >= ${START} or ${NOW} < ${END} end`;
+
+// Policies are asked only about a request that could be stored otherwise: what is wrong with it is told first.
 const create = describeStatement({
   operation: 'INSERT',
   collection: 'authorization_requests',
@@ -47,23 +60,35 @@ const create = describeStatement({
       select asked.ordinal, agent.status, cardinality(agent.scopes) = 0 or asked.scopes <@ agent.scopes as scopes_allowed
       from asked join developer using (ordinal) cross join lateral (
         select status, scopes from agents where id = asked."agentId" and developer_id = developer.id limit 1) agent),
+    policy as materialized (
+      select asked.ordinal, policy.* from asked join developer using (ordinal) join agent using (ordinal) cross join lateral (
+        select policies.id, effect from policies
+        where policies.developer_id = developer.id and (agent_id is null or agent_id = asked."agentId")
+          and (principal_id is null or principal_id = asked."principalId")
+          and (policies.scopes is null or asked.scopes <@ policies.scopes) and ${IN_WINDOW}
+        order by effect = 'deny' desc, priority desc, created_at, policies.id limit 1) policy
+      where agent.status = 'active' and agent.scopes_allowed),
     created as (
       insert into authorization_requests (id, developer_id, agent_id, principal_id, scopes, redirect_uri, state, audience,
         grant_seconds, code_challenge, status, created_at, expires_at, code_hash, code_expires_at)
       select asked.id, developer.id, asked."agentId", asked."principalId", asked.scopes, asked."redirectUri", asked.state,
-        asked.audience, asked."grantSeconds", asked."codeChallenge", 'pending', asked."createdAt", asked."expiresAt",
-        case developer.mode when 'sandbox' then decode(asked."codeHash", 'hex') end,
-        case developer.mode when 'sandbox' then asked."codeExpiresAt" end
-      from asked join developer using (ordinal) join agent using (ordinal)
-      where agent.status = 'active' and agent.scopes_allowed
-      returning id)
+        asked.audience, asked."grantSeconds", asked."codeChallenge",
+        case policy.effect when 'allow' then 'approved' else 'pending' end, asked."createdAt", asked."expiresAt",
+        case when policy.effect = 'allow' or developer.mode = 'sandbox' then decode(asked."codeHash", 'hex') end,
+        case when policy.effect = 'allow' or developer.mode = 'sandbox' then asked."codeExpiresAt" end
+      from asked join developer using (ordinal) join agent using (ordinal) left join policy using (ordinal)
+      where agent.status = 'active' and agent.scopes_allowed and policy.effect is distinct from 'deny')
     select developer.id as "developerId", developer.mode, agent.status as "agentStatus",
-      agent.scopes_allowed as "scopesAllowed", created.id is not null as created
-    from asked left join developer using (ordinal) left join agent using (ordinal) left join created on created.id = asked.id
+      agent.scopes_allowed as "scopesAllowed", policy.id as "policyId", policy.effect as "policyEffect"
+    from asked left join developer using (ordinal) left join agent using (ordinal) left join policy using (ordinal)
     order by asked.ordinal`,
 });
 
-/** Looks up key and agent, checks the scopes and stores the request: one round trip. */
+/**
+ * Looks up key and agent, checks the scopes, asks the policies and stores the request: one round trip. Of the policies that
+ * match, denials come before permissions, then the greatest priority, then the oldest. One that allows makes the request
+ * an approved one; one that denies stores nothing.
+ */
 export type CreateRequest = (keyHash: Buffer, row: NewRequest) => Promise<CreatedRequest>;
 
 /** Makes the one way to store requests; those that come together share a statement. */

@@ -13,7 +13,7 @@ await runCommand(async (print) => {
   const database = await openDatabaseBeside(config);
   try {
     await assertReachable(database);
-    const { applied } = await migrate(database.url);
+    const { applied } = await migrate(database.url, { upgradeJobs: true });
     print(applied.length === 0 ? 'nothing to do: the schema is current' : `applied ${applied.join(', ')}`);
   } finally {
     await database.close();

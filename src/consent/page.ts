@@ -1,6 +1,6 @@
 import { type Html, html } from '../http/html.ts';
-import { displayText, exactText } from './display-text.ts';
-import { layout } from './layout.ts';
+import { displayText, exactText, monogram, NAME_LIMIT } from '../pages/display-text.ts';
+import { layout } from '../pages/layout.ts';
 
 export { type ConsentState, consentStatePage } from './state-page.ts';
 
@@ -21,7 +21,6 @@ export interface ConsentView {
   readonly redirectHost: string | null;
 }
 
-const NAME_LIMIT = 80;
 const DESCRIPTION_LIMIT = 500;
 /** A scope is at most 256 characters, and each may have been spelled out. */
 const SCOPE_LIMIT = 2600;
@@ -36,8 +35,6 @@ const momentFormat = new Intl.DateTimeFormat('en-GB', {
 });
 const moment = (time: Date): Html =>
   html`<time datetime="${time.toISOString()}">${momentFormat.format(time)} UTC</time>`;
-
-const monogram = (text: string): string => /[\p{L}\p{N}]/u.exec(text)?.[0].toUpperCase() ?? '?';
 
 const scopeList = (scopes: ConsentView['scopes']): Html => html`<ul class="scopes">
 ${scopes.map(
@@ -140,5 +137,5 @@ ${view.principalId !== undefined && html`<p>Acting for: <code dir="ltr">${exactT
 ${outcomes(agent, developer, redirectHost)}`;
 
   const title = `Allow ${displayText(view.agentName, NAME_LIMIT, 'Unnamed agent')}?`;
-  return layout(`${title} – Permission request`, content, { script: true });
+  return layout(`${title} – Permission request`, content, { style: 'consent.css', scripts: ['consent.js'] });
 }

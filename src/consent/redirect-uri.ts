@@ -1,4 +1,4 @@
-export { withQuery } from './assets/with-query.js';
+export { withQuery } from '../pages/assets/with-query.js';
 
 const MAX_LENGTH = 2048;
 

@@ -6,10 +6,10 @@ import { notFound, ServiceError } from '../errors.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import { ok, type Reply } from '../http/reply.ts';
 import { Timestamp } from '../http/schemas.ts';
+import { describeScope } from '../pages/scope-descriptions.ts';
 import { decide } from './decide.ts';
 import { type ConsentState, consentPage, consentStatePage } from './page.ts';
 import { parseRedirectUri, redirectHost } from './redirect-uri.ts';
-import { describeScope } from './scope-descriptions.ts';
 import { type ConsentRequest, consentRequest, type Decision } from './store.ts';
 
 const Nullable = Type.Union([Type.String(), Type.Null()]);

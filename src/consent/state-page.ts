@@ -1,5 +1,5 @@
 import { html } from '../http/html.ts';
-import { layout } from './layout.ts';
+import { layout } from '../pages/layout.ts';
 
 const START_OVER = 'To try again, go back to where you came from and start over.';
 
@@ -43,5 +43,5 @@ export function consentStatePage(state: ConsentState): string {
 <p>${reason}</p>
 <p>${advice}</p>
 </main>`;
-  return layout(title, content, { script: false });
+  return layout(title, content);
 }

@@ -1,6 +1,7 @@
 import type { SpanContext } from '@opentelemetry/api';
+import type { BunSqlLike } from 'pg-boss';
 import postgres from 'postgres';
-import type { DatabaseTelemetry, Statement } from '../telemetry/database.ts';
+import { type DatabaseTelemetry, describeStatement, type Statement } from '../telemetry/database.ts';
 import { isConnectionLost, toServiceError } from './errors.ts';
 import { createPermits, type Patience } from './permits.ts';
 import { trackSockets } from './sockets.ts';
@@ -22,16 +23,28 @@ export interface Database extends Queryable {
   transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
   /** A connection of its own, so that health and gauges are not queued behind the requests. */
   readonly side: Queryable;
+  /** Connections of their own for work that no request waits for: neither can hold up the other. */
+  readonly background: Background;
   /** Established connections by state. */
   connections(): { used: number; idle: number };
   /** Waits for statements under way, at most `timeoutMs`, then closes every connection. */
   close(timeoutMs: number): Promise<void>;
 }
 
+export interface Background extends Queryable {
+  /** As `Database.transaction`. */
+  transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
+  connections(): { used: number; idle: number };
+  /** The driver, for the job queue; on the connection of `tx` when there is one. */
+  driver(tx?: Queryable): BunSqlLike;
+}
+
 export interface DatabaseOptions {
   readonly url: string;
   readonly poolMax: number;
   readonly telemetry: DatabaseTelemetry;
+  /** Of the background; default: the same. */
+  readonly backgroundTelemetry?: DatabaseTelemetry;
   /** A connection could not be made, or was lost. */
   readonly onConnectionError: (error: Error, pool: string) => void;
 }
@@ -40,10 +53,10 @@ const CONNECT_TIMEOUT_SECONDS = 2;
 const RETRY_SECONDS = 0.25;
 /** As long as a statement on one of its connections may take. */
 const LEFT_BEHIND_SECONDS = 15;
+/** One that looks for work, and one that says what became of it. */
+const BACKGROUND_CONNECTIONS = 2;
 
-interface Pool extends Queryable {
-  transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
-  connections(): { used: number; idle: number };
+interface Pool extends Background {
   close(timeoutMs: number): Promise<void>;
 }
 
@@ -54,7 +67,10 @@ interface Lease {
   readonly onWithdrawn: () => void;
 }
 
-function createPool(name: string, max: number, options: DatabaseOptions): Pool {
+/** What the job queue runs has texts of its own, so it is measured as one kind of statement. */
+const QUEUE_STATEMENT = describeStatement({ operation: 'QUEUE', name: 'queue', text: '' });
+
+function createPool(name: string, max: number, telemetry: DatabaseTelemetry, options: DatabaseOptions): Pool {
   const sockets = trackSockets(
     (error) => options.onConnectionError(error, name),
     (pids) => workingBackends(options.url, pids),
@@ -70,6 +86,7 @@ function createPool(name: string, max: number, options: DatabaseOptions): Pool {
   };
   const open = () => postgres(options.url, settings as postgres.Options<Record<string, never>>);
   let sql = open();
+  const transactions = new WeakMap<Queryable, postgres.TransactionSql>();
 
   // After the loss of a connection, or when a statement is withdrawn from one that is being made, the driver may keep it
   // as one that waits for ever, and half-written bytes for the next. So its whole pool is left to end what it has.
@@ -91,15 +108,34 @@ function createPool(name: string, max: number, options: DatabaseOptions): Pool {
 
   return {
     rows: (statement, values, links) =>
-      withPermit((lease) => run(lease.sql, options.telemetry, lease, statement, values, links)),
+      withPermit((lease) => run(lease.sql, telemetry, lease, statement, values, links)),
     transaction: (work) =>
       withPermit((lease) =>
-        runTransaction(lease.sql, options.telemetry, lease.patience, (tx) =>
-          work({
-            rows: (statement, values, links) => run(tx, options.telemetry, null, statement, values, links),
-          }),
-        ),
+        runTransaction(lease.sql, telemetry, lease.patience, (tx) => {
+          const queryable: Queryable = {
+            rows: (statement, values, links) => run(tx, telemetry, null, statement, values, links),
+          };
+          transactions.set(queryable, tx);
+          return work(queryable);
+        }),
       ),
+    driver(within) {
+      const tx = within && transactions.get(within);
+      const unsafe = (
+        on: postgres.Sql | postgres.TransactionSql,
+        lease: Lease | null,
+        text: string,
+        values?: unknown[],
+      ) =>
+        telemetry.statement(QUEUE_STATEMENT, undefined, () =>
+          sendInTime(on.unsafe(text, values as postgres.ParameterOrJSON<never>[]), lease),
+        );
+      return {
+        unsafe: (text, values) =>
+          tx ? unsafe(tx, null, text, values) : withPermit((lease) => unsafe(lease.sql, lease, text, values)),
+        reserve: () => sql.reserve(),
+      };
+    },
     connections() {
       const open = sockets.count();
       const used = Math.min(open, permits.held());
@@ -123,7 +159,22 @@ async function run<R>(
 ): Promise<R[]> {
   // `unsafe` is the driver's name for "text and parameters apart": the text is a constant of a store.ts.
   const query = sql.unsafe(statement.text, values as postgres.ParameterOrJSON<never>[], { prepare: true });
-  // The driver keeps what it could not send for the next connection, however late that comes.
+  try {
+    return await telemetry.statement(
+      statement,
+      links,
+      async () => Array.from(await sendInTime(query, lease)) as R[],
+    );
+  } catch (error) {
+    throw toServiceError(error, { readOnly: statement.operation === 'SELECT', sent: wasSent(query) });
+  }
+}
+
+/** The driver keeps what it could not send for the next connection, however late that comes: it is withdrawn instead. */
+async function sendInTime(
+  query: ReturnType<postgres.Sql['unsafe']>,
+  lease: Lease | null,
+): Promise<Iterable<unknown>> {
   const withdraw = () => {
     if (wasSent(query)) return;
     query.cancel();
@@ -131,9 +182,7 @@ async function run<R>(
   };
   const timer = lease && setTimeout(withdraw, lease.patience.leftMs());
   try {
-    return await telemetry.statement(statement, links, async () => Array.from(await query) as R[]);
-  } catch (error) {
-    throw toServiceError(error, { readOnly: statement.operation === 'SELECT', sent: wasSent(query) });
+    return await query;
   } finally {
     if (timer) clearTimeout(timer);
   }
@@ -146,15 +195,22 @@ function wasSent(query: object): boolean {
 
 /** Opens the pools; connections are made when they are first needed, and again after they were lost. */
 export function openDatabase(options: DatabaseOptions): Database {
-  const main = createPool('main', options.poolMax, options);
-  const side = createPool('side', 1, options);
+  const main = createPool('main', options.poolMax, options.telemetry, options);
+  const side = createPool('side', 1, options.telemetry, options);
+  const background = createPool(
+    'background',
+    BACKGROUND_CONNECTIONS,
+    options.backgroundTelemetry ?? options.telemetry,
+    options,
+  );
   return {
     rows: main.rows,
     transaction: main.transaction,
     connections: main.connections,
     side,
+    background,
     async close(timeoutMs) {
-      await Promise.all([main.close(timeoutMs), side.close(timeoutMs)]);
+      await Promise.all([main, side, background].map((pool) => pool.close(timeoutMs)));
     },
   };
 }

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
+import type { BunSqlLike } from 'pg-boss';
 import postgres from 'postgres';
+import { JOBS_SCHEMA } from './jobs-schema.ts';
 
 const DIRECTORY = new URL('./migrations/', import.meta.url);
 /** Any constant will do, as long as every version of this service uses the same one. */
@@ -22,10 +24,10 @@ function readMigrations(): Migration[] {
     });
 }
 
-/** One connection, no prepared statements: works through PgBouncer, and a migration file may hold many statements. */
+/** No prepared statements: works through PgBouncer, and a migration file may hold many statements. */
 function connect(databaseUrl: string): postgres.Sql {
   return postgres(databaseUrl, {
-    max: 1,
+    max: 3,
     prepare: false,
     fetch_types: false,
     connect_timeout: 10,
@@ -57,13 +59,19 @@ function pending(
 /**
  * Brings the database to the newest schema. All pending migrations are one transaction under an advisory lock, so two
  * replicas that start at once apply each of them exactly once, and a failure leaves the schema as it was.
+ *
+ * The tables of the job queue are made after that, under a lock of their own; `upgradeJobs` also brings older ones to the
+ * version of this release, which otherwise happens when the first replica opens the queue.
  * @returns the names that this call applied, in order
  * @throws when a migration fails, or when one that was applied earlier has been edited since
  */
-export async function migrate(databaseUrl: string): Promise<{ applied: string[] }> {
+export async function migrate(
+  databaseUrl: string,
+  { upgradeJobs = false } = {},
+): Promise<{ applied: string[] }> {
   const sql = connect(databaseUrl);
   try {
-    return await sql.begin(async (tx) => {
+    const applied = await sql.begin(async (tx) => {
       await tx`select pg_advisory_xact_lock(${LOCK_KEY})`;
       await tx`create table if not exists schema_migrations (
         name text primary key, checksum text not null, applied_at timestamptz not null default now())`;
@@ -75,8 +83,10 @@ export async function migrate(databaseUrl: string): Promise<{ applied: string[] 
         await tx.unsafe(text);
         await tx`insert into schema_migrations (name, checksum) values (${name}, ${checksum})`;
       }
-      return { applied: todo.map(({ name }) => name) };
+      return todo.map(({ name }) => name);
     });
+    if (upgradeJobs || !(await hasJobs(sql))) await installJobs(sql);
+    return { applied };
   } finally {
     await sql.end({ timeout: 5 });
   }
@@ -96,6 +106,7 @@ export async function assertMigrated(databaseUrl: string): Promise<void> {
       ? await sql<{ name: string; checksum: string }[]>`select name, checksum from schema_migrations`
       : [];
     const missing = pending(readMigrations(), ledger).map(({ name }) => name);
+    if (!(await hasJobs(sql))) missing.push('the tables of the job queue');
     if (missing.length > 0)
       throw new Error(
         `the database lacks ${missing.join(', ')}: run "npm run migrate", or set MIGRATE_ON_START=true`,
@@ -103,4 +114,23 @@ export async function assertMigrated(databaseUrl: string): Promise<void> {
   } finally {
     await sql.end({ timeout: 5 });
   }
+}
+
+/**
+ * The library cannot make its schema twice at one moment: replicas take turns under the lock, which one connection holds
+ * while the library works on another. Loaded here, because a start that finds all in place shall not pay for it.
+ */
+async function installJobs(sql: postgres.Sql): Promise<void> {
+  const { migrateJobs } = await import('./job-queue.ts');
+  await sql.begin(async (tx) => {
+    await tx`select pg_advisory_xact_lock(${LOCK_KEY})`;
+    await migrateJobs(sql as unknown as BunSqlLike);
+  });
+}
+
+async function hasJobs(sql: postgres.Sql): Promise<boolean> {
+  const [row] = await sql<
+    { found: boolean }[]
+  >`select to_regclass(${`${JOBS_SCHEMA}.version`}) is not null as found`;
+  return row?.found === true;
 }

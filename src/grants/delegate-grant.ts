@@ -59,6 +59,7 @@ export function delegateGrant(
         `A grant can be delegated at most ${config.maxDelegationDepth} levels deep`,
       );
 
+    if (found.enqueued) deps.deliveriesDue();
     const { principalId, parentAgentId, audience } = found;
     const { scopes, subAgentId: agentId } = input;
     const parentOf = { agentId: parentAgentId, grantId: parent.grnt, depth };

@@ -1,6 +1,7 @@
 import type { Queryable } from '../db/client.ts';
 import type { NewToken } from '../keys/issue-token.ts';
 import { describeStatement } from '../telemetry/database.ts';
+import { ENQUEUED, TELL_OF_ISSUANCE } from '../webhooks/outbox-store.ts';
 
 // The locks are taken in one order: the sub-agent's row, the root of the tree, the parent. Each is part of the next
 // one's condition, so that the planner cannot reorder them. The root's share lock keeps revocations of the tree out; the
@@ -32,10 +33,16 @@ const insert = describeStatement({
       where agent.status = 'active' and parent.scopes_allowed and parent.delegation_depth < $8::int
       returning id, expires_at, delegation_depth),
     token as (insert into tokens (jti, grant_id, kid, expires_at) select $10, id, $11, expires_at from granted),
-    refresh as (insert into refresh_tokens (hash, grant_id, issued_at) select $12, id, $6 from granted)
+    refresh as (insert into refresh_tokens (hash, grant_id, issued_at) select $12, id, $6 from granted),
+    issuance as (
+      select granted.id as grant_id, $1 as developer_id, $4 as agent_id, parent.principal_id, $5::text[] as scopes,
+        granted.expires_at, true as is_new, granted.delegation_depth, parent.id as parent_grant_id, $10 as jti,
+        $6::timestamptz as now, $13::text as traceparent, $14::int as max_attempts
+      from granted, parent),
+    ${TELL_OF_ISSUANCE}
     select agent.status as "subAgentStatus", parent.agent_id as "parentAgentId", parent.principal_id as "principalId",
       parent.audience, parent.scopes_allowed as "scopesAllowed", granted.expires_at as "expiresAt",
-      granted.delegation_depth as depth
+      granted.delegation_depth as depth, ${ENQUEUED}
     from (values (1)) as one (row) left join agent on true left join parent on true left join granted on true`,
 });
 
@@ -50,6 +57,8 @@ export interface DelegationRow {
   readonly scopesAllowed: boolean | null;
   readonly expiresAt: Date | null;
   readonly depth: number | null;
+  /** Webhook deliveries were written. */
+  readonly enqueued: boolean;
 }
 
 /** Checks the parent and makes the grant, its token and refresh token; all of it or nothing. */
@@ -80,6 +89,8 @@ export async function insertDelegation(
     row.jti,
     row.kid,
     row.refreshHash,
+    row.traceparent,
+    row.maxAttempts,
   ]);
   if (!found) throw new Error('the statement returned no row');
   return found;

@@ -1,6 +1,8 @@
 import type { Queryable } from '../db/client.ts';
 import type { Deps } from '../deps.ts';
-import type { Events, RevokedBy } from '../telemetry/events.ts';
+import type { RevokedBy } from '../telemetry/events.ts';
+import { activeTraceParent } from '../telemetry/trace-parent.ts';
+import type { Outbox } from '../webhooks/outbox-store.ts';
 import { type RevokedRow, revokeGrantTrees } from './store.ts';
 
 /** What a revocation did, to be recorded once its transaction has committed. */
@@ -16,19 +18,21 @@ export interface Revocation {
  * @returns false when there was no such active grant
  */
 export async function revokeGrant(
-  { db, clock, telemetry }: Pick<Deps, 'db' | 'clock' | 'telemetry'>,
+  deps: Deps,
   target: { developerId: string; grantId: string; revokedBy: RevokedBy },
 ): Promise<boolean> {
-  return telemetry.inSpan('grantex.grant.revoke', {}, async () => {
-    const now = new Date(clock.now());
-    const rows = await db.transaction((tx) => revokeGrantTrees(tx, { ...target, now }));
-    recordRevocation(telemetry.events, { ...target, rows });
+  return deps.telemetry.inSpan('grantex.grant.revoke', {}, async () => {
+    const now = new Date(deps.clock.now());
+    const outbox = outboxOf(deps, now);
+    const rows = await deps.db.transaction((tx) => revokeGrantTrees(tx, { ...target, now }, outbox));
+    recordRevocation(deps, { ...target, rows });
     return rows.length > 0;
   });
 }
 
 /** The same for all grants of an agent, within the transaction that removes it. The caller records it after the commit. */
 export async function revokeGrantsOfAgent(
+  deps: Deps,
   tx: Queryable,
   target: { developerId: string; agentId: string; now: Date },
 ): Promise<Revocation> {
@@ -36,19 +40,26 @@ export async function revokeGrantsOfAgent(
   return {
     developerId: target.developerId,
     revokedBy,
-    rows: await revokeGrantTrees(tx, { ...target, revokedBy }),
+    rows: await revokeGrantTrees(tx, { ...target, revokedBy }, outboxOf(deps, target.now)),
   };
 }
 
-/** One event for each tree that fell, named by its topmost grant. */
-export function recordRevocation(events: Events, { developerId, revokedBy, rows }: Revocation): void {
+const outboxOf = ({ ids, config }: Deps, now: Date): Outbox => ({
+  seed: ids.next('evt', now.getTime()),
+  traceparent: activeTraceParent(),
+  maxAttempts: config.webhookMaxAttempts,
+});
+
+/** After the commit: one event for each tree that fell, named by its topmost grant; and webhooks are told without delay. */
+export function recordRevocation(deps: Deps, { developerId, revokedBy, rows }: Revocation): void {
+  if (rows.some(({ enqueued }) => enqueued)) deps.deliveriesDue();
   const byId = new Map(rows.map((row) => [row.id, row]));
   const topOf = (row: RevokedRow): RevokedRow => {
     const parent = row.parentGrantId === null ? undefined : byId.get(row.parentGrantId);
     return parent ? topOf(parent) : row;
   };
   for (const [top, members] of Map.groupBy(rows, topOf))
-    events.grantRevoked({
+    deps.telemetry.events.grantRevoked({
       grantId: top.id,
       developerId,
       revokedBy,

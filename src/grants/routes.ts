@@ -1,5 +1,4 @@
 import { Type } from 'typebox';
-import { agentDid } from '../agents/store.ts';
 import type { Deps } from '../deps.ts';
 import { parseDuration } from '../duration.ts';
 import { notFound } from '../errors.ts';
@@ -9,37 +8,11 @@ import { created, noContent, ok } from '../http/reply.ts';
 import { Duration, GrantToken, Id, SomeScopes, Timestamp } from '../http/schemas.ts';
 import { delegateGrant } from './delegate-grant.ts';
 import { revokeGrant } from './revoke-grants.ts';
-import { type Grant, grantById, listGrants } from './store.ts';
+import { grantById, listGrants } from './store.ts';
 import { verifyGrant } from './verify-grant.ts';
+import { GrantStatus, GrantView, grantView } from './view.ts';
 
 const DEFAULT_DELEGATION_LIFE = '1h';
-
-const Status = Type.Enum(['active', 'revoked', 'expired']);
-const GrantView = Type.Object({
-  id: Type.String(),
-  grantId: Type.String(),
-  agentId: Type.String(),
-  agentDid: Type.String(),
-  principalId: Type.String(),
-  developerId: Type.String(),
-  scopes: Type.Array(Type.String()),
-  status: Status,
-  issuedAt: Timestamp,
-  expiresAt: Timestamp,
-  revokedAt: Type.Optional(Timestamp),
-  parentGrantId: Type.Optional(Type.String()),
-  delegationDepth: Type.Integer(),
-});
-
-function view({ revokedAt, parentGrantId, ...grant }: Grant) {
-  return {
-    ...grant,
-    grantId: grant.id,
-    agentDid: agentDid(grant.agentId),
-    ...(revokedAt && { revokedAt }),
-    ...(parentGrantId !== null && { parentGrantId }),
-  };
-}
 
 export const grantRoutes = (deps: Deps): Endpoint[] => [
   endpoint({
@@ -92,7 +65,7 @@ export const grantRoutes = (deps: Deps): Endpoint[] => [
     query: pageQuery({
       agentId: Type.Optional(Type.String()),
       principalId: Type.Optional(Type.String()),
-      status: Type.Optional(Status),
+      status: Type.Optional(GrantStatus),
     }),
     responses: {
       200: Type.Object({
@@ -111,7 +84,7 @@ export const grantRoutes = (deps: Deps): Endpoint[] => [
         page,
         new Date(deps.clock.now()),
       );
-      return ok({ grants: grants.map(view), total, page: page.page, pageSize: page.pageSize });
+      return ok({ grants: grants.map(grantView), total, page: page.page, pageSize: page.pageSize });
     },
   }),
   endpoint({
@@ -124,7 +97,7 @@ export const grantRoutes = (deps: Deps): Endpoint[] => [
     handle: async ({ developer, params }) => {
       const grant = await grantById(deps.db, developer.id, params['id'] ?? '', new Date(deps.clock.now()));
       if (!grant) throw notFound('Grant');
-      return ok(view(grant));
+      return ok(grantView(grant));
     },
   }),
   endpoint({

@@ -1,6 +1,7 @@
 import type { Queryable } from '../db/client.ts';
 import { describeStatement } from '../telemetry/database.ts';
 import type { RevokedBy } from '../telemetry/events.ts';
+import { ENQUEUED, type Outbox, tellOfRevocation } from '../webhooks/outbox-store.ts';
 
 export type GrantStatus = 'active' | 'revoked' | 'expired';
 
@@ -90,6 +91,42 @@ export async function listGrants(
   return { grants, total: counts[0]?.total ?? 0 };
 }
 
+/** A grant with what its principal needs to recognise it. */
+export interface PrincipalGrant extends Grant {
+  readonly agentName: string;
+  /** When a token of the grant was last issued. */
+  readonly lastUsedAt: Date | null;
+}
+
+// Every token is issued together with a refresh token, whose row has the time.
+const ofPrincipal = describeStatement({
+  operation: 'SELECT',
+  collection: 'grants',
+  name: 'grants.of_principal',
+  text: `select ${COLUMNS}, (select name from agents where agents.id = grants.agent_id) as "agentName",
+      (select max(refresh_tokens.issued_at) from refresh_tokens where refresh_tokens.grant_id = grants.id) as "lastUsedAt"
+    from grants where developer_id = $1 and principal_id = $3
+    order by ${STATUS} = 'active' desc, grants.issued_at desc, id desc limit $4`,
+});
+const countOfPrincipal = describeStatement({
+  operation: 'SELECT',
+  collection: 'grants',
+  name: 'grants.count_of_principal',
+  text: 'select count(*)::int as total from grants where developer_id = $1 and principal_id = $2',
+});
+
+/** What is alive comes first, then the newest. */
+export async function listGrantsOfPrincipal(
+  db: Queryable,
+  of: { developerId: string; principalId: string; now: Date; limit: number },
+): Promise<{ grants: PrincipalGrant[]; total: number }> {
+  const [grants, counts] = await Promise.all([
+    db.rows<PrincipalGrant>(ofPrincipal, [of.developerId, of.now, of.principalId, of.limit]),
+    db.rows<{ total: number }>(countOfPrincipal, [of.developerId, of.principalId]),
+  ]);
+  return { grants, total: counts[0]?.total ?? 0 };
+}
+
 const countActive = describeStatement({
   operation: 'SELECT',
   collection: 'grants',
@@ -122,16 +159,21 @@ const revokeTrees = describeStatement({
       select id from grants where developer_id = $1 and (id = $2 or agent_id = $3) and status = 'active'
       union
       select child.id from grants child join tree on child.parent_grant_id = tree.id
-    )
-    update grants set status = 'revoked', revoked_at = $4, revoked_by = $5
-    from tree where grants.id = tree.id and grants.status = 'active'
-    returning grants.id, grants.agent_id as "agentId", grants.parent_grant_id as "parentGrantId"`,
+    ),
+    revoked as (
+      update grants set status = 'revoked', revoked_at = $4, revoked_by = $5
+      from tree where grants.id = tree.id and grants.status = 'active'
+      returning grants.id, grants.developer_id, grants.agent_id, grants.parent_grant_id),
+    ${tellOfRevocation({ now: '$4', seed: '$6', traceparent: '$7', maxAttempts: '$8' })}
+    select id, agent_id as "agentId", parent_grant_id as "parentGrantId", ${ENQUEUED} from revoked`,
 });
 
 export interface RevokedRow {
   readonly id: string;
   readonly agentId: string;
   readonly parentGrantId: string | null;
+  /** Webhook deliveries were written, of this row or another. */
+  readonly enqueued: boolean;
 }
 
 /**
@@ -141,10 +183,13 @@ export interface RevokedRow {
 export async function revokeGrantTrees(
   tx: Queryable,
   target: { developerId: string; grantId?: string; agentId?: string; now: Date; revokedBy: RevokedBy },
+  outbox: Outbox,
 ): Promise<RevokedRow[]> {
   const { developerId, grantId = null, agentId = null, now, revokedBy } = target;
+  const { seed, traceparent, maxAttempts } = outbox;
   await tx.rows(lockRoots, [developerId, grantId, agentId]);
-  return tx.rows(revokeTrees, [developerId, grantId, agentId, now, revokedBy]);
+  const values = [developerId, grantId, agentId, now, revokedBy, seed, traceparent, maxAttempts];
+  return tx.rows(revokeTrees, values);
 }
 
 const tally = describeStatement({

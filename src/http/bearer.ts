@@ -1,14 +1,22 @@
 import { unauthorized } from '../errors.ts';
 import { sha256 } from '../hash.ts';
 
-const MAX_KEY_LENGTH = 512;
+/** The longest session token of a principal is shorter, and so is any API key. */
+const MAX_LENGTH = 8192;
+
+/** What a caller shows to be let in: an API key or a session token. */
+export interface Bearer {
+  readonly token: string;
+  /** SHA-256 of the token: what an API key is looked up by. */
+  readonly hash: Buffer;
+}
 
 /**
- * The SHA-256 of the API key in `Authorization: Bearer <key>` (RFC 6750 §2.1; the scheme in any case).
+ * The credential in `Authorization: Bearer <token>` (RFC 6750 §2.1; the scheme in any case).
  * @throws UNAUTHORIZED when there is none
  */
-export function bearerKeyHash(header: string | undefined): Buffer {
-  const key = /^bearer +(\S+) *$/i.exec(header ?? '')?.[1];
-  if (key === undefined || key.length > MAX_KEY_LENGTH) throw unauthorized();
-  return sha256(key);
+export function bearerOf(header: string | undefined): Bearer {
+  const token = /^bearer +(\S+) *$/i.exec(header ?? '')?.[1];
+  if (token === undefined || token.length > MAX_LENGTH) throw unauthorized();
+  return { token, hash: sha256(token) };
 }

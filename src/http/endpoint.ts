@@ -4,9 +4,10 @@ import { type Static, type TObject, type TSchema, Type } from 'typebox';
 import type { LimiterName } from '../config.ts';
 import type { Developer } from '../developers/store.ts';
 import { notFound } from '../errors.ts';
+import type { Principal } from '../principal-sessions/session-token.ts';
 import type { AttemptKind, Attempts } from '../telemetry/attempts.ts';
 import type { Events } from '../telemetry/events.ts';
-import { bearerKeyHash } from './bearer.ts';
+import { type Bearer, bearerOf } from './bearer.ts';
 import type { ReadBody } from './body.ts';
 import { callerOf } from './caller.ts';
 import { withDeadline } from './deadline.ts';
@@ -20,15 +21,18 @@ import { compileValidator, type Validator } from './validate.ts';
  * Who may call:
  * - `public`: anyone; an Authorization header is ignored;
  * - `developer`: the API key is looked up before the handler runs;
- * - `joined`: the handler's own statement looks the key up (one round trip), and the handler throws UNAUTHORIZED.
+ * - `joined`: the handler's own statement looks the key up (one round trip), and the handler throws UNAUTHORIZED;
+ * - `principal`: the session token of a principal is read before the handler runs. It is no API key, nor the reverse.
  */
-export type Access = 'public' | 'developer' | 'joined';
+export type Access = 'public' | 'developer' | 'joined' | 'principal';
 
 type AccessInput<A extends Access> = A extends 'developer'
   ? { readonly developer: Developer; readonly keyHash: Buffer }
   : A extends 'joined'
     ? { readonly keyHash: Buffer }
-    : unknown;
+    : A extends 'principal'
+      ? { readonly principal: Principal }
+      : unknown;
 
 /** What a request says, whoever it is from. */
 interface Parts<B, Q> {
@@ -94,6 +98,8 @@ export interface ServeDeps {
   readonly setRoute: SetRoute;
   /** @throws UNAUTHORIZED for an unknown key */
   readonly authenticate: (keyHash: Buffer) => Promise<Developer>;
+  /** @throws UNAUTHORIZED for anything but a live session token */
+  readonly readSession: (token: string) => Promise<Principal>;
 }
 
 const NOTHING = Type.Object({});
@@ -110,8 +116,8 @@ export function serve(definition: Endpoint, deps: ServeDeps): RequestHandler {
   return async (req, res) => {
     deps.setRoute(definition.path, req);
     res.locals['refusalPage'] = definition.refusalPage;
-    const keyHash = definition.access === 'public' ? null : bearerKeyHash(req.headers.authorization);
-    await limit(definition, deps, req, res, keyHash);
+    const bearer = definition.access === 'public' ? null : bearerOf(req.headers.authorization);
+    await limit(definition, deps, req, res, bearer);
     const parts = await parse(definition, deps, { req, validateBody, validateQuery }).catch(
       (error: unknown) => new Unreadable(error),
     );
@@ -123,7 +129,7 @@ export function serve(definition: Endpoint, deps: ServeDeps): RequestHandler {
     };
     try {
       const reply = await withDeadline(
-        (assertInTime) => answer(definition, deps, { keyHash, parts, agentIs, assertInTime }),
+        (assertInTime) => answer(definition, deps, { bearer, parts, agentIs, assertInTime }),
         readOnly,
       );
       end?.({ status: reply.status, agentId });
@@ -141,13 +147,13 @@ async function limit(
   { limit, events }: ServeDeps,
   req: ExpressRequest,
   res: Response,
-  keyHash: Buffer | null,
+  bearer: Bearer | null,
 ): Promise<void> {
   if (!limit || !name) return;
   const ip = req.ip ?? 'unknown';
   const retryAfter = await limit(
     name,
-    keyHash ? keyHash.toString('base64url') : callerOf(ip),
+    bearer ? bearer.hash.toString('base64url') : callerOf(ip),
     headersOf(res),
   );
   if (retryAfter === null) return;
@@ -164,7 +170,7 @@ class Unreadable {
 }
 
 interface Work {
-  readonly keyHash: Buffer | null;
+  readonly bearer: Bearer | null;
   readonly parts: Parts<unknown, unknown> | Unreadable;
   agentIs(agentId: string): void;
   assertInTime(): void;
@@ -172,16 +178,17 @@ interface Work {
 
 async function answer(
   { access, handle }: Endpoint,
-  { authenticate }: ServeDeps,
-  { keyHash, parts, agentIs, assertInTime }: Work,
+  { authenticate, readSession }: ServeDeps,
+  { bearer, parts, agentIs, assertInTime }: Work,
 ): Promise<Reply> {
   // A wrong key is told before a wrong body, also where the key is otherwise looked up with the work itself.
-  const lookUp = keyHash && (access === 'developer' || parts instanceof Unreadable);
-  const developer = lookUp ? await authenticate(keyHash) : undefined;
+  const principal = bearer && access === 'principal' ? await readSession(bearer.token) : undefined;
+  const lookUp = bearer && !principal && (access === 'developer' || parts instanceof Unreadable);
+  const developer = lookUp ? await authenticate(bearer.hash) : undefined;
   if (parts instanceof Unreadable) throw parts.error;
   // The caller has been told that it failed: then nothing may begin.
   assertInTime();
-  return handle({ ...parts, developer, keyHash, agentIs } as never);
+  return handle({ ...parts, developer, principal, keyHash: bearer?.hash, agentIs } as never);
 }
 
 interface Raw {

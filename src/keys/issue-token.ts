@@ -1,5 +1,6 @@
 import type { Deps } from '../deps.ts';
 import { sha256 } from '../hash.ts';
+import { activeTraceParent } from '../telemetry/trace-parent.ts';
 import { signGrantToken, type TokenSubject } from './sign-grant-token.ts';
 
 const REFRESH_TOKEN_BYTES = 32;
@@ -9,6 +10,9 @@ export interface NewToken {
   readonly jti: string;
   readonly kid: string;
   readonly refreshHash: Buffer;
+  /** For the webhooks that are told of it. */
+  readonly traceparent: string | null;
+  readonly maxAttempts: number;
 }
 
 /** A token and refresh token that are about to be stored; `row` goes into the statement. */
@@ -28,10 +32,19 @@ export interface TokenPair {
 }
 
 /** Chooses ids, secrets and the signing key before the statement runs, so that it alone decides. */
-export function prepareToken({ ids, keys }: Pick<Deps, 'ids' | 'keys'>, now: number): PreparedToken {
+export function prepareToken(
+  { ids, keys, config }: Pick<Deps, 'ids' | 'keys' | 'config'>,
+  now: number,
+): PreparedToken {
   const signer = keys.signer();
   const refreshToken = `ref_${ids.secret(REFRESH_TOKEN_BYTES)}`;
-  const row = { jti: ids.next('tok', now), kid: signer.kid, refreshHash: sha256(refreshToken) };
+  const row = {
+    jti: ids.next('tok', now),
+    kid: signer.kid,
+    refreshHash: sha256(refreshToken),
+    traceparent: activeTraceParent(),
+    maxAttempts: config.webhookMaxAttempts,
+  };
   return { row, refreshToken, signer };
 }
 

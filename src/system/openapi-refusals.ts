@@ -4,7 +4,7 @@ import type { Endpoint } from '../http/endpoint.ts';
 /** Refusals that follow from what an endpoint does; those that follow from its shape are derived in `statusesOf`. */
 const OWN_REFUSALS: Readonly<Record<string, readonly number[]>> = {
   'post /v1/signup': [409],
-  'post /v1/authorize': [404],
+  'post /v1/authorize': [403, 404],
   'post /v1/authorize/:id/approve': [403],
   'post /v1/authorize/:id/deny': [403],
   'get /consent': [404, 410],
@@ -14,12 +14,13 @@ const OWN_REFUSALS: Readonly<Record<string, readonly number[]>> = {
   'post /v1/tokens/revoke': [404],
   'post /v1/grants/delegate': [403, 404],
   'post /v1/audit/log': [404],
+  'post /v1/policies': [404],
 };
 
 /** What a refusal says, by status. */
 export const DESCRIPTIONS: Readonly<Record<number, string>> = {
   400: 'The request is not valid',
-  401: 'No valid API key',
+  401: 'No valid API key, or session token of a principal',
   403: 'Not allowed',
   404: "Unknown, or another developer's",
   409: 'Taken',

@@ -1,6 +1,6 @@
 import type { TObject, TSchema } from 'typebox';
 import { ERROR_STATUS } from '../errors.ts';
-import type { Endpoint } from '../http/endpoint.ts';
+import type { Access, Endpoint } from '../http/endpoint.ts';
 import { SERVICE_VERSION } from '../version.ts';
 import { DESCRIPTIONS, refusalComponents, refusalsOf, responseHeaders } from './openapi-refusals.ts';
 
@@ -18,6 +18,13 @@ const API_KEY = {
   type: 'http',
   scheme: 'bearer',
   description: "The developer's API key, `gx_live_…` or `gx_test_…`",
+};
+
+const SESSION_TOKEN = {
+  type: 'http',
+  scheme: 'bearer',
+  bearerFormat: 'JWT',
+  description: "A principal's session token, of `POST /v1/principal-sessions`",
 };
 
 const REQUEST_ID = {
@@ -60,7 +67,7 @@ export function openApi(endpoints: readonly Endpoint[]): Record<string, unknown>
     components: {
       schemas: { Error: ERROR },
       responses: refusalComponents(),
-      securitySchemes: { apiKey: API_KEY },
+      securitySchemes: { apiKey: API_KEY, sessionToken: SESSION_TOKEN },
     },
   };
 }
@@ -70,7 +77,7 @@ function operation(endpoint: Endpoint) {
   return {
     operationId: `${method}${path.replaceAll(/[^A-Za-z0-9]+(.)?/g, (_all, next = '') => next.toUpperCase())}`,
     summary,
-    security: access === 'public' ? [] : [{ apiKey: [] }],
+    security: securityOf(access),
     parameters: [
       ...pathParameters(path),
       ...queryParameters(query),
@@ -93,6 +100,11 @@ function operation(endpoint: Endpoint) {
     },
   };
 }
+
+const securityOf = (access: Access) => {
+  if (access === 'public') return [];
+  return access === 'principal' ? [{ sessionToken: [] }] : [{ apiKey: [] }];
+};
 
 const json = (schema: unknown) => ({ 'application/json': { schema } });
 const content = (schema: TSchema | null) =>

@@ -60,10 +60,13 @@ export interface DatabaseTelemetry {
   observePool(pool: string, read: () => { idle: number; used: number }): () => void;
 }
 
-/** `now` is a monotonic clock in milliseconds. */
+/**
+ * `now` is a monotonic clock in milliseconds. Without a tracer there are durations and no spans: for work in the background
+ * that belongs to no request, where every look into a queue would be a trace of its own.
+ */
 export function createDatabaseTelemetry(
   instruments: Instruments,
-  tracer: Tracer,
+  tracer: Tracer | null,
   now: () => number = () => performance.now(),
 ): DatabaseTelemetry {
   const { guard, databaseDuration, databaseConnections } = instruments;
@@ -73,7 +76,7 @@ export function createDatabaseTelemetry(
       const begun = now();
       let span: Span | undefined;
       guard.run(() => {
-        span = tracer.startSpan(statement.spanName, {
+        span = tracer?.startSpan(statement.spanName, {
           kind: SpanKind.CLIENT,
           attributes: statement.spanAttributes,
           ...(links !== undefined && links.length > 0 && { links: links.map((context) => ({ context })) }),

@@ -1,5 +1,5 @@
-import { type Attributes, trace } from '@opentelemetry/api';
-import type { LimiterName } from '../config.ts';
+import { type Attributes, SpanStatusCode, trace } from '@opentelemetry/api';
+import type { AttemptOutcome, LimiterName } from '../config.ts';
 import { describeError } from './describe-error.ts';
 import type { Instruments } from './instruments.ts';
 import type { Logger } from './logger.ts';
@@ -64,6 +64,20 @@ interface ConsentDecided {
   readonly principalId: string;
   readonly developerId: string;
 }
+interface WebhookAttempted {
+  readonly webhookId: string;
+  readonly agentId: string;
+  readonly developerId: string;
+  /** Without query string and userinfo: either may hold a secret. */
+  readonly url: string;
+  /** 1 for the first. */
+  readonly attempt: number;
+  readonly outcome: AttemptOutcome;
+  /** null: there was no answer. */
+  readonly statusCode: number | null;
+  /** How the delivery has ended with this attempt; null: it goes on, or was removed meanwhile. */
+  readonly ended: 'delivered' | 'failed' | null;
+}
 interface RateLimitHit {
   readonly ip: string;
   readonly endpoint: LimiterName;
@@ -89,6 +103,10 @@ export interface Events {
   authorizationRequested(event: AuthorizationRequested): void;
   authorizeDenied(event: AuthorizeDenied): void;
   consentDecided(event: ConsentDecided): void;
+  /** One attempt is over and its end is stored; one that failed is a log line. */
+  webhookAttempted(event: WebhookAttempted): void;
+  /** Work on webhooks failed in this service, not at a receiver; it is repeated. */
+  webhookWorkFailed(event: { step: string; error: unknown }): void;
   rateLimitHit(event: RateLimitHit): void;
   databaseConnectionError(event: { error: string; pool: string }): void;
   /** An unexpected failure of a request: the log says what, the response does not. */
@@ -179,6 +197,30 @@ export function createEvents(
         () => instruments.consentDecisions.add(1, { decision }),
         () => logger.info({ decision, agentId, principalId }, 'consent.decided'),
       );
+    },
+    webhookAttempted(event) {
+      const { webhookId, agentId, url, attempt, outcome, statusCode, ended } = event;
+      const failed = outcome !== '2xx';
+      record(
+        event,
+        () => instruments.webhookAttempts.add(1, { outcome }),
+        () => {
+          if (ended) instruments.webhookDeliveries.add(1, { status: ended, agent_id: agentId });
+        },
+        () => {
+          if (failed) logger.error({ webhookId, url, statusCode, attempt }, 'webhook.delivery_failed');
+        },
+        () => {
+          const span = trace.getActiveSpan();
+          if (statusCode !== null) span?.setAttribute('http.response.status_code', statusCode);
+          if (!failed) return;
+          span?.setAttribute('error.type', statusCode === null ? outcome : String(statusCode));
+          span?.setStatus({ code: SpanStatusCode.ERROR });
+        },
+      );
+    },
+    webhookWorkFailed({ step, error }) {
+      record(null, () => logger.warn({ step, error: describeError(error) }, 'webhook.work_failed'));
     },
     rateLimitHit({ ip, endpoint, retryAfter }) {
       record(

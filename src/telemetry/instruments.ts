@@ -6,7 +6,7 @@ import type {
   ObservableGauge,
   ObservableUpDownCounter,
 } from '@opentelemetry/api';
-import { LIMITER_NAMES } from '../config.ts';
+import { ATTEMPT_OUTCOMES, LIMITER_NAMES } from '../config.ts';
 import { createGuard, type Guard } from './guard.ts';
 
 interface Description {
@@ -67,6 +67,18 @@ const COUNTERS = {
     description: 'Decisions of principals on consent requests.',
     seeds: seeds('decision', 'approved', 'denied'),
   },
+  webhookDeliveries: {
+    name: 'grantex.webhook.deliveries',
+    unit: '{delivery}',
+    description: 'Webhook deliveries that reached their end, by outcome.',
+    seeds: seeds('status', 'delivered', 'failed'),
+  },
+  webhookAttempts: {
+    name: 'grantex.webhook.attempts',
+    unit: '{attempt}',
+    description: 'Attempts to deliver a webhook, by outcome.',
+    seeds: seeds('outcome', ...ATTEMPT_OUTCOMES),
+  },
   rateLimited: {
     name: 'grantex.rate_limited',
     unit: '{request}',
@@ -104,6 +116,7 @@ export type Instruments = { readonly [name in keyof typeof COUNTERS]: Counter } 
   readonly [name in keyof typeof HISTOGRAMS]: Histogram;
 } & {
   readonly activeGrants: ObservableGauge;
+  readonly oldestPendingDelivery: ObservableGauge;
   readonly databaseConnections: ObservableUpDownCounter;
   /** Swallows and counts what the recording of telemetry throws. */
   readonly guard: Guard;
@@ -145,6 +158,11 @@ export function createInstruments(meter: Meter): Instruments {
       unit: '{grant}',
       description:
         'Grants that are active and not expired, in the whole database; every replica reports the same value.',
+    }),
+    oldestPendingDelivery: meter.createObservableGauge('grantex.webhook.oldest_pending', {
+      unit: 's',
+      description:
+        'Age of the oldest webhook delivery that is still to be made, in seconds, in the whole database; 0: there is none.',
     }),
     databaseConnections: meter.createObservableUpDownCounter('db.client.connection.count', {
       unit: '{connection}',

@@ -1,4 +1,15 @@
-import { type Attributes, context, type Span, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';
+import {
+  type Attributes,
+  type Context,
+  context,
+  ROOT_CONTEXT,
+  type Span,
+  type SpanContext,
+  SpanKind,
+  SpanStatusCode,
+  type Tracer,
+  trace,
+} from '@opentelemetry/api';
 import { ServiceError } from '../errors.ts';
 import type { Guard } from './guard.ts';
 
@@ -6,26 +17,47 @@ import type { Guard } from './guard.ts';
 export type InSpan = <T>(name: string, attributes: Attributes, fn: () => Promise<T>) => Promise<T>;
 
 /**
+ * The same for work that is done later, for a request that may have ended long ago and on another replica: the span begins a
+ * trace of its own and links to the one that caused it. It is a CLIENT span: such work goes out to somebody.
+ */
+export type InLinkedSpan = <T>(
+  name: string,
+  options: { readonly attributes: Attributes; readonly cause: SpanContext | undefined },
+  fn: () => Promise<T>,
+) => Promise<T>;
+
+/**
  * Makes `inSpan`. A failure sets `error.type`; only an unexpected one (no `ServiceError`, or one of 500 and above) is an
  * error status. Messages and stacks stay off the span: they may quote values. Telemetry faults are swallowed by `guard`.
  */
 export function createInSpan(tracer: Tracer, guard: Guard): InSpan {
-  return async (name, attributes, fn) => {
-    let span: Span | undefined;
-    guard.run(() => {
-      span = tracer.startSpan(name, { attributes });
-    });
-    if (span === undefined) return fn();
-    const started: Span = span;
-    try {
-      return await context.with(trace.setSpan(context.active(), started), fn);
-    } catch (error) {
-      guard.run(() => markFailed(started, error));
-      throw error;
-    } finally {
-      guard.run(() => started.end());
-    }
+  return (name, attributes, fn) =>
+    runIn(guard, context.active(), () => tracer.startSpan(name, { attributes }), fn);
+}
+
+export function createInLinkedSpan(tracer: Tracer, guard: Guard): InLinkedSpan {
+  return (name, { attributes, cause }, fn) => {
+    const links = cause ? [{ context: cause }] : [];
+    const options = { kind: SpanKind.CLIENT, attributes, links };
+    return runIn(guard, ROOT_CONTEXT, () => tracer.startSpan(name, options, ROOT_CONTEXT), fn);
   };
+}
+
+async function runIn<T>(guard: Guard, parent: Context, start: () => Span, fn: () => Promise<T>): Promise<T> {
+  let span: Span | undefined;
+  guard.run(() => {
+    span = start();
+  });
+  if (span === undefined) return fn();
+  const started: Span = span;
+  try {
+    return await context.with(trace.setSpan(parent, started), fn);
+  } catch (error) {
+    guard.run(() => markFailed(started, error));
+    throw error;
+  } finally {
+    guard.run(() => started.end());
+  }
 }
 
 function markFailed(span: Span, error: unknown): void {

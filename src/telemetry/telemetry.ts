@@ -1,11 +1,11 @@
-import type { Meter, ObservableCallback, Tracer } from '@opentelemetry/api';
+import type { Meter, ObservableCallback, ObservableGauge, Tracer } from '@opentelemetry/api';
 import { type Attempts, createAttempts } from './attempts.ts';
 import { createCachedReading } from './cached-gauge.ts';
 import { createDatabaseTelemetry, type DatabaseTelemetry } from './database.ts';
 import { createEvents, type Events } from './events.ts';
 import { createInstruments, type Instruments } from './instruments.ts';
 import type { Logger } from './logger.ts';
-import { createInSpan, type InSpan } from './span.ts';
+import { createInLinkedSpan, createInSpan, type InLinkedSpan, type InSpan } from './span.ts';
 
 export interface TelemetryOptions {
   readonly meter: Meter;
@@ -20,7 +20,10 @@ export interface Telemetry {
   readonly events: Events;
   readonly attempts: Attempts;
   readonly inSpan: InSpan;
+  readonly inLinkedSpan: InLinkedSpan;
   readonly database: DatabaseTelemetry;
+  /** Of work that belongs to no request: durations and no spans. */
+  readonly databaseInBackground: DatabaseTelemetry;
   readonly instruments: Instruments;
   readonly logger: Logger;
   /**
@@ -28,30 +31,39 @@ export interface Telemetry {
    * Returns the function that ends this; call it before the database is closed.
    */
   observeActiveGrants(read: () => Promise<number>): () => void;
+  /** The same for the age of the oldest webhook delivery that is still to be made, in seconds. */
+  observeOldestPendingDelivery(read: () => Promise<number>): () => void;
 }
 
 /** Puts the telemetry of the service together. Call once per process: instruments are created here. */
 export function createTelemetry({ meter, tracer, logger, capturePrincipal }: TelemetryOptions): Telemetry {
   const instruments = createInstruments(meter);
   const events = createEvents(instruments, logger, { capturePrincipal });
+  const observe = (gauge: ObservableGauge, metric: string) => (read: () => Promise<number>) => {
+    const reading = createCachedReading({
+      read,
+      onError: (error) => events.metricsCollectionFailed({ metric, error }),
+    });
+    const callback: ObservableCallback = async (result) => {
+      const value = await reading.observe();
+      if (value !== undefined) result.observe(value);
+    };
+    gauge.addCallback(callback);
+    return () => gauge.removeCallback(callback);
+  };
   return {
     events,
     attempts: createAttempts(instruments),
     inSpan: createInSpan(tracer, instruments.guard),
+    inLinkedSpan: createInLinkedSpan(tracer, instruments.guard),
     database: createDatabaseTelemetry(instruments, tracer),
+    databaseInBackground: createDatabaseTelemetry(instruments, null),
     instruments,
     logger,
-    observeActiveGrants(read) {
-      const reading = createCachedReading({
-        read,
-        onError: (error) => events.metricsCollectionFailed({ metric: 'grantex_active_grants', error }),
-      });
-      const callback: ObservableCallback = async (result) => {
-        const value = await reading.observe();
-        if (value !== undefined) result.observe(value);
-      };
-      instruments.activeGrants.addCallback(callback);
-      return () => instruments.activeGrants.removeCallback(callback);
-    },
+    observeActiveGrants: observe(instruments.activeGrants, 'grantex_active_grants'),
+    observeOldestPendingDelivery: observe(
+      instruments.oldestPendingDelivery,
+      'grantex_webhook_oldest_pending_seconds',
+    ),
   };
 }

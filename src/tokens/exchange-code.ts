@@ -29,7 +29,7 @@ export function exchangeCode(
     const now = clock.now();
     const codeHash = sha256(input.code);
     const prepared = prepareToken(deps, now);
-    const { developerId, agentId, grant } = await claimCode({
+    const { developerId, agentId, grant, enqueued } = await claimCode({
       keyHash,
       agentId: input.agentId,
       codeHash,
@@ -49,6 +49,7 @@ export function exchangeCode(
       await revokeIfReplayed(deps, developerId, codeHash);
       throw refused();
     }
+    if (enqueued) deps.deliveriesDue();
     const latencyMs = Math.round(performance.now() - begun);
     telemetry.events.grantCreated({ ...grant, origin: 'consent', latencyMs });
     const pair = await issueToken(deps, prepared, grant);

@@ -2,6 +2,7 @@ import { createBatch } from '../db/batch.ts';
 import type { Queryable } from '../db/client.ts';
 import type { NewToken } from '../keys/issue-token.ts';
 import { describeStatement } from '../telemetry/database.ts';
+import { ENQUEUED, TELL_OF_ISSUANCE } from '../webhooks/outbox-store.ts';
 import { CALLERS, type Issued, type IssuedRow, toIssued } from './issued-store.ts';
 
 /** A code that is presented, and what is stored when it holds. */
@@ -22,7 +23,8 @@ const exchange = describeStatement({
   name: 'tokens.exchange_code',
   text: `with asked as materialized (
       select * from jsonb_to_recordset($1::text::jsonb) as asked (ordinal int, "keyHash" text, "agentId" text,
-        "codeHash" text, "codeChallenge" text, now timestamptz, "grantId" text, jti text, kid text, "refreshHash" text)),
+        "codeHash" text, "codeChallenge" text, now timestamptz, "grantId" text, jti text, kid text, "refreshHash" text,
+        traceparent text, "maxAttempts" int)),
     ${CALLERS},
     matching as materialized (
       select distinct on (request.id) request.id, asked.ordinal
@@ -45,17 +47,23 @@ const exchange = describeStatement({
       select asked."grantId", developer_id, agent_id, principal_id, scopes, audience, 'active', asked.now,
         date_trunc('second', asked.now) + make_interval(secs => grant_seconds), asked."grantId", 0
       from claimed join asked using (ordinal)
-      returning id, principal_id, audience, scopes, expires_at),
+      returning id, developer_id, agent_id, principal_id, audience, scopes, expires_at),
     token as (
       insert into tokens (jti, grant_id, kid, expires_at)
       select asked.jti, granted.id, asked.kid, granted.expires_at from granted join asked on asked."grantId" = granted.id),
     refresh as (
       insert into refresh_tokens (hash, grant_id, issued_at)
       select decode(asked."refreshHash", 'hex'), granted.id, asked.now
-      from granted join asked on asked."grantId" = granted.id)
+      from granted join asked on asked."grantId" = granted.id),
+    issuance as (
+      select granted.id as grant_id, developer_id, agent_id, principal_id, scopes, expires_at, true as is_new,
+        0 as delegation_depth, null::text as parent_grant_id, asked.jti, asked.now, asked.traceparent,
+        asked."maxAttempts" as max_attempts
+      from granted join asked on asked."grantId" = granted.id),
+    ${TELL_OF_ISSUANCE}
     select developer.id as "developerId", agent.id as "agentId", granted.id as "grantId",
       granted.principal_id as "principalId", granted.audience, granted.scopes, granted.expires_at as "expiresAt",
-      null as "parentAgentId", null as "parentGrantId", 0 as "delegationDepth"
+      null as "parentAgentId", null as "parentGrantId", 0 as "delegationDepth", ${ENQUEUED}
     from asked left join developer using (ordinal) left join agent using (ordinal)
       left join granted on granted.id = asked."grantId"
     order by asked.ordinal`,

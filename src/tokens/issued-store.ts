@@ -8,6 +8,8 @@ export interface Issued {
   readonly agentId: string | null;
   /** The grant that an exchange or a refresh gives a token for. */
   readonly grant: TokenSubject | null;
+  /** Webhook deliveries were written with it, or with what shared its statement. */
+  readonly enqueued: boolean;
 }
 
 export interface IssuedRow {
@@ -21,13 +23,14 @@ export interface IssuedRow {
   readonly parentAgentId: string | null;
   readonly parentGrantId: string | null;
   readonly delegationDepth: number;
+  readonly enqueued: boolean;
 }
 
 export function toIssued(row: IssuedRow): Issued {
   const { developerId, agentId, grantId, parentAgentId, parentGrantId, delegationDepth } = row;
-  const { principalId, audience, scopes, expiresAt } = row;
+  const { principalId, audience, scopes, expiresAt, enqueued } = row;
   if (developerId === null || agentId === null || grantId === null)
-    return { developerId, agentId, grant: null };
+    return { developerId, agentId, grant: null, enqueued };
   const parent =
     parentAgentId !== null && parentGrantId !== null
       ? { parent: { agentId: parentAgentId, grantId: parentGrantId, depth: delegationDepth } }
@@ -35,6 +38,7 @@ export function toIssued(row: IssuedRow): Issued {
   return {
     developerId,
     agentId,
+    enqueued,
     grant: { principalId, audience, scopes, expiresAt, ...parent, developerId, agentId, grantId },
   };
 }

@@ -2,6 +2,7 @@ import { createBatch } from '../db/batch.ts';
 import type { Queryable } from '../db/client.ts';
 import type { NewToken } from '../keys/issue-token.ts';
 import { describeStatement } from '../telemetry/database.ts';
+import { ENQUEUED, TELL_OF_ISSUANCE } from '../webhooks/outbox-store.ts';
 import { CALLERS, type Issued, type IssuedRow, toIssued } from './issued-store.ts';
 
 /** A refresh token that is presented, and what is stored when it holds. */
@@ -26,7 +27,7 @@ const refresh = describeStatement({
   text: `with asked as materialized (
       select * from jsonb_to_recordset($1::text::jsonb) as asked (ordinal int, "keyHash" text, "agentId" text,
         "presentedHash" text, "idempotencyHash" text, now timestamptz, "repeatableSince" timestamptz, jti text, kid text,
-        "refreshHash" text)),
+        "refreshHash" text, traceparent text, "maxAttempts" int)),
     ${CALLERS},
     live as materialized (
       select asked.ordinal, presented.hash, presented.xmin as version, grants.id, grants.principal_id, grants.audience,
@@ -62,11 +63,18 @@ const refresh = describeStatement({
       insert into tokens (jti, grant_id, kid, expires_at)
       select asked.jti, live.id, asked.kid, live.expires_at
       from claimed join live using (ordinal) join asked using (ordinal)
-      returning jti)
+      returning jti),
+    issuance as (
+      select live.id as grant_id, agent.developer_id, agent.id as agent_id, live.principal_id, live.scopes, live.expires_at,
+        false as is_new, live.delegation_depth, live.parent_grant_id, asked.jti, asked.now, asked.traceparent,
+        asked."maxAttempts" as max_attempts
+      from claimed join live using (ordinal) join agent using (ordinal) join asked using (ordinal)),
+    ${TELL_OF_ISSUANCE}
     select developer.id as "developerId", agent.id as "agentId", issued.id as "grantId",
       issued.principal_id as "principalId", issued.audience, issued.scopes, issued.expires_at as "expiresAt",
       issued.parent_agent_id as "parentAgentId", issued.parent_grant_id as "parentGrantId",
-      issued.delegation_depth as "delegationDepth", live.claimable and token.jti is null as contended
+      issued.delegation_depth as "delegationDepth", live.claimable and token.jti is null as contended,
+      ${ENQUEUED}
     from asked left join developer using (ordinal) left join agent using (ordinal) left join live using (ordinal)
       left join token on token.jti = asked.jti left join live issued on issued.ordinal = asked.ordinal and token.jti is not null
     order by asked.ordinal`,

@@ -31,7 +31,7 @@ export function refreshToken(
     const idempotencyHash = input.idempotencyKey === undefined ? null : sha256(input.idempotencyKey);
     const repeatableSince = new Date(now - REPEATABLE_MS);
     const prepared = prepareToken(deps, now);
-    const { developerId, agentId, grant } = await rotate({
+    const { developerId, agentId, grant, enqueued } = await rotate({
       keyHash,
       agentId: input.agentId,
       presentedHash,
@@ -52,6 +52,7 @@ export function refreshToken(
       if (grantId !== null) await revokeGrant(deps, { developerId, grantId, revokedBy: 'refresh_reuse' });
       throw refused();
     }
+    if (enqueued) deps.deliveriesDue();
     const pair = await issueToken(deps, prepared, grant);
     telemetry.events.tokenRefreshed(grant);
     return pair;

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { findAsset } from '../../src/consent/assets.ts';
-import { displayText, exactText } from '../../src/consent/display-text.ts';
 import { type ConsentView, consentPage, consentStatePage } from '../../src/consent/page.ts';
 import { html } from '../../src/http/html.ts';
+import { findAsset } from '../../src/pages/assets.ts';
+import { displayText, exactText } from '../../src/pages/display-text.ts';
 
 const view: ConsentView = {
   requestId: 'areq_1',

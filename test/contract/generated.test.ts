@@ -103,14 +103,15 @@ test(
   async () => {
     process.stdout.write(`CONTRACT_SEED=${SEED} CONTRACT_CASES=${CASES}\n`);
     const statuses: Record<number, number> = {};
-    for (const operation of document.operations) {
+    for (const [index, operation] of document.operations.entries()) {
       const batches = fc.array(edits, { minLength: 1, maxLength: BATCH, size: 'max' });
       const property = fc.asyncProperty(batches, async (plans) => {
         for (const { status } of await probe(operation, plans))
           statuses[status] = (statuses[status] ?? 0) + 1;
       });
+      // Each operation has edits of its own: all with the same ones, a seed could leave out a kind for every one of them.
       // Biased, the few runs would all take the first and last entries of the lists.
-      const parameters = { seed: SEED, numRuns: Math.ceil((2 * CASES) / BATCH), unbiased: true };
+      const parameters = { seed: SEED + index, numRuns: Math.ceil((2 * CASES) / BATCH), unbiased: true };
       await fc.assert(property, parameters).catch((error: unknown) => {
         throw new Error(`${operation.name}, CONTRACT_SEED=${SEED}`, { cause: error });
       });
@@ -120,7 +121,9 @@ test(
     for (const status of [200, 201, 204, 400, 401, 404]) expect(statuses[status]).toBeGreaterThan(0);
     expect((await service.request('GET', '/health/live')).status).toBe(200);
     expect(service.process.exitCode).toBeNull();
-    expect(service.logs.filter(({ level }) => level === 'error' || level === 'fatal')).toEqual([]);
+    // The world's webhook leads nowhere, which is no error of the service.
+    const own = service.logs.filter(({ msg }) => msg !== 'webhook.delivery_failed');
+    expect(own.filter(({ level }) => level === 'error' || level === 'fatal')).toEqual([]);
   },
   // Generous, for long runs on busy machines: the sender gives up on a single answer long before.
   CASES * 20_000,

@@ -20,7 +20,13 @@ export interface World {
   readonly pair: TokenPair;
   readonly entryId: string;
   readonly pendingId: string;
+  /** Policies are made for another developer: one of them could deny everything else. */
+  readonly ruled: Party;
+  readonly webhookId: string;
 }
+
+/** Its name does not resolve: nothing goes anywhere. */
+const WEBHOOK = { url: 'https://hooks.invalid/in', events: ['grant.created', 'token.issued'] };
 
 export async function createWorld(service: TestService): Promise<World> {
   const party = await newParty(service, 'sandbox');
@@ -28,7 +34,17 @@ export async function createWorld(service: TestService): Promise<World> {
   const body = { agentId: party.agentId, grantId: pair.grantId, action: 'mail.sent', metadata: { to: 'x' } };
   const entry = await service.request('POST', '/v1/audit/log', { key: party.key, body });
   const { authRequestId } = await party.authorize();
-  return { service, party, pair, entryId: entry.body.entryId, pendingId: authRequestId };
+  const ruled = await newParty(service);
+  const hook = await service.request('POST', '/v1/webhooks', { key: party.key, body: WEBHOOK });
+  return {
+    service,
+    party,
+    pair,
+    entryId: entry.body.entryId,
+    pendingId: authRequestId,
+    webhookId: hook.body.id,
+    ruled,
+  };
 }
 
 type Recipe = (world: World) => Promise<Omit<Sample, 'key'> & { key?: string }>;
@@ -38,6 +54,26 @@ const pending: Recipe = async ({ party }) => ({ id: (await party.authorize()).au
 const quickGrant = async ({ party }: World) =>
   party.exchange(String((await party.authorize({ expiresIn: '2h' })).code));
 const change = { name: 'Other', description: 'of some use', scopes: ['calendar:read'], status: 'active' };
+const policyTerms = ({ ruled }: World) => ({
+  name: 'At night',
+  effect: 'deny',
+  priority: 5,
+  agentId: ruled.agentId,
+  principalId: 'user_1',
+  scopes: ['calendar:read'],
+  timeOfDayStart: '22:00',
+  timeOfDayEnd: '06:00',
+});
+const newPolicy = async ({ service, ruled }: World) => {
+  const body = { name: 'Rule', effect: 'allow' };
+  const answer = await service.request('POST', '/v1/policies', { key: ruled.key, body });
+  return { key: ruled.key, id: String(answer.body.id) };
+};
+const session = async ({ service, party }: World) => {
+  const body = { principalId: 'user_1' };
+  const answer = await service.request('POST', '/v1/principal-sessions', { key: party.key, body });
+  return { key: String(answer.body.sessionToken) };
+};
 const page = { page: '1', pageSize: '5' };
 
 /** What is used up by its success is made for each request; an operation that needs nothing has no line. */
@@ -120,7 +156,28 @@ const RECIPES: Readonly<Record<string, Recipe>> = {
       ...page,
     },
   }),
+  'POST /v1/policies': async (world) => ({ key: world.ruled.key, body: policyTerms(world) }),
+  'GET /v1/policies': async ({ ruled }) => ({ key: ruled.key }),
+  'GET /v1/policies/{id}': newPolicy,
+  'PATCH /v1/policies/{id}': async (world) => ({ ...(await newPolicy(world)), body: policyTerms(world) }),
+  'DELETE /v1/policies/{id}': newPolicy,
+  'POST /v1/principal-sessions': async () => ({ body: { principalId: 'user_1', expiresIn: '30m' } }),
+  'GET /v1/principal/grants': session,
+  'GET /v1/principal/audit': async (world) => ({ ...(await session(world)), query: page }),
+  'DELETE /v1/principal/grants/{id}': async (world) => ({
+    ...(await session(world)),
+    id: (await quickGrant(world)).grantId,
+  }),
   'GET /v1/audit/{id}': async ({ entryId }) => ({ id: entryId }),
+  'POST /v1/webhooks': async () => ({ body: WEBHOOK }),
+  'DELETE /v1/webhooks/{id}': async ({ service, party }) => {
+    const { body } = await service.request('POST', '/v1/webhooks', { key: party.key, body: WEBHOOK });
+    return { id: body.id };
+  },
+  'GET /v1/webhooks/{id}/deliveries': async ({ webhookId }) => ({
+    id: webhookId,
+    query: { status: 'pending', ...page },
+  }),
 };
 
 /** A request that the operation accepts now; the more optional members, the better for what mutates it. */

@@ -5,7 +5,18 @@ import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { newParty, type Party } from '../support/flow.ts';
 import { startService, type TestService, waitFor } from '../support/service.ts';
 
-const TABLES = ['grants', 'tokens', 'refresh_tokens', 'authorization_requests', 'developers', 'agents'];
+const TABLES = [
+  'grants',
+  'tokens',
+  'refresh_tokens',
+  'authorization_requests',
+  'developers',
+  'agents',
+  'policies',
+  'audit_entries',
+  'webhooks',
+  'webhook_deliveries',
+];
 /** PostgreSQL plans a prepared statement anew five times before it may keep a plan without values. */
 const ROUNDS = 8;
 /** Every statement that runs while a caller waits. */
@@ -16,6 +27,7 @@ const STATEMENTS = [
   'agents.lock',
   'agents.remove',
   'agents.update',
+  ...[0, 1, 2, 4].flatMap((bits) => [`audit.count_${bits}`, `audit.page_${bits}`]),
   'authorization.create',
   'consent.by_id',
   'consent.decide',
@@ -27,8 +39,10 @@ const STATEMENTS = [
   'grants.count_1',
   'grants.count_2',
   'grants.count_3',
+  'grants.count_of_principal',
   'grants.delegate',
   'grants.lock_roots',
+  'grants.of_principal',
   'grants.of_token',
   'grants.page_0',
   'grants.page_1',
@@ -37,6 +51,12 @@ const STATEMENTS = [
   'grants.remove_of_agent',
   'grants.revoke_trees',
   'grants.tally_removed',
+  'policies.by_id',
+  'policies.insert',
+  'policies.list',
+  'policies.remove',
+  'policies.update',
+  'principal_sessions.developer_name',
   'tokens.exchange_code',
   'tokens.grant_of_used_code',
   'tokens.grant_of_used_refresh_token',
@@ -44,7 +64,18 @@ const STATEMENTS = [
   'tokens.revocation_status',
   'tokens.revoke',
   'tokens.states',
+  'webhooks.deliveries_count',
+  'webhooks.deliveries_page',
+  'webhooks.insert',
+  'webhooks.list',
+  'webhooks.lock',
+  'webhooks.owned',
+  'webhooks.remove',
+  'webhooks.remove_deliveries',
 ];
+
+/** Nothing goes anywhere, but every statement of a delivery runs. */
+const HOOK = { url: 'https://hooks.invalid/', events: ['grant.created', 'grant.revoked', 'token.issued'] };
 
 /** How the service's connections are told from the test's. */
 const APPLICATION = 'service_under_test';
@@ -87,7 +118,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-/** Enough rows in every table that reading all of them is never the cheapest; the party has a hundred grants. */
+/** Enough rows in every table that reading all of them is never the cheapest; the party has a hundred grants and policies. */
 async function fill(sql: postgres.Sql, { developerId, agentId }: Party): Promise<void> {
   const hash = (prefix: string) => sql`sha256(convert_to(${prefix}::text || n, 'UTF8'))`;
   await sql`insert into developers (id, name, mode, api_key_hash, created_at)
@@ -111,11 +142,35 @@ async function fill(sql: postgres.Sql, { developerId, agentId }: Party): Promise
     select 'tok_' || n, 'grnt_' || (1 + n % 20000), 'k', now() from generate_series(1, 20000) n`;
   await sql`insert into refresh_tokens (hash, grant_id, predecessor, issued_at)
     select ${hash('ref')}, 'grnt_' || (1 + n % 20000), ${hash('pre')}, now() from generate_series(1, 20000) n`;
+  await sql`insert into webhooks (id, developer_id, url, events, sealed_secret, created_at)
+    select 'wh_' || n, 'dev_' || n, 'https://hooks.invalid/', '{grant.created,grant.revoked,token.issued}', '', now()
+    from generate_series(1, 5000) n`;
+  await sql`insert into webhook_deliveries (id, webhook_id, event_id, event_type, agent_id, data, status, attempts,
+      max_attempts, created_at, queued)
+    select 'whd_' || n, 'wh_' || (1 + n % 5000), 'evt_' || n, 'token.issued', 'ag_1', '{}', 'delivered', 1, 5,
+      now() - interval '30 days 1 hour' + n * interval '1 minute', true
+    from generate_series(1, 20000) n`;
   await sql`insert into authorization_requests (id, developer_id, agent_id, principal_id, scopes, grant_seconds, status,
       created_at, expires_at, code_hash)
     select 'areq_' || n, 'dev_' || (1 + n % 5000), 'ag_' || n, 'user', '{a:b}', 60, 'approved', now(), now(),
       ${hash('code')}
     from generate_series(1, 20000) n`;
+  await sql`insert into policies (id, developer_id, name, effect, priority, agent_id, principal_id, created_at, updated_at)
+    select 'pol_' || n, 'dev_' || (1 + n % 5000), 'P', 'deny', n % 3, case when n % 2 = 0 then 'ag_' || n end, 'user', now(),
+      now()
+    from generate_series(1, 20000) n`;
+  await sql`insert into policies (id, developer_id, name, effect, priority, principal_id, created_at, updated_at)
+    select 'pol_p' || n, ${developerId}, 'P', 'deny', n % 3, 'nobody', now(), now() from generate_series(1, 100) n`;
+  await sql`insert into audit_entries (id, developer_id, agent_id, agent_did, grant_id, principal_id, action, status, metadata,
+      created_at, hash, prev_hash)
+    select 'alog_' || n, 'dev_' || (1 + n % 5000), 'ag_' || n, 'did', 'grnt_' || n, 'user_' || n % 1000, 'a', 'success', '{}',
+      now(), 'h' || n, 'h' || n - 1
+    from generate_series(1, 20000) n`;
+  await sql`insert into audit_entries (id, developer_id, agent_id, agent_did, grant_id, principal_id, action, status, metadata,
+      created_at, hash, prev_hash)
+    select 'alog_p' || n, ${developerId}, ${agentId}, 'did', 'grnt_p' || n, 'user_' || n % 10, 'a', 'success', '{}', now(),
+      'p' || n, 'p' || n - 1
+    from generate_series(1, 100) n`;
   await sql`vacuum analyze`;
 }
 
@@ -154,11 +209,30 @@ async function useEveryRoute(party: Party): Promise<void> {
     await call(200, 'GET', `/v1/grants?${query}`);
   await call(200, 'GET', '/v1/grants?status=active&page=2');
   const other = await party.newAgent();
+  for (const query of ['', `agentId=${agentId}`, `grantId=${pair.grantId}`, 'principalId=user_1'])
+    await call(200, 'GET', `/v1/audit/entries?${query}`);
+  const { sessionToken } = await call(201, 'POST', '/v1/principal-sessions', { principalId: 'user_1' });
+  const toRevoke = await party.grant();
+  await call(200, 'GET', '/v1/principal/grants', undefined, sessionToken);
+  await call(200, 'GET', '/v1/principal/audit', undefined, sessionToken);
+  await call(204, 'DELETE', `/v1/principal/grants/${toRevoke.grantId}`, undefined, sessionToken);
+  const policy = await call(201, 'POST', '/v1/policies', { name: 'P', effect: 'deny', agentId: other });
+  await call(200, 'GET', '/v1/policies');
+  await call(200, 'GET', `/v1/policies/${policy.id}`);
+  await call(200, 'PATCH', `/v1/policies/${policy.id}`, { effect: 'allow', agentId: other });
+  await call(204, 'DELETE', `/v1/policies/${policy.id}`);
   await call(200, 'GET', '/v1/agents');
   await call(200, 'GET', `/v1/agents/${other}`);
   await call(200, 'PATCH', `/v1/agents/${other}`, { name: 'B' });
   await party.grant({ agentId: other });
   await call(204, 'DELETE', `/v1/agents/${other}`);
+  await call(201, 'POST', '/v1/webhooks', HOOK);
+  const { body: hook } = await service.request('POST', '/v1/webhooks', { key, body: HOOK });
+  await call(200, 'GET', '/v1/webhooks');
+  await party.grant();
+  await call(200, 'GET', `/v1/webhooks/${hook.id}/deliveries`);
+  await call(200, 'GET', `/v1/webhooks/${hook.id}/deliveries?status=pending`);
+  await call(204, 'DELETE', `/v1/webhooks/${hook.id}`);
   const { apiKey } = await service.signup();
   await call(200, 'POST', '/v1/keys/rotate', undefined, apiKey);
 }

@@ -36,6 +36,19 @@ grantex_grants_revoked_total 0
 # TYPE grantex_consent_decisions_total counter
 grantex_consent_decisions_total{decision="approved"} 0
 grantex_consent_decisions_total{decision="denied"} 0
+# HELP grantex_webhook_deliveries_total Webhook deliveries that reached their end, by outcome.
+# TYPE grantex_webhook_deliveries_total counter
+grantex_webhook_deliveries_total{status="delivered"} 0
+grantex_webhook_deliveries_total{status="failed"} 0
+# HELP grantex_webhook_attempts_total Attempts to deliver a webhook, by outcome.
+# TYPE grantex_webhook_attempts_total counter
+grantex_webhook_attempts_total{outcome="2xx"} 0
+grantex_webhook_attempts_total{outcome="3xx"} 0
+grantex_webhook_attempts_total{outcome="4xx"} 0
+grantex_webhook_attempts_total{outcome="5xx"} 0
+grantex_webhook_attempts_total{outcome="timeout"} 0
+grantex_webhook_attempts_total{outcome="refused"} 0
+grantex_webhook_attempts_total{outcome="blocked"} 0
 # HELP grantex_rate_limited_total Requests refused with 429, by limiter.
 # TYPE grantex_rate_limited_total counter
 grantex_rate_limited_total{endpoint="api"} 0

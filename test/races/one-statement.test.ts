@@ -45,6 +45,8 @@ test.each(['first', 'last'])(
         jti: `tok_${name}_${place}`,
         kid: row?.['kid'],
         refreshHash: sha256(`${name} ${place}`),
+        traceparent: null,
+        maxAttempts: 5,
       });
     const retry = () => claim(refreshToken, sha256('once'), 'retry');
     const use = () => claim(body.refreshToken, null, 'use');

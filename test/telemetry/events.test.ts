@@ -12,6 +12,14 @@ const SPAN_IDS = {
   'grantex.developer_id': 'dev_1',
 };
 
+const HOOK = {
+  webhookId: 'wh_1',
+  agentId: 'ag_1',
+  developerId: 'dev_1',
+  url: 'https://hooks.example.com/in',
+};
+const HOOK_SPAN = { 'grantex.agent_id': 'ag_1', 'grantex.developer_id': 'dev_1' };
+
 interface Case {
   readonly name: string;
   readonly emit: (events: Events) => void;
@@ -141,6 +149,56 @@ const CASES: Case[] = [
     },
     counted: { 'grantex_consent_decisions_total{decision="denied"}': 1 },
     span: { 'grantex.agent_id': 'ag_1', 'grantex.developer_id': 'dev_1' },
+  },
+  {
+    name: 'webhookAttempted, delivered',
+    emit: (events) =>
+      events.webhookAttempted({ ...HOOK, attempt: 2, outcome: '2xx', statusCode: 204, ended: 'delivered' }),
+    counted: {
+      'grantex_webhook_attempts_total{outcome="2xx"}': 1,
+      'grantex_webhook_deliveries_total{status="delivered"}': 1,
+      'grantex_agent_webhook_deliveries_total{status="delivered",agent_id="ag_1"}': 1,
+    },
+    span: { ...HOOK_SPAN, 'http.response.status_code': 204 },
+  },
+  {
+    name: 'webhookAttempted, to be repeated',
+    emit: (events) =>
+      events.webhookAttempted({ ...HOOK, attempt: 1, outcome: 'timeout', statusCode: null, ended: null }),
+    line: {
+      level: 'error',
+      msg: 'webhook.delivery_failed',
+      webhookId: 'wh_1',
+      url: 'https://hooks.example.com/in',
+      statusCode: null,
+      attempt: 1,
+    },
+    counted: { 'grantex_webhook_attempts_total{outcome="timeout"}': 1 },
+    span: { ...HOOK_SPAN, 'error.type': 'timeout' },
+  },
+  {
+    name: 'webhookAttempted, failed for good',
+    emit: (events) =>
+      events.webhookAttempted({ ...HOOK, attempt: 5, outcome: '5xx', statusCode: 503, ended: 'failed' }),
+    line: {
+      level: 'error',
+      msg: 'webhook.delivery_failed',
+      webhookId: 'wh_1',
+      url: 'https://hooks.example.com/in',
+      statusCode: 503,
+      attempt: 5,
+    },
+    counted: {
+      'grantex_webhook_attempts_total{outcome="5xx"}': 1,
+      'grantex_webhook_deliveries_total{status="failed"}': 1,
+      'grantex_agent_webhook_deliveries_total{status="failed",agent_id="ag_1"}': 1,
+    },
+    span: { ...HOOK_SPAN, 'http.response.status_code': 503, 'error.type': '503' },
+  },
+  {
+    name: 'webhookWorkFailed',
+    emit: (events) => events.webhookWorkFailed({ step: 'look', error: 'gone' }),
+    line: { level: 'warn', msg: 'webhook.work_failed', step: 'look', error: { name: 'string' } },
   },
   {
     name: 'rateLimitHit',

@@ -29,9 +29,13 @@ const CLIENT = 3;
 const isDatabase = ({ attributes }: SentSpan) => attributes['db.system.name'] !== undefined;
 
 /** Sends one request with a name of its own, and waits for all spans of its trace. */
-async function traced(path: string, body: object): Promise<{ answer: Answer; spans: SentSpan[] }> {
+async function traced(
+  path: string,
+  body: object,
+  key = party.key,
+): Promise<{ answer: Answer; spans: SentSpan[] }> {
   const known = new Set(sentSpans(sink).map(({ traceId }) => traceId));
-  const answer = await service.request('POST', path, { key: party.key, body });
+  const answer = await service.request('POST', path, { key, body });
   // The server span ends last, so its children are sent before it or with it.
   const spans = await waitFor(() => {
     const fresh = sentSpans(sink).filter(({ traceId }) => !known.has(traceId));
@@ -61,6 +65,24 @@ test('each hot path is one server span, one operation, and exactly one statement
   expect(childrenOf(asked.spans, undefined)).toEqual([
     ['POST /v1/authorize', [['grantex.authorize', [['INSERT authorization_requests', []]]]]],
   ]);
+
+  // A policy that decides costs no statement more, whichever way it decides.
+  const ruled = await newParty(service);
+  const decisions: [string, number, string][] = [
+    ['allow', 201, 'user_1'],
+    ['deny', 403, 'user_2'],
+  ];
+  for (const [effect, status, principalId] of decisions) {
+    const { key } = ruled;
+    await service.request('POST', '/v1/policies', { key, body: { name: 'P', effect, principalId } });
+    const { answer, spans } = await traced(
+      '/v1/authorize',
+      { agentId: ruled.agentId, principalId, scopes: ['calendar:read'] },
+      key,
+    );
+    expect(answer.status).toBe(status);
+    expect(childrenOf(spans, undefined)).toEqual(childrenOf(asked.spans, undefined));
+  }
 
   const exchanged = await traced('/v1/token', { code, agentId });
   expect(exchanged.answer.status).toBe(201);
@@ -192,6 +214,12 @@ test('no secret of the whole flow stands in a log line, a span, a log record or 
   await request(200, 'POST', '/v1/tokens/verify', { token: `${mark}-garbage` });
   secrets.set('garbage token', `${mark}-garbage`);
   await request(200, 'POST', '/v1/grants/verify', { token: child.grantToken });
+  const { sessionToken } = await request(201, 'POST', '/v1/principal-sessions', {
+    principalId: `${mark}-principal`,
+  });
+  secrets.set('session claims', sessionToken.split('.')[1]).set('session', sessionToken.split('.')[2]);
+  for (const path of ['/v1/principal/grants', '/v1/principal/audit'])
+    expect((await service.request('GET', path, { key: sessionToken })).status).toBe(200);
   await request(400, 'POST', '/v1/token', `{"code":"${mark}-body`);
   secrets.set('malformed body', `${mark}-body`);
   await request(404, 'GET', `/nowhere/${mark}-path?${mark}-query`);

@@ -45,6 +45,8 @@ positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 404, 409, 410]
 unsupported_method.enabled = false
 [auth.openapi.apiKey]
 bearer = ${quoted(key)}
+[auth.openapi.sessionToken]
+bearer = ${quoted(key)}
 [dictionaries]
 ${dictionaries.join('\n')}
 ${operations.join('\n')}

@@ -1,5 +1,5 @@
 // Names, descriptions and scopes are chosen by whoever asks for permission. A page that shows them to the person who
-// decides must not let them rearrange, hide or crowd out the words around them.
+// decides must not let them rearrange, hide or crowd out the words around them. Browser and service share this file.
 
 /** Invisible or direction-changing. The joiners and the emoji selector stay: Persian, Indic scripts and emoji need them. */
 const UNWANTED =
@@ -11,7 +11,7 @@ const UNWANTED =
 const UNSEEN =
   /[[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}]--[ ]]|^ | $|(?<= ) |(?<=\p{M}{3})\p{M}|\\(?=u\{)/gv;
 
-const shorten = (text: string, max: number): string => {
+const shorten = (text, max) => {
   const characters = Array.from(text);
   return characters.length <= max
     ? text
@@ -26,7 +26,7 @@ const shorten = (text: string, max: number): string => {
  * becomes single spaces, towers of combining marks are cut, and at most `max` characters remain. `fallback` stands in when
  * nothing visible is left. The result still has to be escaped, and isolated with `<bdi>`.
  */
-export function displayText(text: string, max: number, fallback = ''): string {
+export function displayText(text, max, fallback = '') {
   const clean = text
     .toWellFormed()
     .replace(UNWANTED, '')
@@ -40,5 +40,8 @@ export function displayText(text: string, max: number, fallback = ''): string {
  * An identifier exactly as it is compared: nothing is dropped, and what the eye cannot see is spelled out (`\u{202E}`),
  * so that two different identifiers never look the same for want of ink (they may for look-alike letters).
  */
-export const exactText = (text: string): string =>
+export const exactText = (text) =>
   text.replace(UNSEEN, (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16).toUpperCase()}}`);
+
+/** A letter that stands for a name, beside it. */
+export const monogram = (text) => /[\p{L}\p{N}]/u.exec(text)?.[0].toUpperCase() ?? '?';

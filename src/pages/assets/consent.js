@@ -1,4 +1,5 @@
 // Sends the decision and shows what came of it. Text is only ever set as text: the page's policy forbids all else.
+import { localMoment } from './moment.js';
 import { withQuery } from './with-query.js';
 
 const ANSWER_WITHIN_MS = 15_000;
@@ -118,12 +119,4 @@ for (const button of buttons)
   });
 
 // The page is sent with UTC; only the browser knows the time of day where the person is.
-for (const time of main.querySelectorAll('time'))
-  time.textContent = new Intl.DateTimeFormat('en-GB', {
-    day: 'numeric',
-    month: 'long',
-    year: 'numeric',
-    hour: '2-digit',
-    minute: '2-digit',
-    timeZoneName: 'short',
-  }).format(new Date(time.dateTime));
+for (const time of main.querySelectorAll('time')) time.textContent = localMoment(time.dateTime);

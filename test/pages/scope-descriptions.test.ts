@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { describeScope } from '../../src/consent/scope-descriptions.ts';
+import { describeScope } from '../../src/pages/scope-descriptions.ts';
 
 describe('what is known is put into words', () => {
   test.each([

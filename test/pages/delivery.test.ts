@@ -3,10 +3,10 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import express from 'express';
 import { expect, test } from 'vitest';
-import { assetHref, findAsset } from '../../src/consent/assets.ts';
-import { pageSecurity } from '../../src/consent/security-headers.ts';
 import { send } from '../../src/http/reply.ts';
 import { requestContext } from '../../src/http/request-context.ts';
+import { assetHref, findAsset } from '../../src/pages/assets.ts';
+import { pageSecurity } from '../../src/pages/security-headers.ts';
 
 test('a page is sent with a policy that lets nothing in from elsewhere', async () => {
   const app = express().use(requestContext, pageSecurity, (req, res) =>
@@ -33,7 +33,13 @@ test('a page is sent with a policy that lets nothing in from elsewhere', async (
 test.each([
   ['consent.js', 'text/javascript; charset=utf-8'],
   ['with-query.js', 'text/javascript; charset=utf-8'],
+  ['display-text.js', 'text/javascript; charset=utf-8'],
+  ['permissions.js', 'text/javascript; charset=utf-8'],
+  ['session.js', 'text/javascript; charset=utf-8'],
+  ['moment.js', 'text/javascript; charset=utf-8'],
+  ['page.css', 'text/css; charset=utf-8'],
   ['consent.css', 'text/css; charset=utf-8'],
+  ['permissions.css', 'text/css; charset=utf-8'],
   ['icon.svg', 'image/svg+xml'],
 ] as const)('%s is found under its versioned path, for ever cacheable', (name, contentType) => {
   const asset = findAsset(`/${assetHref(name)}`);

@@ -10,8 +10,14 @@ export interface Asset {
 }
 
 const CONTENT_TYPES = {
+  'page.css': 'text/css; charset=utf-8',
   'consent.css': 'text/css; charset=utf-8',
+  'permissions.css': 'text/css; charset=utf-8',
   'consent.js': 'text/javascript; charset=utf-8',
+  'permissions.js': 'text/javascript; charset=utf-8',
+  'session.js': 'text/javascript; charset=utf-8',
+  'moment.js': 'text/javascript; charset=utf-8',
+  'display-text.js': 'text/javascript; charset=utf-8',
   'with-query.js': 'text/javascript; charset=utf-8',
   'icon.svg': 'image/svg+xml',
 } as const;

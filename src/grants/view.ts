@@ -1,0 +1,32 @@
+import { Type } from 'typebox';
+import { agentDid } from '../agents/store.ts';
+import { Timestamp } from '../http/schemas.ts';
+import type { Grant } from './store.ts';
+
+export const GrantStatus = Type.Enum(['active', 'revoked', 'expired']);
+/** A grant as answers show it. */
+export const GrantView = Type.Object({
+  id: Type.String(),
+  grantId: Type.String(),
+  agentId: Type.String(),
+  agentDid: Type.String(),
+  principalId: Type.String(),
+  developerId: Type.String(),
+  scopes: Type.Array(Type.String()),
+  status: GrantStatus,
+  issuedAt: Timestamp,
+  expiresAt: Timestamp,
+  revokedAt: Type.Optional(Timestamp),
+  parentGrantId: Type.Optional(Type.String()),
+  delegationDepth: Type.Integer(),
+});
+
+export function grantView({ revokedAt, parentGrantId, ...grant }: Grant) {
+  return {
+    ...grant,
+    grantId: grant.id,
+    agentDid: agentDid(grant.agentId),
+    ...(revokedAt && { revokedAt }),
+    ...(parentGrantId !== null && { parentGrantId }),
+  };
+}

@@ -1,0 +1,313 @@
+// Shows what the session's principal permitted, and takes it back on demand. Text is only ever set as text: the page's
+// policy forbids all else.
+import { displayText, exactText, monogram } from './display-text.js';
+import { localMoment } from './moment.js';
+import { firstSession, takeSession } from './session.js';
+
+const ANSWER_WITHIN_MS = 15_000;
+const NAME_LIMIT = 80;
+/** A scope is at most 256 characters, and each may have been spelled out. */
+const SCOPE_LIMIT = 2600;
+const ENTRIES_AT_ONCE = 50;
+const STATUS_WORDS = { active: 'Active', revoked: 'Revoked', expired: 'Expired' };
+const OUTCOMES = { success: ['Done', 'good'], failure: ['Failed', 'bad'], blocked: ['Blocked', 'bad'] };
+
+const main = document.querySelector('main');
+const dialog = document.querySelector('dialog');
+const find = (selector, within = main) => within.querySelector(selector);
+const whole = [...main.childNodes];
+const status = find('[role=status]');
+const alert = find('[role=alert]');
+const lead = find('header');
+const view = find('[data-view]');
+
+/** The one place where the token is kept. */
+let session = firstSession;
+
+const agentName = (text) => displayText(text, NAME_LIMIT, 'Unnamed agent');
+const copyOf = (id) => document.getElementById(id).content.cloneNode(true).firstElementChild;
+const count = (number, one, many) => `${number} ${number === 1 ? one : many}`;
+
+/** Thrown where the service did not do what it was asked; `message` is for the person. */
+class Problem extends Error {}
+/** The session has ended, or never was one. */
+class SessionEnded extends Error {}
+/** The answer is to a question of an earlier session, and nobody's business any more. */
+class Superseded extends Error {}
+
+function refusal(response) {
+  if (response.status === 401) return new SessionEnded();
+  if (response.status === 429) {
+    const seconds = Number(response.headers.get('retry-after'));
+    const wait = seconds > 0 ? `in ${count(seconds, 'second', 'seconds')}` : 'in a moment';
+    return new Problem(`Too many requests. Please try again ${wait}.`);
+  }
+  return new Problem('The service could not answer. Please try again.');
+}
+
+/** One request in the name of the session; gives the response also when what it names is not there (404). */
+async function ask(path, method = 'GET') {
+  const mine = session;
+  let response;
+  try {
+    // Relative to the page, so that it also works behind a proxy that adds a prefix.
+    response = await fetch(`v1/principal/${path}`, {
+      method,
+      headers: { accept: 'application/json', authorization: `Bearer ${session}` },
+      credentials: 'omit',
+      redirect: 'error',
+      signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
+    });
+  } catch {
+    if (mine !== session) throw new Superseded();
+    throw new Problem('We could not reach the service. Check your connection and try again.');
+  }
+  if (mine !== session) throw new Superseded();
+  if (!response.ok && response.status !== 404) throw refusal(response);
+  return response;
+}
+
+const read = async (path) => {
+  const response = await ask(path);
+  if (!response.ok) throw refusal(response);
+  return response.json();
+};
+
+/** Takes everything that belongs to a session off the page. */
+function clear() {
+  if (dialog.open) dialog.close();
+  view.hidden = true;
+  find('[data-lead]', lead).hidden = true;
+  for (const list of view.querySelectorAll('ul, ol')) list.replaceChildren();
+  for (const name of [...lead.querySelectorAll('bdi, code'), find('[data-agent]', dialog)])
+    name.textContent = '';
+}
+
+/** Takes everything off the page, and the token out of memory; says why. */
+function endWith(id) {
+  session = null;
+  clear();
+  main.replaceChildren(document.getElementById(id).content.cloneNode(true));
+  main.classList.add('state');
+  const heading = find('h1');
+  document.title = heading.textContent;
+  heading.focus();
+}
+
+function scopeItem(scope, description) {
+  const item = copyOf('scope');
+  find('.meaning', item).textContent = displayText(description, SCOPE_LIMIT);
+  find('code', item).textContent = exactText(scope);
+  return item;
+}
+
+function moment(iso) {
+  const time = document.createElement('time');
+  time.dateTime = iso;
+  time.textContent = localMoment(iso);
+  return time;
+}
+
+function endOf({ status: state, revokedAt, expiresAt }) {
+  if (state === 'revoked') return ['Revoked', revokedAt];
+  return [state === 'expired' ? 'Expired' : 'Ends', expiresAt];
+}
+
+/** A grant with everything that was passed on from it below. */
+function grantItem(grant, parent, children) {
+  const item = copyOf('grant');
+  const name = agentName(grant.agentName);
+  const badge = find('[data-status]', item);
+  const [endName, end] = endOf(grant);
+  find('[data-agent]', item).textContent = name;
+  find('.monogram', item).textContent = monogram(name);
+  badge.textContent = STATUS_WORDS[grant.status];
+  badge.dataset.tone = grant.status === 'active' ? 'good' : 'plain';
+  if (parent) {
+    find('[data-passed]', item).hidden = false;
+    find('[data-parent]', item).textContent = agentName(parent.agentName);
+  }
+  find('.scopes', item).append(
+    ...grant.scopes.map((scope, index) => scopeItem(scope, grant.scopeDescriptions[index])),
+  );
+  find('[data-issued]', item).append(moment(grant.issuedAt));
+  find('[data-end-name]', item).textContent = endName;
+  find('[data-end]', item).append(moment(end));
+  find('[data-used]', item).append(grant.lastUsedAt ? moment(grant.lastUsedAt) : 'Never');
+  find('[data-did]', item).textContent = exactText(grant.agentDid);
+
+  const button = find('[data-revoke]', item);
+  if (grant.status === 'active') {
+    button.setAttribute('aria-label', `Revoke what ${name} may do`);
+    button.addEventListener('click', () => confirm(grant, children));
+  } else button.remove();
+
+  const below = children.get(grant.id) ?? [];
+  if (below.length > 0) {
+    const list = document.createElement('ul');
+    list.className = 'grants';
+    list.setAttribute('aria-label', `Passed on by ${name}`);
+    list.append(...below.map((child) => grantItem(child, grant, children)));
+    item.append(list);
+  }
+  return item;
+}
+
+/** How many agents besides lose what hangs below a grant. */
+const activeBelow = (grant, children) =>
+  (children.get(grant.id) ?? []).reduce(
+    (sum, child) => sum + (child.status === 'active' ? 1 : 0) + activeBelow(child, children),
+    0,
+  );
+
+function showGrants({ principalId, developerName, grants, total }) {
+  const known = new Map(grants.map((grant) => [grant.id, grant]));
+  const children = Map.groupBy(
+    grants.filter(({ parentGrantId }) => known.has(parentGrantId)),
+    ({ parentGrantId }) => parentGrantId,
+  );
+  const tops = grants.filter(({ parentGrantId }) => !known.has(parentGrantId));
+  const items = (list) => list.map((grant) => grantItem(grant, null, children));
+  const active = tops.filter((grant) => grant.status === 'active');
+  const ended = tops.filter((grant) => grant.status !== 'active');
+
+  find('[data-developer]').textContent = displayText(developerName, NAME_LIMIT, 'Unnamed developer');
+  find('[data-principal]').textContent = exactText(principalId);
+  find('[data-lead]').hidden = false;
+  find('[data-active]').replaceChildren(...items(active));
+  find('[data-no-active]').hidden = active.length > 0;
+  find('[data-ended]').replaceChildren(...items(ended));
+  find('[data-past]').hidden = ended.length === 0;
+  find('[data-past-count]').textContent = ended.length;
+  const more = find('[data-more-grants]');
+  more.hidden = total <= grants.length;
+  more.textContent = `${count(total - grants.length, 'older permission is', 'older permissions are')} not shown.`;
+  return new Map(grants.map((grant) => [grant.agentId, agentName(grant.agentName)]));
+}
+
+function entryItem(entry, names) {
+  const item = copyOf('entry');
+  const [words, tone] = OUTCOMES[entry.status];
+  const outcome = find('[data-outcome]', item);
+  const time = find('time', item);
+  find('[data-action]', item).textContent = exactText(entry.action);
+  outcome.textContent = words;
+  outcome.dataset.tone = tone;
+  find('[data-agent]', item).textContent = names.get(entry.agentId) ?? exactText(entry.agentDid);
+  time.dateTime = entry.timestamp;
+  time.textContent = localMoment(entry.timestamp);
+  return item;
+}
+
+/** Shown so far, newest first, by id: what is added meanwhile pushes some of a page onto the next one. */
+let entries = new Map();
+let pages = 0;
+let names = new Map();
+
+function showEntries({ entries: some, total, page }) {
+  pages = page;
+  for (const entry of some) entries.set(entry.entryId, entry);
+  find('[data-entries]').replaceChildren(...[...entries.values()].map((entry) => entryItem(entry, names)));
+  find('[data-no-entries]').hidden = entries.size > 0;
+  find('[data-older]').hidden = pages * ENTRIES_AT_ONCE >= total;
+}
+
+const readEntries = (page) => read(`audit?page=${page}&pageSize=${ENTRIES_AT_ONCE}`);
+
+/** Runs what may fail; says aloud what went wrong. @returns whether it went well */
+async function attempt(work, told = alert) {
+  told.textContent = '';
+  try {
+    await work();
+    return true;
+  } catch (error) {
+    if (error instanceof SessionEnded) endWith('ended');
+    else if (error instanceof Problem) told.textContent = error.message;
+    else if (!(error instanceof Superseded)) throw error;
+    return false;
+  }
+}
+
+async function load() {
+  if (session === null) return endWith('linkless');
+  status.textContent = 'Loading your permissions…';
+  find('[data-again]').hidden = true;
+  const mine = session;
+  const loaded = await attempt(async () => {
+    const [grants, audit] = await Promise.all([read('grants'), readEntries(1)]);
+    names = showGrants(grants);
+    entries = new Map();
+    showEntries(audit);
+    view.hidden = false;
+  });
+  if (mine !== session) return;
+  status.textContent = '';
+  find('[data-again]').hidden = loaded;
+}
+
+let asked = null;
+
+function confirm(grant, children) {
+  asked = grant;
+  const others = activeBelow(grant, children);
+  find('[data-agent]', dialog).textContent = agentName(grant.agentName);
+  find('[data-others]', dialog).textContent =
+    others === 0
+      ? ''
+      : `So ${others === 1 ? 'does' : 'do'} ${count(others, 'permission', 'permissions')} passed on from it.`;
+  find('[role=alert]', dialog).textContent = '';
+  dialog.showModal();
+}
+
+async function revoke() {
+  const grant = asked;
+  const buttons = [...dialog.querySelectorAll('button')];
+  for (const button of buttons) button.disabled = true;
+  let response;
+  const done = await attempt(
+    async () => {
+      response = await ask(`grants/${encodeURIComponent(grant.id)}`, 'DELETE');
+    },
+    find('[role=alert]', dialog),
+  );
+  for (const button of buttons) button.disabled = false;
+  if (!done) {
+    // Escape may have closed it meanwhile.
+    if (dialog.open) find('[data-confirm]', dialog).focus();
+    else if (session !== null) alert.textContent = find('[role=alert]', dialog).textContent;
+    return;
+  }
+  if (dialog.open) dialog.close();
+  const mine = session;
+  await load();
+  if (mine !== session) return;
+  status.textContent =
+    response.status === 404
+      ? 'That permission had already ended.'
+      : `Done: ${agentName(grant.agentName)} no longer has that permission.`;
+  // The button that had the focus is gone.
+  find('#active').focus();
+}
+
+find('[data-keep]', dialog).addEventListener('click', () => dialog.close());
+find('[data-confirm]', dialog).addEventListener('click', () => void revoke());
+find('[data-again]').addEventListener('click', () => void load());
+find('[data-older]').addEventListener('click', (event) => {
+  const button = event.currentTarget;
+  button.disabled = true;
+  void attempt(async () => showEntries(await readEntries(pages + 1))).then(() => {
+    button.disabled = false;
+    alert.scrollIntoView({ block: 'nearest' });
+  });
+});
+
+// A link followed in this window only changes the fragment: the page stays, and its reader may be another person.
+window.addEventListener('hashchange', () => {
+  session = takeSession() ?? session;
+  clear();
+  main.classList.remove('state');
+  main.replaceChildren(...whole);
+  void load();
+});
+
+void load();

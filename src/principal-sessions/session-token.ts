@@ -1,0 +1,80 @@
+import { hkdfSync } from 'node:crypto';
+import { errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
+import type { Clock } from '../clock.ts';
+import { unauthorized } from '../errors.ts';
+
+/** One developer's principal: what a session token lets its holder see and take back. */
+export interface Principal {
+  readonly developerId: string;
+  readonly principalId: string;
+}
+
+/** Makes and reads the session tokens of principals. */
+export interface SessionTokens {
+  /** A token that works for `seconds` from now. `expiresAt` is its `exp`, a whole second. */
+  issue(principal: Principal, seconds: number): Promise<{ token: string; expiresAt: Date }>;
+  /** @throws UNAUTHORIZED for anything but a session token of this service that has not expired */
+  read(token: string): Promise<Principal>;
+}
+
+const ALGORITHM = 'HS256';
+const TYPE = 'principal-session+jwt';
+const KEY_BYTES = 32;
+/** RFC 7515 §7.1. The decoder would also take blanks. */
+const COMPACT_JWS = /^[\w-]+\.[\w-]+\.[\w-]+$/;
+
+/**
+ * Session tokens are JWTs (RFC 7519) that no verifier of grant tokens can take for one, and the reverse: they have a key
+ * of their own, which is derived from SECRET_KEY (RFC 5869) and never published, another algorithm, another type (RFC 8725
+ * §3.11) and an audience. Replicas share the secret, so each reads what another issued, without a look at the database:
+ * such a token cannot be taken back, and is therefore short-lived.
+ */
+export function createSessionTokens({
+  secretKey,
+  issuer,
+  clock,
+}: {
+  secretKey: Buffer;
+  issuer: () => string;
+  clock: Clock;
+}): SessionTokens {
+  const key = new Uint8Array(hkdfSync('sha256', secretKey, '', 'grantex principal session', KEY_BYTES));
+  const audience = () => `${issuer()}/v1/principal`;
+
+  return {
+    async issue({ developerId, principalId }, seconds) {
+      const iat = Math.floor(clock.now() / 1000);
+      const exp = iat + seconds;
+      const token = await new SignJWT({
+        iss: issuer(),
+        aud: audience(),
+        sub: principalId,
+        dev: developerId,
+        iat,
+        exp,
+      })
+        .setProtectedHeader({ alg: ALGORITHM, typ: TYPE })
+        .sign(key);
+      return { token, expiresAt: new Date(exp * 1000) };
+    },
+    async read(token) {
+      if (!COMPACT_JWS.test(token)) throw unauthorized('session token');
+      const { payload } = await jwtVerify(token, key, {
+        algorithms: [ALGORITHM],
+        typ: TYPE,
+        issuer: issuer(),
+        audience: audience(),
+        requiredClaims: ['exp'],
+        currentDate: new Date(clock.now()),
+      }).catch((error: unknown): { payload: JWTPayload } => {
+        if (error instanceof errors.JOSEError || error instanceof TypeError)
+          throw unauthorized('session token');
+        throw error;
+      });
+      const { sub: principalId, dev: developerId } = payload;
+      if (typeof principalId !== 'string' || typeof developerId !== 'string')
+        throw unauthorized('session token');
+      return { developerId, principalId };
+    },
+  };
+}

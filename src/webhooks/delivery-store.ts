@@ -1,0 +1,127 @@
+import type { Queryable } from '../db/client.ts';
+import { describeStatement } from '../telemetry/database.ts';
+import type { EventType } from './event-types.ts';
+
+/** All that is needed to make one attempt. */
+export interface DueDelivery {
+  readonly id: string;
+  readonly webhookId: string;
+  readonly developerId: string;
+  readonly agentId: string;
+  readonly url: string;
+  readonly sealedSecret: Buffer;
+  readonly eventId: string;
+  readonly eventType: EventType;
+  readonly data: Readonly<Record<string, unknown>>;
+  readonly createdAt: Date;
+  readonly traceparent: string | null;
+  /** Attempts that have ended. */
+  readonly attempts: number;
+  readonly maxAttempts: number;
+}
+
+/** What an attempt came to. */
+export interface AttemptEnd {
+  readonly id: string;
+  /** Attempts that had ended before this one. */
+  readonly attempts: number;
+  readonly status: 'pending' | 'delivered' | 'failed';
+  readonly lastError: string | null;
+  readonly at: Date;
+}
+
+// Not with `exists`, which the planner answers by reading the table from its beginning.
+const probe = describeStatement({
+  operation: 'SELECT',
+  collection: 'webhook_deliveries',
+  name: 'webhooks.probe',
+  text: `select (select id from webhooks order by id limit 1) is not null as webhooks,
+    (select id from webhook_deliveries where not queued order by id limit 1) is not null as outbox`,
+});
+const claim = describeStatement({
+  operation: 'UPDATE',
+  collection: 'webhook_deliveries',
+  name: 'webhooks.claim_outbox',
+  text: `update webhook_deliveries set queued = true
+    where id = any(array(
+      select id from webhook_deliveries where not queued order by id limit $1 for update skip locked))
+    returning id, webhook_id as "webhookId"`,
+});
+const load = describeStatement({
+  operation: 'SELECT',
+  collection: 'webhook_deliveries',
+  name: 'webhooks.load_due',
+  text: `select delivery.id, webhook.id as "webhookId", webhook.developer_id as "developerId",
+      delivery.agent_id as "agentId", webhook.url, webhook.sealed_secret as "sealedSecret", delivery.event_id as "eventId",
+      delivery.event_type as "eventType", delivery.data, delivery.created_at as "createdAt", delivery.traceparent,
+      delivery.attempts, delivery.max_attempts as "maxAttempts"
+    from webhook_deliveries delivery join webhooks webhook on webhook.id = delivery.webhook_id
+    where delivery.id = any($1::text[]) and delivery.status = 'pending'`,
+});
+const settle = describeStatement({
+  operation: 'UPDATE',
+  collection: 'webhook_deliveries',
+  name: 'webhooks.settle',
+  text: `update webhook_deliveries delivery
+    set attempts = delivery.attempts + 1, status = ended.status, last_error = ended."lastError",
+      delivered_at = case when ended.status = 'delivered' then ended.at end
+    from jsonb_to_recordset($1::text::jsonb) as ended (id text, attempts int, status text, "lastError" text, at timestamptz)
+    where delivery.id = ended.id and delivery.status = 'pending' and delivery.attempts = ended.attempts
+    returning delivery.id`,
+});
+const purge = describeStatement({
+  operation: 'DELETE',
+  collection: 'webhook_deliveries',
+  name: 'webhooks.purge',
+  text: `with gone as (
+      delete from webhook_deliveries where id = any(array(
+        select id from webhook_deliveries where status <> 'pending' and created_at < $1
+        order by created_at limit $2 for update skip locked))
+      returning status),
+    tallied as (
+      insert into removed_deliveries (status, total) select status, count(*) from gone group by status order by status
+      on conflict (status) do update set total = removed_deliveries.total + excluded.total)
+    select count(*)::int as removed from gone`,
+});
+const oldest = describeStatement({
+  operation: 'SELECT',
+  collection: 'webhook_deliveries',
+  name: 'webhooks.oldest_pending',
+  text: `select min(created_at) as "createdAt" from webhook_deliveries where status = 'pending'`,
+});
+
+/** Whether there is any webhook, and any delivery that no job knows of. */
+export async function probeWork(db: Queryable): Promise<{ webhooks: boolean; outbox: boolean }> {
+  const [row] = await db.rows<{ webhooks: boolean; outbox: boolean }>(probe, []);
+  return row ?? { webhooks: false, outbox: false };
+}
+
+/** Takes the oldest deliveries that no job knows of; those that another replica is taking are passed over. */
+export const claimOutbox = (tx: Queryable, limit: number): Promise<{ id: string; webhookId: string }[]> =>
+  tx.rows(claim, [limit]);
+
+/** Those of the deliveries that are still to be made. */
+export const loadDue = (db: Queryable, ids: readonly string[]): Promise<DueDelivery[]> =>
+  db.rows(load, [ids]);
+
+/**
+ * Stores what attempts came to. One that was stored before, or whose delivery has ended or gone meanwhile, is left out:
+ * so a settlement whose answer was lost may be repeated.
+ * @returns the ids of the deliveries that were changed
+ */
+export async function settleAttempts(tx: Queryable, ends: readonly AttemptEnd[]): Promise<Set<string>> {
+  const rows = await tx.rows<{ id: string }>(settle, [JSON.stringify(ends)]);
+  return new Set(rows.map(({ id }) => id));
+}
+
+/** Removes deliveries of events before `before` that have ended. @returns how many, at most `limit` */
+export async function purgeDeliveries(db: Queryable, before: Date, limit: number): Promise<number> {
+  const [row] = await db.rows<{ removed: number }>(purge, [before, limit]);
+  return row?.removed ?? 0;
+}
+
+/** Age in seconds of the oldest delivery that is still to be made, of all developers; 0 when there is none. */
+export async function oldestPendingSeconds(db: Queryable, now: number): Promise<number> {
+  const [row] = await db.rows<{ createdAt: Date | null }>(oldest, []);
+  return row?.createdAt ? Math.max(0, (now - row.createdAt.getTime()) / 1000) : 0;
+}

@@ -1,0 +1,3 @@
+/** What a webhook can be told of. */
+export const EVENT_TYPES = ['grant.created', 'grant.revoked', 'token.issued'] as const;
+export type EventType = (typeof EVENT_TYPES)[number];

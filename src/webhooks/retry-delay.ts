@@ -1,0 +1,29 @@
+/** Nobody is waited for longer than this, whatever `Retry-After` says. */
+const MAX_SECONDS = 24 * 60 * 60;
+/** Nor is anybody asked again sooner. */
+const MIN_SECONDS = 1;
+
+const clamp = (seconds: number) => Math.min(Math.max(seconds, MIN_SECONDS), MAX_SECONDS);
+
+/**
+ * Seconds until the next attempt. What the receiver asked for counts; otherwise the first pause is about `baseSeconds` and
+ * each one twice the pause before, give or take a quarter, so that what failed together does not come again together.
+ * @param attempts that have failed, at least one
+ * @param random from 0 to 1
+ */
+export function retryDelay(
+  attempts: number,
+  { baseSeconds, retryAfter, random }: { baseSeconds: number; retryAfter: number | null; random: number },
+): number {
+  if (retryAfter !== null) return clamp(retryAfter);
+  return clamp(baseSeconds * 2 ** (attempts - 1) * (0.75 + random / 2));
+}
+
+/** Seconds that a `Retry-After` header asks for, as a number or as a date (RFC 9110 §10.2.3); null: it says nothing. */
+export function parseRetryAfter(text: string | undefined, now: number): number | null {
+  if (text === undefined) return null;
+  if (/^\d{1,9}$/.test(text.trim())) return Number(text.trim());
+  // Only the three forms of HTTP-date begin with the name of a day; Date.parse would take much more.
+  const time = /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)/.test(text.trim()) ? Date.parse(text) : Number.NaN;
+  return Number.isNaN(time) ? null : Math.max(0, Math.ceil((time - now) / 1000));
+}

@@ -1,0 +1,22 @@
+import type { Ids } from '../ids.ts';
+import type { Sealer } from '../keys/sealing.ts';
+
+const SECRET_BYTES = 32;
+const PREFIX = 'whsec_';
+
+/** A new secret as Standard Webhooks writes it: `whsec_` and base64. */
+export const newSecret = (ids: Ids): string =>
+  PREFIX + Buffer.from(ids.secret(SECRET_BYTES), 'base64url').toString('base64');
+
+/** The key that `webhook-signature` is made with: the bytes that the secret stands for. */
+export const standardKey = (secret: string): Buffer =>
+  Buffer.from(secret.startsWith(PREFIX) ? secret.slice(PREFIX.length) : secret, 'base64');
+
+const purpose = (webhookId: string) => `webhook:${webhookId}`;
+
+export const sealSecret = (sealer: Sealer, webhookId: string, secret: string): Buffer =>
+  sealer.seal(secret, purpose(webhookId));
+
+/** @throws when it was sealed with another SECRET_KEY */
+export const openSecret = (sealer: Sealer, webhookId: string, sealed: Buffer): string =>
+  sealer.open(sealed, purpose(webhookId));
