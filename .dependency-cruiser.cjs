@@ -1,11 +1,12 @@
 /** The arrows of the architecture; CONTRIBUTING.md explains the layout. All point downward. */
 const ROOMS =
-  'developers|agents|keys|grants|authorization|consent|policies|principal-sessions|pages|tokens|audit|webhooks|system';
+  'anomalies|developers|agents|keys|grants|authorization|consent|policies|principal-sessions|pages|tokens|audit|webhooks|system';
 /** The files that have SQL. */
 const STORE = 'store\\.ts$';
 /** Which other rooms a room may use. */
 const DOWNWARD = {
   developers: [],
+  anomalies: [],
   agents: ['grants'],
   keys: ['agents'],
   grants: ['agents', 'keys', 'webhooks'],

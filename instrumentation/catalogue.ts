@@ -1,4 +1,4 @@
-import { ATTEMPT_OUTCOMES, LIMITER_NAMES } from '../src/config.ts';
+import { ANOMALY_SEVERITIES, ATTEMPT_OUTCOMES, LIMITER_NAMES } from '../src/config.ts';
 
 /** One label of an exported family. */
 export interface Label {
@@ -75,6 +75,15 @@ export const FAMILIES: readonly Family[] = [
     },
   },
   {
+    instrument: 'grantex.anomalies.detected',
+    name: 'grantex_anomalies_detected_total',
+    labels: [oneOf('type', ...Object.keys(ANOMALY_SEVERITIES)), oneOf('severity', 'low', 'medium', 'high')],
+    perAgent: {
+      name: 'grantex_agent_anomalies_detected_total',
+      help: 'Anomalies opened, by type, severity and agent.',
+    },
+  },
+  {
     instrument: 'grantex.authorize.duration',
     name: 'grantex_authorize_duration_seconds',
     boundaries: ATTEMPT_SECONDS,
@@ -102,6 +111,7 @@ export const FAMILIES: readonly Family[] = [
     ],
   },
   { instrument: 'grantex.grants.active', name: 'grantex_active_grants', labels: [] },
+  { instrument: 'grantex.anomalies.unacknowledged', name: 'grantex_anomalies_unacknowledged', labels: [] },
   {
     instrument: 'grantex.token_refresh',
     name: 'grantex_token_refresh_total',

@@ -1,6 +1,7 @@
 import cors from 'cors';
 import express, { type Express } from 'express';
 import { agentRoutes } from './agents/routes.ts';
+import { anomalyRoutes } from './anomalies/routes.ts';
 import { auditRoutes } from './audit/routes.ts';
 import { authorizationRoutes } from './authorization/routes.ts';
 import { consentRoutes } from './consent/routes.ts';
@@ -45,6 +46,7 @@ function allEndpoints(deps: Deps, health: Health): Endpoint[] {
     ...policyRoutes(deps),
     ...principalSessionRoutes(deps),
     ...webhookRoutes(deps),
+    ...anomalyRoutes(deps),
     ...developerRoutes(deps),
     ...keyRoutes(deps),
     ...systemRoutes(health, () => endpoints),

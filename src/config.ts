@@ -1,6 +1,20 @@
-import { createPrivateKey, type JsonWebKey } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { isIP } from 'node:net';
+import {
+  baseUrl,
+  bearerKey,
+  boolean,
+  bytes,
+  Fault,
+  integer,
+  oneOf,
+  origins,
+  type Parser,
+  secretKey,
+  signingKeys,
+  string,
+  timeOfDay,
+  trustProxy,
+  url,
+} from './config-values.ts';
 
 /** Points per window of one named rate limit. */
 export interface RateLimit {
@@ -25,6 +39,18 @@ const DEFAULT_LIMITS: Record<LimiterName, RateLimit> = {
 /** How an attempt to deliver a webhook can end; also the values of the `outcome` label of `grantex_webhook_attempts_total`. */
 export const ATTEMPT_OUTCOMES = ['2xx', '3xx', '4xx', '5xx', 'timeout', 'refused', 'blocked'] as const;
 export type AttemptOutcome = (typeof ATTEMPT_OUTCOMES)[number];
+
+/** How grave each type of anomaly is; also the values of the labels of `grantex_anomalies_detected_total`. */
+export const ANOMALY_SEVERITIES = {
+  rate_spike: 'high',
+  high_failure_rate: 'medium',
+  new_principal: 'low',
+  off_hours_activity: 'low',
+  unusual_scope_access: 'high',
+  cascade_delegation: 'high',
+} as const;
+export type AnomalyType = keyof typeof ANOMALY_SEVERITIES;
+export type AnomalySeverity = (typeof ANOMALY_SEVERITIES)[AnomalyType];
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -68,6 +94,26 @@ export interface Config {
   readonly webhookTimeoutMs: number;
   /** Deliveries that ended are kept for this long after the event. */
   readonly webhookRetentionDays: number;
+  /** Between two looks at all agents, by one replica for all. */
+  readonly anomalyScanSeconds: number;
+  /** Tokens of one agent in the window that are not yet a spike, and how many times the usual must be exceeded. */
+  readonly anomalyRateOver: number;
+  readonly anomalyRateFactor: number;
+  readonly anomalyRateWindowMinutes: number;
+  /** The time before the window that says what is usual. */
+  readonly anomalyRateBaselineHours: number;
+  /** Least number of actions and exchanges that is judged, and the share of failures that is too much when exceeded. */
+  readonly anomalyFailureEntries: number;
+  readonly anomalyFailurePercent: number;
+  readonly anomalyFailureWindowHours: number;
+  /** Tokens of one agent within the off hours that are not yet too many. */
+  readonly anomalyOffHoursOver: number;
+  /** `HH:mm` UTC. */
+  readonly anomalyOffHoursStart: string;
+  readonly anomalyOffHoursEnd: string;
+  readonly anomalyOffHoursWindowHours: number;
+  /** Levels below the limit of delegation that count as next to it. */
+  readonly anomalyCascadeMargin: number;
   readonly shutdownTimeoutMs: number;
   readonly metricsEnabled: boolean;
   readonly metricsHost: string | null;
@@ -101,93 +147,6 @@ export const blame =
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** A parser returns the value or, as `Fault`, what the variable should be. It never repeats the value: it may be a secret. */
-class Fault {
-  readonly expected: string;
-  constructor(expected: string) {
-    this.expected = expected;
-  }
-}
-type Parser<T> = (text: string) => T | Fault;
-
-const integer =
-  (min: number, max: number): Parser<number> =>
-  (text) => {
-    const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
-    return value >= min && value <= max ? value : new Fault(`a whole number from ${min} to ${max}`);
-  };
-
-const boolean: Parser<boolean> = (text) =>
-  text === 'true' ? true : text === 'false' ? false : new Fault('true or false');
-
-const string =
-  (min: number, max: number): Parser<string> =>
-  (text) =>
-    text.length >= min && text.length <= max ? text : new Fault(`${min} to ${max} characters`);
-
-/** What an `Authorization` header can carry. */
-const bearerKey =
-  (min: number, max: number): Parser<string> =>
-  (text) =>
-    text.length >= min && text.length <= max && /^[!-~]+$/.test(text)
-      ? text
-      : new Fault(`${min} to ${max} visible ASCII characters`);
-
-const url =
-  (...protocols: string[]): Parser<string> =>
-  (text) =>
-    // `URL` would also take blanks around it and a scheme without slashes, which what reads the text later would not.
-    /^\w+:\/\/\S+$/.test(text) && URL.canParse(text) && protocols.includes(new URL(text).protocol)
-      ? text
-      : new Fault(`a URL beginning ${protocols.map((p) => `${p}//`).join(' or ')}`);
-
-const baseUrl: Parser<string> = (text) => {
-  const parsed = url('http:', 'https:')(text);
-  if (parsed instanceof Fault) return parsed;
-  const { search, hash, username, password } = new URL(parsed);
-  return search || hash || username || password
-    ? new Fault('a base URL without user, query and fragment')
-    : parsed.replace(/\/+$/, '');
-};
-
-const oneOf =
-  <T extends string>(values: readonly T[]): Parser<T> =>
-  (text) =>
-    values.find((value) => value === text) ?? new Fault(`one of ${values.join(', ')}`);
-
-const secretKey: Parser<Buffer> = (text) => {
-  const bytes = /^[A-Za-z0-9+/_-]+={0,2}$/.test(text) ? Buffer.from(text, 'base64') : Buffer.alloc(0);
-  return bytes.length === 32 ? bytes : new Fault('32 bytes in base64 (openssl rand -base64 32)');
-};
-
-const bytes: Parser<number> = (text) => {
-  const match = /^(\d{1,9})(b|kb|mb)?$/i.exec(text);
-  const unit = { b: 1, kb: 1024, mb: 1024 * 1024 }[(match?.[2] ?? 'b').toLowerCase()] ?? 1;
-  const value = match ? Number(match[1]) * unit : 0;
-  return value >= 1024 && value <= 10 * 1024 * 1024 ? value : new Fault('a size from 1kb to 10mb, like 64kb');
-};
-
-const trustProxy: Parser<boolean | number | string> = (text) => {
-  if (text === 'true') return true;
-  if (text === 'false') return false;
-  if (/^\d{1,2}$/.test(text)) return Number(text);
-  const names = ['loopback', 'linklocal', 'uniquelocal'];
-  const isAddress = (part: string) => {
-    const [, address = '', prefix = '1'] = /^([0-9a-fA-F.:]+)(?:\/(\d{1,3}))?$/.exec(part) ?? [];
-    const bits = { 0: 0, 4: 32, 6: 128 }[isIP(address)] ?? 0;
-    return names.includes(part) || (Number(prefix) >= 1 && Number(prefix) <= bits);
-  };
-  return text.split(',').every((part) => isAddress(part.trim()))
-    ? text
-    : new Fault('true, false, a number of hops, or addresses of proxies, comma separated');
-};
-
-const origins: Parser<readonly string[]> = (text) => {
-  const list = text.split(',').map((part) => part.trim());
-  const isOrigin = (part: string) => URL.canParse(part) && new URL(part).origin === part;
-  return list.every(isOrigin) ? list : new Fault('origins like https://app.example.com, comma separated');
-};
-
 const rateLimits: Parser<Record<LimiterName, RateLimit>> = (text) => {
   const limits = { ...DEFAULT_LIMITS };
   for (const part of text.split(',')) {
@@ -201,29 +160,6 @@ const rateLimits: Parser<Record<LimiterName, RateLimit>> = (text) => {
     limits[name] = { points, seconds };
   }
   return limits;
-};
-
-/** @throws when it is not a complete private key */
-const modulusLength = (key: JsonWebKey): number =>
-  createPrivateKey({ key, format: 'jwk' }).asymmetricKeyDetails?.modulusLength ?? 0;
-
-const signingKeys: Parser<readonly Record<string, unknown>[]> = (path) => {
-  const expected = new Fault(
-    'the path of a readable private JWKS: {"keys":[…]} of RSA keys of 2048 bits or more with distinct "kid"',
-  );
-  try {
-    const parsed: unknown = JSON.parse(readFileSync(path, 'utf8'));
-    const keys = (parsed as { keys?: unknown } | null)?.keys;
-    if (!Array.isArray(keys) || keys.length === 0) return expected;
-    const usable = keys.every(
-      (key: Record<string, unknown> | null) =>
-        key?.['kty'] === 'RSA' && typeof key['kid'] === 'string' && modulusLength(key as JsonWebKey) >= 2048,
-    );
-    const distinct = new Set(keys.map((key) => key['kid'])).size === keys.length;
-    return usable && distinct ? keys : expected;
-  } catch {
-    return expected;
-  }
 };
 
 /**
@@ -268,6 +204,19 @@ export function loadConfig(env: Env, { sealing = true } = {}): Config {
     webhookBackoffSeconds: read('WEBHOOK_BACKOFF_SECONDS', integer(1, 86_400), 30),
     webhookTimeoutMs: read('WEBHOOK_TIMEOUT_MS', integer(100, 60_000), 10_000),
     webhookRetentionDays: read('WEBHOOK_RETENTION_DAYS', integer(1, 3650), 30),
+    anomalyScanSeconds: read('ANOMALY_SCAN_SECONDS', integer(1, 86_400), 300),
+    anomalyRateOver: read('ANOMALY_RATE_OVER', integer(0, 1_000_000), 50),
+    anomalyRateFactor: read('ANOMALY_RATE_FACTOR', integer(1, 1000), 10),
+    anomalyRateWindowMinutes: read('ANOMALY_RATE_WINDOW_MINUTES', integer(1, 1440), 60),
+    anomalyRateBaselineHours: read('ANOMALY_RATE_BASELINE_HOURS', integer(1, 720), 24),
+    anomalyFailureEntries: read('ANOMALY_FAILURE_ENTRIES', integer(1, 1_000_000), 5),
+    anomalyFailurePercent: read('ANOMALY_FAILURE_PERCENT', integer(0, 100), 20),
+    anomalyFailureWindowHours: read('ANOMALY_FAILURE_WINDOW_HOURS', integer(1, 720), 24),
+    anomalyOffHoursOver: read('ANOMALY_OFF_HOURS_OVER', integer(0, 1_000_000), 10),
+    anomalyOffHoursStart: read('ANOMALY_OFF_HOURS_START', timeOfDay, '22:00'),
+    anomalyOffHoursEnd: read('ANOMALY_OFF_HOURS_END', timeOfDay, '06:00'),
+    anomalyOffHoursWindowHours: read('ANOMALY_OFF_HOURS_WINDOW_HOURS', integer(1, 720), 24),
+    anomalyCascadeMargin: read('ANOMALY_CASCADE_MARGIN', integer(0, 10), 1),
     shutdownTimeoutMs: read('SHUTDOWN_TIMEOUT_MS', integer(100, 600_000), 10_000),
     metricsEnabled: read('METRICS_ENABLED', boolean, true),
     metricsHost: read('METRICS_HOST', string(1, 255), null),

@@ -1,3 +1,4 @@
+import type { AnomalyWatch } from './anomalies/watch.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
 import type { Database } from './db/client.ts';
@@ -22,6 +23,8 @@ export interface Deps {
   readonly sealer: Sealer;
   /** To be called when webhook deliveries were committed, so that they are made without delay. Never throws. */
   deliveriesDue(): void;
+  /** Is told what agents do, and looks for anomalies later. */
+  readonly anomalies: Pick<AnomalyWatch, 'agentActed' | 'exchangeFailed'>;
   /** Base of the URLs that are given out, without a trailing slash; known once the service listens. */
   baseUrl(): string;
   /** `iss` of grant tokens. */

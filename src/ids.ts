@@ -1,7 +1,7 @@
 import { randomBytes, randomFillSync } from 'node:crypto';
 import { ulid } from 'ulid';
 
-export type IdPrefix = 'dev' | 'ag' | 'areq' | 'grnt' | 'tok' | 'alog' | 'pol' | 'wh' | 'evt';
+export type IdPrefix = 'dev' | 'ag' | 'areq' | 'grnt' | 'tok' | 'alog' | 'pol' | 'wh' | 'evt' | 'anm';
 
 /** Where identifiers and secrets come from; injected, so that a test can hold them still. */
 export interface Ids {

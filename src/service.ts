@@ -1,4 +1,6 @@
 import type { RequestListener } from 'node:http';
+import { countUnacknowledged } from './anomalies/store.ts';
+import { watchForAnomalies } from './anomalies/watch.ts';
 import { createApp } from './app.ts';
 import { systemClock } from './clock.ts';
 import { blame, type Config } from './config.ts';
@@ -98,6 +100,10 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       telemetry,
       sealer,
       deliveriesDue: () => deliveries.wake(),
+      anomalies: {
+        agentActed: (agentId) => anomalies.agentActed(agentId),
+        exchangeFailed: (agentId) => anomalies.exchangeFailed(agentId),
+      },
       baseUrl,
       issuer,
     };
@@ -106,12 +112,15 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     const gauges = [
       telemetry.observeActiveGrants(() => countActiveGrants(db.side, new Date(systemClock.now()))),
       telemetry.observeOldestPendingDelivery(() => oldestPendingSeconds(db.side, systemClock.now())),
+      telemetry.observeUnacknowledgedAnomalies(() => countUnacknowledged(db.side)),
       telemetry.database.observePool('main', () => db.connections()),
       telemetry.database.observePool('background', () => db.background.connections()),
     ];
     undo.defer(async () => gauges.forEach((end) => void end()));
     const deliveries = startDeliveryWorkers(deps);
     undo.defer(() => deliveries.stop(0));
+    const anomalies = watchForAnomalies(deps);
+    undo.defer(() => anomalies.stop(0));
 
     const redis = await openRedis(config, telemetry);
     undo.defer(async () => redis?.disconnect());
@@ -131,7 +140,8 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       async stop() {
         const end = performance.now() + config.shutdownTimeoutMs * (1 - CLOSING_SHARE);
         await drain(server, health, end - performance.now());
-        await deliveries.stop(Math.max(0, end - performance.now()));
+        const leftMs = Math.max(0, end - performance.now());
+        await Promise.all([deliveries.stop(leftMs), anomalies.stop(leftMs)]);
         await metrics?.close();
         await options.flushTelemetry(config.shutdownTimeoutMs * (CLOSING_SHARE / 2));
         await closing.disposeAsync();

@@ -39,6 +39,12 @@ const whole = (key: keyof Config, otherwise: number | null, min: number, max: nu
   good: [min, max].map((value) => [String(value), value] as const),
   bad: [String(min - 1), String(max + 1), 'many', '1.5', '0x10', '1e2', ' 1'],
 });
+const timeOfDay = (key: keyof Config, otherwise: string): Case => ({
+  key,
+  otherwise,
+  good: ['00:00', '23:59'].map((time) => [time, time] as const),
+  bad: ['24:00', '7:00', '07:60', '07:00:00', '0700', ' 07:00'],
+});
 const text = (key: keyof Config, otherwise: string | null, min: number, max: number): Case => ({
   key,
   otherwise,
@@ -165,6 +171,19 @@ const CASES: Record<string, Case> = {
   WEBHOOK_BACKOFF_SECONDS: whole('webhookBackoffSeconds', 30, 1, 86_400),
   WEBHOOK_TIMEOUT_MS: whole('webhookTimeoutMs', 10_000, 100, 60_000),
   WEBHOOK_RETENTION_DAYS: whole('webhookRetentionDays', 30, 1, 3650),
+  ANOMALY_SCAN_SECONDS: whole('anomalyScanSeconds', 300, 1, 86_400),
+  ANOMALY_RATE_OVER: whole('anomalyRateOver', 50, 0, 1_000_000),
+  ANOMALY_RATE_FACTOR: whole('anomalyRateFactor', 10, 1, 1000),
+  ANOMALY_RATE_WINDOW_MINUTES: whole('anomalyRateWindowMinutes', 60, 1, 1440),
+  ANOMALY_RATE_BASELINE_HOURS: whole('anomalyRateBaselineHours', 24, 1, 720),
+  ANOMALY_FAILURE_ENTRIES: whole('anomalyFailureEntries', 5, 1, 1_000_000),
+  ANOMALY_FAILURE_PERCENT: whole('anomalyFailurePercent', 20, 0, 100),
+  ANOMALY_FAILURE_WINDOW_HOURS: whole('anomalyFailureWindowHours', 24, 1, 720),
+  ANOMALY_OFF_HOURS_OVER: whole('anomalyOffHoursOver', 10, 0, 1_000_000),
+  ANOMALY_OFF_HOURS_START: timeOfDay('anomalyOffHoursStart', '22:00'),
+  ANOMALY_OFF_HOURS_END: timeOfDay('anomalyOffHoursEnd', '06:00'),
+  ANOMALY_OFF_HOURS_WINDOW_HOURS: whole('anomalyOffHoursWindowHours', 24, 1, 720),
+  ANOMALY_CASCADE_MARGIN: whole('anomalyCascadeMargin', 1, 0, 10),
   SHUTDOWN_TIMEOUT_MS: whole('shutdownTimeoutMs', 10_000, 100, 600_000),
   METRICS_ENABLED: flag('metricsEnabled', true),
   METRICS_HOST: text('metricsHost', null, 1, 255),

@@ -19,12 +19,12 @@ export interface AuditInput {
  * so the chain never forks and its times never go back.
  * @throws NOT_FOUND when the agent or the grant is not the developer's
  */
-export function logEntry(
-  { db, ids, clock }: Deps,
+export async function logEntry(
+  { db, ids, clock, anomalies }: Deps,
   developerId: string,
   input: AuditInput,
 ): Promise<AuditRow> {
-  return db.transaction(async (tx) => {
+  const row = await db.transaction(async (tx) => {
     const principalId = await principalOf(tx, developerId, input.agentId, input.grantId);
     if (principalId === undefined) throw notFound('Agent or grant');
     const prevHash = await lockChain(tx, developerId);
@@ -44,4 +44,6 @@ export function logEntry(
     await appendEntry(tx, row);
     return row;
   });
+  if (row.status !== 'success') anomalies.agentActed(row.agentId);
+  return row;
 }

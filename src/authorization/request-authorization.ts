@@ -40,7 +40,7 @@ export interface AuthorizationRequested {
  *   POLICY_DENIED
  */
 export function requestAuthorization(
-  { ids, clock, telemetry }: Deps,
+  { ids, clock, telemetry, anomalies }: Deps,
   createRequest: CreateRequest,
   keyHash: Buffer,
   input: AuthorizationInput,
@@ -76,6 +76,7 @@ export function requestAuthorization(
       throw new ServiceError('POLICY_DENIED', `The policy ${policyId} denies this`);
     }
     telemetry.events.authorizationRequested({ agentId, principalId, scopes, developerId });
+    anomalies.agentActed(agentId);
     const allowedByPolicy = policyEffect === 'allow';
     const sandbox = result.mode === 'sandbox';
     return {

@@ -53,8 +53,8 @@ const CONNECT_TIMEOUT_SECONDS = 2;
 const RETRY_SECONDS = 0.25;
 /** As long as a statement on one of its connections may take. */
 const LEFT_BEHIND_SECONDS = 15;
-/** One that looks for work, and one that says what became of it. */
-const BACKGROUND_CONNECTIONS = 2;
+/** One that looks for webhooks to deliver, one that says what became of them, and one that looks for anomalies. */
+const BACKGROUND_CONNECTIONS = 3;
 
 interface Pool extends Background {
   close(timeoutMs: number): Promise<void>;

@@ -75,6 +75,7 @@ export function delegateGrant(
     };
     const latencyMs = Math.round(performance.now() - begun);
     telemetry.events.grantCreated({ ...grant, origin: 'delegation', latencyMs });
+    deps.anomalies.agentActed(agentId);
     return issueToken(deps, prepared, grant);
   });
 }

@@ -33,7 +33,7 @@ const insert = describeStatement({
       where agent.status = 'active' and parent.scopes_allowed and parent.delegation_depth < $8::int
       returning id, expires_at, delegation_depth),
     token as (insert into tokens (jti, grant_id, kid, expires_at) select $10, id, $11, expires_at from granted),
-    refresh as (insert into refresh_tokens (hash, grant_id, issued_at) select $12, id, $6 from granted),
+    refresh as (insert into refresh_tokens (hash, grant_id, agent_id, issued_at) select $12, id, $4, $6 from granted),
     issuance as (
       select granted.id as grant_id, $1 as developer_id, $4 as agent_id, parent.principal_id, $5::text[] as scopes,
         granted.expires_at, true as is_new, granted.delegation_depth, parent.id as parent_grant_id, $10 as jti,

@@ -1,5 +1,5 @@
 import { type Attributes, SpanStatusCode, trace } from '@opentelemetry/api';
-import type { AttemptOutcome, LimiterName } from '../config.ts';
+import type { AnomalySeverity, AnomalyType, AttemptOutcome, LimiterName } from '../config.ts';
 import { describeError } from './describe-error.ts';
 import type { Instruments } from './instruments.ts';
 import type { Logger } from './logger.ts';
@@ -78,6 +78,11 @@ interface WebhookAttempted {
   /** How the delivery has ended with this attempt; null: it goes on, or was removed meanwhile. */
   readonly ended: 'delivered' | 'failed' | null;
 }
+interface AnomalyDetected {
+  readonly type: AnomalyType;
+  readonly severity: AnomalySeverity;
+  readonly agentId: string;
+}
 interface RateLimitHit {
   readonly ip: string;
   readonly endpoint: LimiterName;
@@ -107,6 +112,10 @@ export interface Events {
   webhookAttempted(event: WebhookAttempted): void;
   /** Work on webhooks failed in this service, not at a receiver; it is repeated. */
   webhookWorkFailed(event: { step: string; error: unknown }): void;
+  /** An anomaly was opened, and that is committed. */
+  anomalyDetected(event: AnomalyDetected): void;
+  /** A look for anomalies failed; it is repeated. */
+  anomalyScanFailed(event: { error: unknown }): void;
   rateLimitHit(event: RateLimitHit): void;
   databaseConnectionError(event: { error: string; pool: string }): void;
   /** An unexpected failure of a request: the log says what, the response does not. */
@@ -221,6 +230,16 @@ export function createEvents(
     },
     webhookWorkFailed({ step, error }) {
       record(null, () => logger.warn({ step, error: describeError(error) }, 'webhook.work_failed'));
+    },
+    anomalyDetected({ type, severity, agentId }) {
+      record(
+        null,
+        () => instruments.anomaliesDetected.add(1, { type, severity, agent_id: agentId }),
+        () => logger.warn({ type, severity, agentId }, 'anomaly.detected'),
+      );
+    },
+    anomalyScanFailed({ error }) {
+      record(null, () => logger.warn({ error: describeError(error) }, 'anomaly.scan_failed'));
     },
     rateLimitHit({ ip, endpoint, retryAfter }) {
       record(

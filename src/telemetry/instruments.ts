@@ -6,7 +6,7 @@ import type {
   ObservableGauge,
   ObservableUpDownCounter,
 } from '@opentelemetry/api';
-import { ATTEMPT_OUTCOMES, LIMITER_NAMES } from '../config.ts';
+import { ANOMALY_SEVERITIES, ATTEMPT_OUTCOMES, LIMITER_NAMES } from '../config.ts';
 import { createGuard, type Guard } from './guard.ts';
 
 interface Description {
@@ -79,6 +79,12 @@ const COUNTERS = {
     description: 'Attempts to deliver a webhook, by outcome.',
     seeds: seeds('outcome', ...ATTEMPT_OUTCOMES),
   },
+  anomaliesDetected: {
+    name: 'grantex.anomalies.detected',
+    unit: '{anomaly}',
+    description: 'Anomalies opened, by type and severity; seeing an open one again counts nothing.',
+    seeds: Object.entries(ANOMALY_SEVERITIES).map(([type, severity]) => ({ type, severity })),
+  },
   rateLimited: {
     name: 'grantex.rate_limited',
     unit: '{request}',
@@ -117,6 +123,7 @@ export type Instruments = { readonly [name in keyof typeof COUNTERS]: Counter } 
 } & {
   readonly activeGrants: ObservableGauge;
   readonly oldestPendingDelivery: ObservableGauge;
+  readonly unacknowledgedAnomalies: ObservableGauge;
   readonly databaseConnections: ObservableUpDownCounter;
   /** Swallows and counts what the recording of telemetry throws. */
   readonly guard: Guard;
@@ -163,6 +170,11 @@ export function createInstruments(meter: Meter): Instruments {
       unit: 's',
       description:
         'Age of the oldest webhook delivery that is still to be made, in seconds, in the whole database; 0: there is none.',
+    }),
+    unacknowledgedAnomalies: meter.createObservableGauge('grantex.anomalies.unacknowledged', {
+      unit: '{anomaly}',
+      description:
+        'Anomalies that nobody has acknowledged, in the whole database; every replica reports the same value.',
     }),
     databaseConnections: meter.createObservableUpDownCounter('db.client.connection.count', {
       unit: '{connection}',

@@ -33,6 +33,8 @@ export interface Telemetry {
   observeActiveGrants(read: () => Promise<number>): () => void;
   /** The same for the age of the oldest webhook delivery that is still to be made, in seconds. */
   observeOldestPendingDelivery(read: () => Promise<number>): () => void;
+  /** The same for anomalies that nobody has acknowledged. */
+  observeUnacknowledgedAnomalies(read: () => Promise<number>): () => void;
 }
 
 /** Puts the telemetry of the service together. Call once per process: instruments are created here. */
@@ -64,6 +66,10 @@ export function createTelemetry({ meter, tracer, logger, capturePrincipal }: Tel
     observeOldestPendingDelivery: observe(
       instruments.oldestPendingDelivery,
       'grantex_webhook_oldest_pending_seconds',
+    ),
+    observeUnacknowledgedAnomalies: observe(
+      instruments.unacknowledgedAnomalies,
+      'grantex_anomalies_unacknowledged',
     ),
   };
 }

@@ -46,12 +46,14 @@ export function exchangeCode(
     if (developerId === null) throw unauthorized();
     if (agentId !== null) onAgent(agentId);
     if (grant === null) {
+      if (agentId !== null) deps.anomalies.exchangeFailed(agentId);
       await revokeIfReplayed(deps, developerId, codeHash);
       throw refused();
     }
     if (enqueued) deps.deliveriesDue();
     const latencyMs = Math.round(performance.now() - begun);
     telemetry.events.grantCreated({ ...grant, origin: 'consent', latencyMs });
+    deps.anomalies.agentActed(grant.agentId);
     const pair = await issueToken(deps, prepared, grant);
     telemetry.events.tokenExchanged(grant);
     return pair;

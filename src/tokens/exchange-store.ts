@@ -52,8 +52,8 @@ const exchange = describeStatement({
       insert into tokens (jti, grant_id, kid, expires_at)
       select asked.jti, granted.id, asked.kid, granted.expires_at from granted join asked on asked."grantId" = granted.id),
     refresh as (
-      insert into refresh_tokens (hash, grant_id, issued_at)
-      select decode(asked."refreshHash", 'hex'), granted.id, asked.now
+      insert into refresh_tokens (hash, grant_id, agent_id, issued_at)
+      select decode(asked."refreshHash", 'hex'), granted.id, granted.agent_id, asked.now
       from granted join asked on asked."grantId" = granted.id),
     issuance as (
       select granted.id as grant_id, developer_id, agent_id, principal_id, scopes, expires_at, true as is_new,

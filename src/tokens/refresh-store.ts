@@ -56,9 +56,9 @@ const refresh = describeStatement({
       update refresh_tokens successor set replaced_at = asked.now from claimed join asked using (ordinal)
       where successor.predecessor = claimed.hash and successor.used_at is null and successor.replaced_at is null),
     next as (
-      insert into refresh_tokens (hash, grant_id, predecessor, issued_at)
-      select decode(asked."refreshHash", 'hex'), live.id, claimed.hash, asked.now
-      from claimed join live using (ordinal) join asked using (ordinal)),
+      insert into refresh_tokens (hash, grant_id, agent_id, predecessor, issued_at)
+      select decode(asked."refreshHash", 'hex'), live.id, agent.id, claimed.hash, asked.now
+      from claimed join live using (ordinal) join agent using (ordinal) join asked using (ordinal)),
     token as (
       insert into tokens (jti, grant_id, kid, expires_at)
       select asked.jti, live.id, asked.kid, live.expires_at

@@ -53,6 +53,7 @@ export function refreshToken(
       throw refused();
     }
     if (enqueued) deps.deliveriesDue();
+    deps.anomalies.agentActed(grant.agentId);
     const pair = await issueToken(deps, prepared, grant);
     telemetry.events.tokenRefreshed(grant);
     return pair;

@@ -16,6 +16,7 @@ const TABLES = [
   'audit_entries',
   'webhooks',
   'webhook_deliveries',
+  'anomalies',
 ];
 /** PostgreSQL plans a prepared statement anew five times before it may keep a plan without values. */
 const ROUNDS = 8;
@@ -140,8 +141,8 @@ async function fill(sql: postgres.Sql, { developerId, agentId }: Party): Promise
     where id like 'grnt\_%7' and id not like 'grnt\_p%'`;
   await sql`insert into tokens (jti, grant_id, kid, expires_at)
     select 'tok_' || n, 'grnt_' || (1 + n % 20000), 'k', now() from generate_series(1, 20000) n`;
-  await sql`insert into refresh_tokens (hash, grant_id, predecessor, issued_at)
-    select ${hash('ref')}, 'grnt_' || (1 + n % 20000), ${hash('pre')}, now() from generate_series(1, 20000) n`;
+  await sql`insert into refresh_tokens (hash, grant_id, agent_id, predecessor, issued_at)
+    select ${hash('ref')}, 'grnt_' || (1 + n % 20000), 'ag_' || (1 + n % 20000), ${hash('pre')}, now() from generate_series(1, 20000) n`;
   await sql`insert into webhooks (id, developer_id, url, events, sealed_secret, created_at)
     select 'wh_' || n, 'dev_' || n, 'https://hooks.invalid/', '{grant.created,grant.revoked,token.issued}', '', now()
     from generate_series(1, 5000) n`;

@@ -49,6 +49,14 @@ grantex_webhook_attempts_total{outcome="5xx"} 0
 grantex_webhook_attempts_total{outcome="timeout"} 0
 grantex_webhook_attempts_total{outcome="refused"} 0
 grantex_webhook_attempts_total{outcome="blocked"} 0
+# HELP grantex_anomalies_detected_total Anomalies opened, by type and severity; seeing an open one again counts nothing.
+# TYPE grantex_anomalies_detected_total counter
+grantex_anomalies_detected_total{type="rate_spike",severity="high"} 0
+grantex_anomalies_detected_total{type="high_failure_rate",severity="medium"} 0
+grantex_anomalies_detected_total{type="new_principal",severity="low"} 0
+grantex_anomalies_detected_total{type="off_hours_activity",severity="low"} 0
+grantex_anomalies_detected_total{type="unusual_scope_access",severity="high"} 0
+grantex_anomalies_detected_total{type="cascade_delegation",severity="high"} 0
 # HELP grantex_rate_limited_total Requests refused with 429, by limiter.
 # TYPE grantex_rate_limited_total counter
 grantex_rate_limited_total{endpoint="api"} 0

@@ -74,8 +74,9 @@ export class Workshop {
       await once(child, 'exit');
     }
     await Promise.all(this.#databases.splice(0).map((database) => database.stop()));
+    // What ends may still be writing.
     for (const directory of this.#directories.splice(0))
-      await rm(directory, { recursive: true, force: true });
+      await rm(directory, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 });
   }
 }
 

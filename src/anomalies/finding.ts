@@ -1,0 +1,33 @@
+import { ANOMALY_SEVERITIES, type AnomalyType } from '../config.ts';
+
+/** What a rule found: who, since when at the latest, and the figures that say why. */
+export interface Finding {
+  readonly type: AnomalyType;
+  readonly developerId: string;
+  readonly agentId: string;
+  /** null: it is about the agent whoever it acts for. */
+  readonly principalId: string | null;
+  /** Of the newest fact that it rests on: an acknowledgement covers everything before it. */
+  readonly at: Date;
+  readonly metadata: Readonly<Record<string, unknown>>;
+}
+
+const SENTENCES: Readonly<Record<AnomalyType, (m: Readonly<Record<string, unknown>>) => string>> = {
+  rate_spike: (m) =>
+    `${m['issued']} tokens were issued within ${m['windowMinutes']} minutes, where ${m['baseline']} are usual`,
+  high_failure_rate: (m) =>
+    `${m['failed']} of ${m['total']} actions and exchanges within ${m['windowHours']} hours failed or were blocked`,
+  new_principal: () => 'The agent has its first grant for this principal',
+  off_hours_activity: (m) => `${m['issued']} tokens were issued between ${m['start']} and ${m['end']} UTC`,
+  unusual_scope_access: (m) =>
+    `The agent asks for ${(m['scopes'] as readonly string[]).join(', ')}, which it never had`,
+  cascade_delegation: (m) =>
+    `A grant was delegated ${m['depth']} levels deep, where ${m['maxDepth']} are the limit`,
+};
+
+/** One sentence for people, in UTF-16 code units at most `MAX_DESCRIPTION` long. */
+export const describeFinding = ({ type, metadata }: Finding): string =>
+  SENTENCES[type](metadata).slice(0, MAX_DESCRIPTION);
+const MAX_DESCRIPTION = 500;
+
+export const severityOf = (type: AnomalyType) => ANOMALY_SEVERITIES[type];

@@ -1,0 +1,119 @@
+import { context, ROOT_CONTEXT } from '@opentelemetry/api';
+import type { Deps } from '../deps.ts';
+import { detectAnomalies } from './detect-anomalies.ts';
+import { claimAnomalyScan, forgetFailedExchanges, tallyFailedExchanges } from './store.ts';
+
+/** How soon is looked at what an agent did; by then it may have done more. */
+const LOOK_EVERY_MS = 1000;
+/** A look that took long is followed by a pause so many times as long: no more than a tenth of a connection goes into it. */
+const PAUSE_FACTOR = 9;
+const MAX_PAUSE_MS = 60_000;
+/** Agents of one look, and agents that are remembered for the next ones. The others come up when all are looked at. */
+const AGENTS_AT_ONCE = 1000;
+const MAX_REMEMBERED = 20_000;
+/** What was committed may bear a time a little before the one at which this process heard of it. */
+const MARGIN_MS = 10_000;
+/** How often a replica asks whether it is its turn to look at all agents. */
+const MAX_CLAIM_SECONDS = 30;
+const HOUR_MS = 60 * 60 * 1000;
+
+/** Both never throw and never wait: nothing that an agent gets hangs on it. */
+export interface AnomalyWatch {
+  /** The agent asked for something, was given something, or something of its went wrong. */
+  agentActed(agentId: string): void;
+  /** An exchange was refused. It is kept in memory for a second or two: a crash may lose it, and only advice hangs on it. */
+  exchangeFailed(agentId: string): void;
+  /** Begins no new look, and waits at most `graceMs` for one under way. */
+  stop(graceMs: number): Promise<void>;
+}
+
+type Worldly = Pick<Deps, 'config' | 'db' | 'clock' | 'telemetry' | 'ids'>;
+
+/**
+ * Looks for anomalies of agents shortly after they did something here, and from time to time of all agents, which one
+ * replica does for all.
+ */
+export function watchForAnomalies(deps: Worldly): AnomalyWatch {
+  const { clock, config, telemetry } = deps;
+  const db = deps.db.background;
+  /** Since when each agent waits for a look. */
+  const acted = new Map<string, number>();
+  const refused = new Map<string, { total: number; at: Date }>();
+  const stopping = new AbortController();
+  let claimAt = 0;
+
+  const remember = (agentId: string) => {
+    if (acted.size < MAX_REMEMBERED && !acted.has(agentId)) acted.set(agentId, clock.now());
+  };
+
+  const storeRefusals = async () => {
+    const rows = [...refused].map(([agentId, tally]) => ({ agentId, ...tally }));
+    refused.clear();
+    await tallyFailedExchanges(db, rows);
+  };
+
+  const lookAtThoseWhoActed = async () => {
+    const some = [...acted].slice(0, AGENTS_AT_ONCE);
+    if (some.length === 0) return;
+    for (const [agentId] of some) acted.delete(agentId);
+    const since = Math.min(...some.map(([, at]) => at)) - MARGIN_MS;
+    await detectAnomalies(deps, db, { agents: some.map(([agentId]) => agentId) }, new Date(since));
+  };
+
+  const lookAtAll = async () => {
+    if (performance.now() < claimAt) return;
+    claimAt = performance.now() + Math.min(config.anomalyScanSeconds, MAX_CLAIM_SECONDS) * 1000;
+    if (!(await claimAnomalyScan(db, config.anomalyScanSeconds))) return;
+    // What a replica did not live to look at is made up for by the next scan or the one after it.
+    const since = clock.now() - 2 * config.anomalyScanSeconds * 1000 - HOUR_MS;
+    await detectAnomalies(deps, db, null, new Date(since));
+    const kept = (config.anomalyFailureWindowHours + 1) * HOUR_MS;
+    await forgetFailedExchanges(db, new Date(clock.now() - kept));
+  };
+
+  const run = async () => {
+    while (!stopping.signal.aborted) {
+      const begun = performance.now();
+      try {
+        await storeRefusals();
+        await lookAtThoseWhoActed();
+        await lookAtAll();
+      } catch (error) {
+        telemetry.events.anomalyScanFailed({ error });
+      }
+      const took = performance.now() - begun;
+      await pause(Math.min(Math.max(LOOK_EVERY_MS, took * PAUSE_FACTOR), MAX_PAUSE_MS), stopping.signal);
+    }
+  };
+  // In no request's context, whoever starts it: what happens here belongs to none.
+  const running = context.with(ROOT_CONTEXT, run);
+
+  return {
+    agentActed: remember,
+    exchangeFailed(agentId) {
+      if (refused.size >= MAX_REMEMBERED && !refused.has(agentId)) return;
+      refused.set(agentId, { total: (refused.get(agentId)?.total ?? 0) + 1, at: new Date(clock.now()) });
+      remember(agentId);
+    },
+    async stop(graceMs) {
+      stopping.abort();
+      const late = new AbortController();
+      await Promise.race([running, pause(graceMs, late.signal)]);
+      late.abort();
+    },
+  };
+}
+
+/** Ends early, and without a fault, when `signal` is aborted. */
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal.addEventListener('abort', end, { once: true });
+  });
+}

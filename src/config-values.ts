@@ -1,0 +1,118 @@
+// What variables may say: one parser for each kind of value.
+import { createPrivateKey, type JsonWebKey } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+
+/** A parser returns the value or, as `Fault`, what the variable should be. It never repeats the value: it may be a secret. */
+export class Fault {
+  readonly expected: string;
+  constructor(expected: string) {
+    this.expected = expected;
+  }
+}
+export type Parser<T> = (text: string) => T | Fault;
+
+export const integer =
+  (min: number, max: number): Parser<number> =>
+  (text) => {
+    const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+    return value >= min && value <= max ? value : new Fault(`a whole number from ${min} to ${max}`);
+  };
+
+export const boolean: Parser<boolean> = (text) =>
+  text === 'true' ? true : text === 'false' ? false : new Fault('true or false');
+
+export const string =
+  (min: number, max: number): Parser<string> =>
+  (text) =>
+    text.length >= min && text.length <= max ? text : new Fault(`${min} to ${max} characters`);
+
+/** What an `Authorization` header can carry. */
+export const bearerKey =
+  (min: number, max: number): Parser<string> =>
+  (text) =>
+    text.length >= min && text.length <= max && /^[!-~]+$/.test(text)
+      ? text
+      : new Fault(`${min} to ${max} visible ASCII characters`);
+
+export const url =
+  (...protocols: string[]): Parser<string> =>
+  (text) =>
+    // `URL` would also take blanks around it and a scheme without slashes, which what reads the text later would not.
+    /^\w+:\/\/\S+$/.test(text) && URL.canParse(text) && protocols.includes(new URL(text).protocol)
+      ? text
+      : new Fault(`a URL beginning ${protocols.map((p) => `${p}//`).join(' or ')}`);
+
+export const baseUrl: Parser<string> = (text) => {
+  const parsed = url('http:', 'https:')(text);
+  if (parsed instanceof Fault) return parsed;
+  const { search, hash, username, password } = new URL(parsed);
+  return search || hash || username || password
+    ? new Fault('a base URL without user, query and fragment')
+    : parsed.replace(/\/+$/, '');
+};
+
+export const oneOf =
+  <T extends string>(values: readonly T[]): Parser<T> =>
+  (text) =>
+    values.find((value) => value === text) ?? new Fault(`one of ${values.join(', ')}`);
+
+export const secretKey: Parser<Buffer> = (text) => {
+  const bytes = /^[A-Za-z0-9+/_-]+={0,2}$/.test(text) ? Buffer.from(text, 'base64') : Buffer.alloc(0);
+  return bytes.length === 32 ? bytes : new Fault('32 bytes in base64 (openssl rand -base64 32)');
+};
+
+export const bytes: Parser<number> = (text) => {
+  const match = /^(\d{1,9})(b|kb|mb)?$/i.exec(text);
+  const unit = { b: 1, kb: 1024, mb: 1024 * 1024 }[(match?.[2] ?? 'b').toLowerCase()] ?? 1;
+  const value = match ? Number(match[1]) * unit : 0;
+  return value >= 1024 && value <= 10 * 1024 * 1024 ? value : new Fault('a size from 1kb to 10mb, like 64kb');
+};
+
+export const trustProxy: Parser<boolean | number | string> = (text) => {
+  if (text === 'true') return true;
+  if (text === 'false') return false;
+  if (/^\d{1,2}$/.test(text)) return Number(text);
+  const names = ['loopback', 'linklocal', 'uniquelocal'];
+  const isAddress = (part: string) => {
+    const [, address = '', prefix = '1'] = /^([0-9a-fA-F.:]+)(?:\/(\d{1,3}))?$/.exec(part) ?? [];
+    const bits = { 0: 0, 4: 32, 6: 128 }[isIP(address)] ?? 0;
+    return names.includes(part) || (Number(prefix) >= 1 && Number(prefix) <= bits);
+  };
+  return text.split(',').every((part) => isAddress(part.trim()))
+    ? text
+    : new Fault('true, false, a number of hops, or addresses of proxies, comma separated');
+};
+
+export const origins: Parser<readonly string[]> = (text) => {
+  const list = text.split(',').map((part) => part.trim());
+  const isOrigin = (part: string) => URL.canParse(part) && new URL(part).origin === part;
+  return list.every(isOrigin) ? list : new Fault('origins like https://app.example.com, comma separated');
+};
+
+/** @throws when it is not a complete private key */
+const modulusLength = (key: JsonWebKey): number =>
+  createPrivateKey({ key, format: 'jwk' }).asymmetricKeyDetails?.modulusLength ?? 0;
+
+/** `HH:mm`. */
+export const timeOfDay: Parser<string> = (text) =>
+  /^([01]\d|2[0-3]):[0-5]\d$/.test(text) ? text : new Fault('a time of day from 00:00 to 23:59');
+
+export const signingKeys: Parser<readonly Record<string, unknown>[]> = (path) => {
+  const expected = new Fault(
+    'the path of a readable private JWKS: {"keys":[…]} of RSA keys of 2048 bits or more with distinct "kid"',
+  );
+  try {
+    const parsed: unknown = JSON.parse(readFileSync(path, 'utf8'));
+    const keys = (parsed as { keys?: unknown } | null)?.keys;
+    if (!Array.isArray(keys) || keys.length === 0) return expected;
+    const usable = keys.every(
+      (key: Record<string, unknown> | null) =>
+        key?.['kty'] === 'RSA' && typeof key['kid'] === 'string' && modulusLength(key as JsonWebKey) >= 2048,
+    );
+    const distinct = new Set(keys.map((key) => key['kid'])).size === keys.length;
+    return usable && distinct ? keys : expected;
+  } catch {
+    return expected;
+  }
+};
