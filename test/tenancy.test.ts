@@ -1,6 +1,7 @@
 import { decodeJwt } from 'jose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { newParty, type Party, type TokenPair } from './support/flow.ts';
+import { rowsByCallers } from './support/fingerprint.ts';
+import { anomalyOf, newParty, type Party, type TokenPair } from './support/flow.ts';
 import { type Answer, startService, type TestService } from './support/service.ts';
 
 /** What one developer has, all of it alive, and things that were used once already. */
@@ -15,6 +16,7 @@ interface World {
   readonly usedRefreshToken: string;
   readonly policyId: string;
   readonly webhookId: string;
+  readonly anomalyId: string;
 }
 
 let service: TestService;
@@ -57,6 +59,7 @@ beforeAll(async () => {
     usedRefreshToken: first.refreshToken,
     policyId: policy.body.id,
     webhookId: webhook.body.id,
+    anomalyId: await anomalyOf(service, owner),
   };
   const session = async (key: string, principalId: string) =>
     (await service.request('POST', '/v1/principal-sessions', { key, body: { principalId } })).body
@@ -83,7 +86,9 @@ async function everything(): Promise<unknown> {
     select table_name as name from information_schema.tables where table_schema = 'public' order by 1`;
   const rows = await Promise.all(
     tables.map(async ({ name }) => {
-      const of = await sql<{ row: string }[]>`select t::text as row from ${sql(name)} t order by 1`;
+      const of = await sql.unsafe<{ row: string }[]>(
+        `select t::text as row from (${rowsByCallers(name)}) t order by 1`,
+      );
       return [name, ...of.map(({ row }) => row)];
     }),
   );
@@ -116,6 +121,11 @@ const TABLE: readonly (readonly [what: string, expected: Expected, ask: Ask])[] 
     ({ owner }) => asStranger('POST', `/v1/agents/${owner.agentId}`, { status: 'suspended' }),
   ],
   ['DELETE /v1/agents/{id} id', UNKNOWN, ({ owner }) => asStranger('DELETE', `/v1/agents/${owner.agentId}`)],
+  [
+    'PATCH /v1/anomalies/{id}/acknowledge id',
+    UNKNOWN,
+    ({ anomalyId }) => asStranger('PATCH', `/v1/anomalies/${anomalyId}/acknowledge`),
+  ],
   ['POST /v1/authorize agentId', UNKNOWN, post('/v1/authorize', ({ owner }) => authorize(owner.agentId))],
   ...(['approve', 'deny'] as const).map(
     (verb) =>
@@ -298,11 +308,15 @@ test('a live developer is told no more of a foreign request than of his own', as
   expect(await everything()).toEqual(before);
 });
 
+const LISTS = ['agents', 'grants', 'audit/entries', 'policies', 'webhooks', 'anomalies'].map(
+  (name) => `/v1/${name}`,
+);
+
 test('lists hold nothing of anybody else', async () => {
-  for (const path of ['/v1/agents', '/v1/grants', '/v1/audit/entries', '/v1/policies', '/v1/webhooks']) {
+  for (const path of LISTS) {
     const { status, body } = await asStranger('GET', path);
     expect(status).toBe(200);
-    for (const foreign of [world.owner.developerId, world.policyId, world.webhookId])
+    for (const foreign of [world.owner.developerId, world.policyId, world.webhookId, world.anomalyId])
       expect(JSON.stringify(body)).not.toContain(foreign);
   }
 });
@@ -328,6 +342,8 @@ test('the owner can do all of it: the ids above are alive', async () => {
   expect(await get(`/v1/policies/${policyId}`)).toBe(200);
   expect(await get(`/v1/webhooks/${world.webhookId}/deliveries`)).toBe(200);
   expect(await get(`/v1/consent/${pendingId}`)).toBe(200);
+  const seen = `/v1/anomalies/${world.anomalyId}/acknowledge`;
+  expect((await service.request('PATCH', seen, { key: owner.key })).status).toBe(200);
   expect(await owner.verify(pair.grantToken)).toBe(true);
   expect((await owner.exchange(code)).grantId).toMatch(/^grnt_/);
 });

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { decodeJwt } from 'jose';
-import { newParty, type Party, type TokenPair } from '../support/flow.ts';
+import { anomalyOf, newParty, type Party, type TokenPair } from '../support/flow.ts';
 import type { TestService } from '../support/service.ts';
 import type { Operation } from './document.ts';
 
@@ -161,6 +161,12 @@ const RECIPES: Readonly<Record<string, Recipe>> = {
   'GET /v1/policies/{id}': newPolicy,
   'PATCH /v1/policies/{id}': async (world) => ({ ...(await newPolicy(world)), body: policyTerms(world) }),
   'DELETE /v1/policies/{id}': newPolicy,
+  'POST /v1/anomalies/detect': async () => ({}),
+  'GET /v1/anomalies': async () => ({ query: { unacknowledged: 'false' } }),
+  'PATCH /v1/anomalies/{id}/acknowledge': async ({ service, party }) => ({
+    id: await anomalyOf(service, party),
+    body: { notes: 'seen to' },
+  }),
   'POST /v1/principal-sessions': async () => ({ body: { principalId: 'user_1', expiresIn: '30m' } }),
   'GET /v1/principal/grants': session,
   'GET /v1/principal/audit': async (world) => ({ ...(await session(world)), query: page }),

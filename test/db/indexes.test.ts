@@ -29,6 +29,20 @@ const STATEMENTS = [
   'agents.remove',
   'agents.update',
   ...[0, 1, 2, 4].flatMap((bits) => [`audit.count_${bits}`, `audit.page_${bits}`]),
+  'anomalies.acknowledge',
+  'anomalies.count',
+  'anomalies.count_open',
+  'anomalies.newest',
+  'anomalies.newest_open',
+  'anomalies.open',
+  ...[
+    'cascade_delegation',
+    'high_failure_rate',
+    'new_principal',
+    'off_hours_activity',
+    'rate_spike',
+    'unusual_scope_access',
+  ].map((type) => `anomalies.${type}_developers`),
   'authorization.create',
   'consent.by_id',
   'consent.decide',
@@ -97,6 +111,8 @@ beforeAll(async () => {
       OTEL_EXPORTER_OTLP_ENDPOINT: sink.url,
       OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
       OTEL_BSP_SCHEDULE_DELAY: '100',
+      // No look at all agents comes in between.
+      ANOMALY_SCAN_SECONDS: '86400',
     },
   });
   const party = await newParty(service);
@@ -172,6 +188,11 @@ async function fill(sql: postgres.Sql, { developerId, agentId }: Party): Promise
     select 'alog_p' || n, ${developerId}, ${agentId}, 'did', 'grnt_p' || n, 'user_' || n % 10, 'a', 'success', '{}', now(),
       'p' || n, 'p' || n - 1
     from generate_series(1, 100) n`;
+  await sql`insert into anomalies (id, developer_id, type, severity, agent_id, principal_id, description, metadata, detected_at,
+      seen_at, acknowledged_at)
+    select 'anm_' || n, 'dev_' || (1 + n % 5000), 'new_principal', 'low', 'ag_' || n, 'user', '', '{}', now(), now(),
+      case when n % 10 > 0 then now() end
+    from generate_series(1, 20000) n`;
   await sql`vacuum analyze`;
 }
 
@@ -184,6 +205,10 @@ async function useEveryRoute(party: Party): Promise<void> {
       throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
     return answer.body;
   };
+  const { anomalies } = await call(200, 'POST', '/v1/anomalies/detect');
+  await call(200, 'PATCH', `/v1/anomalies/${anomalies[0].id}/acknowledge`);
+  for (const unacknowledged of [true, false])
+    await call(200, 'GET', `/v1/anomalies?unacknowledged=${unacknowledged}`);
   const { authRequestId } = await party.authorize();
   await call(200, 'GET', `/v1/consent/${authRequestId}`);
   await call(200, 'POST', `/v1/consent/${authRequestId}/deny`);

@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeJwt } from 'jose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { newParty, type Party } from '../support/flow.ts';
+import { anomalyOf, newParty, type Party } from '../support/flow.ts';
 import { startService, type TestService, temporaryDirectory } from '../support/service.ts';
 import { type Hints, schemathesisConfig } from './schemathesis/config.ts';
 import { installSchemathesis, runProgram } from './schemathesis/install.ts';
@@ -50,6 +50,7 @@ async function hintsFor(party: Party): Promise<Hints> {
     },
     'POST /v1/authorize/{id}/approve': { values: { 'path.id': await times(4, pending) } },
     'POST /v1/authorize/{id}/deny': { values: { 'path.id': await times(4, pending) } },
+    'PATCH /v1/anomalies/{id}/acknowledge': { values: { 'path.id': [await anomalyOf(service, party)] } },
     'GET /consent': { values: { 'query.req': [await pending()] } },
     'GET /v1/consent/{id}': { values: { 'path.id': [await pending()] } },
     'POST /v1/consent/{id}/approve': { values: { 'path.id': await times(4, pending) } },

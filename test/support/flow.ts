@@ -70,3 +70,11 @@ export async function newParty(service: TestService, mode: 'live' | 'sandbox' = 
   };
   return party;
 }
+
+/** An anomaly of a party that has a grant; asked for, so that nobody waits for it. */
+export async function anomalyOf(service: TestService, { key }: Party): Promise<string> {
+  const { body } = await service.request('POST', '/v1/anomalies/detect', { key });
+  const [anomaly] = body.anomalies;
+  if (!anomaly) throw new Error('no anomaly was found');
+  return anomaly.id;
+}
