@@ -62,11 +62,15 @@ const settle = describeStatement({
   operation: 'UPDATE',
   collection: 'webhook_deliveries',
   name: 'webhooks.settle',
-  text: `update webhook_deliveries delivery
+  // By their ids first: of a few rows of JSON the planner thinks that they are many, and would read the whole table.
+  text: `with ended as materialized (
+      select * from jsonb_to_recordset($1::text::jsonb) as ended (id text, attempts int, status text, "lastError" text,
+        at timestamptz))
+    update webhook_deliveries delivery
     set attempts = delivery.attempts + 1, status = ended.status, last_error = ended."lastError",
       delivered_at = case when ended.status = 'delivered' then ended.at end
-    from jsonb_to_recordset($1::text::jsonb) as ended (id text, attempts int, status text, "lastError" text, at timestamptz)
-    where delivery.id = ended.id and delivery.status = 'pending' and delivery.attempts = ended.attempts
+    from ended
+    where delivery.id = any(array(select id from ended)) and delivery.id = ended.id and delivery.status = 'pending' and delivery.attempts = ended.attempts
     returning delivery.id`,
 });
 const purge = describeStatement({

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { TestService } from './service.ts';
 
 export interface TokenPair {
@@ -71,10 +72,12 @@ export async function newParty(service: TestService, mode: 'live' | 'sandbox' = 
   return party;
 }
 
-/** An anomaly of a party that has a grant; asked for, so that nobody waits for it. */
-export async function anomalyOf(service: TestService, { key }: Party): Promise<string> {
-  const { body } = await service.request('POST', '/v1/anomalies/detect', { key });
-  const [anomaly] = body.anomalies;
-  if (!anomaly) throw new Error('no anomaly was found');
-  return anomaly.id;
+/** A new anomaly: a grant for a principal that the party's agent has not served yet. Asked for, so that nobody waits for it. */
+export async function anomalyOf(service: TestService, party: Party): Promise<string> {
+  const principalId = `user_${randomUUID()}`;
+  await party.grant({ principalId });
+  const { body } = await service.request('POST', '/v1/anomalies/detect', { key: party.key });
+  const found = body.anomalies.find((one: { principalId: string | null }) => one.principalId === principalId);
+  if (!found) throw new Error('no anomaly was found');
+  return found.id;
 }
