@@ -31,7 +31,7 @@ export const authorize = command('authorize', (model, pick) => {
 function question(model: Model, pick: Pick, by: Caller): Omit<Ask, 'life'> {
   const scopes = [...SCOPES, ['files:read', 'files:write']];
   const all = PRINCIPALS.flatMap((principal) => scopes.map((of) => ({ principal, scopes: of })));
-  const wanted = pick([undefined, undefined, 'allow', 'deny']);
+  const wanted = pick([undefined, undefined, undefined, 'allow', 'deny']);
   const fitting = all.filter((one) => model.policies.decide(by, { ...one, life: 0 })?.effect === wanted);
   return pick(fitting) ?? pick(all) ?? { principal: 0, scopes: [] };
 }

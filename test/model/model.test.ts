@@ -9,6 +9,7 @@ import { COMMANDS } from './commands.ts';
 import { before, compare } from './compare.ts';
 import { principalId } from './given.ts';
 import { Model } from './model.ts';
+import type { Terms } from './policies/model.ts';
 import type { Protocol } from './protocol.ts';
 import { Real } from './real.ts';
 import { compareCounters, compareEnds, compareReceived } from './webhooks/compare.ts';
@@ -21,7 +22,7 @@ const numRuns = Number(MODEL_RUNS ?? 40);
 const seed = Number(MODEL_SEED ?? (MODEL_RUNS === undefined ? 1 : randomInt(2 ** 31)));
 /** A failure is made smaller for as long. */
 const BUDGET_MS = 15_000 + numRuns * 2000;
-const MAX_COMMANDS = 60;
+const MAX_COMMANDS = 80;
 /** Looking is dearer than doing: where nobody asks for more, statuses are compared at each step, and the rest at every fourth. */
 const COMPARE_EVERY = MODEL_RUNS === undefined ? 4 : 1;
 const MODES = ['live', 'sandbox'] as const;
@@ -42,12 +43,24 @@ afterAll(async () => {
   await inbox?.close();
 });
 
-/** What every run begins with, so that there is something to lose: agents, a grant with one delegated from it, a webhook. */
+/** A permission with an exception, and a rule that the exception hides. */
+const RULES: readonly Terms[] = [
+  { effect: 'allow', priority: 10, agent: null, principal: 1, scopes: null },
+  { effect: 'deny', priority: 0, agent: null, principal: null, scopes: ['mail:send'] },
+  { effect: 'deny', priority: -10, agent: null, principal: 1, scopes: ['mail:send'] },
+];
+
+/**
+ * What every run begins with, so that there is something to lose, and something of what is rare: agents, a grant with one
+ * delegated from it, webhooks, policies.
+ */
 function* prologue(model: Model): Generator<(on: Protocol) => number | Promise<number>> {
   const scopes = ['files:read', 'files:write'];
   for (const developer of MODES.keys()) {
     const agent = model.agents.length;
     yield (on) => on.webhooks.register(developer, 'well', EVENTS);
+    yield (on) => on.webhooks.register(developer, developer === 0 ? 'slowly' : 'gone', ['grant.revoked']);
+    for (const rule of RULES) yield (on) => on.policies.add(developer, rule);
     yield (on) => on.newAgent(developer, []);
     yield (on) => on.newAgent(developer, scopes);
     const by = { developer, agent };

@@ -27,13 +27,14 @@ export const requestKind: KindOf = (model, request) => {
 
 export const codeKind: KindOf = (model, code) => {
   const { request, until, grant } = at(model.codes, code);
-  const { status } = at(model.agents, at(model.requests, request).agent);
-  return kind(model.isInForce(code), grant === null, until <= model.now, status);
+  const { agent, byPolicy } = at(model.requests, request);
+  const { status } = at(model.agents, agent);
+  return kind(model.isInForce(code), grant === null, until <= model.now, status, byPolicy);
 };
 
 export const grantKind: KindOf = (model, grant) => {
   const below = model.grants.flatMap(({ parent }, child) => (parent === grant ? model.statusOf(child) : []));
-  return kind(model.statusOf(grant), ...new Set(below.sort()));
+  return kind(at(model.grants, grant).principal, model.statusOf(grant), ...new Set(below.sort()));
 };
 
 export const tokenKind: KindOf = (model, token) => {
