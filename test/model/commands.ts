@@ -26,7 +26,7 @@ export const COMMANDS: fc.Arbitrary<Command>[] = [
   ...Array(2).fill(setStatus('active')),
   refresh('reuse', 'used', 0),
   exchange('replay', true),
-  decide('denied'),
+  ...Array(2).fill(decide('denied')),
   pass,
   newAgent,
   revokeGrant,

@@ -4,7 +4,6 @@ import { at, which } from '../at.ts';
 import { principalId } from '../given.ts';
 import type { Model } from '../model.ts';
 import type { Real } from '../real.ts';
-import type { Inbox } from './inbox.ts';
 import type { Manner, Told } from './model.ts';
 
 const WITHIN = { timeout: 10_000, interval: 20 };
@@ -65,22 +64,6 @@ export async function compareEnds(model: Model, real: Real, manners: readonly Ma
       expect([...ends]).toEqual(expected);
     }, WITHIN);
   }
-}
-
-/** The counters of a service that did all there is in its database, with the rows and with what its receivers answered. */
-export async function compareCounters(real: Pick<Real, 'service'>, { answered }: Inbox): Promise<void> {
-  await vi.waitFor(async () => {
-    const { delivered, failed } = await deliveryLedgerOf(real.service.database);
-    const scrape = await real.service.scrape();
-    const ended = (status: string) => scrape.value('grantex_webhook_deliveries_total', { status });
-    expect({ delivered: ended('delivered'), failed: ended('failed') }).toEqual({ delivered, failed });
-    expect(scrape.sum('grantex_agent_webhook_deliveries_total')).toBe(delivered + failed);
-    const attempts = (outcome: string) => scrape.value('grantex_webhook_attempts_total', { outcome });
-    expect({ '2xx': attempts('2xx'), '4xx': attempts('4xx'), '5xx': attempts('5xx') }).toEqual(answered);
-    expect(scrape.sum('grantex_webhook_attempts_total')).toBe(
-      answered['2xx'] + answered['4xx'] + answered['5xx'],
-    );
-  }, WITHIN);
 }
 
 const standing = (model: Model) => which(model.webhooks.all, ({ removed }) => !removed);
