@@ -7,7 +7,7 @@ import type { Real } from '../real.ts';
 import type { Manner, Told } from './model.ts';
 
 const WITHIN = { timeout: 10_000, interval: 20 };
-/** Enough of a manner's deliveries to know that they have ended, and how. */
+/** How deliveries to a receiver of each manner end, and after how many attempts. */
 const ENDED_AS: Readonly<Record<Manner, string>> = { well: 'delivered', gone: 'failed', slowly: 'delivered' };
 const ATTEMPTS: Readonly<Record<Manner, number>> = { well: 1, gone: 1, slowly: 2 };
 
