@@ -1,14 +1,18 @@
 import { expect } from 'vitest';
-import { type Ledger, ledgerOf } from '../support/ledger.ts';
+import { deliveryLedgerOf, type Ledger, ledgerOf } from '../support/ledger.ts';
 import type { Scrape } from '../support/scrape.ts';
 import type { TestService } from '../support/service.ts';
+import { at } from './at.ts';
+import { principalId } from './given.ts';
 import type { Model } from './model.ts';
-import { at, PRINCIPAL, type Real } from './real.ts';
+import type { Real } from './real.ts';
 import { type Counts, noCounts } from './state.ts';
+import { compareWebhooks } from './webhooks/compare.ts';
 
 /** Where each count of the model stands on `/metrics`. */
 const SERIES: Readonly<Record<keyof Counts, readonly [string, Record<string, string>?]>> = {
   'authorize/success': ['grantex_authorize_total', { status: 'success' }],
+  'authorize/denied': ['grantex_authorize_total', { status: 'denied' }],
   'authorize/error': ['grantex_authorize_total', { status: 'error' }],
   'exchange/success': ['grantex_token_exchange_total', { status: 'success' }],
   'exchange/error': ['grantex_token_exchange_total', { status: 'error' }],
@@ -32,20 +36,21 @@ export function countsOf(scrape: Scrape): Counts {
   return counts;
 }
 
-/** Over all label sets: those by agent must come to the same as those without. */
-const sum = (scrape: Scrape, name: string) =>
-  scrape.labelSets(name).reduce((total, labels) => total + (scrape.value(name, labels) ?? Number.NaN), 0);
-
 /** What the service had counted and stored before the run began: one service serves all runs. */
 export interface Before {
   readonly counts: Counts;
   readonly ledger: Ledger;
+  readonly deliveries: number;
 }
 
-export const before = async (service: TestService): Promise<Before> => ({
-  counts: countsOf(await service.scrape()),
-  ledger: await ledgerOf(service.database),
-});
+export async function before(service: TestService): Promise<Before> {
+  const { delivered, failed, pending } = await deliveryLedgerOf(service.database);
+  return {
+    counts: countsOf(await service.scrape()),
+    ledger: await ledgerOf(service.database),
+    deliveries: delivered + failed + pending,
+  };
+}
 
 const plus = <T extends object>(a: T, b: T): T =>
   Object.fromEntries(
@@ -57,28 +62,35 @@ export async function compare(model: Model, real: Real, before: Before): Promise
   await Promise.all([
     ...real.given.developers.map((_, developer) => compareGrants(model, real, developer)),
     compareTokens(model, real),
+    real.policies.compare(model.policies),
+    real.sessions.compare(model),
+    compareWebhooks(model, real, before.deliveries),
     ledgerOf(real.service.database).then((ledger) =>
       expect(ledger).toEqual(plus(before.ledger, model.ledger())),
     ),
   ]);
+  expect(real.given.requests.map(({ byPolicy }) => byPolicy)).toEqual(
+    model.requests.map(({ byPolicy }) => byPolicy),
+  );
   // Last, for the verifications above are counted too.
   const scrape = await real.service.scrape();
   expect(countsOf(scrape)).toEqual(plus(before.counts, model.counts));
+  // Those by agent come to the same as those without.
   for (const family of ['authorize_total', 'token_exchange_total', 'grants_revoked_total'])
-    expect([family, sum(scrape, `grantex_agent_${family}`)]).toEqual([
+    expect([family, scrape.sum(`grantex_agent_${family}`)]).toEqual([
       family,
-      sum(scrape, `grantex_${family}`),
+      scrape.sum(`grantex_${family}`),
     ]);
 }
 
 async function compareGrants(model: Model, real: Real, developer: number): Promise<void> {
   const { body } = await real.ask(developer, 'GET', '/v1/grants?pageSize=100');
-  const expected = model.grants.flatMap(({ agent, parent, depth, scopes }, grant) => {
+  const expected = model.grants.flatMap(({ agent, principal, parent, depth, scopes }, grant) => {
     if (at(model.agents, agent).developer !== developer || model.statusOf(grant) === 'removed') return [];
     return {
       id: at(real.given.grants, grant),
       agentId: real.agent(agent),
-      principalId: PRINCIPAL,
+      principalId: principalId(principal),
       status: model.statusOf(grant),
       parentGrantId: parent === null ? undefined : at(real.given.grants, parent),
       delegationDepth: depth,
@@ -87,9 +99,9 @@ async function compareGrants(model: Model, real: Real, developer: number): Promi
     };
   });
   const seen = body.grants.map((grant: Record<string, unknown>) => {
-    const { id, agentId, principalId, status, parentGrantId, delegationDepth, scopes } = grant;
+    const { id, agentId, principalId: of, status, parentGrantId, delegationDepth, scopes } = grant;
     const wasRevoked = grant['revokedAt'] !== undefined;
-    return { id, agentId, principalId, status, parentGrantId, delegationDepth, scopes, wasRevoked };
+    return { id, agentId, principalId: of, status, parentGrantId, delegationDepth, scopes, wasRevoked };
   });
   // Grants of one millisecond have no order of their own.
   const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : 1);

@@ -1,12 +1,21 @@
 import { randomInt } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { ledgerOf } from '../support/ledger.ts';
+import { deliveryLedgerOf, ledgerOf } from '../support/ledger.ts';
 import { startService, type TestService, waitFor } from '../support/service.ts';
+import { HOOK_ENV } from '../webhooks/hooks.ts';
+import { at } from './at.ts';
 import { COMMANDS } from './commands.ts';
 import { before, compare } from './compare.ts';
-import { Model, type Protocol } from './model.ts';
-import { at, Real } from './real.ts';
+import { principalId } from './given.ts';
+import { Model } from './model.ts';
+import type { Terms } from './policies/model.ts';
+import type { Protocol } from './protocol.ts';
+import { Real } from './real.ts';
+import { compareEnds, compareReceived } from './webhooks/compare.ts';
+import { WebhookCounters } from './webhooks/counters.ts';
+import { type Inbox, startInbox } from './webhooks/inbox.ts';
+import { EVENTS } from './webhooks/model.ts';
 
 // The gate's runs are the same every time; whoever asks for more runs gets new ones, unless a seed is named too.
 const { MODEL_RUNS, MODEL_SEED, MODEL_PATH, MODEL_SHRINK } = process.env;
@@ -14,28 +23,52 @@ const numRuns = Number(MODEL_RUNS ?? 40);
 const seed = Number(MODEL_SEED ?? (MODEL_RUNS === undefined ? 1 : randomInt(2 ** 31)));
 /** A failure is made smaller for as long. */
 const BUDGET_MS = 15_000 + numRuns * 2000;
-const MAX_COMMANDS = 60;
+const MAX_COMMANDS = 80;
 /** Looking is dearer than doing: where nobody asks for more, statuses are compared at each step, and the rest at every fourth. */
 const COMPARE_EVERY = MODEL_RUNS === undefined ? 4 : 1;
 const MODES = ['live', 'sandbox'] as const;
 
 let service: TestService;
+let inbox: Inbox;
+let counters: WebhookCounters;
+/** The runs that went well, for what is known of them only later. */
+const ended: { model: Model; real: Real }[] = [];
 beforeAll(async () => {
-  // Few agents with a series of their own: the sums must hold for those that share one, too.
-  service = await startService({ env: { METRICS_AGENT_LIMIT: '5' } });
+  inbox = await startInbox();
+  // Few agents with a series of their own: the sums must hold for those that share one, too. No attempt is to time out.
+  service = await startService({
+    env: { ...HOOK_ENV, WEBHOOK_TIMEOUT_MS: '10000', METRICS_AGENT_LIMIT: '5' },
+  });
+  counters = new WebhookCounters(service, inbox);
 });
-afterAll(() => service.stop());
+afterAll(async () => {
+  await service?.stop();
+  await inbox?.close();
+});
 
-/** What every run begins with, so that there is something to lose: agents, and a grant with one delegated from it. */
+/** A permission with an exception, and a rule that the exception hides. */
+const RULES: readonly Terms[] = [
+  { effect: 'allow', priority: 10, agent: null, principal: 1, scopes: null },
+  { effect: 'deny', priority: 0, agent: null, principal: null, scopes: ['mail:send'] },
+  { effect: 'deny', priority: -10, agent: null, principal: 1, scopes: ['mail:send'] },
+];
+
+/**
+ * What every run begins with, so that there is something to lose, and something of what is rare: agents, a grant with one
+ * delegated from it, webhooks, policies.
+ */
 function* prologue(model: Model): Generator<(on: Protocol) => number | Promise<number>> {
   const scopes = ['files:read', 'files:write'];
   for (const developer of MODES.keys()) {
     const agent = model.agents.length;
+    yield (on) => on.webhooks.register(developer, 'well', EVENTS);
+    yield (on) => on.webhooks.register(developer, developer === 0 ? 'slowly' : 'gone', ['grant.revoked']);
+    for (const rule of RULES) yield (on) => on.policies.add(developer, rule);
     yield (on) => on.newAgent(developer, []);
     yield (on) => on.newAgent(developer, scopes);
     const by = { developer, agent };
     const request = model.requests.length;
-    yield (on) => on.authorize(by, scopes, 3600);
+    yield (on) => on.authorize(by, { principal: 0, scopes, life: 3600 });
     yield (on) => on.decide(request, 'approved', null);
     const code = model.codes.length - 1;
     yield (on) => on.exchange(by, code);
@@ -44,16 +77,31 @@ function* prologue(model: Model): Generator<(on: Protocol) => number | Promise<n
   }
 }
 
-/** Every fallen tree is one line of the log, and there are no others. */
+/** Every fallen tree and every denial is one line of the log, and there are no others. */
 async function compareLog(model: Model, real: Real, from: number): Promise<void> {
-  const told = () => service.logs.slice(from).filter(({ msg }) => msg === 'grant.revoked');
-  await waitFor(() => told().length >= model.falls.length || undefined);
-  const lines = told().map(({ grantId, revokedBy, cascadeCount }) => ({ grantId, revokedBy, cascadeCount }));
+  const told = (name: string) => service.logs.slice(from).filter(({ msg }) => msg === name);
+  const awaited = async (name: string, count: number) => {
+    await waitFor(() => told(name).length >= count || undefined);
+    return told(name);
+  };
+  const lines = (await awaited('grant.revoked', model.falls.length)).map(
+    ({ grantId, revokedBy, cascadeCount }) => ({ grantId, revokedBy, cascadeCount }),
+  );
   const falls = model.falls.map(({ grant, ...fall }) => ({ grantId: at(real.given.grants, grant), ...fall }));
   // The trees that fall with one agent fall in no order.
   const byId = (a: { grantId?: unknown }, b: { grantId?: unknown }) =>
     String(a.grantId) < String(b.grantId) ? -1 : 1;
   expect(lines.sort(byId)).toEqual(falls.sort(byId));
+  const denied = (await awaited('authorize.denied', model.denials.length)).map(
+    ({ agentId, principalId, reason }) => ({ agentId, principalId, reason }),
+  );
+  expect(denied).toEqual(
+    model.denials.map(({ agent, principal, policy }) => ({
+      agentId: real.agent(agent),
+      principalId: principalId(principal),
+      reason: at(real.given.policies, policy),
+    })),
+  );
 }
 
 test('whatever is done in whatever order, the service does what the model does', {
@@ -64,7 +112,7 @@ test('whatever is done in whatever order, the service does what the model does',
     async (commands) => {
       const from = service.logs.length;
       const model = new Model(MODES);
-      const real = await Real.start(service, MODES);
+      const real = await Real.start(service, inbox, MODES);
       const system = { real, before: await before(service), compareEvery: COMPARE_EVERY, steps: 0 };
       for (const act of prologue(model)) {
         const expected = act(model);
@@ -73,6 +121,10 @@ test('whatever is done in whatever order, the service does what the model does',
       await fc.asyncModelRun(() => ({ model, real: system }), commands);
       await compare(model, real, system.before);
       await compareLog(model, real, from);
+      await compareReceived(model, real);
+      await compareEnds(model, real, ['well', 'gone']);
+      await counters.compare();
+      ended.push({ model, real });
     },
   );
   const path = MODEL_PATH === undefined ? {} : { path: MODEL_PATH };
@@ -99,4 +151,16 @@ test('the gauge comes to what the ledger says: created − revoked − expired =
     async () => (await service.scrape()).value('grantex_active_grants') === active || undefined,
     8000,
   );
+});
+
+test('what a receiver refused at first comes again, and at last delivered + failed = rows', {
+  timeout: 60_000,
+}, async () => {
+  for (const { model, real } of ended) {
+    await compareEnds(model, real, ['slowly']);
+    await compareReceived(model, real);
+  }
+  await counters.compare();
+  const { delivered, failed } = await deliveryLedgerOf(service.database);
+  expect(Math.min(delivered, failed, inbox.answered['5xx'])).toBeGreaterThan(0);
 });

@@ -1,14 +1,8 @@
-import {
-  type Agent,
-  type Code,
-  type Fall,
-  type Grant,
-  noCounts,
-  type Refresh,
-  type Request,
-  type RevokedBy,
-  type Token,
-} from './state.ts';
+import { Facts } from './facts.ts';
+import { PolicyModel } from './policies/model.ts';
+import type { Ask, Caller, Protocol, Session } from './protocol.ts';
+import type { Grant, RevokedBy } from './state.ts';
+import { WebhookModel } from './webhooks/model.ts';
 
 /** Seconds for which a request, a code, and a retry under one Idempotency-Key hold (protocol contract). */
 const REQUEST_LIFE = 600;
@@ -16,51 +10,13 @@ const CODE_LIFE = 600;
 const RETRY_WINDOW = 300;
 const MAX_DEPTH = 3;
 
-/** Who does it: the developer whose key is sent, and the agent that the request names. */
-export interface Caller {
-  readonly developer: number;
-  readonly agent: number;
-}
-
-type Status = number | Promise<number>;
-
-/** The acts of the protocol, by the numbers of the model; each gives the status of the answer. */
-export interface Protocol {
-  newAgent(developer: number, scopes: readonly string[]): Status;
-  setStatus(developer: number, agent: number, status: 'active' | 'suspended'): Status;
-  deleteAgent(developer: number, agent: number): Status;
-  authorize(by: Caller, scopes: readonly string[], life: number): Status;
-  /** @param developer null: on the public route, as the principal */
-  decide(request: number, decision: 'approved' | 'denied', developer: number | null): Status;
-  exchange(by: Caller, code: number): Status;
-  refresh(by: Caller, refresh: number, key: string | null): Status;
-  delegate(by: Caller, token: number, scopes: readonly string[], life: number): Status;
-  revokeGrant(developer: number, grant: number): Status;
-  revokeToken(developer: number, token: number): Status;
-  /** Lets time pass; gives 0. */
-  pass(seconds: number): Status;
-}
-
 /**
  * The protocol as the contract has it, without HTTP, SQL or concurrency. Each act returns the status that the service
  * must answer with, and changes the state as the service must change its own.
  */
-export class Model implements Protocol {
-  readonly agents: Agent[] = [];
-  readonly requests: Request[] = [];
-  readonly codes: Code[] = [];
-  readonly grants: Grant[] = [];
-  readonly tokens: Token[] = [];
-  readonly refreshes: Refresh[] = [];
-  readonly counts = noCounts();
-  readonly falls: Fall[] = [];
-  readonly modes: readonly ('live' | 'sandbox')[];
-  /** Seconds since the run began, as far as the run moved them. */
-  now = 0;
-
-  constructor(modes: readonly ('live' | 'sandbox')[]) {
-    this.modes = modes;
-  }
+export class Model extends Facts implements Protocol {
+  readonly webhooks = new WebhookModel();
+  readonly policies = new PolicyModel((caller) => this.owns(caller));
 
   newAgent(developer: number, scopes: readonly string[]): number {
     this.agents.push({ developer, scopes, status: 'active' });
@@ -83,22 +39,27 @@ export class Model implements Protocol {
       'agent_deleted',
     );
     for (const grant of own) grant.removed = true;
+    this.policies.forgetAgent(agent);
     found.status = 'deleted';
     return 204;
   }
 
-  authorize(by: Caller, scopes: readonly string[], life: number): number {
-    const agent = this.agents[by.agent];
-    const known = this.owns(by);
-    const allowed = agent?.scopes.length === 0 || scopes.every((scope) => agent?.scopes.includes(scope));
-    const status = !known || agent?.status !== 'active' ? 404 : allowed ? 201 : 400;
+  authorize(by: Caller, ask: Ask): number {
+    const status = this.judge(by, ask);
+    const policy = status === 201 ? this.policies.decide(by, ask) : undefined;
+    if (policy?.effect === 'deny') {
+      this.counts['authorize/denied']++;
+      this.denials.push({ agent: by.agent, principal: ask.principal, policy: policy.number });
+      return 403;
+    }
     this.counts[status === 201 ? 'authorize/success' : 'authorize/error']++;
     if (status !== 201) return status;
-    const request = this.requests.length;
-    const sandbox = this.modes[by.developer] === 'sandbox';
-    const code = sandbox ? this.newCode(request) : null;
+    const byPolicy = policy?.effect === 'allow';
+    const code =
+      byPolicy || this.modes[by.developer] === 'sandbox' ? this.newCode(this.requests.length) : null;
     const openUntil = this.now + REQUEST_LIFE;
-    this.requests.push({ agent: by.agent, scopes, life, openUntil, decision: 'pending', code });
+    const decision = byPolicy ? 'approved' : 'pending';
+    this.requests.push({ agent: by.agent, ask, openUntil, byPolicy, decision, code });
     return 201;
   }
 
@@ -133,7 +94,8 @@ export class Model implements Protocol {
     this.counts['exchange/success']++;
     this.counts['created/consent']++;
     found.grant = this.grants.length;
-    this.addGrant(by.agent, null, request.scopes, this.now + request.life);
+    const { principal, scopes, life } = request.ask;
+    this.addGrant({ agent: by.agent, principal, parent: null, depth: 0, scopes, until: this.now + life });
     return 201;
   }
 
@@ -170,7 +132,14 @@ export class Model implements Protocol {
     if (!scopes.every((scope) => parent.scopes.includes(scope))) return 400;
     if (parent.depth >= MAX_DEPTH) return 403;
     this.counts['created/delegation']++;
-    this.addGrant(by.agent, parentToken.grant, scopes, Math.min(parent.until, this.now + life));
+    this.addGrant({
+      agent: by.agent,
+      principal: parent.principal,
+      parent: parentToken.grant,
+      depth: parent.depth + 1,
+      scopes,
+      until: Math.min(parent.until, this.now + life),
+    });
     return 201;
   }
 
@@ -189,79 +158,39 @@ export class Model implements Protocol {
     return 204;
   }
 
+  takeBack({ developer, principal }: Session, grant: number): number {
+    const found = this.grants[grant];
+    if (!found || found.removed || found.principal !== principal) return 404;
+    if (this.developerOf(grant) !== developer) return 404;
+    return this.revokeTree(grant, 'principal') ? 204 : 404;
+  }
+
   pass(seconds: number): number {
     this.now += seconds;
     return 0;
-  }
-
-  statusOf(grant: number): 'active' | 'revoked' | 'expired' | 'removed' {
-    const found = this.grants[grant];
-    if (!found || found.removed) return 'removed';
-    if (found.revoked) return 'revoked';
-    return found.until <= this.now ? 'expired' : 'active';
-  }
-
-  /** What GET /v1/revocations/status says of a token and its grant. */
-  revocation(token: number): 'active' | 'revoked' | 'suspended' | 'expired' | 'unknown' {
-    const found = this.tokens[token];
-    const grant = found && this.grants[found.grant];
-    const status = found ? this.statusOf(found.grant) : 'removed';
-    if (!grant || status === 'removed') return 'unknown';
-    if (found.revoked || status === 'revoked') return 'revoked';
-    if (status === 'expired') return 'expired';
-    return this.agents[grant.agent]?.status === 'active' ? 'active' : 'suspended';
-  }
-
-  /** A sandbox request whose code was exchanged is decided, too. */
-  isPending({ code, decision, openUntil }: Request): boolean {
-    const exchanged = code !== null && this.codes[code]?.grant !== null;
-    return decision === 'pending' && !exchanged && openUntil > this.now;
-  }
-
-  /** Whether the code is still its request's: what was taken away or removed is as unknown as any text. */
-  isInForce(code: number): boolean {
-    const request = this.requests[this.codes[code]?.request ?? -1];
-    return request?.code === code && this.agents[request.agent]?.status !== 'deleted';
-  }
-
-  /** The grants that are active. */
-  live(): number[] {
-    return [...this.grants.keys()].filter((grant) => this.statusOf(grant) === 'active');
-  }
-
-  isLive(token: number): boolean {
-    return this.revocation(token) === 'active';
-  }
-
-  /** Rows and tallies together: what the ledger of the database must say of this run. */
-  ledger(): { created: number; revoked: number; expired: number; active: number } {
-    const of = (status: string) => this.grants.filter((_, grant) => this.statusOf(grant) === status).length;
-    return {
-      created: this.counts['created/consent'] + this.counts['created/delegation'],
-      revoked: this.counts.revoked,
-      expired: of('expired'),
-      active: of('active'),
-    };
-  }
-
-  owns({ developer, agent }: Caller): boolean {
-    const found = this.agents[agent];
-    return found?.developer === developer && found.status !== 'deleted';
   }
 
   private newCode(request: number): number {
     return this.codes.push({ request, until: this.now + CODE_LIFE, grant: null }) - 1;
   }
 
-  private addGrant(agent: number, parent: number | null, scopes: readonly string[], until: number): void {
-    const depth = parent === null ? 0 : (this.grants[parent]?.depth ?? 0) + 1;
-    this.grants.push({ agent, parent, depth, scopes, until, revoked: false, removed: false });
-    this.addPair(this.grants.length - 1, null);
+  /** What is wrong with a request, before policies are asked. */
+  private judge(by: Caller, { scopes }: Ask): 201 | 400 | 404 {
+    const agent = this.agents[by.agent];
+    if (!agent || !this.owns(by) || agent.status !== 'active') return 404;
+    return agent.scopes.length === 0 || scopes.every((scope) => agent.scopes.includes(scope)) ? 201 : 400;
+  }
+
+  private addGrant(row: Omit<Grant, 'revoked' | 'removed'>): void {
+    const grant = this.grants.push({ ...row, revoked: false, removed: false }) - 1;
+    this.webhooks.tell(this.developerOf(grant), { type: 'grant.created', grant });
+    this.addPair(grant, null);
   }
 
   private addPair(grant: number, predecessor: number | null): void {
-    this.tokens.push({ grant, revoked: false });
+    const token = this.tokens.push({ grant, revoked: false }) - 1;
     this.refreshes.push({ grant, predecessor, usedAt: null, key: null, replaced: false });
+    this.webhooks.tell(this.developerOf(grant), { type: 'token.issued', grant, token });
   }
 
   private revokeTree(grant: number, revokedBy: RevokedBy): boolean {
@@ -285,5 +214,10 @@ export class Model implements Protocol {
     this.counts.revoked += fallen.size;
     for (const [top, members] of Map.groupBy(fallen, ([, of]) => of))
       this.falls.push({ grant: top, revokedBy, cascadeCount: members.length - 1 });
+    const parents = new Set([...fallen.keys()].map((id) => this.grants[id]?.parent));
+    for (const grant of fallen.keys()) {
+      const cascade = parents.has(grant) || fallen.has(this.grants[grant]?.parent ?? -1);
+      this.webhooks.tell(this.developerOf(grant), { type: 'grant.revoked', grant, cascade });
+    }
   }
 }

@@ -1,38 +1,36 @@
 import { decodeJwt } from 'jose';
 import type { Answer, TestService } from '../support/service.ts';
-import type { Caller, Protocol } from './model.ts';
-
-/** Ids and secrets that the service gave out, under the numbers that the model has for them. */
-export interface Given {
-  readonly developers: { key: string; id: string }[];
-  readonly agents: string[];
-  readonly requests: string[];
-  readonly codes: string[];
-  readonly grants: string[];
-  readonly tokens: { jwt: string; jti: string }[];
-  readonly refreshes: string[];
-}
+import { at } from './at.ts';
+import { Given, principalId } from './given.ts';
+import { RealPolicies } from './policies/real.ts';
+import { Sessions } from './principals/sessions.ts';
+import type { Ask, Caller, Protocol, Session } from './protocol.ts';
+import type { Inbox } from './webhooks/inbox.ts';
+import { RealWebhooks } from './webhooks/real.ts';
 
 /** The same acts as the model's, done to the service. Each returns the answer's status, and notes what it gave out. */
 export class Real implements Protocol {
-  readonly given: Given = {
-    developers: [],
-    agents: [],
-    requests: [],
-    codes: [],
-    grants: [],
-    tokens: [],
-    refreshes: [],
-  };
   readonly service: TestService;
+  readonly given: Given;
+  readonly policies: RealPolicies;
+  readonly webhooks: RealWebhooks;
+  readonly sessions: Sessions;
 
-  private constructor(service: TestService) {
+  private constructor(service: TestService, inbox: Inbox) {
     this.service = service;
+    this.given = new Given(service);
+    this.policies = new RealPolicies(this.given);
+    this.webhooks = new RealWebhooks(this.given, inbox);
+    this.sessions = new Sessions(this.given);
   }
 
   /** Developers of its own, so that many runs can share one service. */
-  static async start(service: TestService, modes: readonly ('live' | 'sandbox')[]): Promise<Real> {
-    const real = new Real(service);
+  static async start(
+    service: TestService,
+    inbox: Inbox,
+    modes: readonly ('live' | 'sandbox')[],
+  ): Promise<Real> {
+    const real = new Real(service, inbox);
     for (const mode of modes) {
       const { apiKey: key, developerId: id } = await service.signup({ mode });
       real.given.developers.push({ key, id });
@@ -41,8 +39,7 @@ export class Real implements Protocol {
   }
 
   ask(developer: number, method: string, path: string, body?: unknown, headers = {}): Promise<Answer> {
-    const { key } = at(this.given.developers, developer);
-    return this.service.request(method, path, { key, body, headers });
+    return this.given.ask(developer, method, path, body, headers);
   }
 
   async newAgent(developer: number, scopes: readonly string[]): Promise<number> {
@@ -59,18 +56,23 @@ export class Real implements Protocol {
     return (await this.ask(developer, 'DELETE', `/v1/agents/${this.agent(agent)}`)).status;
   }
 
-  async authorize(by: Caller, scopes: readonly string[], life: number): Promise<number> {
-    const asked = { agentId: this.agent(by.agent), principalId: PRINCIPAL, scopes, expiresIn: `${life}s` };
-    const { status, body } = await this.ask(by.developer, 'POST', '/v1/authorize', asked);
+  async authorize(by: Caller, { principal, scopes, life }: Ask): Promise<number> {
+    const { status, body } = await this.ask(by.developer, 'POST', '/v1/authorize', {
+      agentId: this.agent(by.agent),
+      principalId: principalId(principal),
+      scopes,
+      expiresIn: `${life}s`,
+    });
     if (status !== 201) return status;
-    this.given.requests.push(body.authRequestId);
+    const byPolicy = body.policyEnforced === true && body.effect === 'allow' && body.status === 'approved';
+    this.given.requests.push({ id: body.authRequestId, byPolicy });
     if (body.code !== undefined) this.given.codes.push(body.code);
     return status;
   }
 
   async decide(request: number, decision: 'approved' | 'denied', developer: number | null): Promise<number> {
     const verb = decision === 'approved' ? 'approve' : 'deny';
-    const id = at(this.given.requests, request);
+    const { id } = at(this.given.requests, request);
     const { status, body } =
       developer === null
         ? await this.service.request('POST', `/v1/consent/${id}/${verb}`)
@@ -110,7 +112,15 @@ export class Real implements Protocol {
     return (await this.ask(developer, 'POST', '/v1/tokens/revoke', { jti })).status;
   }
 
-  /** Time is made to pass by moving every time that the run's rows hold: the service has no clock but the system's. */
+  async takeBack(session: Session, grant: number): Promise<number> {
+    const path = `/v1/principal/grants/${at(this.given.grants, grant)}`;
+    return (await this.sessions.ask(session, 'DELETE', path)).status;
+  }
+
+  /**
+   * Time is made to pass by moving the times that the run's rows hold: the service has no clock but the system's. Deliveries
+   * stay as they are: their time is in the bytes that a receiver has got, or gets again.
+   */
   async pass(seconds: number): Promise<number> {
     const developers = this.given.developers.map(({ id }) => id);
     await this.service.database.sql`
@@ -120,8 +130,13 @@ export class Real implements Protocol {
           code_expires_at = code_expires_at - make_interval(secs => ${seconds})
         where developer_id = any(${developers})),
       used as (
-        update refresh_tokens set used_at = used_at - make_interval(secs => ${seconds}) from grants
-        where grants.id = grant_id and grants.developer_id = any(${developers}))
+        update refresh_tokens set used_at = used_at - make_interval(secs => ${seconds}),
+          issued_at = refresh_tokens.issued_at - make_interval(secs => ${seconds}) from grants
+        where grants.id = grant_id and grants.developer_id = any(${developers})),
+      aged as (
+        update policies set created_at = created_at - make_interval(secs => ${seconds}),
+          updated_at = updated_at - make_interval(secs => ${seconds})
+        where developer_id = any(${developers}))
       update grants set issued_at = issued_at - make_interval(secs => ${seconds}),
         expires_at = expires_at - make_interval(secs => ${seconds})
       where developer_id = any(${developers})`;
@@ -141,12 +156,4 @@ export class Real implements Protocol {
     refreshes.push(body.refreshToken);
     return status;
   }
-}
-
-export const PRINCIPAL = 'user_1';
-
-export function at<T>(list: readonly T[], index: number): T {
-  const found = list[index];
-  if (found === undefined) throw new Error(`the run has no number ${index} of these`);
-  return found;
 }

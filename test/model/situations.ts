@@ -1,5 +1,5 @@
+import { at } from './at.ts';
 import type { Model } from './model.ts';
-import { at } from './real.ts';
 
 /**
  * What distinguishes one thing from others for the act that it is chosen for. A run chooses among the kinds that there
@@ -27,13 +27,14 @@ export const requestKind: KindOf = (model, request) => {
 
 export const codeKind: KindOf = (model, code) => {
   const { request, until, grant } = at(model.codes, code);
-  const { status } = at(model.agents, at(model.requests, request).agent);
-  return kind(model.isInForce(code), grant === null, until <= model.now, status);
+  const { agent, byPolicy } = at(model.requests, request);
+  const { status } = at(model.agents, agent);
+  return kind(model.isInForce(code), grant === null, until <= model.now, status, byPolicy);
 };
 
 export const grantKind: KindOf = (model, grant) => {
   const below = model.grants.flatMap(({ parent }, child) => (parent === grant ? model.statusOf(child) : []));
-  return kind(model.statusOf(grant), ...new Set(below.sort()));
+  return kind(at(model.grants, grant).principal, model.statusOf(grant), ...new Set(below.sort()));
 };
 
 export const tokenKind: KindOf = (model, token) => {
@@ -46,4 +47,16 @@ export const refreshKind: KindOf = (model, refresh) => {
   const { status } = at(model.agents, at(model.grants, grant).agent);
   const late = usedAt !== null && usedAt + 300 <= model.now;
   return kind(usedAt !== null, late, key !== null, replaced, model.statusOf(grant), status);
+};
+
+export const policyKind: KindOf = (model, policy) => {
+  const found = model.policies.all[policy];
+  if (!found) return 'gone';
+  const { effect, agent, principal, scopes } = found;
+  return kind(effect, agent === null, principal === null, scopes === null);
+};
+
+export const webhookKind: KindOf = (model, hook) => {
+  const { removed, manner, told } = at(model.webhooks.all, hook);
+  return kind(removed, manner, told.length > 0);
 };

@@ -1,3 +1,5 @@
+import type { Ask } from './protocol.ts';
+
 /** What the model knows, without ids and secrets: entities are numbers, in the order in which they were made. */
 export interface Agent {
   readonly developer: number;
@@ -7,10 +9,10 @@ export interface Agent {
 
 export interface Request {
   readonly agent: number;
-  readonly scopes: readonly string[];
-  /** Life of the grant, in seconds. */
-  readonly life: number;
+  readonly ask: Ask;
   readonly openUntil: number;
+  /** A policy allowed it: nobody is asked. */
+  readonly byPolicy: boolean;
   decision: 'pending' | 'approved' | 'denied';
   /** The code in force: a decision takes away the one that a sandbox request was born with. */
   code: number | null;
@@ -25,6 +27,7 @@ export interface Code {
 
 export interface Grant {
   readonly agent: number;
+  readonly principal: number;
   readonly parent: number | null;
   readonly depth: number;
   readonly scopes: readonly string[];
@@ -47,7 +50,7 @@ export interface Refresh {
   replaced: boolean;
 }
 
-export type RevokedBy = 'developer' | 'code_replay' | 'refresh_reuse' | 'agent_deleted';
+export type RevokedBy = 'developer' | 'principal' | 'code_replay' | 'refresh_reuse' | 'agent_deleted';
 
 /** One fallen tree, as `grant.revoked` must tell it. */
 export interface Fall {
@@ -56,9 +59,16 @@ export interface Fall {
   readonly cascadeCount: number;
 }
 
+/** One refusal by a policy, as `authorize.denied` must tell it. */
+export interface Denial {
+  readonly agent: number;
+  readonly principal: number;
+  readonly policy: number;
+}
+
 /** What `/metrics` must have counted; keys are `family/label`. */
 export type Counts = Record<
-  | `authorize/${'success' | 'error'}`
+  | `authorize/${'success' | 'denied' | 'error'}`
   | `exchange/${'success' | 'error'}`
   | `refresh/${'success' | 'error'}`
   | `verify/${'valid' | 'invalid'}`
@@ -70,6 +80,7 @@ export type Counts = Record<
 
 export const noCounts = (): Counts => ({
   'authorize/success': 0,
+  'authorize/denied': 0,
   'authorize/error': 0,
   'exchange/success': 0,
   'exchange/error': 0,

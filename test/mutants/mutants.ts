@@ -3,8 +3,9 @@
  * Works on a copy of the tree. Ends with 1 when a fault goes unnoticed by a file that the catalogue names for it.
  */
 
-import { MUTANTS, type Mutant } from './catalogue.ts';
+import { MUTANTS } from './catalogue.ts';
 import { copyTree } from './copy.ts';
+import type { Mutant } from './mutant.ts';
 import { type FileResult, runTests } from './run-tests.ts';
 
 const names = process.argv.slice(2);

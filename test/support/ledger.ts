@@ -21,6 +21,24 @@ export async function ledgerOf({ sql }: TestDatabase): Promise<Ledger> {
   return row;
 }
 
+/** What has become of every delivery that there ever was. */
+export interface DeliveryLedger {
+  readonly delivered: number;
+  readonly failed: number;
+  readonly pending: number;
+}
+
+/** Deliveries of a whole database; tallies stand for rows that are gone, as what they were then. */
+export async function deliveryLedgerOf({ sql }: TestDatabase): Promise<DeliveryLedger> {
+  const [row] = await sql<[DeliveryLedger]>`
+    select coalesce(sum(total) filter (where status = 'delivered'), 0)::int as delivered,
+      coalesce(sum(total) filter (where status = 'failed'), 0)::int as failed,
+      coalesce(sum(total) filter (where status = 'pending'), 0)::int as pending
+    from (select status, count(*) as total from webhook_deliveries group by status
+      union all select status, total from removed_deliveries) as every`;
+  return row;
+}
+
 /** One series, summed over replicas: each counts what it did itself. */
 export async function sumOver(
   services: readonly TestService[],

@@ -5,6 +5,8 @@ export interface Scrape {
   readonly text: string;
   /** The value of the series with exactly these labels; undefined when there is none. */
   value(name: string, labels?: Labels): number | undefined;
+  /** Over all label sets; 0 when there are none. */
+  sum(name: string): number;
   /** Names of the families, from their TYPE lines. */
   readonly families: readonly string[];
   /** The label sets under a name. */
@@ -30,6 +32,7 @@ export function parseScrape(text: string): Scrape {
     text,
     value: (name, labels = {}) =>
       samples.find((sample) => sample.name === name && same(sample.labels, labels))?.value,
+    sum: (name) => samples.reduce((sum, sample) => (sample.name === name ? sum + sample.value : sum), 0),
     families: Array.from(text.matchAll(/^# TYPE (\S+) /gm), ([, name = '']) => name),
     labelSets: (name) => samples.filter((sample) => sample.name === name).map(({ labels }) => labels),
   };

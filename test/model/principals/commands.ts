@@ -1,0 +1,17 @@
+import { at, which } from '../at.ts';
+import { command, developersOf, seldom, someOf } from '../command.ts';
+import { PRINCIPALS } from '../given.ts';
+import { grantKind } from '../situations.ts';
+
+/** Mostly the principal whose grant it is; one time in ten each another principal, another developer's. */
+export const takeBack = command('take back', (model, pick) => {
+  const grant = someOf(model, pick, grantKind, which(model.grants), (n) => model.statusOf(n) === 'active');
+  if (grant === undefined) return null;
+  const own = { developer: model.developerOf(grant) ?? 0, principal: at(model.grants, grant).principal };
+  const principal = seldom(pick) ? (pick(PRINCIPALS) ?? 0) : own.principal;
+  const developer = seldom(pick) ? (pick(developersOf(model)) ?? 0) : own.developer;
+  return {
+    name: `principal ${principal} of developer ${developer} takes back grant ${grant}`,
+    act: (on) => on.takeBack({ developer, principal }, grant),
+  };
+});
