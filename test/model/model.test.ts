@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { deliveryLedgerOf, ledgerOf } from '../support/ledger.ts';
 import { startService, type TestService, waitFor } from '../support/service.ts';
 import { HOOK_ENV } from '../webhooks/hooks.ts';
+import { compareAcknowledged, compareAnomalies, compareOpened } from './anomalies/compare.ts';
 import { at } from './at.ts';
 import { COMMANDS } from './commands.ts';
 import { before, compare } from './compare.ts';
@@ -124,6 +125,8 @@ test('whatever is done in whatever order, the service does what the model does',
       await compareReceived(model, real);
       await compareEnds(model, real, ['well', 'gone']);
       await counters.compare();
+      await compareAnomalies(model, real);
+      await compareAcknowledged(real);
       ended.push({ model, real });
     },
   );
@@ -152,6 +155,8 @@ test('the gauge comes to what the ledger says: created − revoked − expired =
     8000,
   );
 });
+
+test('anomalies opened = rows, by type, and none was counted twice', () => compareOpened(service), 30_000);
 
 test('what a receiver refused at first comes again, and at last delivered + failed = rows', {
   timeout: 60_000,

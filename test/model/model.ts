@@ -181,8 +181,8 @@ export class Model extends Facts implements Protocol {
     return agent.scopes.length === 0 || scopes.every((scope) => agent.scopes.includes(scope)) ? 201 : 400;
   }
 
-  private addGrant(row: Omit<Grant, 'revoked' | 'removed'>): void {
-    const grant = this.grants.push({ ...row, revoked: false, removed: false }) - 1;
+  private addGrant(row: Omit<Grant, 'since' | 'revoked' | 'removed'>): void {
+    const grant = this.grants.push({ ...row, since: this.now, revoked: false, removed: false }) - 1;
     this.webhooks.tell(this.developerOf(grant), { type: 'grant.created', grant });
     this.addPair(grant, null);
   }

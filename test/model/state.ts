@@ -31,6 +31,7 @@ export interface Grant {
   readonly parent: number | null;
   readonly depth: number;
   readonly scopes: readonly string[];
+  readonly since: number;
   readonly until: number;
   revoked: boolean;
   /** Its row went with its agent. */
