@@ -7,9 +7,10 @@ import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { newParty, type TokenPair } from '../support/flow.ts';
 import { type TestService, waitFor } from '../support/service.ts';
 import { hook } from '../webhooks/hooks.ts';
-import { answer, type Received, type Receiver, startReceiver } from '../webhooks/receiver.ts';
+import { answer, type Receiver, startReceiver } from '../webhooks/receiver.ts';
 import { killUnderLoad } from './kill.ts';
 import { startOwnService } from './own-service.ts';
+import { subjectOf } from './tallying-receiver.ts';
 import { isGood, type Shot } from './traffic.ts';
 
 const ENV = {
@@ -44,9 +45,6 @@ async function kill({ process }: TestService): Promise<void> {
   await exited;
 }
 
-/** What an event is about: a grant, or a token. */
-const subjectOf = ({ body: { type, data } }: Pick<Received, 'body'>): string =>
-  `${type} ${type === 'token.issued' ? data.tokenId : data.grantId}`;
 const issuedOf = ({ grantToken }: TokenPair): string => `token.issued ${decodeJwt(grantToken).jti}`;
 
 /** The events of a whole database, as its grants and tokens say; no part of them is read from the outbox. */
