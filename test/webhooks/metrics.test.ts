@@ -62,11 +62,11 @@ test('grantex_agent_webhook_deliveries_total: each end counts for the agent of t
   const counted = async () => {
     const scrape = await service.scrape();
     const of = (agent_id: string, status: string) =>
-      scrape.value('grantex_agent_webhook_deliveries_total', { agent_id, status });
+      scrape.value('grantex_agent_webhook_deliveries_total', { agent_id, status }) ?? 0;
     return [party.agentId, other].map((id) => [of(id, 'delivered'), of(id, 'failed')]);
   };
   await expect.poll(counted).toEqual([
-    [4, undefined],
-    [undefined, 2],
+    [4, 0],
+    [0, 2],
   ]);
 });

@@ -28,9 +28,10 @@ test('deliveries that ended go after WEBHOOK_RETENTION_DAYS, and their number st
   const insert = (prefix: string, status: string, age: string, count: number) => sql`
     insert into webhook_deliveries (id, webhook_id, event_id, event_type, agent_id, data, status, max_attempts, created_at,
       queued)
-    select ${prefix} || n, ${id}, 'evt_' || ${prefix} || n, 'grant.created', ${party.agentId}, '{}', ${status}, 5,
+    select ${prefix}::text || n, ${id}::text, 'evt_' || ${prefix}::text || n, 'grant.created', ${party.agentId}::text,
+      '{}'::json, ${status}::text, 5,
       now() - ${age}::interval, true
-    from generate_series(1, ${count}) n`;
+    from generate_series(1, ${count}::int) n`;
   await insert('delivered', 'delivered', '49 hours', OLD_DELIVERED);
   await insert('failed', 'failed', '49 hours', OLD_FAILED);
   await insert('recent', 'delivered', '47 hours', 2);
