@@ -150,6 +150,7 @@ export interface SentSpan {
   readonly kind: number;
   readonly status: { code: number };
   readonly attributes: Record<string, unknown>;
+  readonly links?: readonly { readonly traceId: string; readonly spanId: string }[];
 }
 
 const attributesOf = (list: readonly KeyValue[]): Record<string, unknown> =>

@@ -4,8 +4,8 @@ import { decodeJwt } from 'jose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { anomalyOf, newParty, type Party } from '../support/flow.ts';
 import { startService, type TestService, temporaryDirectory } from '../support/service.ts';
+import { installPython, runProgram } from './python.ts';
 import { type Hints, schemathesisConfig } from './schemathesis/config.ts';
-import { installSchemathesis, runProgram } from './schemathesis/install.ts';
 
 /** Examples per operation and kind; the seed makes a run repeatable. */
 const EXAMPLES = Number(process.env['SCHEMATHESIS_EXAMPLES'] ?? 35);
@@ -15,7 +15,7 @@ let python: string;
 let service: TestService;
 let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
 beforeAll(async () => {
-  python = await installSchemathesis();
+  python = await installPython('schemathesis', new URL('schemathesis/requirements.txt', import.meta.url));
   directory = await temporaryDirectory();
   service = await startService();
 });

@@ -69,7 +69,11 @@ export async function startService({ env = {}, database: shared }: StartOptions 
     once(child, 'exit').then(([code]) => {
       throw new Error(`the service ended with ${code}: ${stdout.join('\n')}`);
     }),
-  ]);
+  ]).catch((error: unknown) => {
+    // Nobody else knows of it yet.
+    child.kill('SIGKILL');
+    throw error;
+  });
   const url = String(started['url']);
 
   const service: TestService = {

@@ -7,7 +7,6 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 
-const REQUIREMENTS = fileURLToPath(new URL('requirements.txt', import.meta.url));
 const CACHE = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'grantex-auth-tests');
 
 export interface ProgramResult {
@@ -42,17 +41,18 @@ const exists = (path: string) =>
   );
 
 /**
- * The Python of a virtual environment with the pinned packages, made once per Python and set of pins and kept outside the checkout.
- * It is filled under another name and then renamed, so that a broken or second installation never shows.
+ * The Python of a virtual environment with the pinned packages of `requirements`, made once per Python and set of pins and
+ * kept outside the checkout. It is filled under another name and then renamed, so that a broken or second installation
+ * never shows.
  */
-export async function installSchemathesis(): Promise<string> {
+export async function installPython(name: string, requirements: URL): Promise<string> {
   const version = (await runProgram('python3', ['--version'])).output;
   const pins = createHash('sha256')
     .update(version)
-    .update(await readFile(REQUIREMENTS))
+    .update(await readFile(requirements))
     .digest('hex')
     .slice(0, 16);
-  const venv = join(CACHE, `schemathesis-${pins}`);
+  const venv = join(CACHE, `${name}-${pins}`);
   const python = join(venv, 'bin', 'python');
   if (await exists(python)) return python;
   await mkdir(CACHE, { recursive: true });
@@ -60,7 +60,8 @@ export async function installSchemathesis(): Promise<string> {
   try {
     await mustRun('python3', '-m', 'venv', draft);
     const pip = [join(draft, 'bin', 'python'), '-m', 'pip', '--disable-pip-version-check'] as const;
-    await mustRun(...pip, 'install', '--quiet', '--only-binary', ':all:', '-r', REQUIREMENTS);
+    const file = fileURLToPath(requirements);
+    await mustRun(...pip, 'install', '--quiet', '--only-binary', ':all:', '-r', file);
     await rename(draft, venv);
   } catch (error) {
     await rm(draft, { recursive: true, force: true });

@@ -1,0 +1,72 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { newParty, type Party } from '../support/flow.ts';
+import { startService, type TestService } from '../support/service.ts';
+import { deliveriesOnce, ended, HOOK_ENV, hook } from './hooks.ts';
+import { answer, type Receiver, startReceiver } from './receiver.ts';
+
+/** A gauge's reading is at most this old. */
+const CACHED_SECONDS = 5;
+const HOUR_SECONDS = 3600;
+
+let service: TestService;
+beforeAll(async () => {
+  // A receiver hangs for as long as the test wants it to.
+  service = await startService({ env: { ...HOOK_ENV, WEBHOOK_TIMEOUT_MS: '60000' } });
+});
+afterAll(() => service.stop());
+
+let receiver: Receiver;
+let party: Party;
+beforeEach(async () => {
+  receiver = await startReceiver();
+  party = await newParty(service);
+});
+afterEach(() => receiver.close());
+
+test('grantex_webhook_oldest_pending_seconds is the age of the oldest one while a receiver hangs, then 0', async () => {
+  const gauge = async () => (await service.scrape()).value('grantex_webhook_oldest_pending_seconds') ?? -1;
+  const waiting: (() => void)[] = [];
+  receiver.behave((response) => void waiting.push(() => response.writeHead(204).end()));
+  const registered = await hook(service, party, receiver.url, ['grant.created']);
+  expect(await gauge()).toBe(0);
+  await party.grant();
+  await receiver.until(1);
+  const { sql } = service.database;
+  const [row] = await sql<{ id: string; createdAt: Date }[]>`
+    select id, created_at as "createdAt" from webhook_deliveries where webhook_id = ${registered.id}`;
+  const age = () => (Date.now() - Number(row?.createdAt)) / 1000;
+  await expect.poll(gauge, { timeout: 8000 }).toBeGreaterThan(0);
+  const [value, now] = [await gauge(), age()];
+  expect(value).toBeLessThanOrEqual(now);
+  expect(value).toBeGreaterThan(now - CACHED_SECONDS - 2);
+
+  await sql`update webhook_deliveries set created_at = created_at - interval '1 hour' where id = ${row?.id ?? ''}`;
+  await expect.poll(gauge, { timeout: 8000 }).toBeGreaterThan(HOUR_SECONDS);
+  expect(await gauge()).toBeLessThanOrEqual(HOUR_SECONDS + age());
+
+  for (const end of waiting) end();
+  await deliveriesOnce(service, party, registered, ended);
+  await expect.poll(gauge, { timeout: 8000 }).toBe(0);
+}, 40_000);
+
+test('grantex_agent_webhook_deliveries_total: each end counts for the agent of the event', async () => {
+  const other = await party.newAgent();
+  receiver.behave((response, index, request) =>
+    answer(request.body.data.agentId === other ? 410 : 204)(response, index, request),
+  );
+  const registered = await hook(service, party, receiver.url, ['grant.created', 'token.issued']);
+  await party.grant();
+  await party.grant();
+  await party.grant({ agentId: other });
+  await deliveriesOnce(service, party, registered, ended, 6);
+  const counted = async () => {
+    const scrape = await service.scrape();
+    const of = (agent_id: string, status: string) =>
+      scrape.value('grantex_agent_webhook_deliveries_total', { agent_id, status }) ?? 0;
+    return [party.agentId, other].map((id) => [of(id, 'delivered'), of(id, 'failed')]);
+  };
+  await expect.poll(counted).toEqual([
+    [4, 0],
+    [0, 2],
+  ]);
+});
