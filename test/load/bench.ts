@@ -11,7 +11,7 @@ import { cpus, loadavg } from 'node:os';
 import { dirname } from 'node:path';
 import { machineTime, memoryOf } from './cpu.ts';
 import { readMetrics, sumOf } from './exposition.ts';
-import { figures, medianFigures } from './figures.ts';
+import { figures, inUnits, medianFigures } from './figures.ts';
 import { growTo } from './grow.ts';
 import { type Measured, measure } from './measure.ts';
 import { readOptions, scenarioCalled } from './options.ts';
@@ -24,6 +24,8 @@ import { openWorld, type StartedServer, VARIANTS, type Variant } from './world.t
 
 const options = readOptions();
 const { load, rounds } = options;
+/** CPU times of the bare server, measured throughout the run: microseconds a request. */
+const bare: number[] = [];
 /** What clients wait for and the database takes part in. */
 const WORK = ['verify', 'authorize', 'authorize + exchange', 'refresh'].map(scenarioCalled);
 
@@ -58,35 +60,41 @@ async function run(): Promise<void> {
 
   const main: Row[] = [];
   for (const scenario of options.scenarios) main.push(await compare(services, scenario, party));
-  printTable(`Scenarios, ${load.connections} connections`, main);
   const byWidth = await widen(services.full, party);
-  printTable('Widths of concurrency, telemetry full', byWidth);
   const bySize = await grow(services.full, party);
-  printTable('Growth of the database, telemetry full', bySize);
   const memory: Row[] = [];
   for (const variant of VARIANTS) memory.push(await lifeOf(variant, services[variant]));
-  printTable('Services', memory);
   const scrapes: Row[] = [];
   if (options.agents > 0) {
     scrapes.push(await scrapeAlone(world, services.full, party, load.seconds));
     await addAgents(services.full, options.agents);
     scrapes.push(await scrapeAlone(world, services.full, party, load.seconds));
   }
-  printTable('One scraper, without and with series of many agents', scrapes);
 
   const after = machineTime();
   const stolen = (after.stolen - before.stolen) / (after.total - before.total);
-  printTable('Machine', [{ ...machine, 'steal %': round(stolen * 100) }]);
+  const unit = bare.length > 0 ? medianOf(bare, (one) => one) : null;
+  const tables = {
+    scenarios: inUnits(main, unit),
+    widths: inUnits(byWidth, unit),
+    growth: inUnits(bySize, unit),
+    services: memory,
+    scrapes,
+  };
+  printTable(`Scenarios, ${load.connections} connections`, tables.scenarios);
+  printTable('Widths of concurrency, telemetry full', tables.widths);
+  printTable(`Growth of the database, ${load.connections} connections, telemetry full`, tables.growth);
+  printTable('Services', memory);
+  printTable('One scraper, without and with series of many agents', scrapes);
+  printTable('Machine', [
+    { ...machine, 'bare µs': unit === null ? '' : round(unit), 'steal %': round(stolen * 100) },
+  ]);
   if (stolen > 0.05)
     process.stdout.write('\nMore than 5 % of the machine was taken away meanwhile: run it again.\n');
   const results = {
-    machine: { ...machine, stolen },
+    machine: { ...machine, bare, stolen },
     load: { ...load, rounds },
-    scenarios: main,
-    widths: byWidth,
-    growth: bySize,
-    services: memory,
-    scrapes,
+    ...tables,
   };
   await mkdir(dirname(options.json), { recursive: true });
   await writeFile(options.json, `${JSON.stringify(results, null, 2)}\n`);
@@ -99,10 +107,10 @@ function chains(): number {
   return wide + load.connections * (VARIANTS.length * (rounds + 1) + options.sizes.length);
 }
 
-/** CPU time of the bare server, with which all others are compared: microseconds a request. */
-async function measureUnit(party: Party): Promise<number> {
+/** The bare server varies more than what is compared with it, so the unit is the middle of the whole run. */
+async function measureBare(party: Party): Promise<void> {
   const bareLoad = { ...load, seconds: options.bareSeconds };
-  return (await measure(world, world.bare, scenarioCalled('health'), party, bareLoad)).serviceCpu;
+  bare.push((await measure(world, world.bare, scenarioCalled('health'), party, bareLoad)).serviceCpu);
 }
 
 /**
@@ -114,11 +122,11 @@ async function compare(
   scenario: Scenario,
   party: Party,
 ): Promise<Row> {
-  const turns: ({ unit: number } & Record<Variant, Measured | null>)[] = [];
+  const turns: Record<Variant, Measured | null>[] = [];
   for (let turn = 0; turn < rounds; turn++) {
     const one = (variant: Variant) => measure(world, services[variant], scenario, party, load);
+    await measureBare(party);
     turns.push({
-      unit: await measureUnit(party),
       full: await one('full'),
       tenth: await one('tenth'),
       // With metrics off there is nothing to scrape.
@@ -130,11 +138,7 @@ async function compare(
   const full = medianFigures(turns.flatMap((turn) => turn.full ?? []));
   return {
     scenario: scenario.name,
-    ...figures(
-      full,
-      medianOf(turns, ({ unit }) => unit),
-    ),
-    'bare µs': round(medianOf(turns, ({ unit }) => unit)),
+    ...figures(full),
     target: scenario.target ?? '',
     ...(scenario.name !== 'scrape' && {
       'full/off': ratio('full', 'off'),
@@ -146,10 +150,10 @@ async function compare(
 async function widen(server: StartedServer, party: Party): Promise<Row[]> {
   const rows: Row[] = [];
   for (const connections of options.widths) {
-    const unit = await measureUnit(party);
+    await measureBare(party);
     for (const scenario of WORK) {
       const measured = await measure(world, server, scenario, party, { ...load, connections });
-      rows.push({ connections, scenario: scenario.name, ...figures(measured, unit) });
+      rows.push({ connections, scenario: scenario.name, ...figures(measured) });
     }
   }
   return rows;
@@ -159,10 +163,10 @@ async function grow(server: StartedServer, party: Party): Promise<Row[]> {
   const rows: Row[] = [];
   for (const grants of options.sizes) {
     await growTo(world.sql, grants);
-    const unit = await measureUnit(party);
+    await measureBare(party);
     for (const scenario of [...WORK, scenarioCalled('scrape')]) {
       const measured = await measure(world, server, scenario, party, load);
-      rows.push({ grants, scenario: scenario.name, ...figures(measured, unit) });
+      rows.push({ grants, scenario: scenario.name, ...figures(measured) });
     }
   }
   return rows;

@@ -15,16 +15,37 @@ export function medianFigures(all: readonly Measured[]): Measured {
   };
 }
 
-/** Columns of one line of a table; `unit` is the CPU time of the bare server. */
-export function figures(measured: Measured, unit: number): Row {
+/** Columns of one line of a table. */
+export function figures(measured: Measured): Row {
   return {
     'per s': Math.round(measured.perSecond),
     'p50 ms': round(measured.p50),
     'p99 ms': round(measured.p99),
     'CPU µs': round(measured.serviceCpu),
-    units: round(measured.serviceCpu / unit),
     'db µs': round(measured.databaseCpu),
-    'db units': round(measured.databaseCpu / unit),
     'round trips': measured.statements === null ? '' : round(measured.statements),
   };
+}
+
+/** The same lines with CPU time also as a multiple of `unit`, that of the bare server. */
+export function inUnits(rows: readonly Row[], unit: number | null): Row[] {
+  if (unit === null) return [...rows];
+  return rows.map((row) =>
+    Object.fromEntries(
+      Object.entries(row).flatMap(([name, value]): [string, string | number][] => {
+        const inUnit = () => round(Number(value) / unit);
+        if (name === 'CPU µs')
+          return [
+            [name, value],
+            ['units', inUnit()],
+          ];
+        if (name === 'db µs')
+          return [
+            [name, value],
+            ['db units', inUnit()],
+          ];
+        return [[name, value]];
+      }),
+    ),
+  );
 }
