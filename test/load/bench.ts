@@ -1,173 +1,186 @@
 /**
  * `npm run bench`: requests per second, latency, CPU and database work of each scenario, with telemetry full, sampled and
- * off in turn; then growth of concurrency and of the database. Prints tables and writes the figures as JSON.
- * `--profile <directory>` leaves a CPU profile of the service there. Shortened by `--smoke`, which proves only that it works.
+ * off in turn; then widths of concurrency, growth of the database, memory, and the scrape by itself. Prints tables, and
+ * leaves the figures as JSON in `test/load/results`. Takes some seven minutes.
+ *
+ * `options.ts` has what can be chosen; `--profile <directory>` leaves a CPU profile of the service there. `--smoke` is
+ * shortened, for CI: it proves that the benchmark works, and no figure of it means anything.
  */
-import { writeFile } from 'node:fs/promises';
-import { cpus } from 'node:os';
-import { parseArgs } from 'node:util';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { cpus, loadavg } from 'node:os';
+import { dirname } from 'node:path';
 import { machineTime, memoryOf } from './cpu.ts';
-import { type Load, type Measured, measure } from './measure.ts';
-import { type Party, SCENARIOS, type Scenario } from './scenarios.ts';
-import { medianOf, printTable, round } from './table.ts';
-import { growTo, makeParty, openWorld, type Server, type Variant, type World } from './world.ts';
+import { readMetrics, sumOf } from './exposition.ts';
+import { figures, inUnits, medianFigures } from './figures.ts';
+import { growTo } from './grow.ts';
+import { type Measured, measure } from './measure.ts';
+import { readOptions, scenarioCalled } from './options.ts';
+import { addAgents, makeParty, type Party } from './party.ts';
+import type { Scenario } from './scenarios.ts';
+import { scrapeAlone } from './scrape.ts';
+import { signatureCpu } from './signature.ts';
+import { medianOf, printTable, type Row, round } from './table.ts';
+import { openWorld, type StartedServer, VARIANTS, type Variant } from './world.ts';
 
-const { values: options } = parseArgs({
-  options: {
-    smoke: { type: 'boolean', default: false },
-    seconds: { type: 'string' },
-    rounds: { type: 'string' },
-    connections: { type: 'string', default: '16' },
-    scenarios: { type: 'string' },
-    widths: { type: 'string' },
-    grants: { type: 'string' },
-    json: { type: 'string' },
-    profile: { type: 'string' },
-  },
-});
-const seconds = Number(options.seconds ?? (options.smoke ? 1 : 4));
-const rounds = Number(options.rounds ?? (options.smoke ? 1 : 3));
-const numbers = (text: string) => text.split(',').filter(Boolean).map(Number);
-const widths = numbers(options.widths ?? (options.smoke ? '4' : '1,16,64,256'));
-const sizes = numbers(options.grants ?? (options.smoke ? '1000' : '1000,100000,1000000'));
-const load: Load = { connections: Number(options.connections), seconds };
-const chosen = options.scenarios?.split(',');
-const scenarios = SCENARIOS.filter(({ name }) => chosen?.includes(name) ?? true);
-const VARIANTS: readonly Variant[] = ['full', 'tenth', 'off'];
-/** The code is compiled as it runs hot: unmeasured load before the first figure. */
-const WARM_UP_SECONDS = options.smoke ? 1 : 3;
-
-type Row = Record<string, string | number>;
-type Services = Record<Variant, Server & { startMs: number }>;
+const options = readOptions();
+const { load, rounds } = options;
+/** CPU times of the bare server, measured throughout the run: microseconds a request. */
+const bare: number[] = [];
+/** What clients wait for and the database takes part in. */
+const WORK = ['verify', 'authorize', 'authorize + exchange', 'refresh'].map(scenarioCalled);
 
 const world = await openWorld();
 try {
-  await run(world);
+  await run();
 } finally {
   await world.end();
 }
 
-async function run({ sql }: World): Promise<void> {
-  const beforeRun = machineTime();
-  const services = {} as Services;
+async function run(): Promise<void> {
+  const machine = {
+    cpu: cpus()[0]?.model ?? '',
+    cores: cpus().length,
+    node: process.version,
+    'load average': round(loadavg()[0] ?? 0),
+    'RS256 µs': round(signatureCpu()),
+  };
+  const before = machineTime();
+  const services = {} as Record<Variant, StartedServer>;
   for (const variant of VARIANTS)
     services[variant] = await world.start(variant, variant === 'full' ? options.profile : undefined);
-  const memoryAfterStart = memoryOf(services.full.pid);
-  const chains = load.connections * (scenarios.length > 0 ? rounds * 3 + sizes.length + 4 : 0);
-  const party = await makeParty(services.full, { tokens: options.smoke ? 50 : 1000, refreshTokens: chains });
-  await warmUp(services, party);
+  const party = await makeParty(services.full, { tokens: options.tokens, refreshTokens: chains() });
+  await measure(world, world.bare, scenarioCalled('health'), party, {
+    ...load,
+    seconds: options.warmUpSeconds,
+  });
+  const compared = options.scenarios.length > 0;
+  for (const variant of compared ? VARIANTS : (['full'] as const))
+    for (const scenario of WORK)
+      await measure(world, services[variant], scenario, party, { ...load, seconds: options.warmUpSeconds });
 
   const main: Row[] = [];
-  for (const scenario of scenarios) main.push(await compare(services, scenario, party));
-  printTable(`Scenarios, ${load.connections} connections`, main);
-
-  const byWidth: Row[] = [];
-  for (const connections of widths)
-    for (const name of ['verify', 'authorize'])
-      byWidth.push({
-        connections,
-        scenario: name,
-        ...figures(await measure(world, services.full, find(name), party, { connections, seconds })),
-      });
-  printTable('Widths of concurrency, telemetry full', byWidth);
-
-  const bySize: Row[] = [];
-  for (const grants of sizes) {
-    await growTo(sql, grants);
-    for (const name of ['verify', 'authorize + exchange', 'refresh', 'scrape'])
-      bySize.push({
-        grants,
-        scenario: name,
-        ...figures(await measure(world, services.full, find(name), party, load)),
-      });
+  for (const scenario of options.scenarios) main.push(await compare(services, scenario, party));
+  const byWidth = await widen(services.full, party);
+  const bySize = await grow(services.full, party);
+  const memory: Row[] = [];
+  for (const variant of VARIANTS) memory.push(await lifeOf(variant, services[variant]));
+  const scrapes: Row[] = [];
+  if (options.agents > 0) {
+    scrapes.push(await scrapeAlone(world, services.full, party, load.seconds));
+    await addAgents(services.full, options.agents);
+    scrapes.push(await scrapeAlone(world, services.full, party, load.seconds));
   }
-  printTable('Growth of the database, telemetry full', bySize);
 
-  const afterRun = machineTime();
-  const stolen = (afterRun.stolen - beforeRun.stolen) / (afterRun.total - beforeRun.total);
-  const service = {
-    'start ms': round(services.full.startMs),
-    'MiB after start': memoryAfterStart,
-    'MiB after the run': memoryOf(services.full.pid),
-    'steal %': round(stolen * 100),
+  const after = machineTime();
+  const stolen = (after.stolen - before.stolen) / (after.total - before.total);
+  const unit = bare.length > 0 ? medianOf(bare, (one) => one) : null;
+  const tables = {
+    scenarios: inUnits(main, unit),
+    widths: inUnits(byWidth, unit),
+    growth: inUnits(bySize, unit),
+    services: memory,
+    scrapes,
   };
-  printTable('The service with telemetry full', [service]);
+  printTable(`Scenarios, ${load.connections} connections`, tables.scenarios);
+  printTable('Widths of concurrency, telemetry full', tables.widths);
+  printTable(`Growth of the database, ${load.connections} connections, telemetry full`, tables.growth);
+  printTable('Services', memory);
+  printTable('One scraper, without and with series of many agents', scrapes);
+  printTable('Machine', [
+    { ...machine, 'bare µs': unit === null ? '' : round(unit), 'steal %': round(stolen * 100) },
+  ]);
   if (stolen > 0.05)
-    process.stdout.write('More than 5 % of the machine was taken away meanwhile: run it again.\n');
-  if (options.json !== undefined) {
-    const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version };
-    const results = {
-      machine,
-      load: { ...load, rounds },
-      scenarios: main,
-      widths: byWidth,
-      growth: bySize,
-      service,
-    };
-    await writeFile(options.json, `${JSON.stringify(results, null, 2)}\n`);
-  }
+    process.stdout.write('\nMore than 5 % of the machine was taken away meanwhile: run it again.\n');
+  const results = {
+    machine: { ...machine, bare, stolen },
+    load: { ...load, rounds },
+    ...tables,
+  };
+  await mkdir(dirname(options.json), { recursive: true });
+  await writeFile(options.json, `${JSON.stringify(results, null, 2)}\n`);
+  process.stdout.write(`\nFigures as JSON: ${options.json}\n`);
 }
 
-function find(name: string): Scenario {
-  const found = SCENARIOS.find((scenario) => scenario.name === name);
-  if (!found) throw new Error(`no scenario ${name}`);
-  return found;
+/** Refresh tokens that the run uses up: one for each connection that refreshes. */
+function chains(): number {
+  const wide = options.widths.reduce((sum, width) => sum + width, 0);
+  return wide + load.connections * (VARIANTS.length * (rounds + 1) + options.sizes.length);
 }
 
-async function warmUp(services: Services, party: Party): Promise<void> {
-  for (const variant of VARIANTS)
-    for (const name of ['verify', 'authorize + exchange'])
-      await measure(world, services[variant], find(name), party, { ...load, seconds: WARM_UP_SECONDS });
+/** The bare server varies more than what is compared with it, so the unit is the middle of the whole run. */
+async function measureBare(party: Party): Promise<void> {
+  const bareLoad = { ...load, seconds: options.bareSeconds };
+  bare.push((await measure(world, world.bare, scenarioCalled('health'), party, bareLoad)).serviceCpu);
 }
 
-/** Every variant and the bare server in turn, several times, so that what changes on the machine meets all of them. */
-async function compare(services: Services, scenario: Scenario, party: Party): Promise<Row> {
-  const bare: Measured[] = [];
-  const measured: Record<Variant, Measured[]> = { full: [], tenth: [], off: [] };
+/**
+ * Every variant and the bare server in turn, several times, so that what changes on the machine meets all of them. Ratios
+ * are taken within a turn.
+ */
+async function compare(
+  services: Record<Variant, StartedServer>,
+  scenario: Scenario,
+  party: Party,
+): Promise<Row> {
+  const turns: Record<Variant, Measured | null>[] = [];
   for (let turn = 0; turn < rounds; turn++) {
-    bare.push(
-      await measure(world, world.bare, find('health'), party, { ...load, seconds: Math.min(seconds, 2) }),
-    );
-    // With metrics off there is nothing to scrape.
-    for (const variant of VARIANTS)
-      if (scenario.name !== 'scrape' || variant !== 'off')
-        measured[variant].push(await measure(world, services[variant], scenario, party, load));
+    const one = (variant: Variant) => measure(world, services[variant], scenario, party, load);
+    await measureBare(party);
+    turns.push({
+      full: await one('full'),
+      tenth: await one('tenth'),
+      // With metrics off there is nothing to scrape.
+      off: scenario.name === 'scrape' ? null : await one('off'),
+    });
   }
-  const unit = medianOf(bare, ({ serviceCpu }) => serviceCpu);
-  const cpu = (variant: Variant) => medianOf(measured[variant], ({ serviceCpu }) => serviceCpu);
+  const ratio = (over: Variant, under: Variant) =>
+    round(medianOf(turns, (turn) => (turn[over]?.serviceCpu ?? Number.NaN) / (turn[under]?.serviceCpu ?? 0)));
+  const full = medianFigures(turns.flatMap((turn) => turn.full ?? []));
   return {
     scenario: scenario.name,
-    ...figures(medianFigures(measured.full)),
-    'bare µs': round(unit),
-    units: round(cpu('full') / unit),
+    ...figures(full),
     target: scenario.target ?? '',
-    ...(measured.off.length > 0 && {
-      'units off': round(cpu('off') / unit),
-      'full/off': round(cpu('full') / cpu('off')),
-      'tenth/off': round(cpu('tenth') / cpu('off')),
+    ...(scenario.name !== 'scrape' && {
+      'full/off': ratio('full', 'off'),
+      'tenth/off': ratio('tenth', 'off'),
     }),
   };
 }
 
-function medianFigures(all: readonly Measured[]): Measured {
-  const statements = all.flatMap((one) => one.statements ?? []);
-  return {
-    perSecond: medianOf(all, (one) => one.perSecond),
-    p50: medianOf(all, (one) => one.p50),
-    p99: medianOf(all, (one) => one.p99),
-    serviceCpu: medianOf(all, (one) => one.serviceCpu),
-    databaseCpu: medianOf(all, (one) => one.databaseCpu),
-    statements: statements.length > 0 ? medianOf(statements, (one) => one) : null,
-  };
+async function widen(server: StartedServer, party: Party): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const connections of options.widths) {
+    await measureBare(party);
+    for (const scenario of WORK) {
+      const measured = await measure(world, server, scenario, party, { ...load, connections });
+      rows.push({ connections, scenario: scenario.name, ...figures(measured) });
+    }
+  }
+  return rows;
 }
 
-function figures(measured: Measured): Row {
+async function grow(server: StartedServer, party: Party): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const grants of options.sizes) {
+    await growTo(world.sql, grants);
+    await measureBare(party);
+    for (const scenario of [...WORK, scenarioCalled('scrape')]) {
+      const measured = await measure(world, server, scenario, party, load);
+      rows.push({ grants, scenario: scenario.name, ...figures(measured) });
+    }
+  }
+  return rows;
+}
+
+/** What became of a service over the run. Spans that were dropped would make telemetry look cheaper than it is. */
+async function lifeOf(variant: Variant, server: StartedServer): Promise<Row> {
+  const metrics = await readMetrics(server);
   return {
-    'per s': Math.round(measured.perSecond),
-    'p50 ms': round(measured.p50),
-    'p99 ms': round(measured.p99),
-    'CPU µs': round(measured.serviceCpu),
-    'db µs': round(measured.databaseCpu),
-    statements: measured.statements === null ? '' : round(measured.statements),
+    telemetry: variant,
+    'start ms': Math.round(server.startMs),
+    'MiB after start': server.startMiB,
+    'MiB after the run': memoryOf(server.pid),
+    'requests served': metrics === null ? '' : sumOf(metrics, 'grantex_http_request_duration_seconds_count'),
+    'spans and lines dropped': metrics === null ? '' : sumOf(metrics, 'grantex_telemetry_dropped_total'),
   };
 }

@@ -1,6 +1,8 @@
 import { cpuOf, cpuOfFamily } from './cpu.ts';
 import { drive } from './drive.ts';
-import type { Party, Scenario } from './scenarios.ts';
+import { readMetrics, sumOf } from './exposition.ts';
+import type { Party } from './party.ts';
+import type { Scenario } from './scenarios.ts';
 import type { Server, World } from './world.ts';
 
 /** One stretch of load on one server; times are per piece of work. */
@@ -12,7 +14,7 @@ export interface Measured {
   /** Microseconds of CPU. */
   readonly serviceCpu: number;
   readonly databaseCpu: number;
-  /** SQL statements, by the service's own count; null without metrics. */
+  /** SQL statements, BEGIN and COMMIT among them, by the service's own count; null without metrics. */
   readonly statements: number | null;
 }
 
@@ -28,9 +30,12 @@ export async function measure(
   party: Party,
   load: Load,
 ): Promise<Measured> {
-  const before = await snapshot(world, server);
+  // The scrapes that count statements fall outside the CPU time.
+  const statementsBefore = await statementsOf(server);
+  const before = cpuNow(world, server);
   const driven = await drive(server.url, scenario.requests(party), load);
-  const after = await snapshot(world, server);
+  const after = cpuNow(world, server);
+  const statementsAfter = await statementsOf(server);
   const pieces = driven.requests / scenario.steps;
   return {
     perSecond: pieces / driven.seconds,
@@ -39,26 +44,18 @@ export async function measure(
     serviceCpu: (after.service - before.service) / pieces,
     databaseCpu: (after.database - before.database) / pieces,
     statements:
-      before.statements === null || after.statements === null
+      statementsBefore === null || statementsAfter === null
         ? null
-        : (after.statements - before.statements) / pieces,
+        : (statementsAfter - statementsBefore) / pieces,
   };
 }
 
-async function snapshot(world: World, server: Server) {
-  return {
-    // First, so that what the scrape itself costs falls outside on one side at least.
-    statements: await statementsOf(server),
-    service: cpuOf(server.pid),
-    database: cpuOfFamily(world.postmaster),
-  };
-}
+const cpuNow = (world: World, server: Server) => ({
+  service: cpuOf(server.pid),
+  database: cpuOfFamily(world.postmaster),
+});
 
-async function statementsOf({ url }: Server): Promise<number | null> {
-  const response = await fetch(`${url}/metrics`);
-  if (!response.ok) return null;
-  const counts = (await response.text()).matchAll(
-    /^db_client_operation_duration_seconds_count\{[^}]*\} (\S+)/gm,
-  );
-  return [...counts].reduce((sum, [, count]) => sum + Number(count), 0);
+async function statementsOf(server: Server): Promise<number | null> {
+  const metrics = await readMetrics(server);
+  return metrics === null ? null : sumOf(metrics, 'db_client_operation_duration_seconds_count');
 }

@@ -1,18 +1,5 @@
 import type { Request } from 'autocannon';
-
-/** A developer of the service under test, made for the run. */
-export interface Party {
-  /** Live developer. */
-  readonly key: string;
-  readonly agentId: string;
-  /** Sandbox developer: its codes come without a consent, so that one exchange costs two requests. */
-  readonly sandboxKey: string;
-  readonly sandboxAgentId: string;
-  /** Valid grant tokens of the live developer, looked up in turn. */
-  readonly tokens: readonly string[];
-  /** A refresh token for each connection, of the sandbox developer. */
-  takeRefreshToken(): string;
-}
+import type { Party } from './party.ts';
 
 export interface Scenario {
   readonly name: string;

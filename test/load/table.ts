@@ -1,3 +1,5 @@
+export type Row = Record<string, string | number>;
+
 /** Three significant digits at most: more would be noise. */
 export const round = (value: number): number => Number(value.toPrecision(3));
 
@@ -8,8 +10,9 @@ export function medianOf<T>(values: readonly T[], read: (value: T) => number): n
   return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? upper)) / 2;
 }
 
-/** Prints rows under the names of their members as a Markdown table. */
-export function printTable(title: string, rows: readonly Record<string, string | number>[]): void {
+/** Prints rows under the names of their members as a Markdown table; nothing when there are none. */
+export function printTable(title: string, rows: readonly Row[]): void {
+  if (rows.length === 0) return;
   const names = Object.keys(rows[0] ?? {});
   const cells = [names, ...rows.map((row) => names.map((name) => String(row[name] ?? '')))];
   const width = names.map((_, column) => Math.max(...cells.map((line) => line[column]?.length ?? 0)));
