@@ -17,8 +17,8 @@ export async function growTo(sql: postgres.Sql, count: number): Promise<void> {
         delegation_depth)
       select 'grnt_grown_' || n, 'dev_grown_' || n % 1000 + 1, 'ag_grown_' || n % 1000 + 1, 'user_' || n, '{calendar:read}',
         'active', now(), now() + interval '30 days', 'grnt_grown_' || n, 0
-      from generate_series(${first}::int, ${first + missing}::int) n returning id, expires_at),
-    refreshed as (insert into refresh_tokens (hash, grant_id, issued_at) select sha256(id::bytea), id, now() from grown)
+      from generate_series(${first}::int, ${first + missing}::int) n returning id, agent_id, expires_at),
+    refreshed as (insert into refresh_tokens (hash, grant_id, agent_id, issued_at) select sha256(id::bytea), id, agent_id, now() from grown)
     insert into tokens (jti, grant_id, kid, expires_at) select 'tok_' || id, id, (select min(kid) from signing_keys), expires_at
     from grown`;
   await sql`vacuum analyze`;
