@@ -47,10 +47,11 @@ afterAll(async () => {
   await inbox?.close();
 });
 
-/** A permission with an exception, and a rule that the exception hides. */
+/** A permission with exceptions, one of which hides another, and one that only some of the scopes of a request are in. */
 const RULES: readonly Terms[] = [
   { effect: 'allow', priority: 10, agent: null, principal: 1, scopes: null },
   { effect: 'deny', priority: 0, agent: null, principal: null, scopes: ['mail:send'] },
+  { effect: 'deny', priority: 0, agent: null, principal: 1, scopes: ['files:read'] },
   { effect: 'deny', priority: -10, agent: null, principal: 1, scopes: ['mail:send'] },
 ];
 
