@@ -101,6 +101,11 @@ async function run(): Promise<void> {
   process.stdout.write(`\nFigures as JSON: ${options.json}\n`);
 }
 
+/** The tables come last, because the unit is known last: until then somebody may be waiting. */
+function progress(now: string): void {
+  process.stderr.write(`${now}\n`);
+}
+
 /** Refresh tokens that the run uses up: one for each connection that refreshes. */
 function chains(): number {
   const wide = options.widths.reduce((sum, width) => sum + width, 0);
@@ -123,6 +128,7 @@ async function compare(
   party: Party,
 ): Promise<Row> {
   const turns: Record<Variant, Measured | null>[] = [];
+  progress(scenario.name);
   for (let turn = 0; turn < rounds; turn++) {
     const one = (variant: Variant) => measure(world, services[variant], scenario, party, load);
     await measureBare(party);
@@ -150,6 +156,7 @@ async function compare(
 async function widen(server: StartedServer, party: Party): Promise<Row[]> {
   const rows: Row[] = [];
   for (const connections of options.widths) {
+    progress(`${connections} connections`);
     await measureBare(party);
     for (const scenario of WORK) {
       const measured = await measure(world, server, scenario, party, { ...load, connections });
@@ -162,6 +169,7 @@ async function widen(server: StartedServer, party: Party): Promise<Row[]> {
 async function grow(server: StartedServer, party: Party): Promise<Row[]> {
   const rows: Row[] = [];
   for (const grants of options.sizes) {
+    progress(`${grants} grants`);
     await growTo(world.sql, grants);
     await measureBare(party);
     for (const scenario of [...WORK, scenarioCalled('scrape')]) {
