@@ -100,9 +100,10 @@ export function startDeliveryWorkers(deps: Worldly): DeliveryWorkers {
 
   const purge = async () => {
     if (clock.now() - purgedAt < PURGE_EVERY_MS) return;
-    purgedAt = clock.now();
-    const before = new Date(purgedAt - config.webhookRetentionDays * DAY_MS);
+    const now = clock.now();
+    const before = new Date(now - config.webhookRetentionDays * DAY_MS);
     while ((await purgeDeliveries(db.background, before, PURGE_AT_ONCE)) === PURGE_AT_ONCE && !stopping);
+    purgedAt = now;
   };
 
   /** @returns for how long nothing will have to be done unless somebody rings, in milliseconds */

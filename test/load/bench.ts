@@ -13,6 +13,7 @@ import { machineTime, memoryOf } from './cpu.ts';
 import { readMetrics, sumOf } from './exposition.ts';
 import { figures, inUnits, medianFigures } from './figures.ts';
 import { growTo } from './grow.ts';
+import { lookForAnomalies } from './look.ts';
 import { type Measured, measure } from './measure.ts';
 import { readOptions, scenarioCalled } from './options.ts';
 import { addAgents, makeParty, type Party } from './party.ts';
@@ -62,6 +63,8 @@ async function run(): Promise<void> {
   for (const scenario of options.scenarios) main.push(await compare(services, scenario, party));
   const byWidth = await widen(services.full, party);
   const bySize = await grow(services.full, party);
+  const largest = options.sizes.at(-1);
+  const looks = largest === undefined ? [] : [await lookForAnomalies(world.sql, services.full, largest)];
   const memory: Row[] = [];
   for (const variant of VARIANTS) memory.push(await lifeOf(variant, services[variant]));
   const scrapes: Row[] = [];
@@ -78,12 +81,14 @@ async function run(): Promise<void> {
     scenarios: inUnits(main, unit),
     widths: inUnits(byWidth, unit),
     growth: inUnits(bySize, unit),
+    anomalies: looks,
     services: memory,
     scrapes,
   };
   printTable(`Scenarios, ${load.connections} connections`, tables.scenarios);
   printTable('Widths of concurrency, telemetry full', tables.widths);
   printTable(`Growth of the database, ${load.connections} connections, telemetry full`, tables.growth);
+  printTable('A look for anomalies of one developer', looks);
   printTable('Services', memory);
   printTable('One scraper, without and with series of many agents', scrapes);
   printTable('Machine', [
