@@ -4,6 +4,10 @@ import { describeFinding, severityOf } from './finding.ts';
 import { findAnomalies, type Target } from './rules-store.ts';
 import { type Anomaly, openAnomalies } from './store.ts';
 
+const STORED_AT_ONCE = 500;
+const newestFirst = (a: Anomaly, b: Anomaly) =>
+  b.detectedAt.getTime() - a.detectedAt.getTime() || (a.id < b.id ? 1 : -1);
+
 export interface Detection {
   readonly detectedAt: Date;
   /** Opened or seen again, newest first. */
@@ -31,9 +35,15 @@ export function detectAnomalies(
       severity: severityOf(finding.type),
       description: describeFinding(finding),
     }));
-    const stored = rows.length === 0 ? [] : await openAnomalies(db, rows, detectedAt);
-    // Told after the commit. When only the answer to the commit was lost, the rows say more than the counter.
-    for (const anomaly of stored) if (anomaly.opened) telemetry.events.anomalyDetected(anomaly);
-    return { detectedAt, anomalies: stored.map(({ opened, ...anomaly }) => anomaly) };
+    const anomalies: Anomaly[] = [];
+    for (let from = 0; from < rows.length; from += STORED_AT_ONCE) {
+      const stored = await openAnomalies(db, rows.slice(from, from + STORED_AT_ONCE), detectedAt);
+      // Told after the commit. When only the answer to the commit was lost, the rows say more than the counter.
+      for (const { opened, ...anomaly } of stored) {
+        if (opened) telemetry.events.anomalyDetected(anomaly);
+        anomalies.push(anomaly);
+      }
+    }
+    return { detectedAt, anomalies: anomalies.sort(newestFirst) };
   });
 }

@@ -20,14 +20,14 @@ const SENTENCES: Readonly<Record<AnomalyType, (m: Readonly<Record<string, unknow
   new_principal: () => 'The agent has its first grant for this principal',
   off_hours_activity: (m) => `${m['issued']} tokens were issued between ${m['start']} and ${m['end']} UTC`,
   unusual_scope_access: (m) =>
-    `The agent asks for ${(m['scopes'] as readonly string[]).join(', ')}, which it never had`,
+    `The agent asks for ${m['count']} scopes that it never had: ${(m['scopes'] as readonly string[]).join(', ')}`,
   cascade_delegation: (m) =>
     `A grant was delegated ${m['depth']} levels deep, where ${m['maxDepth']} are the limit`,
 };
 
-/** One sentence for people, in UTF-16 code units at most `MAX_DESCRIPTION` long. */
+/** One sentence for people, at most `MAX_DESCRIPTION` UTF-16 code units long; a pair that the cut parts is replaced. */
 export const describeFinding = ({ type, metadata }: Finding): string =>
-  SENTENCES[type](metadata).slice(0, MAX_DESCRIPTION);
+  SENTENCES[type](metadata).slice(0, MAX_DESCRIPTION).toWellFormed();
 const MAX_DESCRIPTION = 500;
 
 export const severityOf = (type: AnomalyType) => ANOMALY_SEVERITIES[type];

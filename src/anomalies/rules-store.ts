@@ -27,13 +27,23 @@ interface Rule {
 const WHO = (of: string) => `${of}.developer_id as "developerId", ${of}.agent_id as "agentId"`;
 const AGENT = `agent.developer_id as "developerId", agent.id as "agentId", null::text as "principalId"`;
 
+/**
+ * When an anomaly of a rule about a window was last acknowledged: what was before that has been seen to, and does not add up
+ * to another one.
+ */
+const seenTo = (type: AnomalyType) => `cross join lateral (
+      select coalesce(max(acknowledged_at), '-infinity') as at from anomalies
+      where developer_id = agent.developer_id and type = '${type}' and agent_id = agent.id
+        and coalesce(principal_id, '') = '' and acknowledged_at is not null) seen_to`;
+
 /** Every token is issued together with a refresh token, whose row has the agent and the time. */
 const rateSpike: Rule = {
   type: 'rate_spike',
   text: `select ${AGENT}, counted.last as at, json_build_object('issued', counted.recent,
       'baseline', round(counted.baseline, 2), 'windowMinutes', $5::int) as metadata
-    from agent cross join lateral (
-      select count(*) filter (where issued_at > $2::timestamptz - make_interval(mins => $5::int)) as recent,
+    from agent ${seenTo('rate_spike')} cross join lateral (
+      select count(*) filter (where issued_at > $2::timestamptz - make_interval(mins => $5::int)
+          and issued_at > seen_to.at) as recent,
         (count(*) filter (where issued_at <= $2::timestamptz - make_interval(mins => $5::int)))::numeric * $5::int / ($6::int * 60)
           as baseline, max(issued_at) as last
       from refresh_tokens where agent_id = agent.id and issued_at <= $2::timestamptz
@@ -54,19 +64,22 @@ const highFailureRate: Rule = {
   text: `select ${AGENT}, greatest(entries.last, refused.last) as at, json_build_object(
       'failed', entries.failed + refused.total, 'total', entries.total + exchanged.total + refused.total,
       'windowHours', $5::int) as metadata
-    from agent cross join lateral (
+    from agent ${seenTo('high_failure_rate')} cross join lateral (
       select count(*) as total, count(*) filter (where status <> 'success') as failed,
         max(created_at) filter (where status <> 'success') as last
       from audit_entries where developer_id = agent.developer_id and agent_id = agent.id
-        and created_at > $2::timestamptz - make_interval(hours => $5::int) and created_at <= $2) entries
+        and created_at > $2::timestamptz - make_interval(hours => $5::int) and created_at <= $2
+        and created_at > seen_to.at) entries
     cross join lateral (
       select count(*) as total from authorization_requests where agent_id = agent.id
         and created_at > $2::timestamptz - make_interval(hours => $5::int + 1)
-        and exchanged_at > $2::timestamptz - make_interval(hours => $5::int) and exchanged_at <= $2) exchanged
+        and exchanged_at > $2::timestamptz - make_interval(hours => $5::int) and exchanged_at <= $2
+        and exchanged_at > seen_to.at) exchanged
     cross join lateral (
       select coalesce(sum(failed_exchanges.total), 0) as total, max(last_at) as last from failed_exchanges
       where agent_id = agent.id and last_at > $2::timestamptz - make_interval(hours => $5::int)
-        and minute > $2::timestamptz - make_interval(hours => $5::int, mins => 1) and minute <= $2) refused
+        and minute > $2::timestamptz - make_interval(hours => $5::int, mins => 1) and minute <= $2
+        and minute > date_trunc('minute', seen_to.at)) refused
     where entries.total + exchanged.total + refused.total >= $3::int
       and (entries.failed + refused.total) * 100 > (entries.total + exchanged.total + refused.total) * $4::int`,
   values: (config, { now }) => [
@@ -85,10 +98,10 @@ const offHoursActivity: Rule = {
   type: 'off_hours_activity',
   text: `select ${AGENT}, counted.last as at, json_build_object('issued', counted.issued,
       'start', to_char($4::time, 'HH24:MI'), 'end', to_char($5::time, 'HH24:MI')) as metadata
-    from agent cross join lateral (
+    from agent ${seenTo('off_hours_activity')} cross join lateral (
       select count(*) as issued, max(issued_at) as last from refresh_tokens
       where agent_id = agent.id and issued_at <= $2::timestamptz
-        and issued_at > $2::timestamptz - make_interval(hours => $6::int) and ${OFF_HOURS}) counted
+        and issued_at > $2::timestamptz - make_interval(hours => $6::int) and issued_at > seen_to.at and ${OFF_HOURS}) counted
     where counted.issued > $3::int`,
   values: (config, { now }) => [
     now,
@@ -111,14 +124,19 @@ const newPrincipal: Rule = {
   values: (_config, { now, since }) => [now, since],
 };
 
+/** What is asked for is whatever a caller likes: so much of it is looked at for each agent, and so much is told. */
+const MOST_REQUESTS = 1000;
+const MOST_SCOPES = 20;
 /** Most scopes were among the last grants: only for those that were not, all grants of the agent are read, and once. */
 const unusualScopeAccess: Rule = {
   type: 'unusual_scope_access',
   ctes: `requested as materialized (
       select agent.developer_id, agent.id as agent_id, request.principal_id, request.created_at as at, scope
-      from agent join authorization_requests request on request.agent_id = agent.id
-        cross join unnest(request.scopes) scope
-      where request.created_at > $3::timestamptz and request.created_at <= $2::timestamptz),
+      from agent cross join lateral (
+          select principal_id, created_at, scopes from authorization_requests
+          where agent_id = agent.id and created_at > $3::timestamptz and created_at <= $2::timestamptz
+          order by created_at desc limit ${MOST_REQUESTS}) request
+        cross join unnest(request.scopes) scope),
     recent as materialized (
       select asking.agent_id, scope, min(given.issued_at) as since
       from (select distinct agent_id, developer_id from requested) asking cross join lateral (
@@ -137,7 +155,8 @@ const unusualScopeAccess: Rule = {
         cross join unnest(given.scopes) scope
       group by asking.agent_id, scope)`,
   text: `select ${WHO('odd')}, odd.principal_id as "principalId", max(odd.at) as at,
-      json_build_object('scopes', json_agg(distinct odd.scope)) as metadata
+      json_build_object('count', count(distinct odd.scope),
+        'scopes', to_json((array_agg(distinct odd.scope order by odd.scope))[1:${MOST_SCOPES}])) as metadata
     from odd join (select agent_id, min(since) as since from known group by agent_id) history
         on history.agent_id = odd.agent_id and history.since < odd.at
       left join known on known.agent_id = odd.agent_id and known.scope = odd.scope
@@ -161,8 +180,8 @@ const cascadeDelegation: Rule = {
   ],
 };
 
-/** Those of the rules' findings that rest on the newest facts; the others come up when they are looked for again. */
-const MOST_FINDINGS = 5000;
+/** Of one developer, those findings of a rule that rest on the newest facts: whoever has more crowds nobody else out. */
+const MOST_FINDINGS = 1000;
 
 /** One text for each kind of target, so that each can use its own index. */
 const AGENTS = {
@@ -174,7 +193,10 @@ type TargetKind = keyof typeof AGENTS;
 
 const textOf = ({ ctes, text }: Rule, agents: string): string =>
   `with ${[`agent as materialized (${agents})`, ...(ctes ? [ctes] : [])].join(',\n    ')}
-    ${text} order by at desc limit ${MOST_FINDINGS}`;
+    select "developerId", "agentId", "principalId", at, metadata from (
+      select found.*, row_number() over (partition by "developerId" order by at desc) as place from (
+        ${text}) found) placed
+    where place <= ${MOST_FINDINGS}`;
 
 const RULES = [
   rateSpike,

@@ -41,6 +41,7 @@ export function watchForAnomalies(deps: Worldly): AnomalyWatch {
   const refused = new Map<string, { total: number; at: Date }>();
   const stopping = new AbortController();
   let claimAt = 0;
+  let forgetAt = 0;
 
   const remember = (agentId: string) => {
     if (acted.size < MAX_REMEMBERED && !acted.has(agentId)) acted.set(agentId, clock.now());
@@ -67,6 +68,11 @@ export function watchForAnomalies(deps: Worldly): AnomalyWatch {
     // What a replica did not live to look at is made up for by the next scan or the one after it.
     const since = clock.now() - 2 * config.anomalyScanSeconds * 1000 - HOUR_MS;
     await detectAnomalies(deps, db, null, new Date(since));
+  };
+
+  const forgetRefusals = async () => {
+    if (performance.now() < forgetAt) return;
+    forgetAt = performance.now() + HOUR_MS;
     const kept = (config.anomalyFailureWindowHours + 1) * HOUR_MS;
     await forgetFailedExchanges(db, new Date(clock.now() - kept));
   };
@@ -74,13 +80,9 @@ export function watchForAnomalies(deps: Worldly): AnomalyWatch {
   const run = async () => {
     while (!stopping.signal.aborted) {
       const begun = performance.now();
-      try {
-        await storeRefusals();
-        await lookAtThoseWhoActed();
-        await lookAtAll();
-      } catch (error) {
-        telemetry.events.anomalyScanFailed({ error });
-      }
+      // What fails in one of them is no reason to leave the others out.
+      for (const step of [storeRefusals, lookAtThoseWhoActed, lookAtAll, forgetRefusals])
+        await step().catch((error: unknown) => telemetry.events.anomalyScanFailed({ error }));
       const took = performance.now() - begun;
       await pause(Math.min(Math.max(LOOK_EVERY_MS, took * PAUSE_FACTOR), MAX_PAUSE_MS), stopping.signal);
     }

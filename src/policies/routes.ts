@@ -1,11 +1,18 @@
 import { Type } from 'typebox';
 import { isForeignKeyViolation } from '../db/errors.ts';
 import type { Deps } from '../deps.ts';
-import { notFound } from '../errors.ts';
+import { badRequest, notFound } from '../errors.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import { created, noContent, ok } from '../http/reply.ts';
 import { Id, Name, PrincipalId, Scopes, Timestamp } from '../http/schemas.ts';
-import { insertPolicy, listPolicies, policyById, removePolicy, updatePolicy } from './store.ts';
+import {
+  countPolicies,
+  insertPolicy,
+  listPolicies,
+  policyById,
+  removePolicy,
+  updatePolicy,
+} from './store.ts';
 
 const orNull = <S extends Parameters<typeof Type.Union>[0][number]>(schema: S) =>
   Type.Union([schema, Type.Null()]);
@@ -16,6 +23,8 @@ const TimeOfDay = Type.String({
   description: 'HH:mm, UTC',
   examples: ['22:00'],
 });
+/** A request for authorization is held against all of them. */
+const MAX_POLICIES = 500;
 /** Bounds of a 32-bit integer. */
 const Priority = Type.Integer({ minimum: -2_147_483_648, maximum: 2_147_483_647 });
 const Conditions = {
@@ -68,9 +77,12 @@ export const policyRoutes = (deps: Deps): Endpoint[] => [
         deps.db,
         { developerId: developer.id, id: deps.ids.next('pol', now), now: new Date(now) },
         { name, effect, priority, agentId, principalId, scopes, timeOfDayStart, timeOfDayEnd },
+        MAX_POLICIES,
       ).catch(agentIsGone);
-      if (!policy) throw notFound('Agent');
-      return created(policy);
+      if (policy) return created(policy);
+      if ((await countPolicies(deps.db, developer.id)) >= MAX_POLICIES)
+        throw badRequest(`A developer has at most ${MAX_POLICIES} policies`);
+      throw notFound('Agent');
     },
   }),
   endpoint({

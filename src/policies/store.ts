@@ -40,7 +40,13 @@ const insert = describeStatement({
   text: `insert into policies (developer_id, id, name, effect, priority, agent_id, principal_id, scopes,
       time_of_day_start, time_of_day_end, created_at, updated_at)
     select $1, $2, $3, $4, $5::int, $6, $7, $8::text[], $9::time, $10::time, $11::timestamptz, $11::timestamptz
-    where ${OWN_AGENT} returning ${COLUMNS}`,
+    where ${OWN_AGENT} and (select count(*) from policies where developer_id = $1) < $12::int returning ${COLUMNS}`,
+});
+const count = describeStatement({
+  operation: 'SELECT',
+  collection: 'policies',
+  name: 'policies.count',
+  text: 'select count(*)::int as total from policies where developer_id = $1',
 });
 const list = describeStatement({
   operation: 'SELECT',
@@ -95,14 +101,20 @@ const valuesOf = ({ developerId, id, now }: Target, terms: Partial<PolicyTerms>)
   now,
 ];
 
-/** @returns undefined when the policy names an agent that is not the developer's */
+/** @returns undefined when the policy names an agent that is not the developer's, or there are `limit` policies already */
 export async function insertPolicy(
   db: Queryable,
   target: Target,
   terms: PolicyTerms,
+  limit: number,
 ): Promise<Policy | undefined> {
-  const [policy] = await db.rows<Policy>(insert, valuesOf(target, terms));
+  const [policy] = await db.rows<Policy>(insert, [...valuesOf(target, terms), limit]);
   return policy;
+}
+
+export async function countPolicies(db: Queryable, developerId: string): Promise<number> {
+  const [row] = await db.rows<{ total: number }>(count, [developerId]);
+  return row?.total ?? 0;
 }
 
 /** By priority, the greatest first, then by age, the oldest first. */

@@ -8,8 +8,8 @@ import { createSettler, type DeliveryJob, type Settler } from './settle.ts';
 
 const QUEUE = 'webhook-deliveries';
 /** Attempts under way at once: a hanging receiver costs a socket and no more. */
-const MAX_UNDER_WAY = 500;
-/** Of these for one webhook, over all replicas: so fifty that hang leave the others their room. */
+const MAX_UNDER_WAY = 1000;
+/** Of these for one webhook, over all replicas: a developer whose twenty webhooks all hang takes a fifth. */
 const MAX_PER_WEBHOOK = 10;
 const TAKE_AT_ONCE = 100;
 const MOVE_AT_ONCE = 500;

@@ -5,8 +5,11 @@ import { faultOfUrl } from './judge-url.ts';
 import { newSecret, sealSecret } from './secret.ts';
 import { insertWebhook, type Webhook } from './store.ts';
 
-/** Each event is written once for each webhook of its developer: that must stay a number that one statement can bear. */
-const MAX_WEBHOOKS = 100;
+/**
+ * Each event is written once for each webhook of its developer: that must stay a number that one statement can bear. And all
+ * of them together may hang without holding up those of others.
+ */
+const MAX_WEBHOOKS = 20;
 
 /**
  * Registers a webhook. Its secret is given out this once and is kept sealed.

@@ -232,6 +232,22 @@ test('no token waits for it: with its tables locked, exchanges go on, and are lo
   expect(new Set(found.map(({ principalId }) => principalId)).size).toBe(20);
 });
 
+test('no scope that an agent asks for keeps anything from being found, whoever asks', async () => {
+  const [hostile, other] = [await newParty(service), await newParty(service)];
+  await hostile.grant();
+  await other.grant();
+  // Cut in the middle of a pair, a sentence would be no text that PostgreSQL takes.
+  for (const prefix of ['', 'x', 'xx'])
+    await hostile.authorize({ scopes: [prefix + '\u{1F600}'.repeat(250)] });
+  await other.grant({ principalId: 'user_other' });
+  expect(typesOf(await listed(other, 'new_principal'))).toContain('new_principal');
+  await waitFor(
+    async () => (await list(other)).some(({ principalId }) => principalId === 'user_other') || undefined,
+  );
+  const { status, body } = await service.request('POST', '/v1/anomalies/detect', { key: hostile.key });
+  expect([status, typesOf(body.anomalies)]).toEqual([200, ['new_principal', 'unusual_scope_access']]);
+});
+
 test('an agent that is removed leaves its anomalies', async () => {
   const party = await newParty(service);
   await party.grant();

@@ -35,7 +35,8 @@ afterAll(async () => {
   await database.drop();
 });
 beforeEach(async () => {
-  await database.sql`truncate grants, refresh_tokens, tokens, authorization_requests, audit_entries, failed_exchanges`;
+  await database.sql`truncate grants, refresh_tokens, tokens, authorization_requests, audit_entries, failed_exchanges,
+    anomalies`;
 });
 
 interface Asked {
@@ -268,7 +269,7 @@ describe('unusual_scope_access', () => {
         type: 'unusual_scope_access',
         principalId: 'user_1',
         at: new Date(NOW - MINUTE),
-        metadata: { scopes: ['b', 'c'] },
+        metadata: { count: 2, scopes: ['b', 'c'] },
       },
     ]);
   });
@@ -280,6 +281,20 @@ describe('unusual_scope_access', () => {
       select 'grnt_many_' || n, 'dev_1', 'ag_1', 'user_1', '{a}', 'active', ${new Date(NOW - 5 * HOUR)}::timestamptz, now(),
         'grnt_many_' || n, 0 from generate_series(1, 1500) n`;
     await requestAt(NOW - MINUTE, ['a', 'b']);
+    expect(await found('unusual_scope_access')).toEqual([]);
+  });
+
+  test('of many scopes twenty are told, and of many requests the newest are looked at', async () => {
+    await grantAt(NOW - 100 * HOUR, { scopes: ['a'] });
+    const scopes = Array.from({ length: 30 }, (_, n) => `s${String(n).padStart(2, '0')}`);
+    await requestAt(NOW - 2 * MINUTE, scopes);
+    expect(await found('unusual_scope_access')).toMatchObject([
+      { metadata: { count: 30, scopes: scopes.slice(0, 20) } },
+    ]);
+    await database.sql`insert into authorization_requests (id, developer_id, agent_id, principal_id, scopes, grant_seconds,
+        status, created_at, expires_at)
+      select 'areq_many_' || n, 'dev_1', 'ag_1', 'user_1', '{a}', 60, 'pending', ${new Date(NOW - MINUTE)}::timestamptz, now()
+      from generate_series(1, 1000) n`;
     expect(await found('unusual_scope_access')).toEqual([]);
   });
 
@@ -317,6 +332,43 @@ describe('cascade_delegation', () => {
         : [],
     );
   });
+});
+
+test('what was acknowledged does not add up to another anomaly with what came later', async () => {
+  const acknowledged = NOW - 10 * MINUTE;
+  const night = { anomalyOffHoursStart: '00:00', anomalyOffHoursEnd: '00:00' };
+  for (const type of ['rate_spike', 'high_failure_rate', 'off_hours_activity'])
+    await database.sql`insert into anomalies (id, developer_id, type, severity, agent_id, description, metadata, detected_at,
+        seen_at, acknowledged_at)
+      values (${`anm_${type}`}, 'dev_1', ${type}, 'high', 'ag_1', '', '{}', now(), now(), ${new Date(acknowledged)})`;
+  const all = async () => [
+    ...(await found('rate_spike')),
+    ...(await found('high_failure_rate')),
+    ...(await found('off_hours_activity', { config: night })),
+  ];
+  await tokensAt(acknowledged, 100);
+  await tokensAt(NOW - MINUTE, 10);
+  await entriesAt(acknowledged, times(10, 'failure'));
+  await tallyFailedExchanges(db, [{ agentId: 'ag_1', total: 10, at: new Date(acknowledged) }]);
+  await entriesAt(NOW - MINUTE, times(4, 'failure'));
+  expect(await all()).toEqual([]);
+  await tokensAt(NOW - MINUTE, 41);
+  await entriesAt(NOW - MINUTE, times(1, 'failure'));
+  expect((await all()).map(({ type, metadata }) => [type, metadata['issued'] ?? metadata['total']])).toEqual([
+    ['rate_spike', 51],
+    ['high_failure_rate', 5],
+    ['off_hours_activity', 51],
+  ]);
+});
+
+test('a developer with a thousand findings crowds nobody else out', async () => {
+  await grantAt(NOW - 30 * MINUTE, { agent: 'ag_2', principal: 'user_9' });
+  await database.sql`insert into grants (id, developer_id, agent_id, principal_id, scopes, status, issued_at, expires_at,
+      root_grant_id, delegation_depth)
+    select 'grnt_crowd_' || n, 'dev_1', 'ag_1', 'user_' || n, '{a}', 'active', ${new Date(NOW - MINUTE)}::timestamptz, now(),
+      'grnt_crowd_' || n, 0 from generate_series(1, 1100) n`;
+  const byDeveloper = Map.groupBy(await found('new_principal'), ({ developerId }) => developerId);
+  expect([byDeveloper.get('dev_1')?.length, byDeveloper.get('dev_2')?.length]).toEqual([1000, 1]);
 });
 
 test('only what was asked about is looked at', async () => {

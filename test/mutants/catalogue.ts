@@ -1,6 +1,7 @@
+import { ANOMALIES } from './anomalies.ts';
 import { CAPABILITIES } from './capabilities.ts';
 import type { Mutant } from './mutant.ts';
 import { STORED } from './stored.ts';
 import { TOLD } from './told.ts';
 
-export const MUTANTS: readonly Mutant[] = [...STORED, ...TOLD, ...CAPABILITIES];
+export const MUTANTS: readonly Mutant[] = [...STORED, ...TOLD, ...CAPABILITIES, ...ANOMALIES];

@@ -13,3 +13,5 @@ export const REPLICAS = 'test/races/replicas.test.ts';
 export const ENFORCEMENT = 'test/policies/enforcement.test.ts';
 export const DELIVERY = 'test/webhooks/delivery.test.ts';
 export const SESSIONS = 'test/principal-sessions/routes.test.ts';
+export const ANOMALY_RULES = 'test/anomalies/rules.test.ts';
+export const ANOMALY_DETECTION = 'test/anomalies/detection.test.ts';

@@ -38,6 +38,10 @@ async function hintsFor(party: Party): Promise<Hints> {
     body: { agentId, grantId: pair.grantId, action: 'mail.sent' },
   });
   const pending = async () => (await party.authorize()).authRequestId;
+  const webhook = async () => {
+    const body = { url: 'https://hooks.invalid/', events: ['grant.revoked'] };
+    return (await service.request('POST', '/v1/webhooks', { key, body })).body.id;
+  };
   const agent = { values: { 'path.id': [agentId] }, meaning: 'a change of nothing is none' };
   return {
     'PATCH /v1/agents/{id}': agent,
@@ -50,6 +54,9 @@ async function hintsFor(party: Party): Promise<Hints> {
     },
     'POST /v1/authorize/{id}/approve': { values: { 'path.id': await times(4, pending) } },
     'POST /v1/authorize/{id}/deny': { values: { 'path.id': await times(4, pending) } },
+    'POST /v1/webhooks': { meaning: 'which URLs webhooks may go to is more than a schema can say' },
+    'DELETE /v1/webhooks/{id}': { values: { 'path.id': await times(4, webhook) } },
+    'GET /v1/webhooks/{id}/deliveries': { values: { 'path.id': [await webhook()] } },
     'PATCH /v1/anomalies/{id}/acknowledge': { values: { 'path.id': [await anomalyOf(service, party)] } },
     'GET /consent': { values: { 'query.req': [await pending()] } },
     'GET /v1/consent/{id}': { values: { 'path.id': [await pending()] } },

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { FAMILIES } from '../../instrumentation/catalogue.ts';
 import { newParty } from '../support/flow.ts';
 import type { Scrape } from '../support/scrape.ts';
 import { startService, type TestService, waitFor } from '../support/service.ts';
@@ -55,6 +56,8 @@ test('the ten metrics of the seed are all there: names, types, labels and bounda
     return ready ? now : undefined;
   }, 15_000);
   await receiver.close();
+  const known = FAMILIES.flatMap(({ name, perAgent }) => [name, perAgent?.name]);
+  expect(scrape.families.filter((name) => name !== 'target_info' && !known.includes(name))).toEqual([]);
   expect(SEED.map(([name = '']) => describeFamily(scrape, name))).toEqual(SEED);
   expect(scrape.value('grantex_token_exchange_total', { status: 'success' })).toBe(1);
   expect(scrape.value('grantex_authorize_total', { status: 'success' })).toBe(1);

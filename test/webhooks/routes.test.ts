@@ -80,15 +80,15 @@ describe('POST /v1/webhooks', () => {
     expect(status).toBe(401);
   });
 
-  test('a hundred and no more', async () => {
+  test('twenty and no more', async () => {
     const many = await newParty(service);
     const answers = [];
-    for (let n = 0; n < 101; n++)
+    for (let n = 0; n < 21; n++)
       answers.push(
         (await request('POST', '/v1/webhooks', { url: URL_OF, events: ALL_EVENTS }, many.key)).status,
       );
-    expect(answers.slice(0, 100)).toEqual(Array(100).fill(201));
-    expect(answers[100]).toBe(400);
+    expect(answers.slice(0, 20)).toEqual(Array(20).fill(201));
+    expect(answers[20]).toBe(400);
   });
 });
 
