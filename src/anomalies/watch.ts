@@ -43,6 +43,11 @@ export function watchForAnomalies(deps: Worldly): AnomalyWatch {
   let claimAt = 0;
   let forgetAt = 0;
 
+  /** What a shutdown cuts off is no failure. */
+  const report = (error: unknown) => {
+    if (!stopping.signal.aborted) telemetry.events.anomalyScanFailed({ error });
+  };
+
   const remember = (agentId: string) => {
     if (acted.size < MAX_REMEMBERED && !acted.has(agentId)) acted.set(agentId, clock.now());
   };
@@ -82,7 +87,7 @@ export function watchForAnomalies(deps: Worldly): AnomalyWatch {
       const begun = performance.now();
       // What fails in one of them is no reason to leave the others out.
       for (const step of [storeRefusals, lookAtThoseWhoActed, lookAtAll, forgetRefusals])
-        await step().catch((error: unknown) => telemetry.events.anomalyScanFailed({ error }));
+        if (!stopping.signal.aborted) await step().catch(report);
       const took = performance.now() - begun;
       await pause(Math.min(Math.max(LOOK_EVERY_MS, took * PAUSE_FACTOR), MAX_PAUSE_MS), stopping.signal);
     }
