@@ -189,3 +189,15 @@ test('400 without name or effect; 401 without a key, on every route', async () =
   ] as const)
     expect((await service.request(method, `/v1/policies${path}`, {})).status).toBe(401);
 });
+
+test('five hundred and no more; whoever removes one may add another', async () => {
+  const { key, developerId } = await newParty(service);
+  await service.database
+    .sql`insert into policies (id, developer_id, name, effect, priority, created_at, updated_at)
+    select 'pol_many_' || n, ${developerId}, 'P', 'allow', 0, now(), now() from generate_series(1, 499) n`;
+  const add = async () =>
+    (await service.request('POST', '/v1/policies', { key, body: { name: 'P', effect: 'allow' } })).status;
+  expect([await add(), await add()]).toEqual([201, 400]);
+  await service.request('DELETE', '/v1/policies/pol_many_1', { key });
+  expect([await add(), await add()]).toEqual([201, 400]);
+});
