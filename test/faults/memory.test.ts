@@ -9,7 +9,7 @@ import { startOwnService } from './own-service.ts';
 
 const MINUTE = 60_000;
 const FIXTURE = fileURLToPath(new URL('fixtures/gc.ts', import.meta.url));
-const FIRST = 40_000;
+const FIRST = 20_000;
 const ALL = 100_000;
 const WIDTH = 16;
 /** After this much more work, what is kept may have grown by so much. */
@@ -72,7 +72,7 @@ async function settled(service: TestService): Promise<Memory> {
 const collections = ({ logs }: TestService) => logs.filter(({ msg }) => msg === 'heap.collected').length;
 
 test(
-  'memory after 100,000 good and bad requests is that after the first 40,000',
+  'memory after 100,000 good and bad requests is that after the first 20,000',
   async () => {
     const service = await startOwnService({ env: { NODE_OPTIONS: `--import=${FIXTURE}` } });
     const party = await newParty(service);
