@@ -112,6 +112,8 @@ function createBoss(
     migrate: options.migrate,
     schedule: false,
     registerInstance: false,
+    // What is done to the queue shows in our own spans and metrics; each look into it would be a trace of its own.
+    openTelemetry: { enabled: false },
     supervise: options.supervise,
     superviseIntervalSeconds: SUPERVISE_SECONDS,
     monitorIntervalSeconds: SUPERVISE_SECONDS,
