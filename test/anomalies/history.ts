@@ -7,8 +7,6 @@ import { sha256 } from '../../src/hash.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { openTestDatabase } from '../support/open-database.ts';
 
-// A test file that imports this has a database of its own with two agents, and before each test they have done nothing.
-
 export const MINUTE = 60_000;
 export const HOUR = 60 * MINUTE;
 /** Half past noon: 24 hours before it hold one whole night. */
@@ -17,24 +15,28 @@ const CONFIG = loadConfig({});
 
 export let database: TestDatabase;
 export let db: Database;
-beforeAll(async () => {
-  database = await createTestDatabase();
-  db = openTestDatabase(database);
-  const { sql } = database;
-  await sql`insert into developers (id, name, mode, api_key_hash, created_at)
+
+/** Gives the test file that calls this a database with two agents. Before each test they have done nothing. */
+export function withTwoAgents(): void {
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    db = openTestDatabase(database);
+    const { sql } = database;
+    await sql`insert into developers (id, name, mode, api_key_hash, created_at)
     values ('dev_1', 'D', 'live', ${sha256('1')}, now()), ('dev_2', 'D', 'live', ${sha256('2')}, now())`;
-  await sql`insert into agents (id, developer_id, name, description, scopes, status, created_at, updated_at)
+    await sql`insert into agents (id, developer_id, name, description, scopes, status, created_at, updated_at)
     values ('ag_1', 'dev_1', 'A', '', '{}', 'active', now(), now()),
       ('ag_2', 'dev_2', 'A', '', '{}', 'active', now(), now())`;
-});
-afterAll(async () => {
-  await db.close(1000);
-  await database.drop();
-});
-beforeEach(async () => {
-  await database.sql`truncate grants, refresh_tokens, tokens, authorization_requests, audit_entries, failed_exchanges,
+  });
+  afterAll(async () => {
+    await db.close(1000);
+    await database.drop();
+  });
+  beforeEach(async () => {
+    await database.sql`truncate grants, refresh_tokens, tokens, authorization_requests, audit_entries, failed_exchanges,
     anomalies`;
-});
+  });
+}
 
 interface Asked {
   readonly target?: Target;

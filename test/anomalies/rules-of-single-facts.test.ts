@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Target } from '../../src/anomalies/rules-store.ts';
-import { database, found, grantAt, HOUR, MINUTE, NOW, requestAt, who } from './history.ts';
+import { database, found, grantAt, HOUR, MINUTE, NOW, requestAt, who, withTwoAgents } from './history.ts';
+
+withTwoAgents();
 
 describe('new_principal', () => {
   test('the first grant for a principal, and no later one', async () => {

@@ -12,7 +12,10 @@ import {
   times,
   tokensAt,
   who,
+  withTwoAgents,
 } from './history.ts';
+
+withTwoAgents();
 
 describe('rate_spike', () => {
   const EARLIER = NOW - 2 * HOUR;

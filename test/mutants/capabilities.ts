@@ -1,4 +1,4 @@
-import { DELIVERY, ENFORCEMENT, MODEL, SESSIONS } from './files.ts';
+import { ATTEMPTS, DELIVERY, ENFORCEMENT, MODEL, SESSIONS } from './files.ts';
 import type { Mutant } from './mutant.ts';
 
 const POLICIES: Mutant[] = [
@@ -127,28 +127,28 @@ const WEBHOOKS: Mutant[] = [
     text: 'const { url, eventId: id, eventType: type, createdAt, data } = delivery;',
     replacement:
       'const { url, eventType: type, createdAt, data } = delivery;\n  const id = delivery.eventId + delivery.attempts;',
-    killedBy: [MODEL, DELIVERY],
+    killedBy: [MODEL, ATTEMPTS],
   },
   {
     name: 'webhook-attempts-go-uncounted',
     file: 'src/telemetry/events.ts',
     text: '() => instruments.webhookAttempts.add(1, { outcome }),',
     replacement: '',
-    killedBy: [MODEL, DELIVERY],
+    killedBy: [MODEL, ATTEMPTS],
   },
   {
     name: 'webhook-failures-go-uncounted',
     file: 'src/telemetry/events.ts',
     text: 'if (ended) instruments',
     replacement: "if (ended === 'delivered') instruments",
-    killedBy: [MODEL, DELIVERY],
+    killedBy: [MODEL, ATTEMPTS],
   },
   {
     name: 'webhook-is-asked-again-after-gone',
     file: 'src/webhooks/deliver.ts',
     text: 'statusCode === GONE || ',
     replacement: '',
-    killedBy: [MODEL, DELIVERY],
+    killedBy: [MODEL, ATTEMPTS],
   },
   {
     name: 'webhook-goes-and-its-deliveries-are-forgotten',

@@ -12,6 +12,7 @@ export const RACING_DECISIONS = 'test/races/consent.test.ts';
 export const REPLICAS = 'test/races/replicas.test.ts';
 export const ENFORCEMENT = 'test/policies/enforcement.test.ts';
 export const DELIVERY = 'test/webhooks/delivery.test.ts';
+export const ATTEMPTS = 'test/webhooks/attempts.test.ts';
 export const SESSIONS = 'test/principal-sessions/routes.test.ts';
 export const RULES_OVER_TIME = 'test/anomalies/rules-over-time.test.ts';
 export const RULES_OF_SINGLE_FACTS = 'test/anomalies/rules-of-single-facts.test.ts';
