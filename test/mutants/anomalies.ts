@@ -44,7 +44,7 @@ export const ANOMALIES: Mutant[] = [
   {
     name: 'anomaly-counts-whenever-it-is-seen',
     file: 'src/anomalies/detect-anomalies.ts',
-    text: 'if (anomaly.opened) telemetry',
+    text: 'if (opened) telemetry',
     replacement: 'telemetry',
     killedBy: [ANOMALY_DETECTION],
   },

@@ -88,9 +88,8 @@ const WEBHOOKS: Mutant[] = [
   {
     name: 'webhooks-hear-nothing-of-refreshed-tokens',
     file: 'src/tokens/refresh-store.ts',
-    text: 'from claimed join live using (ordinal) join agent using (ordinal) join asked using (ordinal)),',
-    replacement:
-      'from claimed join live using (ordinal) join agent using (ordinal) join asked using (ordinal) where false),',
+    text: 'join agent using (ordinal) join asked using (ordinal)),\n    $',
+    replacement: 'join agent using (ordinal) join asked using (ordinal) where false),\n    $',
     killedBy: [MODEL, DELIVERY],
   },
   {
