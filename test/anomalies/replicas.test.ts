@@ -63,4 +63,4 @@ test('two replicas: each anomaly is opened and counted once, a scan runs once, a
     await two.stop();
     await database.drop();
   }
-});
+}, 60_000);
