@@ -19,6 +19,13 @@ export const AuditEntryView = Type.Object({
   timestamp: Timestamp,
   status: AuditStatus,
 });
+/** One page of entries as answers show it. */
+export const AuditPageView = Type.Object({
+  entries: Type.Array(AuditEntryView),
+  total: Type.Integer(),
+  page: Type.Integer(),
+  pageSize: Type.Integer(),
+});
 export const auditEntryView = ({ id, createdAt, ...row }: AuditRow) => ({
   entryId: id,
   ...row,

@@ -4,7 +4,7 @@ import type { Deps } from '../deps.ts';
 import { durationInWords } from '../duration.ts';
 import { notFound, ServiceError } from '../errors.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
-import { ok, type Reply } from '../http/reply.ts';
+import { ok, page, type Reply } from '../http/reply.ts';
 import { Timestamp } from '../http/schemas.ts';
 import { describeScope } from '../pages/scope-descriptions.ts';
 import { decide } from './decide.ts';
@@ -141,9 +141,4 @@ function viewOf(request: ConsentRequest) {
   };
 }
 
-const page = (status: number, text: string): Reply => ({
-  status,
-  text,
-  headers: { 'content-type': 'text/html; charset=utf-8' },
-});
 const statePage = (status: number, state: ConsentState): Reply => page(status, consentStatePage(state));
