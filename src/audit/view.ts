@@ -1,4 +1,5 @@
 import { Type } from 'typebox';
+import { pageView } from '../http/pages.ts';
 import { Timestamp } from '../http/schemas.ts';
 import type { AuditRow } from './store.ts';
 
@@ -20,12 +21,7 @@ export const AuditEntryView = Type.Object({
   status: AuditStatus,
 });
 /** One page of entries as answers show it. */
-export const AuditPageView = Type.Object({
-  entries: Type.Array(AuditEntryView),
-  total: Type.Integer(),
-  page: Type.Integer(),
-  pageSize: Type.Integer(),
-});
+export const AuditPageView = pageView({ entries: Type.Array(AuditEntryView) });
 export const auditEntryView = ({ id, createdAt, ...row }: AuditRow) => ({
   entryId: id,
   ...row,

@@ -8,8 +8,9 @@ import { ok, page, type Reply } from '../http/reply.ts';
 import { Timestamp } from '../http/schemas.ts';
 import { describeScope } from '../pages/scope-descriptions.ts';
 import { decide } from './decide.ts';
-import { type ConsentState, consentPage, consentStatePage } from './page.ts';
+import { consentPage } from './page.ts';
 import { parseRedirectUri, redirectHost } from './redirect-uri.ts';
+import { type ConsentState, consentStatePage } from './state-page.ts';
 import { type ConsentRequest, consentRequest, type Decision } from './store.ts';
 
 const Nullable = Type.Union([Type.String(), Type.Null()]);
