@@ -145,7 +145,7 @@ module.exports = {
     {
       name: 'nothing-imports-tests',
       severity: 'error',
-      from: { path: '^(src|instrumentation|deploy)/' },
+      from: { path: '^(src|instrumentation|deploy/demo)/' },
       to: { path: '^test/' },
     },
   ],
