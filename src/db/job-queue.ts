@@ -112,6 +112,8 @@ function createBoss(
     migrate: options.migrate,
     schedule: false,
     registerInstance: false,
+    // Its own spans: a trace for every look into an empty queue, and for what one delivery settles of another one's.
+    openTelemetry: { enabled: false },
     supervise: options.supervise,
     superviseIntervalSeconds: SUPERVISE_SECONDS,
     monitorIntervalSeconds: SUPERVISE_SECONDS,
