@@ -2,11 +2,15 @@ import { readFile, writeFile } from 'node:fs/promises';
 import type { ImportableDashboard } from './dashboard.ts';
 import { overview } from './overview.ts';
 import { perAgent } from './per-agent.ts';
+import { pipeline } from './pipeline.ts';
+import { objectives } from './slo.ts';
 
 /** Every dashboard, by the name of its file. */
 export const DASHBOARDS: Readonly<Record<string, () => ImportableDashboard>> = {
   overview,
   'per-agent': perAgent,
+  pipeline,
+  slo: objectives,
 };
 
 /** `npm run dashboards` writes the files; with `--check` it only says which of them are not what the code makes. */
