@@ -198,8 +198,5 @@ export const FAMILIES: readonly Family[] = [
 /** Instruments of the packages used that are not exported. */
 export const DROPPED_INSTRUMENTS: readonly string[] = [
   'http.client.request.duration',
-  // The job queue's own: what it says of the queue is up to a minute old.
-  'messaging.client.*',
-  'pgboss.*',
   'v8js.resource.active',
 ];

@@ -109,7 +109,9 @@ async function run(program: string, args: readonly string[], cwd: string): Promi
   const child = spawn(program, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
-  const [code] = await once(child, 'close');
+  const interrupt = () => child.kill('SIGINT');
+  process.once('exit', interrupt);
+  const [code] = await once(child, 'close').finally(() => process.off('exit', interrupt));
   if (code !== 0) throw new Error(`${program} ${args.join(' ')} ended with ${code} in ${cwd}:\n${output}`);
 }
 
