@@ -31,7 +31,7 @@ const endpoints = new Set([
 
 /** `host:port` of every service of compose that a text names. */
 const addressesIn = (text: string): string[] => [
-  ...new Set(text.match(new RegExp(`\\b(?<![\\w./-])(?:${names.join('|')}):\\d+\\b`, 'g'))),
+  ...new Set(text.match(new RegExp(`(?<![\\w.-])(?:${names.join('|')}):\\d+\\b`, 'g'))),
 ];
 
 describe('docker-compose.yml', () => {
@@ -86,7 +86,7 @@ describe('docker-compose.yml', () => {
     ];
     const found = files.map((file) => [file, addressesIn(readText(file).replaceAll(/^.*image:.*$/gm, ''))] as const);
     for (const [file, addresses] of found) {
-      expect(addresses.length, file).toBeGreaterThan(1);
+      expect(addresses.length, file).toBeGreaterThan(0);
       for (const address of addresses) expect(endpoints, file).toContain(address);
     }
   });
