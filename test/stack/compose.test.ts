@@ -20,7 +20,11 @@ afterAll(() => directory?.remove());
 const load = (...settings: readonly string[]) =>
   runProgram('env', [...settings, program], { cwd: directory.path });
 
-const SECRETS = ['STACK_POSTGRES_PASSWORD=hidden1', 'STACK_SECRET_KEY=hidden2', 'STACK_GRAFANA_PASSWORD=hidden3'];
+const SECRETS = [
+  'STACK_POSTGRES_PASSWORD=hidden1',
+  'STACK_SECRET_KEY=hidden2',
+  'STACK_GRAFANA_PASSWORD=hidden3',
+];
 
 describe("docker-compose.yml, loaded by compose's own library", () => {
   test('follows the schema, is consistent, and takes the secrets from the environment', async () => {
