@@ -136,9 +136,15 @@ module.exports = {
       to: { path: 'node_modules/postgres/' },
     },
     {
+      name: 'the-demo-knows-only-the-http-api',
+      severity: 'error',
+      from: { path: '^deploy/demo/' },
+      to: { path: '^(src|instrumentation)/', pathNot: '^src/text-table\\.ts$' },
+    },
+    {
       name: 'nothing-imports-tests',
       severity: 'error',
-      from: { path: '^(src|instrumentation)/' },
+      from: { path: '^(src|instrumentation|deploy)/' },
       to: { path: '^test/' },
     },
   ],

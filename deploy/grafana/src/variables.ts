@@ -1,0 +1,61 @@
+import {
+  DatasourceVariableBuilder,
+  QueryVariableBuilder,
+  VariableRefresh,
+  VariableSort,
+} from '@grafana/grafana-foundation-sdk/dashboard';
+
+/** Every panel, query, variable and annotation reads from here. */
+export const DATA_SOURCE = { type: 'prometheus', uid: `\${DS_PROMETHEUS}` };
+
+/**
+ * What Grafana asks for when the file is imported by hand: it then writes the answer into every `${DS_PROMETHEUS}`. A file
+ * that is provisioned is never asked about; there, the variable of the same name is what `${DS_PROMETHEUS}` means.
+ */
+export const INPUTS = [
+  {
+    name: 'DS_PROMETHEUS',
+    label: 'Prometheus',
+    description: 'The Prometheus that scrapes the service',
+    type: 'datasource',
+    pluginId: 'prometheus',
+    pluginName: 'Prometheus',
+  },
+];
+
+export const dataSource = (): DatasourceVariableBuilder =>
+  new DatasourceVariableBuilder('DS_PROMETHEUS')
+    .label('Prometheus')
+    .description('Where the numbers come from. A dashboard imported by hand stays with what was chosen then.')
+    .type('prometheus')
+    .current({ selected: false, text: 'default', value: 'default' });
+
+/** A variable filled from the values that a label has. `.+`: a list of all values would make queries of many kilobytes. */
+const fromLabel = (name: string, label: string, description: string, query: string): QueryVariableBuilder =>
+  new QueryVariableBuilder(name)
+    .label(label)
+    .description(description)
+    .datasource(DATA_SOURCE)
+    .query({ qryType: 1, query, refId: 'PrometheusVariableQueryEditor-VariableQuery' })
+    .definition(query)
+    .refresh(VariableRefresh.OnTimeRangeChanged)
+    .sort(VariableSort.AlphabeticalAsc)
+    .multi(true)
+    .includeAll(true)
+    .allValue('.+')
+    .current({ selected: true, text: ['All'], value: ['$__all'] });
+
+/** The deployments, by the name of their scrape job. */
+export const job = (): QueryVariableBuilder =>
+  fromLabel('job', 'Deployment', 'Scrape job of the service', 'label_values(grantex_authorize_total, job)');
+
+export const agentId = (): QueryVariableBuilder =>
+  fromLabel(
+    'agent_id',
+    'Agent',
+    'Agents that have acted; `other` is all those beyond METRICS_AGENT_LIMIT, and unknown ones',
+    'label_values({__name__=~"grantex_agent_.+", job=~"$job"}, agent_id)',
+  );
+
+export const slo = (): QueryVariableBuilder =>
+  fromLabel('slo', 'Objective', 'Service level objectives', 'label_values(sloth_slo_info, sloth_slo)');

@@ -1,0 +1,157 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { describe, expect, test } from 'vitest';
+import { DASHBOARDS } from '../../deploy/grafana/src/generate.ts';
+import { interpolate, timeValues } from '../../deploy/grafana/src/interpolate.ts';
+import { parsePromql } from '../../deploy/promql.ts';
+import { knownSeries } from './known-series.ts';
+
+const DIRECTORY = new URL('../../deploy/grafana/', import.meta.url);
+const SOURCE = { type: 'prometheus', uid: `\${DS_PROMETHEUS}` };
+/** Variables of Grafana itself, and any value for ours. */
+const VALUES = { ...timeValues(3600, 15, 15), job: 'a-job', agent_id: ['an-agent', 'another'], slo: 'a-slo' };
+const EVERY_SERIES = ['job', 'instance'];
+
+// biome-ignore lint/suspicious/noExplicitAny: the files as they are, not as the code that made them says
+type Json = any;
+
+const files = (await readdir(DIRECTORY)).filter((name) => name.endsWith('-dashboard.json')).sort();
+const dashboards: [string, Json][] = await Promise.all(
+  files.map(
+    async (file) => [file, JSON.parse(await readFile(new URL(file, DIRECTORY), 'utf8'))] as [string, Json],
+  ),
+);
+const known = await knownSeries();
+
+test('there is a file for each dashboard, and no other', () => {
+  expect(files).toEqual(
+    Object.keys(DASHBOARDS)
+      .map((name) => `${name}-dashboard.json`)
+      .sort(),
+  );
+});
+
+test('uids and titles are unique', () => {
+  for (const key of ['uid', 'title'])
+    expect(new Set(dashboards.map(([, dashboard]) => dashboard[key])).size).toBe(files.length);
+});
+
+describe.each(dashboards)('%s', (file, dashboard) => {
+  const panels: Json[] = dashboard.panels.filter(({ type }: Json) => type !== 'row');
+  const queries = panels.flatMap((panel) =>
+    panel.targets.map((target: Json) => ({ where: `${panel.title}: ${target.expr}`, ...target })),
+  );
+
+  test('is what the code makes', () => {
+    const made = DASHBOARDS[file.replace('-dashboard.json', '')]?.();
+    expect(JSON.parse(JSON.stringify(made))).toEqual(dashboard);
+  });
+
+  test('is of the schema that Grafana 12 writes, with a uid that links can rely on, and no id of a database', () => {
+    expect(dashboard.schemaVersion).toBe(42);
+    expect(dashboard.uid).toBe(`grantex-${file.replace('-dashboard.json', '')}`);
+    expect(dashboard).not.toHaveProperty('id');
+    expect(dashboard.description).toMatch(/\.$/);
+  });
+
+  test('reads from the data source of the variable alone', () => {
+    const refs = Array.from(findAll(dashboard, 'datasource'));
+    expect(refs.length).toBeGreaterThan(panels.length);
+    for (const ref of refs) expect(ref).toEqual(SOURCE);
+    for (const { where, datasource } of queries) expect(datasource, where).toEqual(SOURCE);
+  });
+
+  test('rows and panels have ids of their own, panels have titles of their own', () => {
+    const ids = dashboard.panels.map(({ id }: Json) => id);
+    expect(ids).toEqual(ids.map((_: unknown, index: number) => index + 1));
+    expect(new Set(panels.map(({ title }) => title)).size).toBe(panels.length);
+  });
+
+  test('no panel covers another or leaves the grid, and no row has holes', () => {
+    const cells = new Set<string>();
+    for (const { gridPos, title } of dashboard.panels) {
+      expect(gridPos.x + gridPos.w, title).toBeLessThanOrEqual(24);
+      for (let x = gridPos.x; x < gridPos.x + gridPos.w; x++) {
+        for (let y = gridPos.y; y < gridPos.y + gridPos.h; y++) {
+          expect(cells.has(`${x} ${y}`), `${title} at ${x} ${y}`).toBe(false);
+          cells.add(`${x} ${y}`);
+        }
+      }
+    }
+    const height = Math.max(...dashboard.panels.map(({ gridPos }: Json) => gridPos.y + gridPos.h));
+    expect(cells.size).toBe(24 * height);
+  });
+
+  test.each(panels.map((panel) => [panel.title, panel]))(
+    '%s says what it shows and what to do',
+    (_, panel) => {
+      expect(panel.description.length).toBeGreaterThan(40);
+      expect(panel.description).toMatch(/[.!]$/);
+      expect(panel.fieldConfig.defaults.unit).toMatch(/^\w+$/);
+      expect(panel.fieldConfig.defaults.noValue).toMatch(/\w/);
+      expect(panel.fieldConfig.defaults.thresholds.steps[0]).toHaveProperty('value', null);
+      expect(panel.targets.length).toBeGreaterThan(0);
+    },
+  );
+
+  test.each(queries.map(({ where, expr }) => [where, expr]))('%s', (_, expr) => {
+    checkQuery(expr);
+  });
+
+  test('variables are filled from labels that exist, and all of them and several can be chosen', () => {
+    const [source, ...others] = dashboard.templating.list;
+    expect(source).toMatchObject({ name: 'DS_PROMETHEUS', type: 'datasource', query: 'prometheus' });
+    for (const variable of others) {
+      expect(variable).toMatchObject({ type: 'query', multi: true, includeAll: true, allValue: '.+' });
+      const [, selector = '', label = ''] = /^label_values\((.+), (\w+)\)$/.exec(variable.query.query) ?? [];
+      for (const { metrics } of [parsePromql(interpolate(selector, VALUES))])
+        for (const metric of metrics) if (metric) expect(labelsOf(metric)).toContain(label);
+      expect(JSON.stringify(panels)).toContain(`$${variable.name}`);
+    }
+  });
+
+  test('what an import by hand asks for is what the panels need', () => {
+    expect(dashboard['__inputs']).toMatchObject([
+      { name: 'DS_PROMETHEUS', type: 'datasource', pluginId: 'prometheus' },
+    ]);
+    const kinds = new Set(panels.map(({ type }) => type));
+    expect(dashboard['__requires'].map(({ id }: Json) => id).sort()).toEqual(
+      [...kinds, 'grafana', 'prometheus'].sort(),
+    );
+    // Grafana's own import: every ${NAME} of an input becomes the chosen uid, and `__inputs` goes.
+    const imported = JSON.stringify({ ...dashboard, __inputs: undefined }).replaceAll(
+      `\${DS_PROMETHEUS}`,
+      'chosen',
+    );
+    for (const ref of findAll(JSON.parse(imported), 'datasource'))
+      expect(ref).toEqual({ type: 'prometheus', uid: 'chosen' });
+    expect(imported).not.toContain('DS_PROMETHEUS}');
+  });
+});
+
+function checkQuery(expr: string): void {
+  const { selectors, groupings } = parsePromql(interpolate(expr, VALUES));
+  expect(selectors.length).toBeGreaterThan(0);
+  for (const { metric, matchers } of selectors) {
+    const labels = labelsOf(metric);
+    for (const { label } of matchers) expect(labels, `${metric}{${label}}`).toContain(label);
+  }
+  for (const { labels, selectors } of groupings) {
+    const there = new Set(selectors.flatMap(({ metric }) => labelsOf(metric)));
+    for (const label of labels) expect([...there], `by ${label}`).toContain(label);
+  }
+}
+
+function labelsOf(metric: string): string[] {
+  const labels = known.get(metric);
+  if (!labels) throw new Error(`nothing exports ${metric}`);
+  return [...labels, ...EVERY_SERIES];
+}
+
+/** Every value under `key`, at any depth. */
+function* findAll(value: Json, key: string): Generator<Json> {
+  if (typeof value !== 'object' || value === null) return;
+  for (const [name, inner] of Object.entries(value)) {
+    if (name === key) yield inner;
+    yield* findAll(inner, key);
+  }
+}
