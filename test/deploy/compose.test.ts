@@ -1,5 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { readOptions } from '../../deploy/demo/options.ts';
 import { type Ports, USUAL_PORTS } from '../../deploy/stack/addresses.ts';
 import { PROGRAMS, PROMETHEUS_FLAGS } from '../../deploy/stack/definitions.ts';
 import { loadConfig } from '../../src/config.ts';
@@ -160,6 +161,13 @@ describe('docker-compose.yml', () => {
     expect(serviceNamed('prometheus').command).toEqual(expect.arrayContaining([...PROMETHEUS_FLAGS]));
   });
 
+  test('starts the demo with options that it has', () => {
+    const [node, script = '', ...options] = serviceNamed('demo').command ?? [];
+    expect(node).toBe('node');
+    expect(existsSync(ROOT + script)).toBe(true);
+    expect(readOptions(options)).toMatchObject({ url: 'http://grantex-auth:3001', receiverHost: 'demo' });
+  });
+
   test('gives the service longer to end than it takes', () => {
     const grace = (serviceNamed('grantex-auth') as { stop_grace_period?: string }).stop_grace_period;
     expect(Number(grace?.replace(/s$/, '')) * 1000).toBeGreaterThan(loadConfig({}).shutdownTimeoutMs);
@@ -225,10 +233,10 @@ describe('provisioning of Grafana', () => {
     // biome-ignore lint/suspicious/noExplicitAny: as above
     const byUid = Object.fromEntries(datasources.map((source: any) => [source.uid, source]));
     expect(Object.keys(byUid).toSorted()).toEqual(['alertmanager', 'jaeger', 'prometheus']);
-    expect(byUid.prometheus.jsonData.exemplarTraceIdDestinations[0].datasourceUid).toBe('jaeger');
-    expect(byUid.jaeger.jsonData.tracesToMetrics.datasourceUid).toBe('prometheus');
+    expect(byUid['prometheus'].jsonData.exemplarTraceIdDestinations[0].datasourceUid).toBe('jaeger');
+    expect(byUid['jaeger'].jsonData.tracesToMetrics.datasourceUid).toBe('prometheus');
     const { scrape_interval: interval } = readYaml('deploy/prometheus/prometheus.yml').global;
-    expect(byUid.prometheus.jsonData.timeInterval).toBe(interval);
+    expect(byUid['prometheus'].jsonData.timeInterval).toBe(interval);
   });
 
   test('reads the dashboards where they are mounted', () => {

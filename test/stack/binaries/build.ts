@@ -54,7 +54,14 @@ async function build(tool: Tool): Promise<string> {
   await mkdir(CACHE, { recursive: true });
   const draft = await mkdtemp(`${home}.`);
   try {
-    await go(join(SOURCES, tool.name), 'build', ...(tool.flags ?? []), '-o', `${draft}/`, tool.what ?? 'tool');
+    await go(
+      join(SOURCES, tool.name),
+      'build',
+      ...(tool.flags ?? []),
+      '-o',
+      `${draft}/`,
+      tool.what ?? 'tool',
+    );
     if (tool.name === 'otelcol') await buildCollector(draft);
     await rename(draft, home);
   } catch (error) {
