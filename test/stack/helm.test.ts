@@ -7,15 +7,27 @@ import { parse } from 'yaml';
 import { loadConfig } from '../../src/config.ts';
 import { ROOT, readText } from '../deploy/compose-file.ts';
 import { temporaryDirectory } from '../support/service.ts';
-import { lint, type Resource, render, resourcesIn, VALUE_SETS, type ValueSet } from './kubernetes/chart.ts';
+import {
+  CHART,
+  helm,
+  lint,
+  type Resource,
+  render,
+  renderChart,
+  resourcesIn,
+  VALUE_SETS,
+  type ValueSet,
+} from './kubernetes/chart.ts';
 import { installPython, runProgram } from './python.ts';
 
 const texts = {} as Record<ValueSet, string>;
 const resources = {} as Record<ValueSet, Resource[]>;
+let python: string;
 let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
 
 beforeAll(async () => {
   directory = await temporaryDirectory();
+  python = await installPython('kubernetes', new URL('kubernetes/requirements.txt', import.meta.url));
   for (const set of VALUE_SETS) {
     const { code, output } = await render(set);
     expect(code, output).toBe(0);
@@ -45,7 +57,6 @@ describe('every value set', () => {
   });
 
   test.each(['1.27', '1.37'])('follows the schemas of Kubernetes %s, strictly', async (version) => {
-    const python = await installPython('kubernetes', new URL('kubernetes/requirements.txt', import.meta.url));
     const files = [];
     for (const set of VALUE_SETS) {
       files.push(join(directory.path, `${set}.yaml`));
@@ -287,6 +298,25 @@ describe('production', () => {
     ]);
     const open = spec.egress.flatMap((rule: Resource) => (rule.to ? [] : rule.ports));
     expect(open.map((each: Resource) => each.port)).toEqual([53, 53, 5432, 6379, 4318]);
+  });
+});
+
+describe('the package', () => {
+  test('has rules and dashboards as files, and nothing of what makes them', async () => {
+    const { code, output } = await helm('package', CHART, '--destination', directory.path);
+    expect(code, output).toBe(0);
+    const archive = join(directory.path, 'grantex-auth-0.1.0.tgz');
+    const { output: list } = await runProgram('tar', ['--list', '--file', archive]);
+    const linked = list.split('\n').filter((file) => file.startsWith('grantex-auth/files/'));
+    const expected = [
+      ...readdirSync(`${ROOT}deploy/prometheus/rules`).map((file) => `rules/${file}`),
+      ...readdirSync(`${ROOT}deploy/grafana`)
+        .filter((file) => file.endsWith('.json'))
+        .map((file) => `dashboards/${file}`),
+    ];
+    expect(linked.toSorted()).toEqual(expected.map((file) => `grantex-auth/files/${file}`).toSorted());
+    const fromArchive = await renderChart(archive, 'production');
+    expect(resourcesIn(fromArchive.output)).toEqual(resources.production);
   });
 });
 

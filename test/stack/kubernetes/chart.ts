@@ -30,9 +30,12 @@ export const helm = async (...args: readonly string[]): Promise<ProgramResult> =
 export const lint = (set: ValueSet): Promise<ProgramResult> =>
   helm('lint', '--strict', ...KUBE_VERSION, ...valuesOf(set), CHART);
 
-/** What `helm template` makes of a value set and more settings, as text. */
+/** What `helm template` makes of a chart, a value set and more settings, as text. */
+export const renderChart = (chart: string, set: ValueSet, ...settings: readonly string[]) =>
+  helm('template', 'auth', chart, '--namespace', 'identity', ...KUBE_VERSION, ...valuesOf(set), ...settings);
+
 export const render = (set: ValueSet, ...settings: readonly string[]): Promise<ProgramResult> =>
-  helm('template', 'auth', CHART, '--namespace', 'identity', ...KUBE_VERSION, ...valuesOf(set), ...settings);
+  renderChart(CHART, set, ...settings);
 
 /** Every resource of a rendered text; a key that appears twice in one of them is an error. */
 export const resourcesIn = (text: string): Resource[] =>
