@@ -55,17 +55,8 @@ export class Program {
     return spawned;
   }
 
-  get name(): string {
-    return this.#definition.name;
-  }
-
-  /** undefined when it could not be started at all. */
-  get pid(): number | undefined {
-    return this.#child.pid;
-  }
-
-  get running(): boolean {
-    return this.#running;
+  get logFile(): string {
+    return this.#definition.logFile;
   }
 
   /** SIGTERM, then SIGKILL when it does not end in time; resolves when it has ended. */
