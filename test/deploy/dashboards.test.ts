@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { DASHBOARDS } from '../../deploy/grafana/src/generate.ts';
 import { interpolate, timeValues } from '../../deploy/grafana/src/interpolate.ts';
 import { parsePromql } from '../../deploy/promql.ts';
-import { knownSeries } from './known-series.ts';
+import { alertLimits, knownSeries } from './known-series.ts';
 
 const DIRECTORY = new URL('../../deploy/grafana/', import.meta.url);
 const SOURCE = { type: 'prometheus', uid: `\${DS_PROMETHEUS}` };
@@ -21,6 +21,7 @@ const dashboards: [string, Json][] = await Promise.all(
   ),
 );
 const known = await knownSeries();
+const limits = await alertLimits();
 
 test('there is a file for each dashboard, and no other', () => {
   expect(files).toEqual(
@@ -85,7 +86,7 @@ describe.each(dashboards)('%s', (file, dashboard) => {
     '%s says what it shows and what to do',
     (_, panel) => {
       expect(panel.description.length).toBeGreaterThan(40);
-      expect(panel.description).toMatch(/[.!]$/);
+      expect(panel.description).toMatch(/[.?)]$/);
       expect(panel.fieldConfig.defaults.unit).toMatch(/^\w+$/);
       expect(panel.fieldConfig.defaults.noValue).toMatch(/\w/);
       expect(panel.fieldConfig.defaults.thresholds.steps[0]).toHaveProperty('value', null);
@@ -100,13 +101,40 @@ describe.each(dashboards)('%s', (file, dashboard) => {
   test('variables are filled from labels that exist, and all of them and several can be chosen', () => {
     const [source, ...others] = dashboard.templating.list;
     expect(source).toMatchObject({ name: 'DS_PROMETHEUS', type: 'datasource', query: 'prometheus' });
-    for (const variable of others) {
+    const [runbooks, ...queried] = others;
+    expect(runbooks).toMatchObject({ name: 'runbooks', type: 'textbox', query: '/public/runbooks' });
+    for (const variable of queried) {
       expect(variable).toMatchObject({ type: 'query', multi: true, includeAll: true, allValue: '.+' });
       const [, selector = '', label = ''] = /^label_values\((.+), (\w+)\)$/.exec(variable.query.query) ?? [];
       for (const { metrics } of [parsePromql(interpolate(selector, VALUES))])
         for (const metric of metrics) if (metric) expect(labelsOf(metric)).toContain(label);
       expect(JSON.stringify(panels)).toContain(`$${variable.name}`);
     }
+  });
+
+  test('limits that are drawn are those of the alerts whose runbooks are linked', () => {
+    const drawn = panels.filter(
+      ({ fieldConfig, links }) => links.length > 0 && stepsOf(fieldConfig.defaults).length > 1,
+    );
+    for (const panel of drawn) {
+      const { unit } = panel.fieldConfig.defaults;
+      const steps = stepsOf(panel.fieldConfig.defaults);
+      const [alert = ''] = alertsLinked(panel);
+      expect(steps.slice(1), panel.title).toEqual(
+        steps[0]?.color === 'red'
+          ? limitsOf(alert, unit, 'lower is worse')
+          : limitsOf(alert, unit, 'higher is worse'),
+      );
+    }
+    const columns = panels
+      .flatMap(({ fieldConfig }) => fieldConfig.overrides)
+      .flatMap(({ properties }) => properties);
+    expect(drawn.length + columns.length).toBeGreaterThan(0);
+  });
+
+  test('every runbook that is linked is that of an alert', () => {
+    for (const panel of panels)
+      for (const alert of alertsLinked(panel)) expect(limits.has(alert), alert).toBe(true);
   });
 
   test('what an import by hand asks for is what the panels need', () => {
@@ -127,6 +155,34 @@ describe.each(dashboards)('%s', (file, dashboard) => {
     expect(imported).not.toContain('DS_PROMETHEUS}');
   });
 });
+
+interface Step {
+  readonly value: number | null;
+  readonly color: string;
+}
+const stepsOf = (defaults: Json): Step[] => defaults.thresholds.steps;
+
+const alertsLinked = ({ links }: Json): string[] =>
+  links.flatMap(({ url }: Json) => /^\$\{runbooks:raw\}\/(\w+)\.md$/.exec(url)?.[1] ?? []);
+
+/** The steps of a panel as the rules have them: shares as such, seconds in the panel's unit. */
+function limitsOf(alert: string, unit: string, direction: 'higher is worse' | 'lower is worse'): Step[] {
+  const { warning, critical, operator } = limits.get(alert) ?? {};
+  if (warning === undefined || critical === undefined) throw new Error(`${alert} has no two limits`);
+  const shown = (limit: number) => {
+    if (operator === '>' && direction === 'lower is worse') return 1 - limit;
+    return unit === 'ms' ? limit * 1000 : limit;
+  };
+  return direction === 'higher is worse'
+    ? [
+        { value: shown(warning), color: 'orange' },
+        { value: shown(critical), color: 'red' },
+      ]
+    : [
+        { value: shown(critical), color: 'orange' },
+        { value: shown(warning), color: 'green' },
+      ];
+}
 
 function checkQuery(expr: string): void {
   const { selectors, groupings } = parsePromql(interpolate(expr, VALUES));

@@ -17,7 +17,7 @@ const FOREIGN: Readonly<Record<string, readonly string[]>> = {
   scrape_series_added: [],
   probe_success: [],
   probe_duration_seconds: [],
-  ALERTS: ['alertname', 'alertstate', 'severity', 'service', 'sloth_service', 'sloth_slo'],
+  ALERTS: ['alertname', 'alertstate', 'severity', 'sloth_severity', 'sloth_slo'],
   traces_span_metrics_duration_milliseconds_bucket: [
     'service_name',
     'span_name',
@@ -25,7 +25,26 @@ const FOREIGN: Readonly<Record<string, readonly string[]>> = {
     'status_code',
     'le',
   ],
+  prometheus_rule_evaluation_failures_total: ['rule_group'],
+  prometheus_notifications_sent_total: ['alertmanager'],
+  prometheus_notifications_dropped_total: [],
+  prometheus_tsdb_head_series: [],
+  alertmanager_notifications_total: ['integration'],
+  alertmanager_notifications_failed_total: ['integration', 'reason'],
+  otelcol_process_memory_rss: [],
+  otelcol_exporter_queue_size: ['exporter', 'data_type'],
+  otelcol_exporter_queue_capacity: ['exporter', 'data_type'],
+  ...ofCollector('receiver', 'accepted', 'refused'),
+  ...ofCollector('exporter', 'sent', 'send_failed', 'enqueue_failed'),
 };
+
+/** Counters of the collector, one for each kind of telemetry; without `_total`, as its own configuration here exposes them. */
+function ofCollector(part: string, ...counts: readonly string[]): Record<string, readonly string[]> {
+  const names = counts.flatMap((count) =>
+    ['spans', 'log_records', 'metric_points'].map((signal) => `otelcol_${part}_${count}_${signal}`),
+  );
+  return Object.fromEntries(names.map((name) => [name, [part]]));
+}
 
 /** Everything that a query of ours may name: the catalogue, the foreign families, and what the rules record. */
 export async function knownSeries(): Promise<KnownSeries> {
@@ -75,4 +94,27 @@ export async function rules(): Promise<Rule[]> {
 
 async function recordingRules(): Promise<(Rule & { readonly record: string })[]> {
   return (await rules()).filter((rule): rule is Rule & { record: string } => rule.record !== undefined);
+}
+
+export interface AlertLimits {
+  readonly operator?: string;
+  readonly warning?: number;
+  readonly critical?: number;
+}
+
+/** What the alerts compare with, by name: the first comparison with a number that is not 0, or the health check's count. */
+export async function alertLimits(): Promise<ReadonlyMap<string, AlertLimits>> {
+  const limits = new Map<string, AlertLimits>();
+  for (const { alert, expr, labels } of await rules()) {
+    if (alert === undefined) continue;
+    const [, operator, limit] = /([<>]=?) (\d[\d.]*)/.exec(expr) ?? [];
+    // One failed probe is `probe_success == 0`.
+    const value = alert === 'HealthCheckFailing' ? Number(limit ?? 1) : Number(limit);
+    limits.set(alert, {
+      operator: operator ?? '>',
+      ...limits.get(alert),
+      [labels?.['severity'] ?? '']: value,
+    });
+  }
+  return limits;
 }

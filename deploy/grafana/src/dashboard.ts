@@ -10,7 +10,8 @@ import {
   RowBuilder,
   type VariableModel,
 } from '@grafana/grafana-foundation-sdk/dashboard';
-import { DATA_SOURCE, dataSource, INPUTS } from './variables.ts';
+import { FIRING } from './alerts.ts';
+import { DATA_SOURCE, dataSource, INPUTS, runbooks } from './variables.ts';
 
 export interface Row {
   readonly title: string;
@@ -41,6 +42,7 @@ export function dashboard(options: DashboardOptions): ImportableDashboard {
     .refresh('30s')
     .tooltip(DashboardCursorSync.Crosshair)
     .withVariable(dataSource())
+    .withVariable(runbooks())
     .annotation(firingAlerts())
     .link(
       new DashboardLinkBuilder('Grantex auth')
@@ -68,7 +70,7 @@ const firingAlerts = () =>
     .datasource(DATA_SOURCE)
     .enable(true)
     .iconColor('red')
-    .expr('ALERTS{alertstate="firing", service="grantex-auth"}')
+    .expr(FIRING)
     .step('60s')
     .titleFormat('{{alertname}}')
     .textFormat('{{severity}}')

@@ -25,7 +25,12 @@ export const anomalies: Row = {
       description: 'What the alert looks at. Dashed lines are where it begins.',
       unit: 'none',
       width: 10,
-      queries: [{ expr: count(series('grantex_anomalies_detected_total'), '', '1h'), legend: 'anomalies' }],
+      queries: [
+        {
+          expr: `floor(${count(series('grantex_anomalies_detected_total'), '', '1h')})`,
+          legend: 'anomalies',
+        },
+      ],
       signal: SIGNALS.anomaliesPerHour,
     }),
     graph({

@@ -1,6 +1,7 @@
 import type { Row } from './dashboard.ts';
-import { graph } from './panels.ts';
-import { perSecond, quantile, series } from './queries.ts';
+import { graph, stat } from './panels.ts';
+import { orZero, perSecond, quantile, series, share } from './queries.ts';
+import { MORE_SIGNALS } from './signals.ts';
 
 const DATABASE = 'db_client_operation_duration_seconds';
 
@@ -32,16 +33,20 @@ export const saturation: Row = {
     graph({
       title: 'Database errors',
       description:
-        'Failed statements, by SQLSTATE class or by the failure of the connection. 08 and CONNECTION_…: the server or the way to it; 53: it is out of something; 57: it is shutting down.',
-      unit: 'ops',
+        'Share of statements that failed, constraints not counted. Dashed lines are where the alert begins. The log lines database.connection_error and request.failed say why.',
+      unit: 'percentunit',
       width: 8,
       queries: [
         {
-          expr: perSecond(series(`${DATABASE}_count`, 'error_type!=""'), 'error_type'),
-          legend: '{{error_type}}',
+          expr: share(
+            orZero(perSecond(series(`${DATABASE}_count`, 'error_type!=""', 'error_type!~"SQLSTATE 2[23]"'))),
+            perSecond(series(`${DATABASE}_count`)),
+          ),
+          legend: 'failed',
         },
       ],
-      noValue: 'none',
+      signal: MORE_SIGNALS.databaseErrors,
+      noValue: 'no statements',
     }),
     graph({
       title: 'Event loop in use',
@@ -67,6 +72,51 @@ export const saturation: Row = {
       queries: [
         { expr: `sum by (instance) (${series('v8js_memory_heap_used_bytes')})`, legend: '{{instance}}' },
       ],
+    }),
+    graph({
+      title: 'Database errors by kind',
+      description:
+        'A minute, by SQLSTATE class or by the failure of the connection. 08 and CONNECTION_…: the server or the way to it; 53: it is out of something; 57: it is shutting down.',
+      unit: 'cpm',
+      width: 8,
+      runbooks: MORE_SIGNALS.databaseErrors.alerts,
+      queries: [
+        {
+          expr: `60 * ${perSecond(series(`${DATABASE}_count`, 'error_type!=""'), 'error_type')}`,
+          legend: '{{error_type}}',
+        },
+      ],
+      noValue: 'none',
+    }),
+    graph({
+      title: 'Signing keys last read',
+      description:
+        'How old the knowledge of the signing keys is, by replica; they are read every ten seconds. Older: that replica signs with what it knew last. Look at its way to the database.',
+      unit: 's',
+      width: 8,
+      queries: [{ expr: series('grantex_signing_keys_read_age_seconds'), legend: '{{instance}}' }],
+      signal: MORE_SIGNALS.signingKeysReadSeconds,
+    }),
+    stat({
+      title: 'Age of the signing key',
+      description:
+        'For how long one key has signed every token. After 90 days: npm run keys -- rotate. Tokens signed with the old key stay good.',
+      unit: 's',
+      width: 4,
+      height: 8,
+      queries: [{ expr: `max(${series('grantex_signing_key_age_seconds')})` }],
+      runbooks: ['SigningKeyOld'],
+    }),
+    stat({
+      title: 'Signing keys known',
+      description:
+        'By the replica that knows fewest. 0: it can neither sign nor verify, and every exchange there fails; see the runbook.',
+      unit: 'none',
+      width: 4,
+      height: 8,
+      decimals: 0,
+      queries: [{ expr: `min(${series('grantex_signing_keys')})` }],
+      runbooks: ['SigningKeyMissing'],
     }),
   ],
 };

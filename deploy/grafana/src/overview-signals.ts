@@ -1,6 +1,7 @@
+import { FIRING } from './alerts.ts';
 import type { Row } from './dashboard.ts';
 import { stat } from './panels.ts';
-import { count, quantile, series, share } from './queries.ts';
+import { count, orZero, quantile, series, share } from './queries.ts';
 import { SIGNALS } from './signals.ts';
 
 const exchanges = (...matchers: string[]) =>
@@ -20,18 +21,18 @@ export const signalsNow: Row = {
         'Alerts of this service that fire now. Not 0: look at the red ranges on the graphs, and open the runbook that the alert links to.',
       unit: 'none',
       width: 3,
-      queries: [{ expr: 'count(ALERTS{alertstate="firing", service="grantex-auth"}) or vector(0)' }],
+      queries: [{ expr: orZero(`count(${FIRING})`) }],
     }),
     stat({
       title: 'Health check',
       description:
-        'Failed probes of GET /health within the last 5 scrapes, the worst replica. The service or its database does not answer: see the runbook.',
+        'Failed probes of GET /health within 45 s, which are three probes, of the worst replica. The service or its database does not answer: see the runbook.',
       unit: 'none',
       width: 3,
       decimals: 0,
       queries: [
         {
-          expr: `max(count_over_time(probe_success{job=~"\${job}-health"}[2m]) - sum_over_time(probe_success{job=~"$job-health"}[2m]))`,
+          expr: `max(count_over_time(probe_success{job=~"\${job}-health"}[45s]) - sum_over_time(probe_success{job=~"$job-health"}[45s]))`,
         },
       ],
       signal: SIGNALS.healthCheckFailures,
@@ -99,7 +100,7 @@ export const signalsNow: Row = {
       unit: 'none',
       width: 3,
       decimals: 0,
-      queries: [{ expr: count(series('grantex_anomalies_detected_total'), '', '1h') }],
+      queries: [{ expr: `floor(${count(series('grantex_anomalies_detected_total'), '', '1h')})` }],
       signal: SIGNALS.anomaliesPerHour,
     }),
   ],

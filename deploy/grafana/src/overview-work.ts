@@ -1,7 +1,7 @@
 import type { Row } from './dashboard.ts';
 import { gauge, graph, stat } from './panels.ts';
 import { count, globalGauge, perSecond, quantile, series, share } from './queries.ts';
-import { SIGNALS } from './signals.ts';
+import { SIGNALS, succeeded } from './signals.ts';
 
 const EXCHANGE = 'grantex_token_exchange_total';
 const AUTHORIZE = 'grantex_authorize_total';
@@ -50,12 +50,7 @@ export const tokens: Row = {
           ),
         },
       ],
-      signal: {
-        warning: 1 - SIGNALS.exchangeFailures.warning,
-        critical: 1 - SIGNALS.exchangeFailures.critical,
-        falling: true,
-        alerts: SIGNALS.exchangeFailures.alerts,
-      },
+      signal: succeeded(SIGNALS.exchangeFailures),
       noValue: 'no traffic',
     }),
     graph({
@@ -209,9 +204,10 @@ export const webhooks: Row = {
     graph({
       title: 'Oldest delivery still to be made',
       description:
-        'Retries make it rise to some minutes. Rising without end: no replica works the queue off. See the runbook of the stuck queue.',
+        'Retries make it rise to some minutes. Rising without end: no replica works the queue off. See the runbook.',
       unit: 's',
       width: 8,
+      runbooks: ['WebhookQueueStuck'],
       queries: [{ expr: `max(${series('grantex_webhook_oldest_pending_seconds')})`, legend: 'age' }],
     }),
   ],

@@ -34,7 +34,8 @@ import { DataqueryBuilder, PromQueryFormat } from '@grafana/grafana-foundation-s
 import { PanelBuilder as StatBuilder } from '@grafana/grafana-foundation-sdk/stat';
 import { PanelBuilder as TableBuilder } from '@grafana/grafana-foundation-sdk/table';
 import { PanelBuilder as TimeseriesBuilder } from '@grafana/grafana-foundation-sdk/timeseries';
-import { runbookUrl, type Signal } from './signals.ts';
+import { runbookUrl } from './alerts.ts';
+import type { Signal } from './signals.ts';
 import { DATA_SOURCE } from './variables.ts';
 
 export interface Query {

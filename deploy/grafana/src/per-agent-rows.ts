@@ -1,7 +1,7 @@
 import type { Row } from './dashboard.ts';
 import { gauge, graph, table } from './panels.ts';
 import { countFromFirst, orZero, perSecond, quantile, series, share } from './queries.ts';
-import { SIGNALS } from './signals.ts';
+import { SIGNALS, succeeded } from './signals.ts';
 
 const EXCHANGE = 'grantex_agent_token_exchange_total';
 const AUTHORIZE = 'grantex_agent_authorize_total';
@@ -19,12 +19,7 @@ const total = (selector: string) => countFromFirst(selector, 'agent_id', '$__ran
 const orNone = (expression: string, like: string) => `(${expression} or 0 * ${like})`;
 
 /** The alert on failures, seen from the side of what succeeded. */
-const exchangeSuccess = {
-  warning: 1 - SIGNALS.exchangeFailures.warning,
-  critical: 1 - SIGNALS.exchangeFailures.critical,
-  falling: true,
-  alerts: SIGNALS.exchangeFailures.alerts,
-};
+const exchangeSuccess = succeeded(SIGNALS.exchangeFailures);
 
 export const agentsNow: Row = {
   title: 'Agents within the time shown',

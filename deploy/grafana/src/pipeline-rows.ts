@@ -9,7 +9,7 @@ const byInstance = (what: string) => `{{instance}} ${what}`;
 /** The same counter of the collector for traces, logs and metrics. */
 const eachSignal = (prefix: string, by: string, what = '') =>
   SIGNALS_OF_OTLP.map((signal) => ({
-    expr: `sum by (${by}) (rate(${prefix}_${signal}_total{${COLLECTOR}}[$__rate_interval]))`,
+    expr: `sum by (${by}) (rate(${prefix}_${signal}{${COLLECTOR}}[$__rate_interval]))`,
     legend: `{{${by}}} ${what}${signal.replace('_', ' ')}`,
   }));
 
@@ -18,6 +18,7 @@ export const arriving: Row = {
   panels: [
     stat({
       title: 'Targets that cannot be scraped',
+      runbooks: ['TargetDown', 'MetricsMissing'],
       description:
         'Of all jobs of this Prometheus. Not 0: the table beside it says which; what the service does is unknown until it is back.',
       unit: 'none',
@@ -40,6 +41,7 @@ export const arriving: Row = {
     }),
     graph({
       title: 'Telemetry that the service dropped',
+      runbooks: ['TelemetryDropped'],
       description:
         'Spans and log lines that were not sent, a minute. The collector is away or too slow: look at its row below. The lines are on stdout all the same; the metrics lose nothing.',
       unit: 'cpm',
@@ -83,6 +85,7 @@ export const scrapes: Row = {
     }),
     graph({
       title: 'Failures to read metrics',
+      runbooks: ['TelemetryFaults'],
       description:
         'Gauges that could not be read, or an exposition that could not be written. Almost always the database; metrics.collection_failed in the log says which.',
       unit: 'none',
@@ -97,6 +100,7 @@ export const scrapes: Row = {
     }),
     graph({
       title: 'Faults while recording',
+      runbooks: ['TelemetryFaults'],
       description:
         'Errors thrown by telemetry itself and swallowed. Any at all is a fault of the service: report it.',
       unit: 'none',
@@ -123,6 +127,7 @@ export const collector: Row = {
     }),
     graph({
       title: 'Refused',
+      runbooks: ['CollectorLosingTelemetry'],
       description:
         'What the collector sent back: its memory limit or its queue is full. The service tries again and then drops. Give it more memory, or mend what it sends to.',
       unit: 'eps',
@@ -140,6 +145,7 @@ export const collector: Row = {
     }),
     graph({
       title: 'Not sent',
+      runbooks: ['CollectorLosingTelemetry'],
       description:
         'Attempts that failed for good, and what found the queue full: lost. Mend the backend that the exporter names.',
       unit: 'eps',
@@ -152,6 +158,7 @@ export const collector: Row = {
     }),
     graph({
       title: 'Queues',
+      runbooks: ['CollectorQueueFilling'],
       description:
         'How full the queue of each exporter is. At 1 new data is refused. It fills while the backend behind it is away, and lies on the disk.',
       unit: 'percentunit',
@@ -171,7 +178,7 @@ export const collector: Row = {
         'Resident. Near OTELCOL_MEMORY_LIMIT_MIB it begins to refuse: raise the limit, or run another collector.',
       unit: 'bytes',
       width: 8,
-      queries: [{ expr: `otelcol_process_memory_rss_bytes{${COLLECTOR}}`, legend: '{{instance}}' }],
+      queries: [{ expr: `otelcol_process_memory_rss{${COLLECTOR}}`, legend: '{{instance}}' }],
       noValue: 'no collector',
     }),
   ],

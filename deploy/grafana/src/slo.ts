@@ -1,12 +1,13 @@
+import { ALERT_NAMES } from './alerts.ts';
 import { dashboard, type Row } from './dashboard.ts';
 import { graph, stat, table } from './panels.ts';
+import { BURN } from './signals.ts';
 import { slo } from './variables.ts';
 
 const OF = 'sloth_slo=~"$slo"';
 const ERRORS = (window: string) => `slo:sli_error:ratio_rate${window}{${OF}}`;
 
-/** A burn rate of 1 uses up exactly the budget of the period. The alerts begin at 14.4 and 6 (page), 3 and 1 (ticket). */
-const burning = { warning: 1, critical: 6, alerts: [] };
+const RUNBOOKS = ALERT_NAMES.filter((name) => name.endsWith('BudgetBurn'));
 const budget = { warning: 0.5, critical: 0, falling: true, alerts: [] };
 
 const now: Row = {
@@ -43,13 +44,14 @@ const now: Row = {
           title: 'Burn rate now',
           unit: 'none',
           decimals: 2,
-          signal: burning,
+          signal: BURN,
           expr: `max by (sloth_slo) (slo:current_burn_rate:ratio{${OF}})`,
         },
       ],
     }),
     stat({
       title: 'Alerts on objectives',
+      runbooks: RUNBOOKS,
       description:
         'Firing now. A page burns the budget of the month within days: act at once. A ticket has time until morning.',
       unit: 'none',
@@ -90,7 +92,7 @@ const time: Row = {
       unit: 'none',
       width: 12,
       queries: [{ expr: `slo:current_burn_rate:ratio{${OF}}`, legend: '{{sloth_slo}}' }],
-      signal: burning,
+      signal: BURN,
       noValue: 'no traffic',
     }),
     graph({

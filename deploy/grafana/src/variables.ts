@@ -1,6 +1,8 @@
 import {
   DatasourceVariableBuilder,
   QueryVariableBuilder,
+  TextBoxVariableBuilder,
+  VariableHide,
   VariableRefresh,
   VariableSort,
 } from '@grafana/grafana-foundation-sdk/dashboard';
@@ -29,6 +31,14 @@ export const dataSource = (): DatasourceVariableBuilder =>
     .description('Where the numbers come from. A dashboard imported by hand stays with what was chosen then.')
     .type('prometheus')
     .current({ selected: false, text: 'default', value: 'default' });
+
+/** Where the files of deploy/runbooks can be read; docker-compose.yml lets Grafana itself serve them. */
+export const runbooks = (): TextBoxVariableBuilder =>
+  new TextBoxVariableBuilder('runbooks')
+    .label('Runbooks')
+    .description('Address below which deploy/runbooks can be read: the links of panels lead there')
+    .hide(VariableHide.HideVariable)
+    .defaultValue('/public/runbooks');
 
 /** A variable filled from the values that a label has. `.+`: a list of all values would make queries of many kilobytes. */
 const fromLabel = (name: string, label: string, description: string, query: string): QueryVariableBuilder =>
