@@ -4,6 +4,7 @@ import { findAnomalies, type Target } from '../../src/anomalies/rules-store.ts';
 import { tallyFailedExchanges } from '../../src/anomalies/store.ts';
 import { type Config, loadConfig } from '../../src/config.ts';
 import { type Database, openDatabase } from '../../src/db/client.ts';
+import { reachableUrl } from '../../src/db/pooler.ts';
 import { sha256 } from '../../src/hash.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 
@@ -18,7 +19,7 @@ let db: Database;
 beforeAll(async () => {
   database = await createTestDatabase();
   db = openDatabase({
-    url: database.url,
+    url: await reachableUrl(database.url),
     poolMax: 2,
     telemetry: { statement: (_statement, _links, run) => run(), observePool: () => () => undefined },
     onConnectionError: () => undefined,

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type CreateRequest, createCreateRequest } from '../../src/authorization/store.ts';
 import { type Database, openDatabase } from '../../src/db/client.ts';
+import { reachableUrl } from '../../src/db/pooler.ts';
 import { sha256 } from '../../src/hash.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { decide, type Question, type Rule } from './naive-decision.ts';
@@ -15,7 +16,7 @@ let createRequest: CreateRequest;
 beforeAll(async () => {
   database = await createTestDatabase();
   db = openDatabase({
-    url: database.url,
+    url: await reachableUrl(database.url),
     poolMax: 2,
     telemetry: { statement: (_statement, _links, run) => run(), observePool: () => () => undefined },
     onConnectionError: () => undefined,
