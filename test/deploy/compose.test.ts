@@ -124,7 +124,7 @@ describe('docker-compose.yml', () => {
     expect(defaults).toEqual([
       ['STACK_DEMO', 'false'],
       ['OTELCOL_LOGS_EXPORTER', 'debug'],
-      ['OTELCOL_LOGS_ENDPOINT', ''],
+      ['OTELCOL_LOGS_ENDPOINT', 'http://localhost:3100/otlp'],
     ]);
     for (const [name, { environment = {} }] of services)
       for (const [variable, value] of Object.entries(environment))

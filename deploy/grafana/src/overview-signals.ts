@@ -39,7 +39,7 @@ export const signalsNow: Row = {
       noValue: 'not probed',
     }),
     stat({
-      title: 'Token exchanges failed',
+      title: 'Exchanges failed',
       description:
         'Share of token exchanges of the last 5 minutes that ended in an error. Rising: look at which codes are refused, and at the database.',
       unit: 'percentunit',
@@ -50,7 +50,7 @@ export const signalsNow: Row = {
       noValue: 'no traffic',
     }),
     stat({
-      title: 'Token refreshes failed',
+      title: 'Refreshes failed',
       description:
         'Share of token refreshes of the last 5 minutes that were refused or failed. Rising: a client uses refresh tokens twice, or its clock is off.',
       unit: 'percentunit',
@@ -84,7 +84,7 @@ export const signalsNow: Row = {
       noValue: 'none ended',
     }),
     stat({
-      title: '429 a minute',
+      title: '429 per minute',
       description:
         'Requests refused by rate limits, a minute, over the last 5 minutes. Many: one caller errs or attacks; its address is in the log line rate_limit.hit.',
       unit: 'reqpm',
@@ -94,7 +94,7 @@ export const signalsNow: Row = {
       signal: SIGNALS.rateLimitedPerMinute,
     }),
     stat({
-      title: 'Anomalies in an hour',
+      title: 'Anomalies, 1 h',
       description:
         'Anomalies opened within the last hour. Look at GET /v1/anomalies, acknowledge what is harmless, revoke what is not.',
       unit: 'none',

@@ -38,7 +38,7 @@ export const tokens: Row = {
       description:
         'Share of token exchanges within the time shown that succeeded. Its limits are those of the alert on failures, seen from the other side.',
       unit: 'percentunit',
-      width: 4,
+      width: 5,
       min: 0,
       max: 1,
       decimals: 1,
@@ -58,7 +58,7 @@ export const tokens: Row = {
       description:
         'Share of attempts that failed. Dashed lines are where the alerts begin. One line alone: the clients of that route; both at once: the database.',
       unit: 'percentunit',
-      width: 10,
+      width: 9,
       queries: [
         {
           expr: share(perSecond(series(EXCHANGE, 'status="error"')), perSecond(series(EXCHANGE))),

@@ -1,7 +1,7 @@
 import type { Dashboard, Panel, VariableModel } from '@grafana/grafana-foundation-sdk/dashboard';
 import type { Dataquery } from '@grafana/grafana-foundation-sdk/prometheus';
 import { interpolate, timeValues, type Values } from './interpolate.ts';
-import type { Prometheus, Series, Span } from './prometheus.ts';
+import type { Exemplar, Prometheus, Series, Span } from './prometheus.ts';
 
 /** What a dashboard is looked at with. */
 export interface View {
@@ -19,11 +19,15 @@ export interface Answer {
   /** As Prometheus was asked. */
   readonly expr: string;
   readonly series: readonly (Series & { readonly name: string })[];
+  /** Of a query that asks for them. */
+  readonly exemplars: readonly Exemplar[];
 }
 
 /** Asks every query of a panel, as Grafana would. */
 export function dataOf(panel: Panel, view: View): Promise<Answer[]> {
-  return Promise.all(queriesOf(panel).map((query) => answerOf(query, view)));
+  const least = panel.interval ? seconds(panel.interval) : 0;
+  const span = { ...view.span, step: Math.max(view.span.step, least) };
+  return Promise.all(queriesOf(panel).map((query) => answerOf(query, { ...view, span })));
 }
 
 export const queriesOf = (panel: Panel): Dataquery[] => (panel.targets ?? []) as Dataquery[];
@@ -40,7 +44,8 @@ async function answerOf(query: Dataquery, { prometheus, span, scrape, values }: 
   const series = query.instant
     ? await prometheus.instant(expr, span.end)
     : await prometheus.range(expr, span);
-  return { query, expr, series: series.map((one) => ({ ...one, name: legendOf(query, one) })) };
+  const exemplars = query.exemplar ? await prometheus.exemplars(expr, span) : [];
+  return { query, expr, exemplars, series: series.map((one) => ({ ...one, name: legendOf(query, one) })) };
 }
 
 const legendOf = ({ legendFormat, expr }: Dataquery, { labels }: Series): string =>
@@ -58,5 +63,15 @@ export const queriedVariables = ({ templating }: Dashboard): VariableModel[] =>
   (templating?.list ?? []).filter(({ type }) => type === 'query');
 
 /** Every variable at All, as the dashboards open. */
-export const ofAll = (dashboard: Dashboard): Values =>
-  Object.fromEntries(queriedVariables(dashboard).map(({ name, allValue }) => [name, allValue ?? '.+']));
+export async function allOf(dashboard: Dashboard, view: Omit<View, 'values'>): Promise<Values> {
+  let values: Values = {};
+  // In their order: the values of one may hang on those before it.
+  for (const variable of queriedVariables(dashboard))
+    values = {
+      ...values,
+      [variable.name]: variable.allValue ?? (await offeredBy(variable, { ...view, values })),
+    };
+  return values;
+}
+
+const seconds = (minutes: string): number => Number.parseInt(minutes, 10) * 60;

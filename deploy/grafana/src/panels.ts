@@ -92,9 +92,16 @@ export function graph(options: PanelOptions & { readonly look?: 'lines' | 'bars'
         .calcs(['lastNotNull', 'max']),
     )
     .tooltip(new VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Multi).sort(SortOrder.Descending));
-  if (bars) panel.stacking(new StackingConfigBuilder().mode(StackingMode.Normal).group('A'));
+  if (bars)
+    panel
+      .stacking(new StackingConfigBuilder().mode(StackingMode.Normal).group('A'))
+      // Bars of a minute or more: with shorter ones the rate interval, which is four scrapes, would count events twice.
+      .interval('1m');
   if (options.signal)
-    panel.thresholdsStyle(new GraphThresholdsStyleConfigBuilder().mode(GraphThresholdsStyleMode.Dashed));
+    panel
+      .thresholdsStyle(new GraphThresholdsStyleConfigBuilder().mode(GraphThresholdsStyleMode.Dashed))
+      // The first limit is always in sight.
+      .axisSoftMax(options.signal.warning * (options.scale ?? 1) * 1.1);
   for (const query of options.queries) panel.withTarget(target(query).range());
   return panel;
 }

@@ -43,7 +43,7 @@ export const agentsNow: Row = {
         { title: 'Authorizations', unit: 'locale', decimals: 0, expr: total(of(AUTHORIZE)) },
         { title: 'Token exchanges', unit: 'locale', decimals: 0, expr: total(of(EXCHANGE)) },
         {
-          title: 'Exchanges that succeeded',
+          title: 'Exchanged well',
           unit: 'percentunit',
           decimals: 1,
           signal: exchangeSuccess,
@@ -91,7 +91,7 @@ export const perAgentRows: readonly Row[] = [
         title: 'Token exchange success rate',
         description: 'Share of the exchanges of all chosen agents, within the time shown, that succeeded.',
         unit: 'percentunit',
-        width: 4,
+        width: 5,
         min: 0,
         max: 1,
         decimals: 1,
@@ -111,7 +111,8 @@ export const perAgentRows: readonly Row[] = [
         description:
           'Share of the authorizations and exchanges of each agent that were refused or failed. HTTP requests are not counted by agent: most of them do not say which agent they are for.',
         unit: 'percentunit',
-        width: 10,
+        width: 9,
+        max: 1,
         queries: [
           {
             expr: share(
@@ -173,6 +174,7 @@ export const perAgentRows: readonly Row[] = [
           'Grants that each agent got by exchange less those revoked, within the time shown. How many are active at a moment is counted for the whole database only; delegated and expired grants are not in here.',
         unit: 'locale',
         width: 12,
+        decimals: 0,
         min: null,
         queries: [
           {

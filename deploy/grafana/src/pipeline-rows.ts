@@ -17,7 +17,7 @@ export const arriving: Row = {
   title: 'What gets lost',
   panels: [
     stat({
-      title: 'Targets that cannot be scraped',
+      title: 'Targets not scraped',
       runbooks: ['TargetDown', 'MetricsMissing'],
       description:
         'Of all jobs of this Prometheus. Not 0: the table beside it says which; what the service does is unknown until it is back.',

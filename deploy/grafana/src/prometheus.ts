@@ -4,6 +4,13 @@ export interface Series {
   readonly points: readonly (readonly [time: number, value: number])[];
 }
 
+/** One measured thing with the trace it belongs to. */
+export interface Exemplar {
+  readonly time: number;
+  readonly value: number;
+  readonly traceId: string;
+}
+
 /** From `start` to `end`, one point every `step`; seconds, the first two since 1970. */
 export interface Span {
   readonly start: number;
@@ -19,17 +26,14 @@ export interface Prometheus {
   /** Values that the label has in the series selected, within the span; without a selector in all. */
   labelValues(label: string, selector: string | null, span: Omit<Span, 'step'>): Promise<string[]>;
   /** Exemplars of the series of a query. */
-  exemplars(
-    expr: string,
-    span: Omit<Span, 'step'>,
-  ): Promise<{ readonly time: number; readonly value: number; readonly traceId: string }[]>;
+  exemplars(expr: string, span: Omit<Span, 'step'>): Promise<Exemplar[]>;
 }
 
 type Sample = [number, string];
 interface Result {
   readonly result: { metric: Record<string, string>; value?: Sample; values?: Sample[] }[];
 }
-interface Exemplars {
+interface ExemplarsOfSeries {
   readonly exemplars: { labels: Record<string, string>; value: string; timestamp: number }[];
 }
 
@@ -66,7 +70,7 @@ export function connectPrometheus(url: string): Prometheus {
       return read(await fetch(`${url}/api/v1/label/${label}/values?${parameters}`), label);
     },
     async exemplars(query, span) {
-      const answer = await ask<Exemplars[]>('query_exemplars', { query, ...times(span) });
+      const answer = await ask<ExemplarsOfSeries[]>('query_exemplars', { query, ...times(span) });
       return answer.flatMap(({ exemplars }) =>
         exemplars.map(({ labels, value, timestamp }) => ({
           time: timestamp,

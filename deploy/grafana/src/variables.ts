@@ -40,7 +40,7 @@ export const runbooks = (): TextBoxVariableBuilder =>
     .hide(VariableHide.HideVariable)
     .defaultValue('/public/runbooks');
 
-/** A variable filled from the values that a label has. `.+`: a list of all values would make queries of many kilobytes. */
+/** A variable filled from the values that a label has; several and All can be chosen. */
 const fromLabel = (name: string, label: string, description: string, query: string): QueryVariableBuilder =>
   new QueryVariableBuilder(name)
     .label(label)
@@ -52,20 +52,25 @@ const fromLabel = (name: string, label: string, description: string, query: stri
     .sort(VariableSort.AlphabeticalAsc)
     .multi(true)
     .includeAll(true)
-    .allValue('.+')
     .current({ selected: true, text: ['All'], value: ['$__all'] });
 
-/** The deployments, by the name of their scrape job. */
+/** The deployments, by the name of their scrape job. All means each of them by name: Prometheus has other jobs, too. */
 export const job = (): QueryVariableBuilder =>
   fromLabel('job', 'Deployment', 'Scrape job of the service', 'label_values(grantex_authorize_total, job)');
 
+/** All is `.+` here: 500 agents by name would make a query of many kilobytes. */
 export const agentId = (): QueryVariableBuilder =>
   fromLabel(
     'agent_id',
     'Agent',
     'Agents that have acted; `other` is all those beyond METRICS_AGENT_LIMIT, and unknown ones',
     'label_values({__name__=~"grantex_agent_.+", job=~"$job"}, agent_id)',
-  );
+  ).allValue('.+');
 
 export const slo = (): QueryVariableBuilder =>
-  fromLabel('slo', 'Objective', 'Service level objectives', 'label_values(sloth_slo_info, sloth_slo)');
+  fromLabel(
+    'slo',
+    'Objective',
+    'Service level objectives',
+    'label_values(sloth_slo_info, sloth_slo)',
+  ).allValue('.+');
