@@ -52,18 +52,31 @@ describe("docker-compose.yml, loaded by compose's own library", () => {
   test.each([
     ['otel-collector', 'otelcol', 'otel-collector/config.yaml'],
     ['jaeger', 'jaeger', 'deploy/jaeger/config.yaml'],
-  ])('%s accepts its configuration with the variables that it is given there', async (name, validator, file) => {
-    const { output } = await load(...SECRETS);
-    const { environment, volumes, command } = JSON.parse(output).services[name];
-    const inside = /^--config=(.*)$/.exec(command[0])?.[1] ?? '-';
-    const { source, target } = volumes.find((volume: { target: string }) => inside.startsWith(volume.target));
-    expect(join(ROOT, source.slice(directory.path.length), inside.slice(target.length))).toBe(join(ROOT, file));
-    const settings = Object.entries(environment).map(([variable, value]) => `${variable}=${value}`);
-    // The directory of the queue is the container's.
-    if (name === 'otel-collector') settings.push(`OTELCOL_STORAGE_DIR=${directory.path}`);
-    const result = await runProgram('env', [...settings, await binary(validator), 'validate', '--config', ROOT + file]);
-    expect(result).toEqual({ code: 0, output: '' });
-  });
+  ])(
+    '%s accepts its configuration with the variables that it is given there',
+    async (name, validator, file) => {
+      const { output } = await load(...SECRETS);
+      const { environment, volumes, command } = JSON.parse(output).services[name];
+      const inside = /^--config=(.*)$/.exec(command[0])?.[1] ?? '-';
+      const { source, target } = volumes.find((volume: { target: string }) =>
+        inside.startsWith(volume.target),
+      );
+      expect(join(ROOT, source.slice(directory.path.length), inside.slice(target.length))).toBe(
+        join(ROOT, file),
+      );
+      const settings = Object.entries(environment).map(([variable, value]) => `${variable}=${value}`);
+      // The directory of the queue is the container's.
+      if (name === 'otel-collector') settings.push(`OTELCOL_STORAGE_DIR=${directory.path}`);
+      const result = await runProgram('env', [
+        ...settings,
+        await binary(validator),
+        'validate',
+        '--config',
+        ROOT + file,
+      ]);
+      expect(result).toEqual({ code: 0, output: '' });
+    },
+  );
 
   test.each(SECRETS)('does not start without %s', async (secret) => {
     const [name] = secret.split('=');
