@@ -245,6 +245,10 @@ describe('provisioning of Grafana', () => {
         .map((volume) => volume.split(':'))
         .find(([source]) => source === './deploy/grafana') ?? [];
     expect(providers[0].options.path).toBe(at);
+    // Where the dashboards' links to runbooks lead.
+    const { list } = JSON.parse(readText('deploy/grafana/overview-dashboard.json')).templating;
+    const runbooks = list.find(({ name }: { name: string }) => name === 'runbooks').query;
+    expect(serviceNamed('grafana').volumes).toContain(`./deploy/runbooks:/usr/share/grafana${runbooks}:ro`);
     const home = serviceNamed('grafana').environment?.['GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH'];
     const dashboards = readdirSync(`${ROOT}deploy/grafana`).filter((file) => file.endsWith('.json'));
     expect(dashboards.map((file) => `${at}/${file}`)).toContain(home);
