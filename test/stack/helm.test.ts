@@ -1,53 +1,31 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { parse } from 'yaml';
 import { loadConfig } from '../../src/config.ts';
-import { ROOT, readText } from '../deploy/compose-file.ts';
+import { readText } from '../deploy/compose-file.ts';
 import { temporaryDirectory } from '../support/service.ts';
 import {
-  CHART,
-  helm,
   lint,
+  type Rendered,
   type Resource,
   render,
-  renderChart,
-  resourcesIn,
+  rendered,
   VALUE_SETS,
   type ValueSet,
 } from './kubernetes/chart.ts';
 import { installPython, runProgram } from './python.ts';
 
-const texts = {} as Record<ValueSet, string>;
-const resources = {} as Record<ValueSet, Resource[]>;
+const charts = {} as Record<ValueSet, Rendered>;
 let python: string;
 let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
 
 beforeAll(async () => {
   directory = await temporaryDirectory();
   python = await installPython('kubernetes', new URL('kubernetes/requirements.txt', import.meta.url));
-  for (const set of VALUE_SETS) {
-    const { code, output } = await render(set);
-    expect(code, output).toBe(0);
-    texts[set] = output;
-    resources[set] = resourcesIn(output);
-  }
+  for (const set of VALUE_SETS) charts[set] = await rendered(set);
 });
 afterAll(() => directory?.remove());
-
-const kinds = (set: ValueSet) => resources[set].map(({ kind }) => kind).toSorted();
-function one(set: ValueSet, kind: string, name = 'auth-grantex-auth'): Resource {
-  const found = resources[set].filter((each) => each.kind === kind && each.metadata.name === name);
-  expect(found, `${kind} ${name}`).toHaveLength(1);
-  return found[0];
-}
-const container = (set: ValueSet) => one(set, 'Deployment').spec.template.spec.containers[0];
-// biome-ignore lint/suspicious/noExplicitAny: entries with a value or a source
-const variables = (set: ValueSet): Record<string, any> =>
-  // biome-ignore lint/suspicious/noExplicitAny: as above
-  Object.fromEntries(container(set).env.map((entry: any) => [entry.name, entry.value ?? entry.valueFrom]));
 
 describe('every value set', () => {
   test.each(VALUE_SETS)('%s passes helm lint', async (set) => {
@@ -60,11 +38,11 @@ describe('every value set', () => {
     const files = [];
     for (const set of VALUE_SETS) {
       files.push(join(directory.path, `${set}.yaml`));
-      await writeFile(files.at(-1) ?? '', texts[set]);
+      await writeFile(files.at(-1) ?? '', charts[set].text);
     }
     const program = fileURLToPath(new URL('kubernetes/validate.py', import.meta.url));
     const { code, output } = await runProgram(python, [program, version, ...files]);
-    const builtIn = VALUE_SETS.flatMap((set) => resources[set]).filter(
+    const builtIn = VALUE_SETS.flatMap((set) => charts[set].resources).filter(
       ({ apiVersion }) => !apiVersion.startsWith('monitoring.coreos.com/'),
     );
     expect(output).toBe(`checked ${builtIn.length}\n`);
@@ -74,7 +52,7 @@ describe('every value set', () => {
   test.each(VALUE_SETS)(
     '%s runs as nobody in particular, writes nothing and asks nothing of Kubernetes',
     (set) => {
-      for (const { kind, spec } of resources[set].filter(({ kind }) =>
+      for (const { kind, spec } of charts[set].resources.filter(({ kind }) =>
         ['Deployment', 'Job'].includes(kind),
       )) {
         const pod = spec.template.spec;
@@ -94,15 +72,15 @@ describe('every value set', () => {
   );
 
   test.each(VALUE_SETS)('%s has no secret in it', (set) => {
-    expect(kinds(set)).not.toContain('Secret');
+    expect(charts[set].kinds).not.toContain('Secret');
     for (const name of ['DATABASE_URL', 'SECRET_KEY'])
-      expect(Object.keys(variables(set)[name]), name).toEqual(['secretKeyRef']);
+      expect(Object.keys(charts[set].variables[name]), name).toEqual(['secretKeyRef']);
   });
 
   test.each(VALUE_SETS)(
     '%s asks the routes that the service has, and is given the time that its end takes',
     (set) => {
-      const { startupProbe, livenessProbe, readinessProbe, lifecycle, ports } = container(set);
+      const { startupProbe, livenessProbe, readinessProbe, lifecycle, ports } = charts[set].container;
       expect([startupProbe, livenessProbe, readinessProbe].map(({ httpGet }) => httpGet)).toEqual([
         { path: '/health/live', port: 'http' },
         { path: '/health/live', port: 'http' },
@@ -110,7 +88,7 @@ describe('every value set', () => {
       ]);
       for (const { path } of [livenessProbe.httpGet, readinessProbe.httpGet])
         expect(readText('src/system/routes.ts')).toContain(`'${path}'`);
-      const { PORT, METRICS_PORT } = variables(set);
+      const { PORT, METRICS_PORT } = charts[set].variables;
       expect(ports).toEqual([
         { name: 'http', containerPort: Number(PORT), protocol: 'TCP' },
         { name: 'metrics', containerPort: Number(METRICS_PORT), protocol: 'TCP' },
@@ -118,13 +96,13 @@ describe('every value set', () => {
       expect(Number(PORT)).toBe(loadConfig({}).port);
       const [command, seconds] = lifecycle.preStop.exec.command;
       expect(command).toBe('sleep');
-      const { terminationGracePeriodSeconds: grace } = one(set, 'Deployment').spec.template.spec;
+      const { terminationGracePeriodSeconds: grace } = charts[set].one('Deployment').spec.template.spec;
       expect(grace).toBeGreaterThan(Number(seconds) + loadConfig({}).shutdownTimeoutMs / 1000);
     },
   );
 
   test.each(VALUE_SETS)('%s gives the service variables that it reads, with values that it takes', (set) => {
-    const given = variables(set);
+    const given = charts[set].variables;
     const read = new Set<string>();
     loadConfig(new Proxy({}, { get: (_, name) => void read.add(String(name)) }));
     const standard = new Set(readText('.env.example').match(/(?<=^#)OTEL_\w+(?==)/gm));
@@ -147,20 +125,20 @@ describe('every value set', () => {
 
 describe('defaults', () => {
   test('are a Deployment of two that comes after its migration, its services, and what keeps one of them up', () => {
-    expect(kinds('defaults')).toEqual(
+    expect(charts.defaults.kinds).toEqual(
       ['Deployment', 'Job', 'PodDisruptionBudget', 'Service', 'Service', 'ServiceAccount'].toSorted(),
     );
-    expect(one('defaults', 'Deployment').spec).toMatchObject({
+    expect(charts.defaults.one('Deployment').spec).toMatchObject({
       replicas: 2,
       strategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
     });
-    expect(variables('defaults')).toMatchObject({ MIGRATE_ON_START: 'false', TRUST_PROXY: '1' });
-    const { topologySpreadConstraints } = one('defaults', 'Deployment').spec.template.spec;
+    expect(charts.defaults.variables).toMatchObject({ MIGRATE_ON_START: 'false', TRUST_PROXY: '1' });
+    const { topologySpreadConstraints } = charts.defaults.one('Deployment').spec.template.spec;
     expect(topologySpreadConstraints.map((each: Resource) => each.topologyKey)).toEqual([
       'topology.kubernetes.io/zone',
       'kubernetes.io/hostname',
     ]);
-    const job = one('defaults', 'Job', 'auth-grantex-auth-migrate');
+    const job = charts.defaults.one('Job', 'auth-grantex-auth-migrate');
     expect(job.metadata.annotations).toEqual({
       'helm.sh/hook': 'pre-install,pre-upgrade',
       'helm.sh/hook-delete-policy': 'before-hook-creation,hook-succeeded',
@@ -171,13 +149,13 @@ describe('defaults', () => {
   });
 
   test('the pods that serve are the only ones that are selected', () => {
-    const { template, selector } = one('defaults', 'Deployment').spec;
-    const job = one('defaults', 'Job', 'auth-grantex-auth-migrate').spec.template.metadata.labels;
+    const { template, selector } = charts.defaults.one('Deployment').spec;
+    const job = charts.defaults.one('Job', 'auth-grantex-auth-migrate').spec.template.metadata.labels;
     for (const labels of [
       selector.matchLabels,
-      one('defaults', 'Service').spec.selector,
-      one('defaults', 'Service', 'auth-grantex-auth-metrics').spec.selector,
-      one('defaults', 'PodDisruptionBudget').spec.selector.matchLabels,
+      charts.defaults.one('Service').spec.selector,
+      charts.defaults.one('Service', 'auth-grantex-auth-metrics').spec.selector,
+      charts.defaults.one('PodDisruptionBudget').spec.selector.matchLabels,
     ]) {
       expect(template.metadata.labels).toMatchObject(labels);
       expect(job).not.toMatchObject(labels);
@@ -187,17 +165,19 @@ describe('defaults', () => {
 
 describe('minimal', () => {
   test('is one replica that migrates by itself, and nothing around it', () => {
-    expect(kinds('minimal')).toEqual(['Deployment', 'Service', 'Service']);
-    expect(one('minimal', 'Deployment').spec.replicas).toBe(1);
-    expect(one('minimal', 'Deployment').spec.template.spec).toMatchObject({ serviceAccountName: 'default' });
-    expect(variables('minimal')).not.toHaveProperty('MIGRATE_ON_START');
-    expect(variables('minimal')).not.toHaveProperty('PUBLIC_URL');
+    expect(charts.minimal.kinds).toEqual(['Deployment', 'Service', 'Service']);
+    expect(charts.minimal.one('Deployment').spec.replicas).toBe(1);
+    expect(charts.minimal.one('Deployment').spec.template.spec).toMatchObject({
+      serviceAccountName: 'default',
+    });
+    expect(charts.minimal.variables).not.toHaveProperty('MIGRATE_ON_START');
+    expect(charts.minimal.variables).not.toHaveProperty('PUBLIC_URL');
   });
 });
 
 describe('production', () => {
   test('takes its secrets from where they are', () => {
-    expect(variables('production')).toMatchObject({
+    expect(charts.production.variables).toMatchObject({
       DATABASE_URL: { secretKeyRef: { name: 'auth-db-app', key: 'uri' } },
       SECRET_KEY: { secretKeyRef: { name: 'auth', key: 'secret-key' } },
       REDIS_URL: { secretKeyRef: { name: 'auth-redis', key: 'url' } },
@@ -206,10 +186,10 @@ describe('production', () => {
       SIGNUP_ENABLED: 'false',
       OTEL_TRACES_SAMPLER_ARG: '0.1',
     });
-    expect(container('production').volumeMounts).toEqual([
+    expect(charts.production.container.volumeMounts).toEqual([
       { name: 'signing-keys', mountPath: '/etc/grantex-auth', readOnly: true },
     ]);
-    expect(one('production', 'Deployment').spec.template.spec.volumes).toEqual([
+    expect(charts.production.one('Deployment').spec.template.spec.volumes).toEqual([
       {
         name: 'signing-keys',
         secret: { secretName: 'auth-signing', items: [{ key: 'jwks.json', path: 'signing-keys.json' }] },
@@ -218,75 +198,19 @@ describe('production', () => {
   });
 
   test('leaves the number of replicas to the autoscaler', () => {
-    expect(one('production', 'Deployment').spec).not.toHaveProperty('replicas');
-    expect(one('production', 'HorizontalPodAutoscaler').spec).toMatchObject({
+    expect(charts.production.one('Deployment').spec).not.toHaveProperty('replicas');
+    expect(charts.production.one('HorizontalPodAutoscaler').spec).toMatchObject({
       scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'auth-grantex-auth' },
       minReplicas: 3,
       maxReplicas: 12,
     });
     // Else the first pods have none.
-    expect(container('production').resources.requests.cpu).toBe('250m');
-  });
-
-  test('a ServiceMonitor scrapes each pod as the job that rules and dashboards ask for', () => {
-    const { metadata, spec } = one('production', 'ServiceMonitor');
-    expect(metadata.labels).toMatchObject({ release: 'kube-prometheus-stack' });
-    const service = one('production', 'Service', 'auth-grantex-auth-metrics');
-    expect(service.metadata.labels).toMatchObject(spec.selector.matchLabels);
-    expect(one('production', 'Service').metadata.labels).not.toMatchObject(spec.selector.matchLabels);
-    expect(service.spec.ports).toEqual([
-      { name: 'metrics', port: 9464, targetPort: 'metrics', protocol: 'TCP' },
-    ]);
-    expect(spec.endpoints).toEqual([
-      {
-        port: 'metrics',
-        path: '/metrics',
-        interval: '15s',
-        scrapeTimeout: '10s',
-        authorization: { type: 'Bearer', credentials: { name: 'auth', key: 'metrics-key' } },
-        relabelings: [{ targetLabel: 'job', replacement: 'grantex-auth', action: 'replace' }],
-      },
-    ]);
-    const jobs = parse(readText('deploy/prometheus/prometheus.yml')).scrape_configs;
-    expect(jobs.map((job: Resource) => job.job_name)).toEqual(
-      expect.arrayContaining([
-        'grantex-auth',
-        one('production', 'Probe', 'auth-grantex-auth-health').spec.jobName,
-      ]),
-    );
-  });
-
-  test('a Probe asks /health with the module of the blackbox exporter', () => {
-    const { spec } = one('production', 'Probe', 'auth-grantex-auth-health');
-    expect(spec.targets).toEqual({
-      staticConfig: { static: ['http://auth-grantex-auth.identity.svc:80/health'] },
-    });
-    expect(Object.keys(parse(readText('deploy/blackbox/blackbox.yml')).modules)).toContain(spec.module);
-  });
-
-  test('the PrometheusRules are the rule files', () => {
-    const files = readdirSync(`${ROOT}deploy/prometheus/rules`).filter((file) => file.endsWith('.yml'));
-    const rules = resources.production.filter(({ kind }) => kind === 'PrometheusRule');
-    expect(rules.map(({ spec }) => spec.groups)).toEqual(
-      files.toSorted().map((file) => parse(readText(`deploy/prometheus/rules/${file}`)).groups),
-    );
-    expect(rules.flatMap(({ spec }) => spec.groups).length).toBeGreaterThan(1);
-    expect(new Set(rules.map(({ metadata }) => metadata.name)).size).toBe(files.length);
-  });
-
-  test('the ConfigMaps are the dashboards, byte by byte', () => {
-    const maps = resources.production.filter(({ kind }) => kind === 'ConfigMap');
-    const files = readdirSync(`${ROOT}deploy/grafana`).filter((file) => file.endsWith('.json'));
-    expect(Object.assign({}, ...maps.map(({ data }) => data))).toEqual(
-      Object.fromEntries(files.map((file) => [file, readFileSync(`${ROOT}deploy/grafana/${file}`, 'utf8')])),
-    );
-    expect(files.length).toBeGreaterThan(1);
-    for (const { metadata } of maps) expect(metadata.labels).toMatchObject({ grafana_dashboard: '1' });
+    expect(charts.production.container.resources.requests.cpu).toBe('250m');
   });
 
   test('the NetworkPolicy lets in whom it names, and out to what the service needs', () => {
-    const { spec } = one('production', 'NetworkPolicy');
-    expect(one('production', 'Deployment').spec.template.metadata.labels).toMatchObject(
+    const { spec } = charts.production.one('NetworkPolicy');
+    expect(charts.production.one('Deployment').spec.template.metadata.labels).toMatchObject(
       spec.podSelector.matchLabels,
     );
     const from = (name: string) => [
@@ -298,25 +222,6 @@ describe('production', () => {
     ]);
     const open = spec.egress.flatMap((rule: Resource) => (rule.to ? [] : rule.ports));
     expect(open.map((each: Resource) => each.port)).toEqual([53, 53, 5432, 6379, 4318]);
-  });
-});
-
-describe('the package', () => {
-  test('has rules and dashboards as files, and nothing of what makes them', async () => {
-    const { code, output } = await helm('package', CHART, '--destination', directory.path);
-    expect(code, output).toBe(0);
-    const archive = join(directory.path, 'grantex-auth-0.1.0.tgz');
-    const { output: list } = await runProgram('tar', ['--list', '--file', archive]);
-    const linked = list.split('\n').filter((file) => file.startsWith('grantex-auth/files/'));
-    const expected = [
-      ...readdirSync(`${ROOT}deploy/prometheus/rules`).map((file) => `rules/${file}`),
-      ...readdirSync(`${ROOT}deploy/grafana`)
-        .filter((file) => file.endsWith('.json'))
-        .map((file) => `dashboards/${file}`),
-    ];
-    expect(linked.toSorted()).toEqual(expected.map((file) => `grantex-auth/files/${file}`).toSorted());
-    const fromArchive = await renderChart(archive, 'production');
-    expect(resourcesIn(fromArchive.output)).toEqual(resources.production);
   });
 });
 

@@ -44,3 +44,34 @@ export const resourcesIn = (text: string): Resource[] =>
     const resource = document.toJS();
     return resource === null ? [] : [resource];
   });
+
+/** One value set as rendered, and ways to look into it. */
+export interface Rendered {
+  readonly text: string;
+  readonly resources: readonly Resource[];
+  /** Of every resource, sorted. */
+  readonly kinds: readonly string[];
+  /** The one resource of this kind and name. @throws when there is none or more than one */
+  one(kind: string, name?: string): Resource;
+  /** The container that serves. */
+  readonly container: Resource;
+  /** Its variables: the value, or where it comes from. */
+  readonly variables: Readonly<Record<string, Resource>>;
+}
+
+/** @throws with helm's words when it refuses */
+export async function rendered(set: ValueSet): Promise<Rendered> {
+  const { code, output: text } = await render(set);
+  if (code !== 0) throw new Error(text);
+  const resources = resourcesIn(text);
+  const one = (kind: string, name = 'auth-grantex-auth'): Resource => {
+    const found = resources.filter((each) => each.kind === kind && each.metadata.name === name);
+    if (found.length !== 1) throw new Error(`${set} has ${found.length} resources ${kind} ${name}`);
+    return found[0];
+  };
+  const [container] = one('Deployment').spec.template.spec.containers;
+  const variables = Object.fromEntries(
+    container.env.map((entry: Resource) => [entry.name, entry.value ?? entry.valueFrom]),
+  );
+  return { text, resources, kinds: resources.map(({ kind }) => kind).toSorted(), one, container, variables };
+}
