@@ -1,20 +1,10 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { parse } from 'yaml';
+import { isAlert, readRules } from '../../prometheus/check/rule-files.ts';
 
-const RULES = new URL('../../prometheus/rules/', import.meta.url);
-
-interface RuleFile {
-  readonly groups: readonly { readonly rules: readonly { readonly alert?: string }[] }[];
-}
+const rules = await readRules(new URL('../../prometheus/rules/', import.meta.url));
 
 /** Names of all alerts that Prometheus is given, in alphabetical order. */
 export const ALERT_NAMES: readonly string[] = [
-  ...new Set(
-    readdirSync(RULES)
-      .filter((file) => file.endsWith('.yml'))
-      .flatMap((file) => (parse(readFileSync(new URL(file, RULES), 'utf8')) as RuleFile).groups)
-      .flatMap(({ rules }) => rules.flatMap(({ alert }) => alert ?? [])),
-  ),
+  ...new Set(rules.filter(isAlert).map(({ alert }) => alert)),
 ].sort();
 
 /** Our alerts that fire: alone of all that a shared Prometheus may have. */

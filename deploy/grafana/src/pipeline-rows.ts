@@ -9,7 +9,7 @@ const byInstance = (what: string) => `{{instance}} ${what}`;
 /** The same counter of the collector for traces, logs and metrics. */
 const eachSignal = (prefix: string, by: string, what = '') =>
   SIGNALS_OF_OTLP.map((signal) => ({
-    expr: `sum by (${by}) (rate(${prefix}_${signal}{${COLLECTOR}}[$__rate_interval]))`,
+    expr: `sum by (${by}) (rate(${prefix}_${signal}_total{${COLLECTOR}}[$__rate_interval]))`,
     legend: `{{${by}}} ${what}${signal.replace('_', ' ')}`,
   }));
 
@@ -178,7 +178,7 @@ export const collector: Row = {
         'Resident. Near OTELCOL_MEMORY_LIMIT_MIB it begins to refuse: raise the limit, or run another collector.',
       unit: 'bytes',
       width: 8,
-      queries: [{ expr: `otelcol_process_memory_rss{${COLLECTOR}}`, legend: '{{instance}}' }],
+      queries: [{ expr: `otelcol_process_memory_rss_bytes{${COLLECTOR}}`, legend: '{{instance}}' }],
       noValue: 'no collector',
     }),
   ],
