@@ -1,6 +1,6 @@
 import type { Queryable } from '../db/client.ts';
 import { type Finding, judge, type Seen } from './judge.ts';
-import type { Process, Source } from './observation.ts';
+import type { Observation, Process, Source } from './observation.ts';
 import type { Snapshot } from './snapshot.ts';
 import { type Ledger, readLedger, type Span, type Totals, totalsWithin } from './store.ts';
 
@@ -64,16 +64,17 @@ export async function takeSnapshot(options: Omit<ReconcileOptions, 'since'>): Pr
   const deadline = performance.now() + options.patienceMs;
   const looks: Look[] = [];
   for (;;) {
-    const { processes, seen } = await look(options, looks);
+    const { processes, asOf, seen } = await look(options, looks);
     const { least, most, settled } = seen;
     const still = settled && JSON.stringify(stable(least)) === JSON.stringify(stable(most));
     if (still || (settled && performance.now() > deadline)) {
       const living = processes.filter(({ ended }) => ended === null);
       return {
         version: 1,
-        takenAt: new Date().toISOString(),
+        takenAt: new Date(asOf).toISOString(),
         least,
         most,
+        past: processes.filter(({ ended }) => ended !== null).map(({ id }) => id),
         processes: living.map(({ id, instance, counts }) => ({ id, instance, counts })),
       };
     }
@@ -87,7 +88,7 @@ const stable = ({ active: _active, expired: _expired, ...rest }: Ledger) => rest
 async function look(
   { db, source }: Pick<ReconcileOptions, 'db' | 'source'>,
   looks: Look[],
-): Promise<{ processes: readonly Process[]; seen: Seen }> {
+): Promise<Observation & { seen: Seen }> {
   await readInto(looks, db);
   const { processes, asOf } = await source.observe();
   await readInto(looks, db);
@@ -101,7 +102,7 @@ async function look(
     looks.findLastIndex(({ ended }) => ended <= asOf - GAUGE_AGE_MS),
   );
   const recent = looks.slice(first).map(({ ledger }) => ledger);
-  return { processes, seen: { least, most, recent, settled: settledLook !== undefined } };
+  return { processes, asOf, seen: { least, most, recent, settled: settledLook !== undefined } };
 }
 
 async function readInto(looks: Look[], db: Queryable): Promise<void> {
@@ -110,8 +111,9 @@ async function readInto(looks: Look[], db: Queryable): Promise<void> {
   looks.push({ begun, ended: Date.now(), ledger });
 }
 
-/** Processes that a snapshot knows and nobody sees any more have ended since, at a time that nobody knows either. */
-function withThoseOf(since: Snapshot, processes: readonly Process[]): Process[] {
+/** Processes that lived at the snapshot and nobody sees any more have ended since, at a time that nobody knows either. */
+function withThoseOf(since: Snapshot, observed: readonly Process[]): Process[] {
+  const processes = observed.filter(({ id }) => !since.past.includes(id));
   const seen = new Set(processes.map(({ id }) => id));
   const ended = { lastScrape: new Date(since.takenAt), goneBy: new Date() };
   const lost = since.processes.filter(({ id }) => !seen.has(id));

@@ -3,6 +3,7 @@ import { METHODS } from 'node:http';
 import { expect, test } from 'vitest';
 import { printTable } from '../load/table.ts';
 import { newParty } from '../support/flow.ts';
+import { expectReconciled } from '../support/reconcile.ts';
 import { parseScrape, type Scrape } from '../support/scrape.ts';
 import type { TestService } from '../support/service.ts';
 import { type Client, spread } from './client.ts';
@@ -111,6 +112,7 @@ test(
     expect(last.value('grantex_authorize_total', { status: 'success' })).toBe(AGENT_LIMIT + 100 + 2 * AGENTS);
     const other = { status: 'success', agent_id: 'other' };
     expect(last.value('grantex_agent_authorize_total', other)).toBeGreaterThan(AGENTS);
+    await expectReconciled(service);
     expect(await service.stop()).toBe(0);
   },
   10 * MINUTE,

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { printTable } from '../load/table.ts';
 import { newParty } from '../support/flow.ts';
+import { expectReconciled } from '../support/reconcile.ts';
 import { parseScrape } from '../support/scrape.ts';
 import { waitFor } from '../support/service.ts';
 import { Client, type Reply } from './client.ts';
@@ -73,5 +74,6 @@ test('fifty scrapers at once under load: every scrape is whole, every answer rig
     last,
   ))
     expect([what, counted]).toEqual([what, rows]);
+  await expectReconciled(service);
   expect(await service.stop()).toBe(0);
 });
