@@ -188,7 +188,7 @@ export const FAMILIES: readonly Family[] = [
     boundaries: GC_SECONDS,
     labels: [oneOf('v8js.gc.type', 'major', 'minor', 'incremental', 'weakcb')],
   },
-  ...['limit', 'used', 'space.size', 'space.available_size', 'space.physical_size'].map((part) => ({
+  ...['used', 'space.size', 'space.available_size', 'space.physical_size'].map((part) => ({
     instrument: `v8js.memory.heap.${part}`,
     name: `v8js_memory_heap_${part.replace('.', '_')}_bytes`,
     labels: [plain('v8js.heap.space.name')],
@@ -198,8 +198,5 @@ export const FAMILIES: readonly Family[] = [
 /** Instruments of the packages used that are not exported. */
 export const DROPPED_INSTRUMENTS: readonly string[] = [
   'http.client.request.duration',
-  // The job queue's own: what it says of the queue is up to a minute old.
-  'messaging.client.*',
-  'pgboss.*',
   'v8js.resource.active',
 ];

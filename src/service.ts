@@ -6,7 +6,7 @@ import { systemClock } from './clock.ts';
 import { blame, type Config } from './config.ts';
 import { type Database, openDatabase } from './db/client.ts';
 import { assertMigrated, migrate } from './db/migrate.ts';
-import { assertReachable, type OpenDatabase, openDatabaseUrl } from './db/open.ts';
+import { type OpenDatabase, openDatabaseUrl, reachDatabase } from './db/open.ts';
 import type { Deps } from './deps.ts';
 import { seedDevelopers } from './developers/seed-developers.ts';
 import { countActiveGrants } from './grants/store.ts';
@@ -69,9 +69,9 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     // A bad SECRET_KEY is a fault of configuration, to be told before anything is started.
     const secretKey = await loadSecretKey(config);
     const sealer = createSealer(secretKey);
-    const source = await openSource(options);
-    undo.defer(() => source.close());
-    await assertReachable(source);
+    const opened = await openSource(options);
+    undo.defer(() => opened.close());
+    const source = await reachDatabase(opened);
     if (config.migrateOnStart) await migrate(source.url);
     else await assertMigrated(source.url);
 

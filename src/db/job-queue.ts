@@ -112,6 +112,9 @@ function createBoss(
     migrate: options.migrate,
     schedule: false,
     registerInstance: false,
+    // Its own spans are a trace for every look into an empty queue, and settle one delivery within the span of another; what
+    // its metrics say of the queue is up to a minute old.
+    openTelemetry: { enabled: false },
     supervise: options.supervise,
     superviseIntervalSeconds: SUPERVISE_SECONDS,
     monitorIntervalSeconds: SUPERVISE_SECONDS,

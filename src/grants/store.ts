@@ -195,9 +195,11 @@ const tally = describeStatement({
   operation: 'INSERT',
   collection: 'removed_grants',
   name: 'grants.tally_removed',
-  text: `insert into removed_grants (agent_id, developer_id, removed_at, consented, delegated, revoked)
+  text: `insert into removed_grants (agent_id, developer_id, removed_at, consented, delegated, revoked, requested, refreshed)
     select $2, $1, $3, count(*) filter (where parent_grant_id is null), count(*) filter (where parent_grant_id is not null),
-      count(*) filter (where status = 'revoked')
+      count(*) filter (where status = 'revoked'),
+      (select count(*) from authorization_requests where agent_id = $2),
+      (select count(*) from refresh_tokens where agent_id = $2 and predecessor is not null)
     from grants where developer_id = $1 and agent_id = $2`,
 });
 const remove = describeStatement({
@@ -207,7 +209,10 @@ const remove = describeStatement({
   text: 'delete from grants where developer_id = $1 and agent_id = $2',
 });
 
-/** Removes an agent's grants with their tokens, and notes how many there were: the counters must stay explainable. */
+/**
+ * Removes an agent's grants with their tokens, and notes how many there were, and how many requests and refreshes go with
+ * the agent: the counters must stay explainable.
+ */
 export async function removeGrantsOfAgent(
   tx: Queryable,
   target: { developerId: string; agentId: string; now: Date },

@@ -20,7 +20,7 @@ export let db: Database;
 export function withTwoAgents(): void {
   beforeAll(async () => {
     database = await createTestDatabase();
-    db = openTestDatabase(database);
+    db = await openTestDatabase(database);
     const { sql } = database;
     await sql`insert into developers (id, name, mode, api_key_hash, created_at)
     values ('dev_1', 'D', 'live', ${sha256('1')}, now()), ('dev_2', 'D', 'live', ${sha256('2')}, now())`;

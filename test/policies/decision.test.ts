@@ -15,7 +15,7 @@ let db: Database;
 let createRequest: CreateRequest;
 beforeAll(async () => {
   database = await createTestDatabase();
-  db = openTestDatabase(database);
+  db = await openTestDatabase(database);
   createRequest = createCreateRequest(db);
   const { sql } = database;
   await sql`insert into developers (id, name, mode, api_key_hash, created_at)
