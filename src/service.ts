@@ -114,6 +114,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       telemetry.observeActiveGrants(() => countActiveGrants(db.side, new Date(systemClock.now()))),
       telemetry.observeOldestPendingDelivery(() => oldestPendingSeconds(db.side, systemClock.now())),
       telemetry.observeUnacknowledgedAnomalies(() => countUnacknowledged(db.side)),
+      telemetry.observeSigningKeys(() => keys.observe()),
       telemetry.database.observePool('main', () => db.connections()),
       telemetry.database.observePool('background', () => db.background.connections()),
     ];
