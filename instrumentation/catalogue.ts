@@ -142,6 +142,13 @@ export const FAMILIES: readonly Family[] = [
     name: 'grantex_webhook_oldest_pending_seconds',
     labels: [],
   },
+  { instrument: 'grantex.signing_keys', name: 'grantex_signing_keys', labels: [] },
+  { instrument: 'grantex.signing_key.age', name: 'grantex_signing_key_age_seconds', labels: [] },
+  {
+    instrument: 'grantex.signing_keys.read_age',
+    name: 'grantex_signing_keys_read_age_seconds',
+    labels: [],
+  },
   {
     instrument: 'grantex.rate_limited',
     name: 'grantex_rate_limited_total',

@@ -29,13 +29,13 @@ async function received<T>(path: string, count: number): Promise<T[]> {
   }, 20_000);
 }
 
-async function raise(...alerts: { alertname: string; severity: string }[]): Promise<void> {
+async function raise(...alerts: { alertname: string; severity: string; job?: string }[]): Promise<void> {
   const answer = await fetch(`http://${loopback(pipeline.ports.alertmanager)}/api/v2/alerts`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(
       alerts.map((labels) => ({
-        labels: { ...labels, job: 'grantex-auth' },
+        labels: { job: 'grantex-auth', ...labels },
         annotations: {
           summary: `${labels.alertname} is ${labels.severity}.`,
           runbook_url: `https://example.com/runbooks/${labels.alertname}`,
@@ -56,8 +56,10 @@ test('alerts reach their receiver with runbook and dashboard; a warning beside i
   const [first] = await received<Sent>('/alerts', 1);
   expect(first?.receiver).toBe('critical');
   await raise({ alertname: 'WebhookDeliveryFailure', severity: 'warning' });
+  await received<Sent>('/alerts', 2);
+  await raise({ alertname: 'HighAuthLatency', severity: 'warning', job: 'another' });
 
-  const sent = await received<Sent>('/alerts', 2);
+  const sent = await received<Sent>('/alerts', 3);
   expect(
     sent.flatMap(({ receiver, alerts }) =>
       alerts.map(({ status, labels }) => [receiver, status, labels['alertname'], labels['severity']]),
@@ -65,9 +67,10 @@ test('alerts reach their receiver with runbook and dashboard; a warning beside i
   ).toEqual([
     ['critical', 'firing', 'HighAuthLatency', 'critical'],
     ['warning', 'firing', 'WebhookDeliveryFailure', 'warning'],
+    ['warning', 'firing', 'HighAuthLatency', 'warning'],
   ]);
-  const messages = await received<Message>('/messages', 2);
-  expect(messages.map(({ channel }) => channel)).toEqual(['#on-call', '#alerts']);
+  const messages = await received<Message>('/messages', 3);
+  expect(messages.map(({ channel }) => channel)).toEqual(['#on-call', '#alerts', '#alerts']);
   const [message] = messages[0]?.attachments ?? [];
   expect(message?.title).toBe('CRITICAL: HighAuthLatency');
   expect(message?.title_link).toBe('https://example.com/d/grantex-overview');

@@ -1,9 +1,10 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { freePorts } from '../../deploy/stack/addresses.ts';
 import { telemetryEnv } from '../../deploy/stack/definitions.ts';
 import { Stack } from '../../deploy/stack/stack.ts';
+import { startOwnService } from '../faults/own-service.ts';
 import { printTable, type Row, round } from '../load/table.ts';
-import { startService, temporaryDirectory } from '../support/service.ts';
+import { temporaryDirectory } from '../support/service.ts';
 import { alternate, GC, Subject } from './pipeline/drill.ts';
 import { startLogBackend } from './pipeline/log-backend.ts';
 import { type Pipeline, startPipeline } from './pipeline/pipeline.ts';
@@ -76,34 +77,32 @@ test.each(OUTAGES)(
         },
       },
     });
-    if (!startsWithout) await collector.start('otel-collector');
-    const service = await startService({ env: { ...telemetryEnv(ports), ...GC } });
-    try {
-      const subject = await Subject.of(service);
-      const figures = await alternate(healthy, subject, (turn) => during?.(turn, collector));
-      const lost = [await subject.lost('traces'), await subject.lost('logs')];
-      if (loses) expect(lost.every((count) => count > 0)).toBe(true);
-
-      await end?.(collector);
-      await subject.untilTraced(async (id) => (await pipeline.jaeger.trace(id)).length > 0);
-      // No line is unaccounted for: it has arrived, once or after a lost answer twice, or was counted as lost.
-      const accounted = async () => logs.records.length + (await subject.lost('logs')) - subject.lines;
-      await expect.poll(accounted, { timeout: 60_000, interval: 250 }).toBeGreaterThanOrEqual(0);
-
-      await collector.stop();
-      await subject.turn(false);
-      const seconds = await subject.end();
-      rows.push({
-        'the collector': name,
-        ...figures,
-        'spans, lines lost': lost.join(', '),
-        'end s': round(seconds),
-      });
-    } finally {
-      service.process.kill('SIGKILL');
+    onTestFinished(async () => {
       await collector.stop();
       await logs.close();
       await directory.remove();
-    }
+    });
+    if (!startsWithout) await collector.start('otel-collector');
+    const service = await startOwnService({ env: { ...telemetryEnv(ports), ...GC } });
+    const subject = await Subject.of(service);
+    const figures = await alternate(healthy, subject, (turn) => during?.(turn, collector));
+    const lost = [await subject.lost('traces'), await subject.lost('logs')];
+    if (loses) expect(lost.every((count) => count > 0)).toBe(true);
+
+    await end?.(collector);
+    await subject.untilTraced(async (id) => (await pipeline.jaeger.trace(id)).length > 0);
+    // No line is unaccounted for: it has arrived, once or after a lost answer twice, or was counted as lost.
+    const accounted = async () => logs.records.length + (await subject.lost('logs')) - subject.lines;
+    await expect.poll(accounted, { timeout: 60_000, interval: 250 }).toBeGreaterThanOrEqual(0);
+
+    await collector.stop();
+    await subject.turn(false);
+    const seconds = await subject.end();
+    rows.push({
+      'the collector': name,
+      ...figures,
+      'spans, lines lost': lost.join(', '),
+      'end s': round(seconds),
+    });
   },
 );

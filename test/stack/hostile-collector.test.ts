@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { startOwnService } from '../faults/own-service.ts';
 import { printTable, type Row, round } from '../load/table.ts';
-import { startService } from '../support/service.ts';
 import { alternate, GC, Subject } from './pipeline/drill.ts';
 import { type Conduct, HostileCollector } from './pipeline/hostile-collector.ts';
 import { type Pipeline, startPipeline } from './pipeline/pipeline.ts';
@@ -33,38 +33,34 @@ test.each(CONDUCTS)(
   async (conduct, name) => {
     const collector = new HostileCollector();
     const url = await collector.open();
+    onTestFinished(() => collector.close());
     collector.behave(conduct);
-    const service = await startService({
+    const service = await startOwnService({
       env: { OTEL_EXPORTER_OTLP_ENDPOINT: url, OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json', ...GC },
     });
-    try {
-      const subject = await Subject.of(service);
-      const figures = await alternate(healthy, subject);
-      // Both queues are full long before the end: what did not fit has been counted at once.
-      const [traces, logs] = [await subject.lost('traces'), await subject.lost('logs')];
-      expect(traces).toBeGreaterThan(0);
-      expect(logs).toBeGreaterThan(0);
-      expect(collector.asked).toBeGreaterThan(0);
+    const subject = await Subject.of(service);
+    const figures = await alternate(healthy, subject);
+    // Both queues are full long before the end: what did not fit has been counted at once.
+    const [traces, logs] = [await subject.lost('traces'), await subject.lost('logs')];
+    expect(traces).toBeGreaterThan(0);
+    expect(logs).toBeGreaterThan(0);
+    expect(collector.asked).toBeGreaterThan(0);
 
-      collector.behave('well');
-      await subject.untilTraced((id) => collector.hasTrace(id));
-      // Each line has arrived or was counted as lost, none both. A slow answer may come too late for one who had it counted.
-      const accounted = async () => collector.logs + (await subject.lost('logs')) - subject.lines;
-      const difference = expect.poll(accounted, { timeout: 60_000, interval: 250 });
-      await (conduct === 'slow' ? difference.toBeGreaterThanOrEqual(0) : difference.toBe(0));
+    collector.behave('well');
+    await subject.untilTraced((id) => collector.hasTrace(id));
+    // Each line has arrived or was counted as lost, none both. A slow answer may come too late for one who had it counted.
+    const accounted = async () => collector.logs + (await subject.lost('logs')) - subject.lines;
+    const difference = expect.poll(accounted, { timeout: 60_000, interval: 250 });
+    await (conduct === 'slow' ? difference.toBeGreaterThanOrEqual(0) : difference.toBe(0));
 
-      collector.behave(conduct);
-      await subject.turn(false);
-      const seconds = await subject.end();
-      rows.push({
-        'the collector': name,
-        ...figures,
-        'spans, lines lost': `${traces}, ${logs}`,
-        'end s': round(seconds),
-      });
-    } finally {
-      service.process.kill('SIGKILL');
-      await collector.close();
-    }
+    collector.behave(conduct);
+    await subject.turn(false);
+    const seconds = await subject.end();
+    rows.push({
+      'the collector': name,
+      ...figures,
+      'spans, lines lost': `${traces}, ${logs}`,
+      'end s': round(seconds),
+    });
   },
 );
