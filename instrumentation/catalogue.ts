@@ -195,7 +195,7 @@ export const FAMILIES: readonly Family[] = [
     boundaries: GC_SECONDS,
     labels: [oneOf('v8js.gc.type', 'major', 'minor', 'incremental', 'weakcb')],
   },
-  ...['limit', 'used', 'space.size', 'space.available_size', 'space.physical_size'].map((part) => ({
+  ...['used', 'space.size', 'space.available_size', 'space.physical_size'].map((part) => ({
     instrument: `v8js.memory.heap.${part}`,
     name: `v8js_memory_heap_${part.replace('.', '_')}_bytes`,
     labels: [plain('v8js.heap.space.name')],

@@ -2,8 +2,6 @@ import { type Html, html } from '../http/html.ts';
 import { displayText, exactText, monogram, NAME_LIMIT } from '../pages/display-text.ts';
 import { layout } from '../pages/layout.ts';
 
-export { type ConsentState, consentStatePage } from './state-page.ts';
-
 /** Everything that the page shows, as it is stored; the page does the escaping and the limiting. */
 export interface ConsentView {
   readonly requestId: string;

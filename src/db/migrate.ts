@@ -35,16 +35,6 @@ function connect(databaseUrl: string): postgres.Sql {
   });
 }
 
-/** @throws when there is no connection, or nothing may be asked on it */
-export async function tryConnection(databaseUrl: string): Promise<void> {
-  const sql = connect(databaseUrl);
-  try {
-    await sql`select 1`;
-  } finally {
-    await sql.end({ timeout: 5 });
-  }
-}
-
 function pending(
   migrations: Migration[],
   ledger: readonly { name: string; checksum: string }[],

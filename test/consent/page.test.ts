@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { type ConsentView, consentPage, consentStatePage } from '../../src/consent/page.ts';
+import { type ConsentView, consentPage } from '../../src/consent/page.ts';
+import { consentStatePage } from '../../src/consent/state-page.ts';
 import { html } from '../../src/http/html.ts';
 import { findAsset } from '../../src/pages/assets.ts';
 import { displayText, exactText } from '../../src/pages/display-text.ts';

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { expectReconciled } from '../support/reconcile.ts';
 import { type TestService, waitFor } from '../support/service.ts';
 import { type Receiver, startReceiver } from '../webhooks/receiver.ts';
 import { type Flow, runFlow } from './pipeline/flow.ts';
@@ -300,3 +301,5 @@ test('no secret has arrived anywhere', async () => {
     expect(records).not.toContain(secret);
   }
 });
+
+test('counters and gauges say what the rows say', () => expectReconciled(service));
