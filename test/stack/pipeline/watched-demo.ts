@@ -3,6 +3,7 @@ import { runDemo } from '../../../deploy/demo/run.ts';
 import type { View } from '../../../deploy/grafana/src/panel-data.ts';
 import { connectPrometheus } from '../../../deploy/grafana/src/prometheus.ts';
 import { loopback } from '../../../deploy/stack/addresses.ts';
+import { newParty } from '../../support/flow.ts';
 import type { Scrape } from '../../support/scrape.ts';
 import { type TestService, waitFor } from '../../support/service.ts';
 import { type Pipeline, startPipeline } from './pipeline.ts';
@@ -13,6 +14,8 @@ const DEMO_SECONDS = 45;
 export interface WatchedDemo {
   readonly pipeline: Pipeline;
   readonly service: TestService;
+  /** What the service itself showed at the beginning. */
+  readonly before: Scrape;
   readonly summary: Summary;
   /** From before the demo to after it, with all counters at rest at both ends. */
   readonly view: Omit<View, 'values'>;
@@ -45,10 +48,11 @@ export async function watchDemo(): Promise<WatchedDemo> {
       ANOMALY_OFF_HOURS_END: '00:00',
       WEBHOOK_MAX_ATTEMPTS: '3',
     });
-    const { summary, span } = await play(pipeline, service);
+    const { before, summary, span } = await play(pipeline, service);
     return {
       pipeline,
       service,
+      before,
       summary,
       view: {
         prometheus: connectPrometheus(`http://${loopback(pipeline.ports.prometheus)}`),
@@ -73,12 +77,23 @@ export async function watchDemo(): Promise<WatchedDemo> {
   }
 }
 
-async function play({ prometheus }: Pipeline, { url }: TestService) {
+async function play({ prometheus }: Pipeline, service: TestService) {
   const holds = async (condition: string) => (await prometheus.query(condition)).length > 0 || undefined;
-  await waitFor(() => holds('count_over_time(grantex_active_grants[1h]) > 2'), 60_000);
+  // Histograms have no series before the first event: what counts as the beginning comes after it.
+  const party = await newParty(service);
+  await party.authorize();
+  await service.request('POST', '/v1/token', {
+    key: party.key,
+    body: { code: 'unknown', agentId: party.agentId },
+  });
+  await waitFor(
+    () => holds('count_over_time(grantex_token_exchange_duration_seconds_count[1h]) > 2'),
+    60_000,
+  );
+  const before = await service.scrape();
   const start = now();
   const summary = await runDemo({
-    url,
+    url: service.url,
     seconds: DEMO_SECONDS,
     rate: 2,
     daySeconds: DEMO_SECONDS,
@@ -89,28 +104,27 @@ async function play({ prometheus }: Pipeline, { url }: TestService) {
     onProgress: () => undefined,
     onNote: () => undefined,
   });
-  // Gauges are up to five seconds old; after that every counter has been scraped at rest, too.
-  await waitFor(() => holds(`min(timestamp(grantex_authorize_total)) > ${now() + 7}`), 60_000);
-  return { summary, span: { start, end: now(), step: 5 } };
+  // Gauges are up to five seconds old; after that every counter has been scraped at rest, too. Bars are of a whole minute.
+  const end = Math.max(now() + 7, start + 61);
+  await waitFor(() => holds(`min(timestamp(grantex_authorize_total)) > ${end}`), 120_000);
+  return { before, summary, span: { start, end, step: 5 } };
 }
 
 const now = () => Math.ceil(Date.now() / 1000);
 
-/** Interpolates within the bucket, as histogram_quantile does. */
-export function quantileOf(scrape: Scrape, family: string, q: number): number {
-  const buckets = scrape
-    .labelSets(`${family}_bucket`)
-    .map(
-      (labels) =>
-        [
-          Number(labels['le'] === '+Inf' ? 'Infinity' : labels['le']),
-          scrape.value(`${family}_bucket`, labels) ?? 0,
-        ] as const,
-    )
+/** A quantile of what came between two scrapes; interpolates within the bucket, as histogram_quantile does. */
+export function quantileOf(before: Scrape, after: Scrape, family: string, q: number): number {
+  const name = `${family}_bucket`;
+  const buckets = after
+    .labelSets(name)
+    .map((labels) => {
+      const bound = labels['le'] === '+Inf' ? Number.POSITIVE_INFINITY : Number(labels['le']);
+      return [bound, (after.value(name, labels) ?? 0) - (before.value(name, labels) ?? 0)] as const;
+    })
     .sort(([a], [b]) => a - b);
   const rank = q * (buckets.at(-1)?.[1] ?? 0);
   const index = buckets.findIndex(([, count]) => count >= rank);
-  const [from, before] = buckets[index - 1] ?? [0, 0];
+  const [from, below] = buckets[index - 1] ?? [0, 0];
   const [to, count] = buckets[index] ?? [0, 0];
-  return from + ((to - from) * (rank - before)) / (count - before);
+  return from + ((to - from) * (rank - below)) / (count - below);
 }
