@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { assertMigrated, migrate } from '../../src/db/migrate.ts';
 import { Client } from '../faults/client.ts';
 import { expectNothingHalfMade, expectProperAnswers, expectRefusedUndone } from '../faults/ledger.ts';
 import { isGood, startTraffic } from '../faults/traffic.ts';
@@ -63,6 +64,15 @@ test('many requests share the few connections that there are to the server', asy
     .labelSets('db_client_connection_count')
     .reduce((sum, labels) => sum + (scrape.value('db_client_connection_count', labels) ?? 0), 0);
   expect(open).toBeGreaterThan(SERVER_CONNECTIONS);
+});
+
+test('more replicas than it has connections migrate an empty database at once, and none keeps the last one from another', async () => {
+  const own = await createTestDatabase();
+  await own.sql.unsafe('drop schema jobs cascade; drop schema public cascade; create schema public');
+  const runs = await Promise.all(Array.from({ length: 2 * SERVER_CONNECTIONS }, () => migrate(own.url)));
+  expect(runs.filter(({ applied }) => applied.length > 0)).toHaveLength(1);
+  await assertMigrated(own.url);
+  await own.drop();
 });
 
 test('a statement that waits for a lock keeps its connection, though nobody can tell which backend works for it', async () => {
