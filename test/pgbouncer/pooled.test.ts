@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
 import { assertMigrated, migrate } from '../../src/db/migrate.ts';
 import { Client } from '../faults/client.ts';
 import { expectNothingHalfMade, expectProperAnswers, expectRefusedUndone } from '../faults/ledger.ts';
@@ -125,12 +125,16 @@ test(
   'committed, and the answer lost behind the PgBouncer: 500, for nobody knows, and never 503',
   async () => {
     const own = await createTestDatabase();
+    onTestFinished(() => own.drop());
     const direct = new URL(inject('databaseUrl'));
     const cable = new Cable(Number(direct.port));
     direct.port = String(await cable.open());
+    onTestFinished(() => cable.close());
     const pgbouncer = await startPgBouncer(direct.href);
+    onTestFinished(() => pgbouncer.stop());
     const url = withDatabaseName(pgbouncer.through(direct.href), new URL(own.url).pathname.slice(1));
     const replica = await startService({ database: own, env: { DATABASE_URL: url } });
+    onTestFinished(() => void replica.process.kill('SIGKILL'));
     const party = await newParty(replica, 'sandbox');
     const { code } = await party.authorize();
     const release = await lock(own, 'select from authorization_requests for update');
@@ -155,9 +159,6 @@ test(
     );
     expect((await party.grant()).scopes).toEqual(['calendar:read']);
     expect(await replica.stop()).toBe(0);
-    await pgbouncer.stop();
-    await cable.close();
-    await own.drop();
   },
   60 * SECOND,
 );
