@@ -112,7 +112,8 @@ function createBoss(
     migrate: options.migrate,
     schedule: false,
     registerInstance: false,
-    // What is done to the queue shows in our own spans and metrics; each look into it would be a trace of its own.
+    // Its own spans are a trace for every look into an empty queue, and settle one delivery within the span of another; what
+    // its metrics say of the queue is up to a minute old.
     openTelemetry: { enabled: false },
     supervise: options.supervise,
     superviseIntervalSeconds: SUPERVISE_SECONDS,

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { memoryOf } from '../load/cpu.ts';
 import { printTable } from '../load/table.ts';
 import { newParty } from '../support/flow.ts';
+import { expectReconciled } from '../support/reconcile.ts';
 import { parseScrape, type Scrape } from '../support/scrape.ts';
 import { type TestService, waitFor } from '../support/service.ts';
 import { type Client, spread } from './client.ts';
@@ -152,6 +153,7 @@ test(
     const other = { status: 'success', agent_id: 'other' };
     expect(last.value('grantex_agent_authorize_total', other)).toBeGreaterThan(AGENTS);
     await expectStormWeathered(service);
+    await expectReconciled(service);
     expect(await service.stop()).toBe(0);
   },
   10 * MINUTE,

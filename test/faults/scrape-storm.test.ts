@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { printTable } from '../load/table.ts';
 import { newParty } from '../support/flow.ts';
+import { expectReconciled } from '../support/reconcile.ts';
 import { parseScrape } from '../support/scrape.ts';
 import { waitFor } from '../support/service.ts';
 import { expectAnswersStored, expectCountersExplained, expectProperAnswers } from './ledger.ts';
@@ -68,5 +69,6 @@ test('fifty scrapers at once under load, and five that never read: every scrape 
     last,
   ))
     expect([what, counted]).toEqual([what, rows]);
+  await expectReconciled(service);
   expect(await service.stop()).toBe(0);
 });

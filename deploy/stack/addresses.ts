@@ -1,0 +1,86 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Server } from 'node:net';
+
+/** Where each part of the stack listens, on loopback. */
+export interface Ports {
+  readonly service: number;
+  readonly collectorGrpc: number;
+  readonly collectorHttp: number;
+  readonly collectorMetrics: number;
+  readonly collectorHealth: number;
+  readonly jaeger: number;
+  readonly jaegerGrpc: number;
+  readonly jaegerOtlp: number;
+  readonly prometheus: number;
+  readonly alertmanager: number;
+  readonly blackbox: number;
+  readonly alertSink: number;
+}
+
+/** Those of docker-compose.yml. Jaeger's own OTLP port moves, because on one machine the collector has that one. */
+export const USUAL_PORTS: Ports = {
+  service: 3001,
+  collectorGrpc: 4317,
+  collectorHttp: 4318,
+  collectorMetrics: 8888,
+  collectorHealth: 13133,
+  jaeger: 16686,
+  jaegerGrpc: 16685,
+  jaegerOtlp: 14318,
+  prometheus: 9090,
+  alertmanager: 9093,
+  blackbox: 9115,
+  alertSink: 9095,
+};
+
+/** The addresses in the committed configuration files, which are those inside docker-compose.yml. */
+const COMMITTED: Readonly<Record<string, keyof Ports>> = {
+  'grantex-auth:3001': 'service',
+  'otel-collector:8888': 'collectorMetrics',
+  'prometheus:9090': 'prometheus',
+  'alertmanager:9093': 'alertmanager',
+  'blackbox:9115': 'blackbox',
+  'alert-sink:9095': 'alertSink',
+};
+
+export const loopback = (port: number): string => `127.0.0.1:${port}`;
+
+/** The text of a committed configuration file, with every address in it replaced by the one on this machine. */
+export function rewriteAddresses(text: string, ports: Ports): string {
+  return Object.entries(COMMITTED).reduce(
+    (rewritten, [address, part]) => rewritten.replaceAll(address, loopback(ports[part])),
+    text,
+  );
+}
+
+/** Below the range from which the kernel gives ports to outgoing connections, so that nobody takes one before its owner does. */
+const [FIRST_PORT, LAST_PORT] = [20_000, 32_000];
+
+/** Ports on which nobody listens now, all different. */
+export async function freePorts(): Promise<Ports> {
+  const held: Server[] = [];
+  try {
+    const ports: Record<string, number> = {};
+    for (const part of Object.keys(USUAL_PORTS)) {
+      const server = await listenSomewhere();
+      held.push(server);
+      ports[part] = (server.address() as AddressInfo).port;
+    }
+    return ports as unknown as Ports;
+  } finally {
+    for (const server of held) server.close();
+  }
+}
+
+async function listenSomewhere(): Promise<Server> {
+  for (;;) {
+    const port = FIRST_PORT + Math.floor(Math.random() * (LAST_PORT - FIRST_PORT));
+    const server = createServer().listen(port, '127.0.0.1');
+    try {
+      await once(server, 'listening');
+      return server;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    }
+  }
+}

@@ -1,0 +1,64 @@
+import { rmSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { freePorts, loopback, type Ports, USUAL_PORTS } from './addresses.ts';
+import { PROGRAMS } from './definitions.ts';
+import { Stack } from './stack.ts';
+
+/**
+ * `npm run stack`: the service and everything around it but Grafana, as local processes on loopback, from the committed
+ * configuration. `--free-ports` takes ports on which nobody listens; `--directory` is where data and logs go. Exit code 0
+ * after Ctrl-C, 1 when a program did not start or ended by itself; none of them runs any longer then.
+ */
+const { values } = parseArgs({
+  options: {
+    'free-ports': { type: 'boolean', default: false },
+    directory: { type: 'string', default: '.data/stack' },
+  },
+});
+
+const say = (line: string) => process.stderr.write(`${line}\n`);
+
+const addresses = (ports: Ports): string =>
+  (
+    [
+      ['service', ports.service, ''],
+      ['traces (Jaeger)', ports.jaeger, ''],
+      ['metrics (Prometheus)', ports.prometheus, ''],
+      ['alerts (Alertmanager)', ports.alertmanager, ''],
+      ['alerts that were sent', ports.alertSink, '/messages'],
+      ['OTLP for other programs', ports.collectorHttp, ''],
+    ] as const
+  )
+    .map(([what, port, path]) => `  ${what.padEnd(24)} http://${loopback(port)}${path}`)
+    .join('\n');
+
+const directory = resolve(values.directory);
+const ports = values['free-ports'] ? await freePorts() : USUAL_PORTS;
+// The logs of the last run are no help with this one.
+rmSync(resolve(directory, 'log'), { recursive: true, force: true });
+const stack = new Stack({ ports, directory });
+process.on('exit', () => stack.killAll());
+
+let interrupted = false;
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.on(signal, () => {
+    if (interrupted) process.exit(1);
+    interrupted = true;
+    say('ending');
+    void stack.stop().then(() => process.exit(0));
+  });
+
+try {
+  await stack.start(...PROGRAMS);
+  say(`\n${addresses(ports)}\n\nData and logs: ${directory}. Ctrl-C ends it all.`);
+  const sentence = await stack.broken;
+  if (!interrupted) throw new Error(`${sentence}: see ${directory}/log`);
+} catch (error) {
+  // After Ctrl-C nothing becomes ready any more, and the exit is under way.
+  if (!interrupted) {
+    say(error instanceof Error ? error.message : String(error));
+    await stack.stop();
+    process.exit(1);
+  }
+}

@@ -1,0 +1,110 @@
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { freePorts } from '../../deploy/stack/addresses.ts';
+import { telemetryEnv } from '../../deploy/stack/definitions.ts';
+import { Stack } from '../../deploy/stack/stack.ts';
+import { startOwnService } from '../faults/own-service.ts';
+import { printTable, type Row, round } from '../load/table.ts';
+import { temporaryDirectory } from '../support/service.ts';
+import { alternate, GC, Subject } from './pipeline/drill.ts';
+import { startLogBackend } from './pipeline/log-backend.ts';
+import { type Pipeline, startPipeline } from './pipeline/pipeline.ts';
+
+/** A second real collector, with a disk of its own, is not there for a while; both send to the same Jaeger. */
+let pipeline: Pipeline;
+let healthy: Subject;
+const rows: Row[] = [];
+
+beforeAll(async () => {
+  pipeline = await startPipeline('otel-collector', 'jaeger');
+  healthy = await Subject.of(await pipeline.startService(GC));
+});
+afterAll(async () => {
+  printTable('A collector that is away, and one that stays in turn with it', rows);
+  await healthy?.service.stop();
+  await pipeline?.stop();
+});
+
+interface Outage {
+  readonly name: string;
+  readonly startsWithout?: boolean;
+  during?(turn: number, collector: Stack): Promise<void> | void;
+  /** Back again, if it is not already. */
+  end?(collector: Stack): Promise<void>;
+  /** What must have been lost by the end of the load. */
+  readonly loses: readonly ('traces' | 'logs')[];
+}
+
+const OUTAGES: readonly Outage[] = [
+  {
+    name: 'absent at the start',
+    startsWithout: true,
+    end: (collector) => collector.start('otel-collector'),
+    loses: ['traces', 'logs'],
+  },
+  {
+    name: 'killed',
+    during(turn, collector) {
+      if (turn === 0) collector.program('otel-collector').kill();
+    },
+    end: (collector) => collector.start('otel-collector'),
+    // What lines there are after that may all fit into the queue.
+    loses: ['traces'],
+  },
+  {
+    name: 'restarted',
+    async during(turn, collector) {
+      if (turn !== 1) return;
+      await collector.program('otel-collector').stop();
+      await collector.start('otel-collector');
+    },
+    loses: [],
+  },
+];
+
+test.each(OUTAGES)(
+  '$name: requests are as fast as ever, what is lost is counted, traces arrive afterwards',
+  async (outage) => {
+    const { name, startsWithout = false, during, end, loses } = outage;
+    const directory = await temporaryDirectory();
+    const logs = await startLogBackend();
+    const ports = { ...(await freePorts()), jaegerOtlp: pipeline.ports.jaegerOtlp };
+    const collector = new Stack({
+      ports,
+      directory: directory.path,
+      env: {
+        'otel-collector': {
+          OTELCOL_LOGS_EXPORTER: 'otlp_http/logs',
+          OTELCOL_LOGS_ENDPOINT: logs.url,
+          OTELCOL_LOGS_ENCODING: 'json',
+        },
+      },
+    });
+    onTestFinished(async () => {
+      await collector.stop();
+      await logs.close();
+      await directory.remove();
+    });
+    if (!startsWithout) await collector.start('otel-collector');
+    const service = await startOwnService({ env: { ...telemetryEnv(ports), ...GC } });
+    const subject = await Subject.of(service);
+    const figures = await alternate(healthy, subject, (turn) => during?.(turn, collector));
+    const lost = { traces: await subject.lost('traces'), logs: await subject.lost('logs') };
+    for (const signal of loses) expect(lost[signal]).toBeGreaterThan(0);
+
+    await end?.(collector);
+    await subject.untilTraced(async (id) => (await pipeline.jaeger.trace(id)).length > 0);
+    // No line is unaccounted for: it has arrived, once or after a lost answer twice, or was counted as lost.
+    const accounted = async () => logs.records.length + (await subject.lost('logs')) - subject.lines;
+    await expect.poll(accounted, { timeout: 60_000, interval: 250 }).toBeGreaterThanOrEqual(0);
+
+    await collector.stop();
+    await subject.turn(false);
+    const seconds = await subject.end();
+    rows.push({
+      'the collector': name,
+      ...figures,
+      'spans, lines lost': `${lost.traces}, ${lost.logs}`,
+      'end s': round(seconds),
+    });
+  },
+);

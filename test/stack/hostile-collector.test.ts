@@ -1,0 +1,66 @@
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { startOwnService } from '../faults/own-service.ts';
+import { printTable, type Row, round } from '../load/table.ts';
+import { alternate, GC, Subject } from './pipeline/drill.ts';
+import { type Conduct, HostileCollector } from './pipeline/hostile-collector.ts';
+import { type Pipeline, startPipeline } from './pipeline/pipeline.ts';
+
+/** A service sends to a collector that is there and behaves badly; beside it one that sends to a real, healthy collector. */
+let pipeline: Pipeline;
+let healthy: Subject;
+const rows: Row[] = [];
+
+beforeAll(async () => {
+  pipeline = await startPipeline('otel-collector', 'jaeger');
+  healthy = await Subject.of(await pipeline.startService(GC));
+});
+afterAll(async () => {
+  printTable('A collector that behaves badly, and a healthy one in turn with it', rows);
+  await healthy?.service.stop();
+  await pipeline?.stop();
+});
+
+const CONDUCTS: [Conduct, string][] = [
+  ['mute', 'never answers'],
+  ['throttling', 'answers 429'],
+  ['unavailable', 'answers 503'],
+  ['garbage', 'answers no HTTP'],
+  ['slow', 'answers after 10 s'],
+];
+
+test.each(CONDUCTS)(
+  '%s: requests are as fast as ever, what is lost is counted, what comes after it arrives',
+  async (conduct, name) => {
+    const collector = new HostileCollector();
+    const url = await collector.open();
+    onTestFinished(() => collector.close());
+    collector.behave(conduct);
+    const service = await startOwnService({
+      env: { OTEL_EXPORTER_OTLP_ENDPOINT: url, OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json', ...GC },
+    });
+    const subject = await Subject.of(service);
+    const figures = await alternate(healthy, subject);
+    // Both queues are full long before the end: what did not fit has been counted at once.
+    const [traces, logs] = [await subject.lost('traces'), await subject.lost('logs')];
+    expect(traces).toBeGreaterThan(0);
+    expect(logs).toBeGreaterThan(0);
+    expect(collector.asked).toBeGreaterThan(0);
+
+    collector.behave('well');
+    await subject.untilTraced((id) => collector.hasTrace(id));
+    // Each line has arrived or was counted as lost, none both. A slow answer may come too late for one who had it counted.
+    const accounted = async () => collector.logs + (await subject.lost('logs')) - subject.lines;
+    const difference = expect.poll(accounted, { timeout: 60_000, interval: 250 });
+    await (conduct === 'slow' ? difference.toBeGreaterThanOrEqual(0) : difference.toBe(0));
+
+    collector.behave(conduct);
+    await subject.turn(false);
+    const seconds = await subject.end();
+    rows.push({
+      'the collector': name,
+      ...figures,
+      'spans, lines lost': `${traces}, ${logs}`,
+      'end s': round(seconds),
+    });
+  },
+);

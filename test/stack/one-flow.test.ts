@@ -1,0 +1,287 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { expectReconciled } from '../support/reconcile.ts';
+import { type TestService, waitFor } from '../support/service.ts';
+import { type Receiver, startReceiver } from '../webhooks/receiver.ts';
+import { deliveriesOfTheFlow } from './pipeline/deliveries-of-the-flow.ts';
+import { type Flow, runFlow } from './pipeline/flow.ts';
+import type { StoredSpan } from './pipeline/jaeger.ts';
+import { type Pipeline, startPipeline } from './pipeline/pipeline.ts';
+import { requestsOfTheFlow } from './pipeline/requests-of-the-flow.ts';
+import { treesOf } from './pipeline/tree.ts';
+
+const DELIVERIES = deliveriesOfTheFlow().length;
+
+let pipeline: Pipeline;
+let receiver: Receiver;
+let service: TestService;
+let flow: Flow;
+/** Traces that begin with a request of the flow, in its order. */
+let requests: StoredSpan[][];
+let deliveries: StoredSpan[][];
+
+const rootOf = (spans: readonly StoredSpan[]) => spans.find(({ parentSpanId }) => parentSpanId === undefined);
+/** The probe and Prometheus look at the service too. */
+const isOfTheFlow = (spans: readonly StoredSpan[]) => !rootOf(spans)?.name.startsWith('GET /health');
+const isRequest = (spans: readonly StoredSpan[]) => rootOf(spans)?.attributes['span.kind'] === 'server';
+const isDelivery = (spans: readonly StoredSpan[]) => rootOf(spans)?.name === 'grantex.webhook.deliver';
+const byStart = (a: readonly StoredSpan[], b: readonly StoredSpan[]) =>
+  (rootOf(a)?.start ?? 0) - (rootOf(b)?.start ?? 0);
+
+beforeAll(async () => {
+  pipeline = await startPipeline('otel-collector', 'jaeger', 'prometheus', 'blackbox');
+  receiver = await startReceiver();
+  service = await pipeline.startService({ OTEL_BSP_SCHEDULE_DELAY: '200' });
+  flow = await runFlow(service, receiver.url);
+  await receiver.until(DELIVERIES);
+  const traces = await waitFor(async () => {
+    const found = (await pipeline.jaeger.traces('grantex-auth')).filter(isOfTheFlow);
+    const complete = requestsOfTheFlow().length <= found.filter(isRequest).length;
+    return complete && found.filter(isDelivery).length === DELIVERIES ? found : undefined;
+  }, 60_000);
+  requests = traces.filter(isRequest).sort(byStart);
+  deliveries = traces.filter(isDelivery).sort(byStart);
+});
+afterAll(async () => {
+  await service?.stop();
+  await receiver?.close();
+  await pipeline?.stop();
+});
+
+function rename(value: unknown): unknown {
+  const [name] = Object.entries(flow.ids).find(([, id]) => id === value) ?? [];
+  return name ?? value;
+}
+
+describe('in Jaeger', () => {
+  test('each request is one trace with exactly these spans, edges, status and attributes', () => {
+    expect(requests.map((spans) => treesOf(spans, rename))).toEqual(
+      requestsOfTheFlow().map((tree) => [tree]),
+    );
+  });
+
+  test('each delivery of a webhook is a trace of its own, linked to the act that caused it', () => {
+    const acts = new Map(requests.flat().map(({ traceId, spanId, name }) => [`${traceId}/${spanId}`, name]));
+    const seen = deliveries.map((spans) => {
+      const [root, ...others] = spans;
+      const { 'grantex.event_id': event, ...attributes } = treesOf(spans, rename)[0]?.attributes ?? {};
+      expect(others).toEqual([]);
+      expect(event).toMatch(/^evt_/);
+      return {
+        causes: root?.links.map(({ traceId, spanId }) => acts.get(`${traceId}/${spanId}`)),
+        attributes,
+      };
+    });
+    const sorted = (list: readonly object[]) => list.map((one) => JSON.stringify(one)).sort();
+    const normal = (list: readonly { causes: unknown; attributes: Record<string, unknown> }[]) =>
+      sorted(
+        list.map(({ causes, attributes }) => ({ causes, attributes: Object.entries(attributes).sort() })),
+      );
+    expect(normal(seen)).toEqual(normal(deliveriesOfTheFlow()));
+  });
+
+  test('nothing else is sent: what begins with no request is the signing key, deliveries and looks for anomalies', async () => {
+    const others = (await pipeline.jaeger.traces('grantex-auth'))
+      .filter((spans) => !isRequest(spans) && !isDelivery(spans))
+      .map((spans) => rootOf(spans)?.name ?? '');
+    const known = /^(grantex\.anomaly\.detect|BEGIN|COMMIT|(LOCK|SELECT|INSERT|UPDATE) signing_keys)$/;
+    expect(others.filter((name) => !known.test(name))).toEqual([]);
+  });
+
+  test('every span says who sent it', () => {
+    const {
+      'service.name': name,
+      'service.version': version,
+      'service.instance.id': instance,
+    } = requests[0]?.[0]?.resource ?? {};
+    expect([name, version, instance]).toEqual([
+      'grantex-auth',
+      expect.stringMatching(/^\d/),
+      expect.any(String),
+    ]);
+    const senders = [...requests, ...deliveries]
+      .flat()
+      .map(({ resource }) => resource['service.instance.id']);
+    expect(new Set(senders)).toEqual(new Set([instance]));
+  });
+});
+
+describe('at the end of the log pipeline', () => {
+  test('every line of standard output has come, with severity, time, fields and the trace that Jaeger has', async () => {
+    // Lines about the probe's own requests there are none; the look for anomalies may add more while this waits.
+    const lines = [...service.logs];
+    const records = await waitFor(
+      () => (pipeline.logs.records.length >= lines.length ? pipeline.logs.records : undefined),
+      30_000,
+    );
+    const SEVERITY: Record<string, number> = { trace: 1, debug: 5, info: 9, warn: 13, error: 17, fatal: 21 };
+    const comparable = lines.map(
+      ({ level, msg, timestamp, trace_id, span_id, trace_flags: _, ...fields }) => ({
+        event: msg,
+        severityText: level,
+        severityNumber: SEVERITY[level],
+        timeUnixNano: `${Date.parse(String(timestamp))}000000`,
+        traceId: trace_id ?? '',
+        spanId: span_id ?? '',
+        attributes: fields,
+      }),
+    );
+    expect(
+      records
+        .slice(0, lines.length)
+        .map(({ event, severityText, severityNumber, timeUnixNano, ...record }) => ({
+          event,
+          severityText,
+          severityNumber,
+          timeUnixNano,
+          traceId: record.traceId ?? '',
+          spanId: record.spanId ?? '',
+          attributes: record.attributes,
+        })),
+    ).toEqual(comparable);
+
+    const names = new Map(
+      requests.flat().map(({ traceId, spanId, name }) => [`${traceId}/${spanId}`, name] as const),
+    );
+    const where = records.map(({ event, traceId, spanId }) => [event, names.get(`${traceId}/${spanId}`)]);
+    expect(
+      where.filter(([event]) => !/^(service|anomaly|rate_limits|webhook)\./.test(String(event))),
+    ).toEqual([
+      ['consent.decided', 'POST /v1/consent/:id/approve'],
+      ['grant.created', 'grantex.token.exchange'],
+      ['token.exchanged', 'grantex.token.exchange'],
+      ['token.refreshed', 'grantex.token.refresh'],
+      ['grant.created', 'grantex.grant.delegate'],
+      ['grant.revoked', 'grantex.grant.revoke'],
+      ['token.verification_failed', 'grantex.token.verify'],
+    ]);
+    expect(new Set(records.map(({ resource }) => resource['service.name']))).toEqual(
+      new Set(['grantex-auth']),
+    );
+  });
+});
+
+describe('in Prometheus', () => {
+  /** Sums over the labels that Prometheus adds. */
+  const value = async (family: string) =>
+    (await pipeline.prometheus.query(`sum without (instance, job) (${family}{job="grantex-auth"})`)).map(
+      ({ labels, value }) => [
+        Object.entries(labels)
+          .map(([key, of]) => `${key}=${rename(of)}`)
+          .sort()
+          .join(' '),
+        value,
+      ],
+    );
+  const nonZero = async (family: string) =>
+    Object.fromEntries((await value(family)).filter(([, count]) => count !== 0));
+
+  test('every family has the value that the flow gives', async () => {
+    const all = async () => ({
+      exchange: await nonZero('grantex_token_exchange_total'),
+      exchangeDuration: await nonZero('grantex_token_exchange_duration_seconds_count'),
+      authorize: await nonZero('grantex_authorize_total'),
+      authorizeDuration: await nonZero('grantex_authorize_duration_seconds_count'),
+      refresh: await nonZero('grantex_token_refresh_total'),
+      verifications: await nonZero('grantex_token_verifications_total'),
+      created: await nonZero('grantex_grants_created_total'),
+      revoked: await nonZero('grantex_grants_revoked_total'),
+      decisions: await nonZero('grantex_consent_decisions_total'),
+      deliveries: await nonZero('grantex_webhook_deliveries_total'),
+      attempts: await nonZero('grantex_webhook_attempts_total'),
+      anomalies: await nonZero('grantex_anomalies_detected_total'),
+      limited: await nonZero('grantex_rate_limited_total'),
+      active: await value('grantex_active_grants'),
+      unacknowledged: await value('grantex_anomalies_unacknowledged'),
+      pending: await value('grantex_webhook_oldest_pending_seconds'),
+      lost: await nonZero('grantex_telemetry_dropped_total'),
+      faults: await value('grantex_telemetry_faults_total'),
+      collectionErrors: await value('grantex_metrics_collection_errors_total'),
+      agentExchange: await nonZero('grantex_agent_token_exchange_total'),
+      agentAuthorize: await nonZero('grantex_agent_authorize_total'),
+      agentAuthorizeDuration: await nonZero('grantex_agent_authorize_duration_seconds_count'),
+      agentRevoked: await nonZero('grantex_agent_grants_revoked_total'),
+      agentDeliveries: await nonZero('grantex_agent_webhook_deliveries_total'),
+      agentAnomalies: await nonZero('grantex_agent_anomalies_detected_total'),
+    });
+    await expect.poll(all, { timeout: 20_000, interval: 500 }).toEqual({
+      exchange: { 'status=success': 1, 'status=error': 1 },
+      exchangeDuration: { '': 2 },
+      authorize: { 'status=success': 1 },
+      authorizeDuration: { '': 1 },
+      refresh: { 'status=success': 1 },
+      verifications: { 'result=valid': 1, 'result=invalid': 1 },
+      created: { 'origin=consent': 1, 'origin=delegation': 1 },
+      revoked: { '': 2 },
+      decisions: { 'decision=approved': 1 },
+      deliveries: { 'status=delivered': DELIVERIES },
+      attempts: { 'outcome=2xx': DELIVERIES },
+      anomalies: { 'severity=low type=new_principal': 2 },
+      limited: {},
+      active: [['', 0]],
+      unacknowledged: [['', 2]],
+      pending: [['', 0]],
+      lost: {},
+      faults: [['', 0]],
+      collectionErrors: [['', 0]],
+      agentExchange: { 'agent_id=agent status=success': 1, 'agent_id=agent status=error': 1 },
+      agentAuthorize: { 'agent_id=agent status=success': 1 },
+      agentAuthorizeDuration: { 'agent_id=agent': 1 },
+      agentRevoked: { 'agent_id=agent': 1, 'agent_id=sub-agent': 1 },
+      agentDeliveries: { 'agent_id=agent status=delivered': 4, 'agent_id=sub-agent status=delivered': 3 },
+      agentAnomalies: {
+        'agent_id=agent severity=low type=new_principal': 1,
+        'agent_id=sub-agent severity=low type=new_principal': 1,
+      },
+    });
+  });
+
+  test('the requests, by route and status', async () => {
+    const counted = await nonZero('grantex_http_request_duration_seconds_count');
+    const flowAlone = Object.entries(counted).filter(([labels]) => !labels.includes('route=/health'));
+    const tally: Record<string, number> = {};
+    for (const { attributes } of requestsOfTheFlow()) {
+      const {
+        'http.request.method': method,
+        'http.route': route,
+        'http.response.status_code': status,
+      } = attributes;
+      const labels = `method=${method} route=${route} status_code=${status}`;
+      tally[labels] = (tally[labels] ?? 0) + 1;
+    }
+    expect(Object.fromEntries(flowAlone)).toEqual(tally);
+  });
+
+  test('from an exemplar one gets to its trace in Jaeger, and from there to its log lines', async () => {
+    const selector =
+      'traces_span_metrics_duration_milliseconds_bucket{service_name="grantex-auth",span_name="grantex.token.exchange"}';
+    const exemplars = await waitFor(async () => {
+      const found = await pipeline.prometheus.exemplars(selector);
+      return found.length > 0 ? found : undefined;
+    }, 30_000);
+    const exchange = requests
+      .flat()
+      .find(({ attributes, name }) => name === 'grantex.token.exchange' && !attributes['error.type']);
+    const exemplar = exemplars.find(({ labels }) => labels['span_id'] === exchange?.spanId);
+    expect(exemplar?.labels['trace_id']).toBe(exchange?.traceId);
+    const trace = await pipeline.jaeger.trace(exemplar?.labels['trace_id'] ?? '');
+    expect(trace.map(({ name }) => name).sort()).toEqual([
+      'POST /v1/token',
+      'UPDATE authorization_requests',
+      'grantex.token.exchange',
+      'grantex.token.sign',
+    ]);
+    const lines = pipeline.logs.records.filter(({ traceId }) => traceId === exemplar?.labels['trace_id']);
+    expect(lines.map(({ event }) => event)).toEqual(['grant.created', 'token.exchanged']);
+  });
+});
+
+test('no secret has arrived anywhere', async () => {
+  const traces = JSON.stringify(await pipeline.jaeger.traces('grantex-auth'));
+  const records = JSON.stringify(pipeline.logs.records);
+  for (const secret of flow.secrets) {
+    expect(traces).not.toContain(secret);
+    expect(records).not.toContain(secret);
+  }
+});
+
+test('counters and gauges say what the rows say', () => expectReconciled(service));
