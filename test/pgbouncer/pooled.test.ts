@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
+import { assertMigrated, migrate } from '../../src/db/migrate.ts';
 import { Client } from '../faults/client.ts';
 import { expectNothingHalfMade, expectProperAnswers, expectRefusedUndone } from '../faults/ledger.ts';
 import { isGood, startTraffic } from '../faults/traffic.ts';
@@ -65,6 +66,15 @@ test('many requests share the few connections that there are to the server', asy
   expect(open).toBeGreaterThan(SERVER_CONNECTIONS);
 });
 
+test('more replicas than it has connections migrate an empty database at once, and none keeps the last one from another', async () => {
+  const own = await createTestDatabase();
+  await own.sql.unsafe('drop schema jobs cascade; drop schema public cascade; create schema public');
+  const runs = await Promise.all(Array.from({ length: 2 * SERVER_CONNECTIONS }, () => migrate(own.url)));
+  expect(runs.filter(({ applied }) => applied.length > 0)).toHaveLength(1);
+  await assertMigrated(own.url);
+  await own.drop();
+});
+
 test('a statement that waits for a lock keeps its connection, though nobody can tell which backend works for it', async () => {
   const party = await newParty(service);
   const release = await lock(database, 'lock table anomalies in share row exclusive mode');
@@ -115,12 +125,16 @@ test(
   'committed, and the answer lost behind the PgBouncer: 500, for nobody knows, and never 503',
   async () => {
     const own = await createTestDatabase();
+    onTestFinished(() => own.drop());
     const direct = new URL(inject('databaseUrl'));
     const cable = new Cable(Number(direct.port));
     direct.port = String(await cable.open());
+    onTestFinished(() => cable.close());
     const pgbouncer = await startPgBouncer(direct.href);
+    onTestFinished(() => pgbouncer.stop());
     const url = withDatabaseName(pgbouncer.through(direct.href), new URL(own.url).pathname.slice(1));
     const replica = await startService({ database: own, env: { DATABASE_URL: url } });
+    onTestFinished(() => void replica.process.kill('SIGKILL'));
     const party = await newParty(replica, 'sandbox');
     const { code } = await party.authorize();
     const release = await lock(own, 'select from authorization_requests for update');
@@ -145,9 +159,6 @@ test(
     );
     expect((await party.grant()).scopes).toEqual(['calendar:read']);
     expect(await replica.stop()).toBe(0);
-    await pgbouncer.stop();
-    await cable.close();
-    await own.drop();
   },
   60 * SECOND,
 );

@@ -52,7 +52,8 @@ export async function startPgBouncer(serverUrl: string): Promise<PgBouncer> {
           return changed.href;
         },
         async stop() {
-          child.kill('SIGINT');
+          // At once, whoever is still connected.
+          child.kill('SIGTERM');
           await ended;
           await rm(directory, { recursive: true, force: true });
         },
