@@ -1,6 +1,6 @@
 /** The arrows of the architecture; CONTRIBUTING.md explains the layout. All point downward. */
 const ROOMS =
-  'anomalies|developers|agents|keys|grants|authorization|consent|policies|principal-sessions|pages|tokens|audit|webhooks|system';
+  'anomalies|developers|agents|keys|grants|authorization|consent|policies|principal-sessions|pages|tokens|audit|webhooks|reconciliation|system';
 /** The files that have SQL. */
 const STORE = 'store\\.ts$';
 /** Which other rooms a room may use. */
@@ -19,6 +19,7 @@ const DOWNWARD = {
   audit: ['agents'],
   // For the sealing of secrets.
   webhooks: ['keys'],
+  reconciliation: [],
   system: [],
 };
 
@@ -121,7 +122,7 @@ module.exports = {
       name: 'telemetry-stands-alone',
       severity: 'error',
       from: { path: '^src/telemetry/' },
-      to: { path: '^src/', pathNot: '^src/(telemetry/|config\\.ts|errors\\.ts)' },
+      to: { path: '^src/', pathNot: '^src/(telemetry/|config\\.ts|errors\\.ts|within\\.ts)' },
     },
     {
       name: 'no-http-below-routes',
@@ -136,9 +137,15 @@ module.exports = {
       to: { path: 'node_modules/postgres/' },
     },
     {
+      name: 'the-demo-knows-only-the-http-api',
+      severity: 'error',
+      from: { path: '^deploy/demo/' },
+      to: { path: '^(src|instrumentation)/', pathNot: '^src/text-table\\.ts$' },
+    },
+    {
       name: 'nothing-imports-tests',
       severity: 'error',
-      from: { path: '^(src|instrumentation)/' },
+      from: { path: '^(src|instrumentation|deploy/demo)/' },
       to: { path: '^test/' },
     },
   ],

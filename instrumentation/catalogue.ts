@@ -142,6 +142,13 @@ export const FAMILIES: readonly Family[] = [
     name: 'grantex_webhook_oldest_pending_seconds',
     labels: [],
   },
+  { instrument: 'grantex.signing_keys', name: 'grantex_signing_keys', labels: [] },
+  { instrument: 'grantex.signing_key.age', name: 'grantex_signing_key_age_seconds', labels: [] },
+  {
+    instrument: 'grantex.signing_keys.read_age',
+    name: 'grantex_signing_keys_read_age_seconds',
+    labels: [],
+  },
   {
     instrument: 'grantex.rate_limited',
     name: 'grantex_rate_limited_total',
@@ -188,7 +195,7 @@ export const FAMILIES: readonly Family[] = [
     boundaries: GC_SECONDS,
     labels: [oneOf('v8js.gc.type', 'major', 'minor', 'incremental', 'weakcb')],
   },
-  ...['limit', 'used', 'space.size', 'space.available_size', 'space.physical_size'].map((part) => ({
+  ...['used', 'space.size', 'space.available_size', 'space.physical_size'].map((part) => ({
     instrument: `v8js.memory.heap.${part}`,
     name: `v8js_memory_heap_${part.replace('.', '_')}_bytes`,
     labels: [plain('v8js.heap.space.name')],

@@ -1,8 +1,18 @@
 import { ConfigError } from '../config.ts';
 
+/** A fault with an exit code of its own. */
+export class CommandError extends Error {
+  override readonly name = 'CommandError';
+  readonly exitCode: number;
+  constructor(message: string, exitCode: number, cause?: unknown) {
+    super(message, { cause });
+    this.exitCode = exitCode;
+  }
+}
+
 /**
  * Runs one command-line command: its output on stdout, a fault on stderr.
- * Exit codes as for the service: 0 done, 78 bad configuration, 1 anything else.
+ * Exit codes as for the service: 0 done, 78 bad configuration, 1 anything else but a `CommandError`.
  */
 export async function runCommand(command: (print: (line: string) => void) => Promise<void>): Promise<void> {
   try {
@@ -11,6 +21,6 @@ export async function runCommand(command: (print: (line: string) => void) => Pro
     const lines =
       error instanceof ConfigError ? error.faults : [error instanceof Error ? error.message : error];
     process.stderr.write(lines.map((line) => `${line}\n`).join(''));
-    process.exitCode = error instanceof ConfigError ? 78 : 1;
+    process.exitCode = error instanceof ConfigError ? 78 : error instanceof CommandError ? error.exitCode : 1;
   }
 }

@@ -2,6 +2,7 @@ import { type CryptoKey, importJWK, type JWK } from 'jose';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config.ts';
 import type { Database } from '../db/client.ts';
+import type { SigningKeys } from '../telemetry/signing-keys.ts';
 import { ensureKey, openPrivateKey } from './create-key.ts';
 import type { Sealer } from './sealing.ts';
 import { type PublicJwk, publishedKeys, type StoredKey, settleRetiredKeys } from './store.ts';
@@ -27,6 +28,8 @@ export interface KeyRing {
   knows(kid: string): boolean;
   /** What `/.well-known/jwks.json` publishes. */
   published(): readonly PublicJwk[];
+  /** What metrics say of them. */
+  observe(): SigningKeys;
   /** Ends the regular reloading. */
   close(): void;
 }
@@ -55,6 +58,7 @@ export async function fileKeyRing(keys: NonNullable<Config['signingKeys']>): Pro
     verifier: async (kid) => ring.find(({ publicJwk }) => publicJwk.kid === kid)?.verify,
     knows: (kid) => ring.some(({ publicJwk }) => publicJwk.kid === kid),
     published: () => ring.map(({ publicJwk }) => publicJwk),
+    observe: () => ({ published: ring.length, signingFor: null, readAgo: null }),
     close: () => undefined,
   };
 }
@@ -71,6 +75,7 @@ export async function databaseKeyRing(
 ): Promise<KeyRing> {
   let ring = new Map<string, RingKey>();
   let loading: Promise<void> | undefined;
+  let readAt = 0;
 
   const importStored = async (stored: StoredKey): Promise<RingKey> => {
     const known = ring.get(stored.kid);
@@ -84,6 +89,7 @@ export async function databaseKeyRing(
     const stored = await publishedKeys(db.side, new Date(now));
     const keys = await Promise.all(stored.map(importStored));
     ring = new Map(keys.map((key) => [key.publicJwk.kid, key]));
+    readAt = performance.now();
   };
   const reload = (): Promise<void> => {
     loading ??= load().finally(() => {
@@ -97,13 +103,17 @@ export async function databaseKeyRing(
   const timer = setInterval(() => void reload().catch(onError), RELOAD_MS).unref();
   let askedFor = Number.NEGATIVE_INFINITY;
 
+  const signing = (): RingKey | undefined => {
+    const now = clock.now();
+    const keys = [...ring.values()].sort((a, b) => a.signsFrom - b.signsFrom);
+    // The time of day may have been put back behind the first key's: the one that is published longest is then as good.
+    const { signsFrom } = keys.findLast((key) => key.signsFrom <= now) ?? keys[0] ?? {};
+    return keys.find((one) => one.signsFrom === signsFrom);
+  };
+
   return {
     signer() {
-      const now = clock.now();
-      const keys = [...ring.values()].sort((a, b) => a.signsFrom - b.signsFrom);
-      // The time of day may have been put back behind the first key's: the one that is published longest is then as good.
-      const { signsFrom } = keys.findLast((key) => key.signsFrom <= now) ?? keys[0] ?? {};
-      const key = keys.find((one) => one.signsFrom === signsFrom);
+      const key = signing();
       if (!key) throw new Error('no signing key');
       return { kid: key.publicJwk.kid, key: key.sign };
     },
@@ -117,6 +127,14 @@ export async function databaseKeyRing(
     },
     knows: (kid) => ring.has(kid),
     published: () => [...ring.values()].map(({ publicJwk }) => publicJwk),
+    observe() {
+      const key = signing();
+      return {
+        published: ring.size,
+        signingFor: key ? Math.max(0, (clock.now() - key.signsFrom) / 1000) : null,
+        readAgo: (performance.now() - readAt) / 1000,
+      };
+    },
     close: () => clearInterval(timer),
   };
 }

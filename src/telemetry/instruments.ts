@@ -124,6 +124,9 @@ export type Instruments = { readonly [name in keyof typeof COUNTERS]: Counter } 
   readonly activeGrants: ObservableGauge;
   readonly oldestPendingDelivery: ObservableGauge;
   readonly unacknowledgedAnomalies: ObservableGauge;
+  readonly signingKeys: ObservableGauge;
+  readonly signingKeyAge: ObservableGauge;
+  readonly signingKeysReadAge: ObservableGauge;
   readonly databaseConnections: ObservableUpDownCounter;
   /** Swallows and counts what the recording of telemetry throws. */
   readonly guard: Guard;
@@ -175,6 +178,18 @@ export function createInstruments(meter: Meter): Instruments {
       unit: '{anomaly}',
       description:
         'Anomalies that nobody has acknowledged, in the whole database; every replica reports the same value.',
+    }),
+    signingKeys: meter.createObservableGauge('grantex.signing_keys', {
+      unit: '{key}',
+      description: 'Keys that this replica publishes; 0: it can sign nothing.',
+    }),
+    signingKeyAge: meter.createObservableGauge('grantex.signing_key.age', {
+      unit: 's',
+      description: 'How long the key that this replica signs with has been the one that signs, in seconds.',
+    }),
+    signingKeysReadAge: meter.createObservableGauge('grantex.signing_keys.read_age', {
+      unit: 's',
+      description: 'How long ago this replica last read the signing keys from the database, in seconds.',
     }),
     databaseConnections: meter.createObservableUpDownCounter('db.client.connection.count', {
       unit: '{connection}',

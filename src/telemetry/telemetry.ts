@@ -5,6 +5,7 @@ import { createDatabaseTelemetry, type DatabaseTelemetry } from './database.ts';
 import { createEvents, type Events } from './events.ts';
 import { createInstruments, type Instruments } from './instruments.ts';
 import type { Logger } from './logger.ts';
+import { observeSigningKeys, type SigningKeys } from './signing-keys.ts';
 import { createInLinkedSpan, createInSpan, type InLinkedSpan, type InSpan } from './span.ts';
 
 export interface TelemetryOptions {
@@ -35,6 +36,8 @@ export interface Telemetry {
   observeOldestPendingDelivery(read: () => Promise<number>): () => void;
   /** The same for anomalies that nobody has acknowledged. */
   observeUnacknowledgedAnomalies(read: () => Promise<number>): () => void;
+  /** Reports at every scrape what this replica knows of the signing keys. Returns the function that ends this. */
+  observeSigningKeys(read: () => SigningKeys): () => void;
 }
 
 /** Puts the telemetry of the service together. Call once per process: instruments are created here. */
@@ -71,5 +74,6 @@ export function createTelemetry({ meter, tracer, logger, capturePrincipal }: Tel
       instruments.unacknowledgedAnomalies,
       'grantex_anomalies_unacknowledged',
     ),
+    observeSigningKeys: (read) => observeSigningKeys(instruments, read),
   };
 }

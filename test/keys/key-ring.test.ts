@@ -1,6 +1,7 @@
 import { createLocalJWKSet, decodeProtectedHeader, jwtVerify } from 'jose';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type Database, openDatabase } from '../../src/db/client.ts';
+import { reachableUrl } from '../../src/db/pooler.ts';
 import { rotateKeys } from '../../src/keys/create-key.ts';
 import { databaseKeyRing, type KeyRing } from '../../src/keys/key-ring.ts';
 import { createSealer } from '../../src/keys/sealing.ts';
@@ -20,7 +21,7 @@ let looks: number;
 beforeEach(async () => {
   database = await createTestDatabase();
   db = openDatabase({
-    url: database.url,
+    url: await reachableUrl(database.url),
     poolMax: 4,
     telemetry: {
       statement: (statement, _links, run) => {
@@ -149,4 +150,36 @@ test('with another SECRET_KEY neither a start nor a rotation does anything but f
   await expect(databaseKeyRing({ db, sealer: other, clock }, () => undefined)).rejects.toThrow(refusal);
   await expect(rotateKeys({ db, sealer: other, now })).rejects.toThrow(refusal);
   expect(kidsOf(await start())).toEqual([first]);
+});
+
+test('metrics say how many keys are published, for how long the one that signs has, and when they were read', async () => {
+  const ring = await start();
+  const { signsFrom } = await rotate();
+  now += 90_000;
+  expect(ring.observe()).toMatchObject({ published: 1, signingFor: 90 });
+  now = signsFrom.getTime() + 5000;
+  const replica = await start();
+  expect(replica.observe()).toMatchObject({ published: 2, signingFor: 5 });
+  // The time of day was put back behind the moment from which the key signs.
+  now = signsFrom.getTime() - 10 * MINUTE;
+  expect(replica.observe().signingFor).toBe(0);
+});
+
+test('keys that are gone from the database are gone from the metrics with the next look', async () => {
+  const ring = await start();
+  await database.sql`delete from signing_keys`;
+  expect(await ring.verifier('unknown')).toBeUndefined();
+  expect(ring.observe()).toEqual({ published: 0, signingFor: null, readAgo: expect.any(Number) });
+  expect(() => ring.signer()).toThrow('no signing key');
+});
+
+test('the time since the last look grows while looks fail, and the keys go on', async () => {
+  const ring = await start();
+  await database.sql`alter table signing_keys rename to hidden`;
+  const before = ring.observe().readAgo ?? 0;
+  await expect(ring.verifier('unknown')).rejects.toThrow();
+  const after = ring.observe();
+  expect(after).toMatchObject({ published: 1 });
+  expect(after.readAgo).toBeGreaterThan(before);
+  await database.sql`alter table hidden rename to signing_keys`;
 });

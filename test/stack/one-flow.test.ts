@@ -1,12 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { expectReconciled } from '../support/reconcile.ts';
 import { type TestService, waitFor } from '../support/service.ts';
 import { type Receiver, startReceiver } from '../webhooks/receiver.ts';
+import { deliveriesOfTheFlow } from './pipeline/deliveries-of-the-flow.ts';
 import { type Flow, runFlow } from './pipeline/flow.ts';
 import type { StoredSpan } from './pipeline/jaeger.ts';
 import { type Pipeline, startPipeline } from './pipeline/pipeline.ts';
 import { requestsOfTheFlow } from './pipeline/requests-of-the-flow.ts';
-import { prefixed, treesOf } from './pipeline/tree.ts';
-import { DELIVERIES, VALUES_OF_THE_FLOW } from './pipeline/values-of-the-flow.ts';
+import { treesOf } from './pipeline/tree.ts';
+import { AGES, VALUES_OF_THE_FLOW } from './pipeline/values-of-the-flow.ts';
+
+const DELIVERIES = deliveriesOfTheFlow().length;
 
 let pipeline: Pipeline;
 let receiver: Receiver;
@@ -68,31 +72,12 @@ describe('in Jaeger', () => {
         attributes,
       };
     });
-    const delivery = (cause: string, event_type: string, agent_id: string) => ({
-      causes: [cause],
-      attributes: {
-        'span.kind': 'client',
-        'http.response.status_code': 204,
-        'server.address': '127.0.0.1',
-        ...prefixed({ event_type, agent_id, developer_id: 'developer', webhook_id: 'webhook' }),
-      },
-    });
     const sorted = (list: readonly object[]) => list.map((one) => JSON.stringify(one)).sort();
     const normal = (list: readonly { causes: unknown; attributes: Record<string, unknown> }[]) =>
       sorted(
         list.map(({ causes, attributes }) => ({ causes, attributes: Object.entries(attributes).sort() })),
       );
-    expect(normal(seen)).toEqual(
-      normal([
-        delivery('grantex.token.exchange', 'grant.created', 'agent'),
-        delivery('grantex.token.exchange', 'token.issued', 'agent'),
-        delivery('grantex.token.refresh', 'token.issued', 'agent'),
-        delivery('grantex.grant.delegate', 'grant.created', 'sub-agent'),
-        delivery('grantex.grant.delegate', 'token.issued', 'sub-agent'),
-        delivery('grantex.grant.revoke', 'grant.revoked', 'agent'),
-        delivery('grantex.grant.revoke', 'grant.revoked', 'sub-agent'),
-      ]),
-    );
+    expect(normal(seen)).toEqual(normal(deliveriesOfTheFlow()));
   });
 
   test('nothing else is sent: what begins with no request is the signing key, deliveries and looks for anomalies', async () => {
@@ -212,9 +197,18 @@ describe('in Prometheus', () => {
     const families = (await pipeline.prometheus.metadata('grantex-auth'))
       .filter(({ metric }) => metric.startsWith('grantex_'))
       .map(({ metric, type }) => (type === 'histogram' ? `${metric}_count` : metric));
-    // By route and status below.
-    const known = [...Object.keys(VALUES_OF_THE_FLOW), 'grantex_http_request_duration_seconds_count'];
+    // The requests are compared by route and status below.
+    const known = [
+      ...Object.keys(VALUES_OF_THE_FLOW),
+      ...AGES,
+      'grantex_http_request_duration_seconds_count',
+    ];
     expect(families.sort()).toEqual(known.sort());
+    for (const family of AGES) {
+      const { '': age } = await values(family);
+      expect(age).toBeGreaterThanOrEqual(0);
+      expect(age).toBeLessThan(600);
+    }
   });
 
   test('the requests, by route and status', async () => {
@@ -265,3 +259,5 @@ test('no secret has arrived anywhere', async () => {
     expect(records).not.toContain(secret);
   }
 });
+
+test('counters and gauges say what the rows say', () => expectReconciled(service));

@@ -1,4 +1,4 @@
-type Labels = Readonly<Record<string, string>>;
+import { type Labels, parseSamples } from '../../src/reconciliation/exposition.ts';
 
 /** One scrape, for assertions on single series. That other programs can read it is for the stack tests to show. */
 export interface Scrape {
@@ -13,21 +13,8 @@ export interface Scrape {
   labelSets(name: string): Labels[];
 }
 
-const SAMPLE = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)$/;
-const LABEL = /([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"/g;
-
 export function parseScrape(text: string): Scrape {
-  const samples = text.split('\n').flatMap((line) => {
-    const [, name, labels = '', value] = SAMPLE.exec(line) ?? [];
-    if (name === undefined || line.startsWith('#')) return [];
-    return [
-      {
-        name,
-        labels: Object.fromEntries(Array.from(labels.matchAll(LABEL), ([, key, of]) => [key, of])) as Labels,
-        value: Number(value),
-      },
-    ];
-  });
+  const samples = parseSamples(text);
   return {
     text,
     value: (name, labels = {}) =>

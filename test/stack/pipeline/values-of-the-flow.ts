@@ -1,5 +1,6 @@
-/** Webhook deliveries that `runFlow` causes. */
-export const DELIVERIES = 7;
+import { deliveriesOfTheFlow } from './deliveries-of-the-flow.ts';
+
+const DELIVERIES = deliveriesOfTheFlow().length;
 
 /** What Prometheus has of every family after `runFlow`, by labels; of families with several series only those that are not 0. */
 export const VALUES_OF_THE_FLOW: Readonly<Record<string, Readonly<Record<string, number>>>> = {
@@ -19,6 +20,7 @@ export const VALUES_OF_THE_FLOW: Readonly<Record<string, Readonly<Record<string,
   grantex_anomalies_unacknowledged: { '': 2 },
   grantex_rate_limited_total: {},
   grantex_active_grants: { '': 0 },
+  grantex_signing_keys: { '': 1 },
   grantex_agent_token_exchange_total: {
     'agent_id=agent status=success': 1,
     'agent_id=agent status=error': 1,
@@ -38,3 +40,6 @@ export const VALUES_OF_THE_FLOW: Readonly<Record<string, Readonly<Record<string,
   grantex_telemetry_faults_total: { '': 0 },
   grantex_metrics_collection_errors_total: { '': 0 },
 };
+
+/** Families that say how much time has passed. */
+export const AGES = ['grantex_signing_key_age_seconds', 'grantex_signing_keys_read_age_seconds'];

@@ -1,0 +1,53 @@
+/** `npm run demo`: living traffic for a running service. Exit codes: 0 done (also by Ctrl-C), 2 bad usage, 1 anything else. */
+import { writeFile } from 'node:fs/promises';
+import { DemoError } from './cast.ts';
+import { HELP, readOptions, UsageError } from './options.ts';
+import { describe } from './report.ts';
+import { type Progress, runDemo } from './run.ts';
+
+const PLAIN_EVERY_S = 10;
+
+try {
+  const options = readOptions(process.argv.slice(2));
+  if (options) await play(options);
+  else process.stdout.write(HELP);
+} catch (error) {
+  if (!(error instanceof UsageError || error instanceof DemoError)) throw error;
+  process.stderr.write(`${error.message}\n${error instanceof UsageError ? `\n${HELP}` : ''}`);
+  process.exitCode = error instanceof UsageError ? 2 : 1;
+}
+
+async function play({ json, quiet, ...options }: NonNullable<ReturnType<typeof readOptions>>): Promise<void> {
+  const stopping = new AbortController();
+  const stop = () => {
+    if (stopping.signal.aborted) process.exit(130);
+    stopping.abort();
+  };
+  process.on('SIGINT', stop).on('SIGTERM', stop);
+  const summary = await runDemo({
+    ...options,
+    signal: stopping.signal,
+    onProgress: quiet ? () => undefined : progressLine(options.seconds),
+    onNote: (text) => void process.stderr.write(`${process.stderr.isTTY ? '\r\x1b[K' : ''}note: ${text}\n`),
+  });
+  if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
+  const text = `${JSON.stringify(summary, null, 2)}\n`;
+  process.stdout.write(json === '-' ? text : describe(summary));
+  if (json !== null && json !== '-') await writeFile(json, text);
+}
+
+/** One line that is written anew each second; where nobody watches, a new line every ten seconds. */
+function progressLine(seconds: number): (progress: Progress) => void {
+  const { stderr } = process;
+  let written = 0;
+  return (now) => {
+    const line =
+      `${Math.round(now.seconds)} of ${seconds} s  ${now.rate.toFixed(1)} walks/s  ${now.walks} walks  ` +
+      `${now.requests} requests: ${now.ok} ok, ${now.refused} refused, ${now.limited} limited, ${now.failed} failed, ${now.unanswered} unanswered`;
+    if (stderr.isTTY) stderr.write(`\r\x1b[K${line.slice(0, stderr.columns - 1)}`);
+    else if (now.seconds >= written + PLAIN_EVERY_S) {
+      written = now.seconds;
+      stderr.write(`${line}\n`);
+    }
+  };
+}

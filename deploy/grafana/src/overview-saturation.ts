@@ -1,0 +1,122 @@
+import type { Row } from './dashboard.ts';
+import { graph, stat } from './panels.ts';
+import { orZero, perSecond, quantile, series, share } from './queries.ts';
+import { MORE_SIGNALS } from './signals.ts';
+
+const DATABASE = 'db_client_operation_duration_seconds';
+
+export const saturation: Row = {
+  title: 'What it stands on',
+  panels: [
+    graph({
+      title: 'Database latency p99',
+      description:
+        'Of statements, by verb, waiting for the batch included. Slow: look at the connections beside it, then at pg_stat_activity and pg_stat_statements.',
+      unit: 's',
+      width: 8,
+      queries: [{ expr: quantile(0.99, DATABASE, [], 'db_operation_name'), legend: '{{db_operation_name}}' }],
+      noValue: 'no statements',
+    }),
+    graph({
+      title: 'Database connections',
+      description:
+        'By pool and state, all replicas together. No idle ones for long: raise DATABASE_POOL_MAX, or find the statement that holds them.',
+      unit: 'none',
+      width: 8,
+      queries: [
+        {
+          expr: `sum by (db_client_connection_pool_name, db_client_connection_state) (${series('db_client_connection_count')})`,
+          legend: '{{db_client_connection_pool_name}}: {{db_client_connection_state}}',
+        },
+      ],
+    }),
+    graph({
+      title: 'Database errors',
+      description:
+        'Share of statements that failed, constraints not counted. Dashed lines are where the alert begins. The log lines database.connection_error and request.failed say why.',
+      unit: 'percentunit',
+      width: 8,
+      queries: [
+        {
+          expr: share(
+            orZero(perSecond(series(`${DATABASE}_count`, 'error_type!=""', 'error_type!~"SQLSTATE 2[23]"'))),
+            perSecond(series(`${DATABASE}_count`)),
+          ),
+          legend: 'failed',
+        },
+      ],
+      signal: MORE_SIGNALS.databaseErrors,
+      noValue: 'no statements',
+    }),
+    graph({
+      title: 'Event loop in use',
+      description: 'Share of time that each replica computes. Above 0.8 for long: add a replica.',
+      unit: 'percentunit',
+      width: 8,
+      max: 1,
+      queries: [{ expr: series('nodejs_eventloop_utilization_ratio'), legend: '{{instance}}' }],
+    }),
+    graph({
+      title: 'Event loop delay p99',
+      description: 'How late timers are. Above 100 ms: something long runs in one piece; take a CPU profile.',
+      unit: 's',
+      width: 8,
+      queries: [{ expr: series('nodejs_eventloop_delay_p99_seconds'), legend: '{{instance}}' }],
+    }),
+    graph({
+      title: 'Heap in use',
+      description:
+        'All spaces of each replica. It goes up and down with garbage collection; lows that rise for hours are a leak: take a heap snapshot.',
+      unit: 'bytes',
+      width: 8,
+      queries: [
+        { expr: `sum by (instance) (${series('v8js_memory_heap_used_bytes')})`, legend: '{{instance}}' },
+      ],
+    }),
+    graph({
+      title: 'Database errors by kind',
+      description:
+        'A minute, by SQLSTATE class or by the failure of the connection. 08 and CONNECTION_…: the server or the way to it; 53: it is out of something; 57: it is shutting down.',
+      unit: 'cpm',
+      width: 8,
+      runbooks: MORE_SIGNALS.databaseErrors.alerts,
+      queries: [
+        {
+          expr: `60 * ${perSecond(series(`${DATABASE}_count`, 'error_type!=""'), 'error_type')}`,
+          legend: '{{error_type}}',
+        },
+      ],
+      noValue: 'none',
+    }),
+    graph({
+      title: 'Signing keys last read',
+      description:
+        'How old the knowledge of the signing keys is, by replica; they are read every ten seconds. Older: that replica signs with what it knew last. Look at its way to the database.',
+      unit: 's',
+      width: 8,
+      queries: [{ expr: series('grantex_signing_keys_read_age_seconds'), legend: '{{instance}}' }],
+      signal: MORE_SIGNALS.signingKeysReadSeconds,
+    }),
+    stat({
+      title: 'Age of the signing key',
+      description:
+        'For how long one key has signed every token. After 90 days: npm run keys -- rotate. Tokens signed with the old key stay good.',
+      unit: 's',
+      width: 4,
+      height: 8,
+      queries: [{ expr: `max(${series('grantex_signing_key_age_seconds')})` }],
+      runbooks: ['SigningKeyOld'],
+    }),
+    stat({
+      title: 'Signing keys known',
+      description:
+        'By the replica that knows fewest. 0: it can neither sign nor verify, and every exchange there fails; see the runbook.',
+      unit: 'none',
+      width: 4,
+      height: 8,
+      decimals: 0,
+      queries: [{ expr: `min(${series('grantex_signing_keys')})` }],
+      runbooks: ['SigningKeyMissing'],
+    }),
+  ],
+};

@@ -1,0 +1,107 @@
+import { FIRING } from './alerts.ts';
+import type { Row } from './dashboard.ts';
+import { stat } from './panels.ts';
+import { count, orZero, quantile, series, share } from './queries.ts';
+import { SIGNALS } from './signals.ts';
+
+const exchanges = (...matchers: string[]) =>
+  count(series('grantex_token_exchange_total', ...matchers), '', '5m');
+const refreshes = (...matchers: string[]) =>
+  count(series('grantex_token_refresh_total', ...matchers), '', '5m');
+const deliveries = (...matchers: string[]) =>
+  count(series('grantex_webhook_deliveries_total', ...matchers), '', '15m');
+
+/** The seven signals that are alerted on, as the alerts see them. */
+export const signalsNow: Row = {
+  title: 'The seven signals, as the alerts see them',
+  panels: [
+    stat({
+      title: 'Alerts firing',
+      description:
+        'Alerts of this service that fire now. Not 0: look at the red ranges on the graphs, and open the runbook that the alert links to.',
+      unit: 'none',
+      width: 3,
+      queries: [{ expr: orZero(`count(${FIRING})`) }],
+    }),
+    stat({
+      title: 'Health check',
+      description:
+        'Failed probes of GET /health within 45 s, which are three probes, of the worst replica. The service or its database does not answer: see the runbook.',
+      unit: 'none',
+      width: 3,
+      decimals: 0,
+      queries: [
+        {
+          expr: `max(count_over_time(probe_success{job=~"\${job}-health"}[45s]) - sum_over_time(probe_success{job=~"$job-health"}[45s]))`,
+        },
+      ],
+      signal: SIGNALS.healthCheckFailures,
+      noValue: 'not probed',
+    }),
+    stat({
+      title: 'Exchanges failed',
+      description:
+        'Share of token exchanges of the last 5 minutes that ended in an error. Rising: look at which codes are refused, and at the database.',
+      unit: 'percentunit',
+      width: 3,
+      decimals: 1,
+      queries: [{ expr: share(exchanges('status="error"'), exchanges()) }],
+      signal: SIGNALS.exchangeFailures,
+      noValue: 'no traffic',
+    }),
+    stat({
+      title: 'Refreshes failed',
+      description:
+        'Share of token refreshes of the last 5 minutes that were refused or failed. Rising: a client uses refresh tokens twice, or its clock is off.',
+      unit: 'percentunit',
+      width: 3,
+      decimals: 1,
+      queries: [{ expr: share(refreshes('status="error"'), refreshes()) }],
+      signal: SIGNALS.refreshFailures,
+      noValue: 'no traffic',
+    }),
+    stat({
+      title: 'Authorize p99',
+      description:
+        '99 of 100 requests for authorization of the last 5 minutes were faster than this. Slow: look at the database and the event loop below.',
+      unit: 'ms',
+      width: 3,
+      decimals: 0,
+      queries: [{ expr: `1000 * ${quantile(0.99, 'grantex_authorize_duration_seconds', [], '', '5m')}` }],
+      signal: SIGNALS.authorizeP99Seconds,
+      scale: 1000,
+      noValue: 'no traffic',
+    }),
+    stat({
+      title: 'Webhooks delivered',
+      description:
+        'Share of webhook deliveries that ended within the last 15 minutes and reached their receiver. Falling: see by attempt why they fail.',
+      unit: 'percentunit',
+      width: 3,
+      decimals: 1,
+      queries: [{ expr: share(deliveries('status="delivered"'), deliveries()) }],
+      signal: SIGNALS.webhookSuccess,
+      noValue: 'none ended',
+    }),
+    stat({
+      title: '429 per minute',
+      description:
+        'Requests refused by rate limits, a minute, over the last 5 minutes. Many: one caller errs or attacks; its address is in the log line rate_limit.hit.',
+      unit: 'reqpm',
+      width: 3,
+      decimals: 0,
+      queries: [{ expr: `60 * sum(rate(${series('grantex_rate_limited_total')}[5m]))` }],
+      signal: SIGNALS.rateLimitedPerMinute,
+    }),
+    stat({
+      title: 'Anomalies, 1 h',
+      description:
+        'Anomalies opened within the last hour. Look at GET /v1/anomalies, acknowledge what is harmless, revoke what is not.',
+      unit: 'none',
+      width: 3,
+      decimals: 0,
+      queries: [{ expr: `floor(${count(series('grantex_anomalies_detected_total'), '', '1h')})` }],
+      signal: SIGNALS.anomaliesPerHour,
+    }),
+  ],
+};

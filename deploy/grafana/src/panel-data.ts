@@ -1,0 +1,77 @@
+import type { Dashboard, Panel, VariableModel } from '@grafana/grafana-foundation-sdk/dashboard';
+import type { Dataquery } from '@grafana/grafana-foundation-sdk/prometheus';
+import { interpolate, timeValues, type Values } from './interpolate.ts';
+import type { Exemplar, Prometheus, Series, Span } from './prometheus.ts';
+
+/** What a dashboard is looked at with. */
+export interface View {
+  readonly prometheus: Prometheus;
+  readonly span: Span;
+  /** Scrape interval, seconds: Grafana has it from the settings of the data source. */
+  readonly scrape: number;
+  /** Of the dashboard's own variables. */
+  readonly values: Values;
+}
+
+/** One query of a panel and what it brought. */
+export interface Answer {
+  readonly query: Dataquery;
+  /** As Prometheus was asked. */
+  readonly expr: string;
+  readonly series: readonly (Series & { readonly name: string })[];
+  /** Of a query that asks for them. */
+  readonly exemplars: readonly Exemplar[];
+}
+
+/** Asks every query of a panel, as Grafana would. */
+export function dataOf(panel: Panel, view: View): Promise<Answer[]> {
+  const least = panel.interval ? seconds(panel.interval) : 0;
+  const span = { ...view.span, step: Math.max(view.span.step, least) };
+  return Promise.all(queriesOf(panel).map((query) => answerOf(query, { ...view, span })));
+}
+
+export const queriesOf = (panel: Panel): Dataquery[] => (panel.targets ?? []) as Dataquery[];
+
+/** The panels of a dashboard without its rows. */
+export const panelsOf = ({ panels = [] }: Dashboard): Panel[] =>
+  panels.filter((panel): panel is Panel => panel.type !== 'row');
+
+async function answerOf(query: Dataquery, { prometheus, span, scrape, values }: View): Promise<Answer> {
+  const expr = interpolate(query.expr, {
+    ...values,
+    ...timeValues(span.end - span.start, span.step, scrape),
+  });
+  const series = query.instant
+    ? await prometheus.instant(expr, span.end)
+    : await prometheus.range(expr, span);
+  const exemplars = query.exemplar ? await prometheus.exemplars(expr, span) : [];
+  return { query, expr, exemplars, series: series.map((one) => ({ ...one, name: legendOf(query, one) })) };
+}
+
+const legendOf = ({ legendFormat, expr }: Dataquery, { labels }: Series): string =>
+  legendFormat?.replaceAll(/\{\{\s*(\w+)\s*\}\}/g, (_, label: string) => labels[label] ?? '') ?? expr;
+
+/** The values that a variable offers, `All` not among them. */
+export async function offeredBy(variable: VariableModel, view: View): Promise<string[]> {
+  const { query } = variable.query as { query: string };
+  const [, selector = '', label = ''] = /^label_values\((.+), (\w+)\)$/.exec(query) ?? [];
+  return view.prometheus.labelValues(label, interpolate(selector, view.values), view.span);
+}
+
+/** The variables that are filled by a query. */
+export const queriedVariables = ({ templating }: Dashboard): VariableModel[] =>
+  (templating?.list ?? []).filter(({ type }) => type === 'query');
+
+/** Every variable at All, as the dashboards open. */
+export async function allOf(dashboard: Dashboard, view: Omit<View, 'values'>): Promise<Values> {
+  let values: Values = {};
+  // In their order: the values of one may hang on those before it.
+  for (const variable of queriedVariables(dashboard))
+    values = {
+      ...values,
+      [variable.name]: variable.allValue ?? (await offeredBy(variable, { ...view, values })),
+    };
+  return values;
+}
+
+const seconds = (minutes: string): number => Number.parseInt(minutes, 10) * 60;

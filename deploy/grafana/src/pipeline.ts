@@ -1,0 +1,13 @@
+import { dashboard } from './dashboard.ts';
+import { alerting, arriving, collector, scrapes } from './pipeline-rows.ts';
+import { job } from './variables.ts';
+
+export const pipeline = () =>
+  dashboard({
+    name: 'pipeline',
+    title: 'pipeline',
+    description:
+      'Whether telemetry arrives: what the service drops, what a scrape costs, what the collector holds back.',
+    variables: [job()],
+    rows: [arriving, scrapes, collector, alerting],
+  });

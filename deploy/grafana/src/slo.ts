@@ -1,0 +1,133 @@
+import { ALERT_NAMES } from './alerts.ts';
+import { dashboard, type Row } from './dashboard.ts';
+import { graph, stat, table } from './panels.ts';
+import { BURN } from './signals.ts';
+import { slo } from './variables.ts';
+
+const OF = 'sloth_slo=~"$slo"';
+const ERRORS = (window: string) => `slo:sli_error:ratio_rate${window}{${OF}}`;
+
+const RUNBOOKS = ALERT_NAMES.filter((name) => name.endsWith('BudgetBurn'));
+const budget = { warning: 0.5, critical: 0, falling: true, alerts: [] };
+
+const now: Row = {
+  title: 'Objectives and their budgets',
+  panels: [
+    table({
+      title: 'Objectives',
+      description:
+        'Over the period of each objective. A budget that is used up means: mend before you add. Negative: the promise of this period is already broken.',
+      width: 16,
+      noValue: 'no rules of objectives',
+      by: { label: 'sloth_slo', title: 'Objective' },
+      columns: [
+        {
+          title: 'Promised',
+          unit: 'percentunit',
+          decimals: 2,
+          expr: `max by (sloth_slo) (slo:objective:ratio{${OF}})`,
+        },
+        {
+          title: 'Kept so far',
+          unit: 'percentunit',
+          decimals: 3,
+          expr: `1 - max by (sloth_slo) (${ERRORS('30d')})`,
+        },
+        {
+          title: 'Budget left',
+          unit: 'percentunit',
+          decimals: 1,
+          signal: budget,
+          expr: `min by (sloth_slo) (slo:period_error_budget_remaining:ratio{${OF}})`,
+        },
+        {
+          title: 'Burn rate now',
+          unit: 'none',
+          decimals: 2,
+          signal: BURN,
+          expr: `max by (sloth_slo) (slo:current_burn_rate:ratio{${OF}})`,
+        },
+      ],
+    }),
+    stat({
+      title: 'Alerts on objectives',
+      runbooks: RUNBOOKS,
+      description:
+        'Firing now. A page burns the budget of the month within days: act at once. A ticket has time until morning.',
+      unit: 'none',
+      width: 8,
+      height: 8,
+      queries: [
+        {
+          expr: `count(ALERTS{alertstate="firing", sloth_severity="page", ${OF}}) or vector(0)`,
+          legend: 'page',
+        },
+        {
+          expr: `count(ALERTS{alertstate="firing", sloth_severity="ticket", ${OF}}) or vector(0)`,
+          legend: 'ticket',
+        },
+      ],
+    }),
+  ],
+};
+
+const time: Row = {
+  title: 'Over time',
+  panels: [
+    graph({
+      title: 'Budget left',
+      description:
+        'Share of the errors that the period allows which is still there. A cliff is an incident; a slope is a fault that nobody sees.',
+      unit: 'percentunit',
+      width: 12,
+      min: null,
+      max: 1,
+      queries: [{ expr: `slo:period_error_budget_remaining:ratio{${OF}}`, legend: '{{sloth_slo}}' }],
+      noValue: 'no rules of objectives',
+    }),
+    graph({
+      title: 'Burn rate',
+      description:
+        'Errors over the last 5 minutes in parts of what the objective allows. At 1 the budget lasts the period; at 14.4 two days.',
+      unit: 'none',
+      width: 12,
+      queries: [{ expr: `slo:current_burn_rate:ratio{${OF}}`, legend: '{{sloth_slo}}' }],
+      signal: BURN,
+      noValue: 'no traffic',
+    }),
+    graph({
+      title: 'Errors, short windows',
+      description:
+        'Share of events that broke the objective. The page alerts want both 5 m and 1 h, or 30 m and 6 h, over their limit.',
+      unit: 'percentunit',
+      width: 12,
+      queries: ['5m', '30m', '1h', '6h'].map((window) => ({
+        expr: ERRORS(window),
+        legend: `{{sloth_slo}} ${window}`,
+      })),
+      noValue: 'no traffic',
+    }),
+    graph({
+      title: 'Errors, long windows',
+      description:
+        'The ticket alerts want both 2 h and 1 d, or 6 h and 3 d, over their limit. They fire for what is too slow to wake anybody.',
+      unit: 'percentunit',
+      width: 12,
+      queries: ['2h', '1d', '3d'].map((window) => ({
+        expr: ERRORS(window),
+        legend: `{{sloth_slo}} ${window}`,
+      })),
+      noValue: 'no traffic',
+    }),
+  ],
+};
+
+export const objectives = () =>
+  dashboard({
+    name: 'slo',
+    title: 'objectives',
+    description:
+      'What was promised of authorize, exchange and verify, and how much of the allowance for errors is left.',
+    variables: [slo()],
+    rows: [now, time],
+  });

@@ -1,0 +1,19 @@
+/** A place to draw in, pixels. */
+export interface Box {
+  readonly width: number;
+  readonly height: number;
+}
+
+type Attributes = Readonly<Record<string, string | number>>;
+
+/** `inner` is markup already. */
+export const element = (name: string, attributes: Attributes, inner = ''): string =>
+  `<${name}${Object.entries(attributes)
+    .map(([key, value]) => ` ${key}="${escaped(String(value))}"`)
+    .join('')}>${inner}</${name}>`;
+
+export const text = (content: string, attributes: Attributes): string =>
+  element('text', { fill: '#24292e', ...attributes }, escaped(content));
+
+const escaped = (raw: string): string =>
+  raw.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');

@@ -1,0 +1,76 @@
+import {
+  DatasourceVariableBuilder,
+  QueryVariableBuilder,
+  TextBoxVariableBuilder,
+  VariableHide,
+  VariableRefresh,
+  VariableSort,
+} from '@grafana/grafana-foundation-sdk/dashboard';
+
+/** Every panel, query, variable and annotation reads from here. */
+export const DATA_SOURCE = { type: 'prometheus', uid: `\${DS_PROMETHEUS}` };
+
+/**
+ * What Grafana asks for when the file is imported by hand: it then writes the answer into every `${DS_PROMETHEUS}`. A file
+ * that is provisioned is never asked about; there, the variable of the same name is what `${DS_PROMETHEUS}` means.
+ */
+export const INPUTS = [
+  {
+    name: 'DS_PROMETHEUS',
+    label: 'Prometheus',
+    description: 'The Prometheus that scrapes the service',
+    type: 'datasource',
+    pluginId: 'prometheus',
+    pluginName: 'Prometheus',
+  },
+];
+
+export const dataSource = (): DatasourceVariableBuilder =>
+  new DatasourceVariableBuilder('DS_PROMETHEUS')
+    .label('Prometheus')
+    .description('Where the numbers come from. A dashboard imported by hand stays with what was chosen then.')
+    .type('prometheus')
+    .current({ selected: false, text: 'default', value: 'default' });
+
+/** Where the files of deploy/runbooks can be read; docker-compose.yml lets Grafana itself serve them. */
+export const runbooks = (): TextBoxVariableBuilder =>
+  new TextBoxVariableBuilder('runbooks')
+    .label('Runbooks')
+    .description('Address below which deploy/runbooks can be read: the links of panels lead there')
+    .hide(VariableHide.HideVariable)
+    .defaultValue('/public/runbooks');
+
+/** A variable filled from the values that a label has; several and All can be chosen. */
+const fromLabel = (name: string, label: string, description: string, query: string): QueryVariableBuilder =>
+  new QueryVariableBuilder(name)
+    .label(label)
+    .description(description)
+    .datasource(DATA_SOURCE)
+    .query({ qryType: 1, query, refId: 'PrometheusVariableQueryEditor-VariableQuery' })
+    .definition(query)
+    .refresh(VariableRefresh.OnTimeRangeChanged)
+    .sort(VariableSort.AlphabeticalAsc)
+    .multi(true)
+    .includeAll(true)
+    .current({ selected: true, text: ['All'], value: ['$__all'] });
+
+/** The deployments, by the name of their scrape job. All means each of them by name: Prometheus has other jobs, too. */
+export const job = (): QueryVariableBuilder =>
+  fromLabel('job', 'Deployment', 'Scrape job of the service', 'label_values(grantex_authorize_total, job)');
+
+/** All is `.+` here: 500 agents by name would make a query of many kilobytes. */
+export const agentId = (): QueryVariableBuilder =>
+  fromLabel(
+    'agent_id',
+    'Agent',
+    'Agents that have acted; `other` is all those beyond METRICS_AGENT_LIMIT, and unknown ones',
+    'label_values({__name__=~"grantex_agent_.+", job=~"$job"}, agent_id)',
+  ).allValue('.+');
+
+export const slo = (): QueryVariableBuilder =>
+  fromLabel(
+    'slo',
+    'Objective',
+    'Service level objectives',
+    'label_values(sloth_slo_info, sloth_slo)',
+  ).allValue('.+');

@@ -1,0 +1,39 @@
+import { parsePromql } from '../../promql.ts';
+import { aggregates, type KnownSeries } from './known-series.ts';
+import type { AlertRule } from './rule-files.ts';
+
+const DASHBOARDS = ['grantex-overview', 'grantex-per-agent', 'grantex-pipeline', 'grantex-slo'];
+
+/** Where the runbook of an alert is, from the root of the repository. */
+export const runbookPath = (alert: string): string => `deploy/runbooks/${alert}.md`;
+
+/** What an alert lacks that whoever gets it needs: how bad it is, what it is with its value, and where to go from there. */
+export function checkAlert(
+  { alert, expr, labels = {}, annotations = {} }: AlertRule,
+  known: KnownSeries,
+): string[] {
+  const problems: string[] = [];
+  const { summary = '', description = '', runbook_url, dashboard_url = '' } = annotations;
+  if (!['warning', 'critical'].includes(labels['severity'] ?? ''))
+    problems.push('its severity is neither warning nor critical');
+  if (!summary) problems.push('has no summary');
+  if (!description) problems.push('has no description');
+  // What is absent has no value.
+  if (!/\{\{ *\$(value|labels)/.test(summary + description) && !expr.includes('absent('))
+    problems.push('neither summary nor description says a value');
+  if (runbook_url !== runbookPath(alert)) problems.push(`its runbook_url is not ${runbookPath(alert)}`);
+  if (!DASHBOARDS.includes(/\/d\/([\w-]+)$/.exec(dashboard_url)?.[1] ?? ''))
+    problems.push('its dashboard_url leads to no dashboard of ours');
+  const told = Array.from((summary + description).matchAll(/\$labels\.(\w+)/g), ([, label = '']) => label);
+  for (const label of told)
+    if (!carries(expr, label, known))
+      problems.push(`tells the label "${label}", which its series do not have`);
+  return problems;
+}
+
+/** Whether what comes out of an expression can have a label. */
+function carries(expr: string, label: string, known: KnownSeries): boolean {
+  const { selectors, groupings } = parsePromql(expr);
+  if (groupings.some(({ labels }) => labels.includes(label))) return true;
+  return !aggregates(expr) && selectors.every(({ metric }) => known.get(metric)?.has(label));
+}

@@ -1,0 +1,57 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { checkAlert, runbookPath } from './check-alert.ts';
+import { checkQuery } from './check-query.ts';
+import { checkRunbook } from './check-runbook.ts';
+import { knownSeries } from './known-series.ts';
+import { type AlertRule, isAlert, readRules } from './rule-files.ts';
+
+const RUNBOOKS = 'deploy/runbooks/';
+const NO_RUNBOOK = 'README.md';
+
+/**
+ * What is wrong with the rules and runbooks of a checkout, one sentence each; empty: nothing. It needs nothing but Node, so what
+ * only Prometheus can tell (types, templates, whether an alert fires) is for the stack tests.
+ * @param root of the checkout, with a slash at the end
+ */
+export async function findProblems(root: URL): Promise<string[]> {
+  const rules = await readRules(new URL('deploy/prometheus/rules/', root));
+  const known = knownSeries(rules);
+  const alerts = rules.filter(isAlert);
+  const files = await readdir(new URL(RUNBOOKS, root));
+  const logNames = await logNamesOf(root);
+  const problems: string[] = [];
+
+  for (const rule of rules) {
+    const wrong = checkQuery(rule.expr, known);
+    // What does not parse says nothing of what its alert tells.
+    if (wrong.length === 0 && isAlert(rule)) wrong.push(...checkAlert(rule, known));
+    problems.push(...wrong.map((problem) => `${rule.alert ?? rule.record}: ${problem}`));
+  }
+  problems.push(...duplicates(alerts));
+
+  const names = new Set(alerts.map(({ alert }) => alert));
+  for (const alert of names) {
+    const path = runbookPath(alert);
+    if (!files.includes(`${alert}.md`)) problems.push(`${alert}: there is no ${path}`);
+    else {
+      const markdown = await readFile(new URL(path, root), 'utf8');
+      const found = checkRunbook(markdown, { alert, known, logNames });
+      problems.push(...found.map((problem) => `${path}: ${problem}`));
+    }
+  }
+  const orphans = files.filter((file) => file !== NO_RUNBOOK && !names.has(file.replace(/\.md$/, '')));
+  problems.push(...orphans.map((file) => `${RUNBOOKS}${file}: there is no such alert`));
+  return problems;
+}
+
+function duplicates(alerts: readonly AlertRule[]): string[] {
+  const ids = alerts.map(({ alert, labels }) => `${alert} (${labels?.['severity']})`);
+  return ids.filter((id, index) => ids.indexOf(id) !== index).map((id) => `${id}: there are two`);
+}
+
+/** The names of log lines: those of the table in README, which other tests hold to what the service logs. */
+async function logNamesOf(root: URL): Promise<ReadonlySet<string>> {
+  const readme = await readFile(new URL('README.md', root), 'utf8');
+  const table = readme.slice(readme.indexOf('| `msg` |'));
+  return new Set(Array.from(table.matchAll(/`([a-z_]+\.[a-z_]+)`/g), ([, name = '']) => name));
+}

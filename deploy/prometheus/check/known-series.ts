@@ -1,0 +1,81 @@
+import { FAMILIES, type Label } from '../../../instrumentation/catalogue.ts';
+import { parsePromql } from '../../promql.ts';
+import type { Rule } from './rule-files.ts';
+
+/** Labels of a series, each with every value it may take; null: any. */
+type Labels = ReadonlyMap<string, readonly string[] | null>;
+/** By the name of the series, as a query has it: `_bucket`, `_sum` and `_count` are series of their own. */
+export type KnownSeries = ReadonlyMap<string, Labels>;
+
+const EVERYWHERE: readonly (readonly [string, null])[] = [
+  ['job', null],
+  ['instance', null],
+];
+
+const COLLECTOR = {
+  queue: ['exporter', 'data_type'],
+  exporter: ['exporter'],
+  receiver: ['receiver', 'transport'],
+};
+
+/** What our queries use and others export: Prometheus itself, the probe, the collector (as 0.165 names it). */
+const FOREIGN: Readonly<Record<string, readonly string[]>> = {
+  ALERTS: ['alertname', 'alertstate', 'severity', 'sloth_slo'],
+  up: [],
+  scrape_duration_seconds: [],
+  probe_success: [],
+  probe_duration_seconds: [],
+  probe_http_status_code: [],
+  otelcol_exporter_queue_size: COLLECTOR.queue,
+  otelcol_exporter_queue_capacity: COLLECTOR.queue,
+  otelcol_exporter_send_failed_spans: COLLECTOR.exporter,
+  otelcol_exporter_send_failed_log_records: COLLECTOR.exporter,
+  otelcol_exporter_send_failed_metric_points: COLLECTOR.exporter,
+  otelcol_exporter_enqueue_failed_metric_points: COLLECTOR.exporter,
+  otelcol_exporter_sent_spans: COLLECTOR.exporter,
+  otelcol_receiver_refused_spans: COLLECTOR.receiver,
+  otelcol_receiver_refused_log_records: COLLECTOR.receiver,
+  otelcol_process_memory_rss: [],
+};
+
+/** Every series that a rule or a runbook may name: the service's catalogue, the foreign ones, and what `rules` record. */
+export function knownSeries(rules: readonly Rule[]): KnownSeries {
+  const known = new Map<string, Labels>();
+  const add = (name: string, labels: Iterable<readonly [string, readonly string[] | null]>) =>
+    known.set(name, new Map([...(known.get(name) ?? []), ...EVERYWHERE, ...labels]));
+
+  for (const { name, labels, boundaries, perAgent } of FAMILIES) {
+    const families: [string, readonly Label[]][] = [[name, labels]];
+    if (perAgent) families.push([perAgent.name, [...labels, { name: 'agent_id' }]]);
+    for (const [family, its] of families) {
+      const own = its.map((label) => [label.name.replaceAll('.', '_'), valuesOf(label)] as const);
+      const parts = boundaries ? ['_bucket', '_sum', '_count'] : [''];
+      for (const part of parts) add(`${family}${part}`, own);
+      if (boundaries) add(`${family}_bucket`, [['le', [...boundaries.map(String), '+Inf']]]);
+    }
+  }
+  for (const [name, labels] of Object.entries(FOREIGN)) add(name, labels.map(anyValue));
+  for (const { record, expr, labels = {} } of rules)
+    if (record !== undefined)
+      known.set(record, new Map([...labelsOf(expr), ...Object.keys(labels).map(anyValue)]));
+  return known;
+}
+
+/** What can be told from an expression alone: labels that it names, and where nothing is aggregated those of every series. */
+function labelsOf(expr: string): (readonly [string, null])[] {
+  try {
+    return [...(aggregates(expr) ? [] : EVERYWHERE), ...parsePromql(expr).labels.map(anyValue)];
+  } catch {
+    // The check of the rule itself says so.
+    return [];
+  }
+}
+
+/** Whether an expression sums series up, so that their labels are gone but for those that it names. */
+export const aggregates = (expr: string): boolean => /\b(sum|max|min|count|absent)\b/.test(expr);
+
+const anyValue = (label: string) => [label, null] as const;
+
+/** A label with a word for the rest has that value too. */
+const valuesOf = ({ values, otherwise }: Label): readonly string[] | null =>
+  values ? [...values, otherwise ?? '_OTHER'] : null;

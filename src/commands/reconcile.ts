@@ -1,0 +1,95 @@
+/** `npm run reconcile`: the counters and gauges of a live deployment against the rows in its database. */
+import { readFile, writeFile } from 'node:fs/promises';
+import { type Config, ConfigError, loadConfig } from '../config.ts';
+import { hasCluster } from '../data-dir.ts';
+import { type Database, openDatabase } from '../db/client.ts';
+import { assertMigrated } from '../db/migrate.ts';
+import { openDatabaseBeside, reachDatabase } from '../db/open.ts';
+import { describeReconciliation } from '../reconciliation/describe.ts';
+import type { Source } from '../reconciliation/observation.ts';
+import { createPrometheus } from '../reconciliation/prometheus-api.ts';
+import { prometheusSource } from '../reconciliation/prometheus-source.ts';
+import { reconcile, takeSnapshot } from '../reconciliation/reconcile.ts';
+import { scrapeSource } from '../reconciliation/scrape-source.ts';
+import { parseSnapshot, type Snapshot } from '../reconciliation/snapshot.ts';
+import { type ReconcileCommand, readReconcileOptions, USAGE } from './reconcile-options.ts';
+import { CommandError, runCommand } from './run-command.ts';
+import { withoutTelemetry } from './without-telemetry.ts';
+
+const DIFFERS = 1;
+const BAD_USAGE = 2;
+const NO_ANSWER = 3;
+
+await runCommand(async (print) => {
+  const command = readReconcileOptions(process.argv.slice(2));
+  if (!command) return print(USAGE.trimEnd());
+  const config = loadConfig(process.env, { sealing: false });
+  const since = command.since === null ? null : await readSnapshot(command.since);
+  await withDatabase(config, (db) => compare({ command, config, since, db, print })).catch((error) => {
+    if (error instanceof ConfigError || error instanceof CommandError) throw error;
+    throw new CommandError(error instanceof Error ? error.message : String(error), NO_ANSWER, error);
+  });
+});
+
+interface Work {
+  readonly command: ReconcileCommand;
+  readonly config: Config;
+  readonly since: Snapshot | null;
+  readonly db: Database;
+  readonly print: (text: string) => void;
+}
+
+async function compare({ command, config, since, db, print }: Work): Promise<void> {
+  const source = sourceOf(command, config, since);
+  const { patienceMs } = command;
+  if (command.snapshot !== null) {
+    const snapshot = await takeSnapshot({ db, source, patienceMs });
+    await writeFile(command.snapshot, `${JSON.stringify(snapshot, null, 2)}\n`);
+    return print(`${command.snapshot}: ${snapshot.processes.length} processes at ${snapshot.takenAt}`);
+  }
+  const result = await reconcile({ db, source, since, patienceMs });
+  print(command.json ? JSON.stringify(result, null, 2) : describeReconciliation(result).trimEnd());
+  if (!result.findings.some(({ verdict }) => verdict === 'differs')) return;
+  if (since === null && !command.json)
+    print(
+      'Without --since everything in the database must have been counted by these processes: where it is older, begin with --snapshot.',
+    );
+  process.exitCode = DIFFERS;
+}
+
+function sourceOf(command: ReconcileCommand, config: Config, since: Snapshot | null): Source {
+  const { prometheus, scrape, job, lookbackMs } = command;
+  if (prometheus !== null) {
+    const from = since ? Date.parse(since.takenAt) : Date.now() - lookbackMs;
+    return prometheusSource(createPrometheus(prometheus), job, from);
+  }
+  const port = config.metricsPort ?? config.port;
+  return scrapeSource(scrape ?? [`http://127.0.0.1:${port}/metrics`], config.metricsApiKey);
+}
+
+async function readSnapshot(file: string): Promise<Snapshot> {
+  try {
+    return parseSnapshot(await readFile(file, 'utf8'));
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new CommandError(`--since ${file}: ${reason}`, BAD_USAGE, error);
+  }
+}
+
+async function withDatabase(config: Config, work: (db: Database) => Promise<void>): Promise<void> {
+  if (config.databaseUrl === null && !hasCluster(config.dataDir))
+    throw new ConfigError([`DATA_DIR: there is no database in ${config.dataDir}; set it, or DATABASE_URL`]);
+  await using undo = new AsyncDisposableStack();
+  const opened = await openDatabaseBeside(config);
+  undo.defer(() => opened.close());
+  const { url } = await reachDatabase(opened);
+  const db = openDatabase({
+    url,
+    poolMax: 1,
+    telemetry: withoutTelemetry(),
+    onConnectionError: () => undefined,
+  });
+  undo.defer(() => db.close(1000));
+  await assertMigrated(url);
+  await work(db);
+}

@@ -1,0 +1,109 @@
+import type { AnomalyType } from '../config.ts';
+import type { Queryable } from '../db/client.ts';
+import { describeStatement } from '../telemetry/database.ts';
+
+/** How many there ever were: rows, and the tallies of rows that are gone. Only grows. */
+export interface Totals {
+  /** Requests for authorization that were accepted. */
+  readonly requested: number;
+  readonly consented: number;
+  readonly delegated: number;
+  readonly refreshed: number;
+  readonly revoked: number;
+  readonly delivered: number;
+  readonly failed: number;
+  /** Anomalies opened, by type; none: no member. */
+  readonly anomalies: Readonly<Partial<Record<AnomalyType, number>>>;
+}
+
+/** What the database says at one moment. */
+export interface Ledger extends Totals {
+  /** Grants that are active and not expired. */
+  readonly active: number;
+  /** Anomalies without an acknowledgement. */
+  readonly unacknowledged: number;
+  /** Grants that were active when they ran out: created − revoked − expired = active. */
+  readonly expired: number;
+  /** Deliveries that have not ended, and those that were removed before they did. */
+  readonly pending: number;
+}
+
+/** A span of time, both ends included. */
+export interface Span {
+  readonly from: Date;
+  readonly to: Date;
+}
+
+const ledger = describeStatement({
+  operation: 'SELECT',
+  collection: 'grants',
+  name: 'reconciliation.ledger',
+  text: `select (select count(*) from authorization_requests)::int + removed.requested as requested,
+      granted.consented + removed.consented as consented, granted.delegated + removed.delegated as delegated,
+      (select count(*) from refresh_tokens where predecessor is not null)::int + removed.refreshed as refreshed,
+      granted.revoked + removed.revoked as revoked, granted.active, granted.expired, delivery.*,
+      (select coalesce(json_object_agg(type, total), '{}') from (
+        select type, count(*) as total from anomalies group by type) opened) as anomalies,
+      (select count(*) from anomalies where acknowledged_at is null)::int as unacknowledged
+    from (select count(*) filter (where parent_grant_id is null)::int as consented,
+        count(*) filter (where parent_grant_id is not null)::int as delegated,
+        count(*) filter (where status = 'revoked')::int as revoked,
+        count(*) filter (where status = 'active' and expires_at > now())::int as active,
+        count(*) filter (where status = 'active' and expires_at <= now())::int as expired
+      from grants) granted,
+      (select coalesce(sum(requested), 0)::int as requested, coalesce(sum(consented), 0)::int as consented,
+        coalesce(sum(delegated), 0)::int as delegated, coalesce(sum(refreshed), 0)::int as refreshed,
+        coalesce(sum(revoked), 0)::int as revoked from removed_grants) removed,
+      (select coalesce(sum(total) filter (where status = 'delivered'), 0)::int as delivered,
+        coalesce(sum(total) filter (where status = 'failed'), 0)::int as failed,
+        coalesce(sum(total) filter (where status = 'pending'), 0)::int as pending
+      from (select status, count(*) as total from webhook_deliveries group by status
+        union all select status, total from removed_deliveries) every) delivery`,
+});
+
+/** The whole ledger, as of one moment. Reads every table whole: a second or so for a million grants. */
+export async function readLedger(db: Queryable): Promise<Ledger> {
+  const [row] = await db.rows<Ledger>(ledger, []);
+  if (!row) throw new Error('the ledger could not be read');
+  return row;
+}
+
+// What a deleted agent had may belong to the spans: all of it is added. When a delivery failed is not kept: all that were
+// created before the end of a span may have failed within it.
+const within = describeStatement({
+  operation: 'SELECT',
+  collection: 'grants',
+  name: 'reconciliation.within',
+  text: `with span as materialized (
+      select * from jsonb_to_recordset($1::text::jsonb) as span ("from" timestamptz, "to" timestamptz)),
+    removed as materialized (
+      select coalesce(sum(requested), 0)::int as requested, coalesce(sum(consented), 0)::int as consented,
+        coalesce(sum(delegated), 0)::int as delegated, coalesce(sum(refreshed), 0)::int as refreshed,
+        coalesce(sum(revoked), 0)::int as revoked
+      from removed_grants where removed_at >= (select min("from") from span))
+    select removed.requested + (select count(*) from authorization_requests
+        where exists (select from span where created_at between "from" and "to"))::int as requested,
+      removed.consented + (select count(*) from grants where parent_grant_id is null
+        and exists (select from span where issued_at between "from" and "to"))::int as consented,
+      removed.delegated + (select count(*) from grants where parent_grant_id is not null
+        and exists (select from span where issued_at between "from" and "to"))::int as delegated,
+      removed.refreshed + (select count(*) from refresh_tokens where predecessor is not null
+        and exists (select from span where issued_at between "from" and "to"))::int as refreshed,
+      removed.revoked + (select count(*) from grants
+        where exists (select from span where revoked_at between "from" and "to"))::int as revoked,
+      (select count(*) from webhook_deliveries
+        where exists (select from span where delivered_at between "from" and "to"))::int as delivered,
+      (select count(*) from webhook_deliveries where status = 'failed' and created_at <= (select max("to") from span))::int
+        as failed,
+      (select coalesce(json_object_agg(type, total), '{}') from (
+        select type, count(*) as total from anomalies
+        where exists (select from span where detected_at between "from" and "to") group by type) opened) as anomalies
+    from removed`,
+});
+
+/** How many there were at most within any of the spans, by the times of their rows. */
+export async function totalsWithin(db: Queryable, spans: readonly Span[]): Promise<Totals> {
+  const [row] = await db.rows<Totals>(within, [JSON.stringify(spans)]);
+  if (!row) throw new Error('the ledger could not be read');
+  return row;
+}

@@ -1,0 +1,112 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Summary } from '../../deploy/demo/report.ts';
+import { FAMILIES } from '../../instrumentation/catalogue.ts';
+import { ANOMALY_SEVERITIES } from '../../src/config.ts';
+import { npmRun } from '../support/command.ts';
+import type { Scrape } from '../support/scrape.ts';
+import { startService, type TestService, waitFor } from '../support/service.ts';
+
+const MINUTE = 60_000;
+const DEMO = fileURLToPath(new URL('../../deploy/demo/demo.ts', import.meta.url));
+
+let service: TestService;
+beforeAll(async () => {
+  // At whatever hour the test runs, it is an off hour.
+  const offHours = { ANOMALY_OFF_HOURS_START: '00:00', ANOMALY_OFF_HOURS_END: '00:00' };
+  const hooks = { ALLOW_PRIVATE_WEBHOOK_HOSTS: 'true' };
+  service = await startService({ env: { ...offHours, ...hooks, RATE_LIMIT_ENABLED: 'true' } });
+});
+afterAll(() => service.stop());
+
+const demo = (...args: string[]) => npmRun('demo', ['--url', service.url, '--quiet', ...args], {});
+
+/** The sum of the series of a metric that have these labels. */
+const sumOf = (scrape: Scrape, metric: string, labels: Readonly<Record<string, string>>): number =>
+  scrape
+    .labelSets(metric)
+    .filter((one) => Object.entries(labels).every(([name, value]) => one[name] === value))
+    .reduce((sum, one) => sum + (scrape.value(metric, one) ?? Number.NaN), 0);
+
+test('twenty seconds: every family has data, and the metrics show what the demo says that it did', {
+  timeout: 2 * MINUTE,
+}, async () => {
+  const { code, stdout, stderr } = await demo('--seconds', '20', '--json', '-');
+  expect([code, stderr]).toEqual([0, '']);
+  const summary: Summary = JSON.parse(stdout);
+  expect(summary.notes).toEqual([]);
+
+  const shown = (scrape: Scrape) =>
+    summary.expected.map((one) => ({ ...one, value: sumOf(scrape, one.metric, one.labels) }));
+  // A gauge is up to five seconds old.
+  const same = (scrape: Scrape) => JSON.stringify(shown(scrape)) === JSON.stringify(summary.expected);
+  const scrape = await waitFor(async () => {
+    const now = await service.scrape();
+    return same(now) || undefined ? now : undefined;
+  }, 8000).catch(() => service.scrape());
+  expect(shown(scrape)).toEqual(summary.expected);
+  expect(summary.expected.filter(({ value }) => value === 0)).toEqual([]);
+
+  const names = FAMILIES.flatMap(({ name, perAgent }) => (perAgent ? [name, perAgent.name] : [name]));
+  expect(names.filter((name) => !scrape.families.includes(name))).toEqual([]);
+  const isEmpty = (name: string) =>
+    [name, `${name}_count`].every((one) => scrape.labelSets(one).length === 0);
+  expect(names.filter(isEmpty)).toEqual([]);
+  expect(Object.keys(summary.totals.byType).sort()).toEqual(Object.keys(ANOMALY_SEVERITIES).sort());
+  const outcomes = ['2xx', '3xx', '4xx', '5xx', 'refused'].map((outcome) =>
+    sumOf(scrape, 'grantex_webhook_attempts_total', { outcome }),
+  );
+  expect(Math.min(...outcomes)).toBeGreaterThan(0);
+  expect(summary.acts.filter(({ outcome }) => outcome === 'failed' || outcome === 'no answer')).toEqual([]);
+});
+
+test('the drills: failures go over the thresholds of their alerts', { timeout: MINUTE }, async () => {
+  const { code, stdout } = await demo('--seconds', '8', '--faults', '--json', '-');
+  expect(code).toBe(0);
+  const { acts, deliveries }: Summary = JSON.parse(stdout);
+  const count = (act: string, ...outcomes: string[]) =>
+    acts
+      .filter((one) => one.act === act && outcomes.includes(one.outcome))
+      .reduce((sum, one) => sum + one.count, 0);
+  expect(count('exchange', 'refused') / count('exchange', 'ok', 'refused')).toBeGreaterThan(0.15);
+  expect(count('refresh', 'refused')).toBeGreaterThan(10);
+  expect(count('unknown path', 'refused')).toBeGreaterThan(10);
+  expect(deliveries.failed / (deliveries.delivered + deliveries.failed)).toBeGreaterThan(0.05);
+});
+
+test('Ctrl-C ends it with its tables; where webhooks are refused, it says what to do', {
+  timeout: MINUTE,
+}, async () => {
+  const strict = await startService();
+  const child = spawn(process.execPath, [DEMO, '--url', strict.url, '--seconds', '600'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const out = text(child.stdout);
+  const err = text(child.stderr);
+  await strict.logged('token.exchanged', 5);
+  const exited = once(child, 'exit');
+  child.kill('SIGINT');
+  expect(await exited).toEqual([0, null]);
+  expect(await out).toMatch(/\| exchange +\| ok +\| \d+ +\|/);
+  expect(await err).toContain('ALLOW_PRIVATE_WEBHOOK_HOSTS=true');
+  expect(await strict.stop()).toBe(0);
+});
+
+test('what it cannot use is refused in words', async () => {
+  const outcomes = await Promise.all([
+    npmRun('demo', ['--seconds', 'none'], {}),
+    npmRun('demo', ['--drills', 'earthquake'], {}),
+    npmRun('demo', ['--url', 'http://127.0.0.1:9', '--seconds', '1'], {}),
+    npmRun('demo', ['--help'], {}),
+  ]);
+  expect(outcomes.map(({ code }) => code)).toEqual([2, 2, 1, 0]);
+  expect(outcomes.map(({ stdout, stderr }) => (stdout + stderr).split('\n')[0])).toEqual([
+    '--seconds must be a number from 1 to 86400',
+    '--drills: there is no earthquake',
+    'no service answers there: start it with `npm start`, or name it with --url',
+    'usage: npm run demo -- [options]',
+  ]);
+});
