@@ -62,16 +62,18 @@ export async function drill(
     );
 
   const end = await fault.begin();
-  let warning: string;
-  let critical: string;
-  let arrived: string;
+  let times: [string, string, string];
   try {
-    [warning, critical] = await Promise.all([fires('warning'), fires('critical')]);
-    const notification = await waitFor(() => told('firing'), FIRE_MS);
-    arrived = since(begun);
-    const runbook = notification.annotations['runbook_url'] ?? 'none';
+    const arrival = waitFor(() => told('firing'), FIRE_MS).then((one) => ({ one, after: since(begun) }));
+    const [warning, critical, { one, after }] = await Promise.all([
+      fires('warning'),
+      fires('critical'),
+      arrival,
+    ]);
+    times = [warning, critical, after];
+    const runbook = one.annotations['runbook_url'] ?? 'none';
     expect(runbook).toBe(`deploy/runbooks/${fault.alert}.md`);
-    expect(notification.annotations['dashboard_url']).toMatch(/\/d\/grantex-overview$/);
+    expect(one.annotations['dashboard_url']).toMatch(/\/d\/grantex-overview$/);
     await tryQueries(await readFile(new URL(runbook, REPOSITORY), 'utf8'), prometheus);
   } finally {
     await end();
@@ -80,6 +82,7 @@ export async function drill(
   const ended = performance.now();
   await waitFor(async () => ((await firing(prometheus, fault)).length === 0 ? true : undefined), CLEAR_MS);
   await waitFor(() => told('resolved'), CLEAR_MS);
+  const [warning, critical, arrived] = times;
   return { fault: fault.name, alert: fault.alert, warning, critical, told: arrived, cleared: since(ended) };
 }
 
