@@ -39,7 +39,12 @@ export default defineConfig({
         // The same tests with a real PgBouncer, in transaction mode, between the service and its database.
         test: {
           name: 'pgbouncer',
-          include: [`test/${ON_A_DATABASE}/**/*.test.ts`, 'test/pgbouncer/**/*.test.ts'],
+          include: [
+            `test/${ON_A_DATABASE}/**/*.test.ts`,
+            'test/db/migrate.test.ts',
+            'test/races/replicas.test.ts',
+            'test/pgbouncer/**/*.test.ts',
+          ],
           globalSetup: ['test/support/global-setup.ts'],
           pool: 'forks',
           allowOnly: false,

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 /** Fewer than a service has connections of its own, so that its transactions really wander from one to the other. */
-const SERVER_CONNECTIONS = 4;
+export const SERVER_CONNECTIONS = 4;
 /** PgBouncer refuses to run as root. */
 const NOBODY = 65_534;
 const PORT_ATTEMPTS = 5;

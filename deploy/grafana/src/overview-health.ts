@@ -10,7 +10,7 @@ export const anomalies: Row = {
   title: 'Anomalies',
   panels: [
     stat({
-      title: 'Anomalies unacknowledged',
+      title: 'Unacknowledged',
       description:
         'Anomalies that nobody has seen to, in the whole database. Go through GET /v1/anomalies and acknowledge what has been dealt with.',
       unit: 'none',

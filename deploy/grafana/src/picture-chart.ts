@@ -106,7 +106,7 @@ function legend(shown: readonly Line[], total: number, width: number, y: number)
   let x = 8;
   for (const [index, { name }] of shown.entries()) {
     const label = name.replace(/\b(ag_\w{3})\w+(\w{4})\b/, '$1…$2') || 'value';
-    const wide = 18 + label.length * 5;
+    const wide = 18 + label.length * 5.3;
     if (x + wide > width - (index + 1 < total ? 55 : 0)) break;
     parts.push(element('rect', { x, y: y - 5, width: 10, height: 3, fill: PALETTE[index] ?? '' }));
     parts.push(text(label, { x: x + 13, y, 'font-size': 9.5, fill: '#444' }));

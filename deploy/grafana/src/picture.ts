@@ -84,8 +84,12 @@ const heading = ({ title, gridPos }: RowPanel): string =>
 /** A tenth of a pixel is enough, and what the library adds for the mouse is not needed: a third of the size. */
 const rounded = (svg: string): string =>
   svg
-    .replaceAll(
-      / (?:pointer-events|xml:space|class|clip-path|baseProfile|version|xmlns:xlink)="[^"]*"|<style.*?<\/style>|<defs.*?<\/defs>/gs,
-      '',
-    )
-    .replaceAll(/\d+\.\d{2,}/g, (digits) => String(Number(Number(digits).toFixed(1))));
+    .replaceAll(/<style.*?<\/style>|<defs.*?<\/defs>|\n/gs, '')
+    .replaceAll(/<[^>]+>/g, (tag) =>
+      tag
+        .replaceAll(
+          / (?:pointer-events|xml:space|class|clip-path|baseProfile|version|xmlns:xlink)="[^"]*"/g,
+          '',
+        )
+        .replaceAll(/\d+\.\d{2,}/g, (digits) => String(Number(Number(digits).toFixed(1)))),
+    );

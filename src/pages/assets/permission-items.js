@@ -1,10 +1,7 @@
 // One grant and one audit entry as the page shows them, copied from its templates.
-import { displayText, exactText, monogram } from './display-text.js';
+import { displayText, exactText, monogram, NAME_LIMIT, SCOPE_LIMIT } from './display-text.js';
 import { localMoment } from './moment.js';
 
-const NAME_LIMIT = 80;
-/** A scope is at most 256 characters, and each may have been spelled out. */
-const SCOPE_LIMIT = 2600;
 const STATUS_WORDS = { active: 'Active', revoked: 'Revoked', expired: 'Expired' };
 const OUTCOMES = { success: ['Done', 'good'], failure: ['Failed', 'bad'], blocked: ['Blocked', 'bad'] };
 

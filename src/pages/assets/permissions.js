@@ -1,11 +1,10 @@
 // Shows what the session's principal permitted, and takes it back on demand. Text is only ever set as text: the page's
 // policy forbids all else.
-import { displayText, exactText } from './display-text.js';
+import { displayText, exactText, NAME_LIMIT } from './display-text.js';
 import { agentName, count, entryItem, grantItem } from './permission-items.js';
 import { firstSession, takeSession } from './session.js';
 
 const ANSWER_WITHIN_MS = 15_000;
-const NAME_LIMIT = 80;
 const ENTRIES_AT_ONCE = 50;
 
 const main = document.querySelector('main');
