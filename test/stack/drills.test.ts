@@ -66,15 +66,22 @@ test(
   async () => {
     // Error budgets still remember what the first drills did.
     await allIsWell('HealthCheckFailing|TargetDown');
+    let dying: Promise<void> | undefined;
+    const kill = async () => {
+      const exited = once(service.process, 'exit');
+      service.process.kill('SIGKILL');
+      await exited;
+    };
     const killed = (alert: string, job: string): Fault => ({
       name: 'a killed service',
       alert,
       labels: { job },
-      begin: async () => mend,
+      async begin() {
+        dying ??= kill();
+        await dying;
+        return mend;
+      },
     });
-    const exited = once(service.process, 'exit');
-    service.process.kill('SIGKILL');
-    await exited;
     // Both alerts must have been told before it is started again.
     let waiting = 2;
     let restarted: Promise<void> | undefined;
