@@ -122,7 +122,7 @@ module.exports = {
       name: 'telemetry-stands-alone',
       severity: 'error',
       from: { path: '^src/telemetry/' },
-      to: { path: '^src/', pathNot: '^src/(telemetry/|config\\.ts|errors\\.ts)' },
+      to: { path: '^src/', pathNot: '^src/(telemetry/|config\\.ts|errors\\.ts|within\\.ts)' },
     },
     {
       name: 'no-http-below-routes',

@@ -1,6 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
 const SECOND = 1_000;
+/** Whatever the service does with its database. */
+const ON_A_DATABASE =
+  '{agents,anomalies,audit,authorization,consent,developers,grants,keys,model,policies,principal-sessions,tokens,webhooks}';
 
 export default defineConfig({
   test: {
@@ -11,7 +14,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/stack/**', 'test/faults/**', 'test/load/**'],
+          exclude: ['test/stack/**', 'test/faults/**', 'test/load/**', 'test/pgbouncer/**'],
           globalSetup: ['test/support/global-setup.ts'],
           pool: 'forks',
           allowOnly: false,
@@ -30,6 +33,23 @@ export default defineConfig({
           testTimeout: 120 * SECOND,
           // Building the real binaries for the first time takes minutes.
           hookTimeout: 1_200 * SECOND,
+        },
+      },
+      {
+        // The same tests with a real PgBouncer, in transaction mode, between the service and its database.
+        test: {
+          name: 'pgbouncer',
+          include: [
+            `test/${ON_A_DATABASE}/**/*.test.ts`,
+            'test/db/migrate.test.ts',
+            'test/races/replicas.test.ts',
+            'test/pgbouncer/**/*.test.ts',
+          ],
+          globalSetup: ['test/support/global-setup.ts'],
+          pool: 'forks',
+          allowOnly: false,
+          testTimeout: 20 * SECOND,
+          hookTimeout: 20 * SECOND,
         },
       },
       {

@@ -13,6 +13,8 @@ export interface ScrapeOptions {
   readonly deadlineMs?: number;
   /** Longest time for one observable callback, milliseconds; less than the deadline. */
   readonly callbackMs?: number;
+  /** How long a client may take nothing of what it asked for before it is cut off, milliseconds. */
+  readonly stalledMs?: number;
 }
 
 export type ScrapeHandler = (request: IncomingMessage, response: ServerResponse) => void;
@@ -31,16 +33,17 @@ const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
  * scrape, leaves the response open when writing fails, and answers 200 with nothing after shutdown.
  */
 export function createScrape(options: ScrapeOptions): Scrape {
-  const { reader, apiKey, onError, deadlineMs = 1000, callbackMs = 600 } = options;
+  const { reader, apiKey, onError, deadlineMs = 1000, callbackMs = 600, stalledMs = 10_000 } = options;
   const authorized = bearer(apiKey);
   let closed = false;
-  let flight: Promise<string> | undefined;
-  let last: string | undefined;
+  // Bytes, so that all who wait for one collection, or are slow to read it, hold one copy between them.
+  let flight: Promise<Buffer> | undefined;
+  let last: Buffer | undefined;
 
   const collect = async () => {
     const { resourceMetrics, errors } = await reader.collect({ timeoutMillis: callbackMs });
     for (const error of errors) onError(error);
-    last = await renderExposition(resourceMetrics);
+    last = Buffer.from(await renderExposition(resourceMetrics));
     return last;
   };
   const current = () => {
@@ -57,9 +60,10 @@ export function createScrape(options: ScrapeOptions): Scrape {
       return send(request, response, 405, 'method not allowed\n', { allow: 'GET, HEAD' });
     if (closed) return send(request, response, 503, 'shutting down\n');
     try {
-      const text = (await within(deadlineMs, current())) ?? last;
-      if (text === undefined) return send(request, response, 503, 'metrics are not ready\n');
-      send(request, response, 200, text, { 'content-type': CONTENT_TYPE });
+      const exposition = (await within(deadlineMs, current())) ?? last;
+      if (exposition === undefined) return send(request, response, 503, 'metrics are not ready\n');
+      response.setTimeout(stalledMs, () => response.destroy());
+      send(request, response, 200, exposition, { 'content-type': CONTENT_TYPE });
     } catch (error) {
       onError(error);
       send(request, response, 500, 'metrics could not be written\n');
@@ -78,10 +82,10 @@ function send(
   request: IncomingMessage,
   response: ServerResponse,
   status: number,
-  text: string,
+  text: string | Buffer,
   headers: Record<string, string> = {},
 ): void {
-  const body = Buffer.from(text);
+  const body = typeof text === 'string' ? Buffer.from(text) : text;
   response.writeHead(status, {
     'content-type': 'text/plain; charset=utf-8',
     'content-length': body.length,

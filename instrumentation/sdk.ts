@@ -2,7 +2,7 @@ import { context, type Meter, metrics, type Tracer, trace } from '@opentelemetry
 import { W3CTraceContextPropagator } from '@opentelemetry/core';
 import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
 import { RuntimeNodeInstrumentation } from '@opentelemetry/instrumentation-runtime-node';
-import { type IMetricReader, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
+import type { IMetricReader } from '@opentelemetry/sdk-metrics';
 import { NodeSDK } from '@opentelemetry/sdk-node';
 import { AlwaysOffSampler } from '@opentelemetry/sdk-trace';
 import type { DestinationStream, MultiStreamRes } from 'pino';
@@ -11,7 +11,8 @@ import { RequestContextManager } from './context-manager.ts';
 import { logDiagnostics } from './diagnostics.ts';
 import { createHttpInstrumentation } from './http.ts';
 import { createLogStreams } from './logs.ts';
-import { type OtelSettings, readOtelEnv } from './otel-env.ts';
+import { readOtelEnv } from './otel-env.ts';
+import { createOtlpReader } from './otlp-metrics.ts';
 import { createResource, SERVICE_NAME, SERVICE_VERSION } from './resource.ts';
 import { createScrape, type Scrape, type ScrapeHandler } from './scrape.ts';
 import { createSpanProcessor, idleSpanProcessor } from './spans.ts';
@@ -70,7 +71,9 @@ export async function startTelemetry(config: Config, env: NodeJS.ProcessEnv): Pr
           lostSpans += spans;
         });
   const exporter = new PrometheusExporter({ preventServerStart: true });
-  const readers = config.metricsEnabled ? [exporter, ...(await otlpReader(settings, env))] : [];
+  const readers: IMetricReader[] = config.metricsEnabled ? [exporter] : [];
+  if (config.metricsEnabled && settings.metrics)
+    readers.push(await createOtlpReader(settings.metrics, exporter, env));
 
   const instrumentations = [
     createHttpInstrumentation(),
@@ -138,24 +141,6 @@ function observeLosses(meter: Meter, read: () => { traces: number; logs: number 
     .addCallback((result) => {
       for (const [signal, lost] of Object.entries(read())) result.observe(lost, { signal });
     });
-}
-
-/** Metrics by OTLP beside the scrape, for those who ask for it. */
-async function otlpReader(settings: OtelSettings, env: NodeJS.ProcessEnv): Promise<IMetricReader[]> {
-  if (settings.metrics === null) return [];
-  const { OTLPMetricExporter } =
-    settings.metrics === 'http/json'
-      ? await import('@opentelemetry/exporter-metrics-otlp-http')
-      : await import('@opentelemetry/exporter-metrics-otlp-proto');
-  const interval = Number(env['OTEL_METRIC_EXPORT_INTERVAL'] || 60_000);
-  const timeout = Number(env['OTEL_METRIC_EXPORT_TIMEOUT'] || 30_000);
-  return [
-    new PeriodicExportingMetricReader({
-      exporter: new OTLPMetricExporter(),
-      exportIntervalMillis: interval,
-      exportTimeoutMillis: Math.min(timeout, interval),
-    }),
-  ];
 }
 
 /** Runs `work` while the variable is unset. */

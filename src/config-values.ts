@@ -90,13 +90,13 @@ export const origins: Parser<readonly string[]> = (text) => {
   return list.every(isOrigin) ? list : new Fault('origins like https://app.example.com, comma separated');
 };
 
-/** @throws when it is not a complete private key */
-const modulusLength = (key: JsonWebKey): number =>
-  createPrivateKey({ key, format: 'jwk' }).asymmetricKeyDetails?.modulusLength ?? 0;
-
 /** `HH:mm`. */
 export const timeOfDay: Parser<string> = (text) =>
   /^([01]\d|2[0-3]):[0-5]\d$/.test(text) ? text : new Fault('a time of day from 00:00 to 23:59');
+
+/** @throws when it is not a complete private key */
+const modulusLength = (key: JsonWebKey): number =>
+  createPrivateKey({ key, format: 'jwk' }).asymmetricKeyDetails?.modulusLength ?? 0;
 
 export const signingKeys: Parser<readonly Record<string, unknown>[]> = (path) => {
   const expected = new Fault(

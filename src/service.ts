@@ -6,7 +6,7 @@ import { systemClock } from './clock.ts';
 import { blame, type Config } from './config.ts';
 import { type Database, openDatabase } from './db/client.ts';
 import { assertMigrated, migrate } from './db/migrate.ts';
-import { assertReachable, type OpenDatabase, openDatabaseUrl } from './db/open.ts';
+import { type OpenDatabase, openDatabaseUrl, reachDatabase } from './db/open.ts';
 import type { Deps } from './deps.ts';
 import { seedDevelopers } from './developers/seed-developers.ts';
 import { countActiveGrants } from './grants/store.ts';
@@ -24,6 +24,7 @@ import { createHealth, type Health } from './system/health.ts';
 import type { Telemetry } from './telemetry/telemetry.ts';
 import { oldestPendingSeconds } from './webhooks/delivery-store.ts';
 import { startDeliveryWorkers } from './webhooks/delivery-workers.ts';
+import { within } from './within.ts';
 
 /** What the service needs of the world around it, besides its configuration. */
 export interface ServiceOptions {
@@ -68,9 +69,9 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     // A bad SECRET_KEY is a fault of configuration, to be told before anything is started.
     const secretKey = await loadSecretKey(config);
     const sealer = createSealer(secretKey);
-    const source = await openSource(options);
-    undo.defer(() => source.close());
-    await assertReachable(source);
+    const opened = await openSource(options);
+    undo.defer(() => opened.close());
+    const source = await reachDatabase(opened);
     if (config.migrateOnStart) await migrate(source.url);
     else await assertMigrated(source.url);
 
@@ -198,12 +199,7 @@ const startMetrics = ({ config, startMetricsServer }: ServiceOptions, scrape: Re
 /** Load balancers see `/health/ready` fail, kept connections are ended after their answer, requests under way finish. */
 async function drain(server: ListeningServer, health: Health, timeoutMs: number): Promise<void> {
   health.beginShutdown();
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, timeoutMs);
-  });
-  await Promise.race([server.drain(), late]);
-  clearTimeout(timer);
+  await within(timeoutMs, server.drain());
   server.cut();
 }
 

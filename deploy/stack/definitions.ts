@@ -1,8 +1,9 @@
-import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { binary } from '../../test/stack/binaries/build.ts';
 import { loopback, type Ports, rewriteAddresses } from './addresses.ts';
+import { hurryIntervals, hurryRules } from './hurry.ts';
 import type { Definition } from './program.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -146,9 +147,14 @@ async function rewritten(name: string, { directory, ports, hurried }: StackSetti
   await mkdir(copy, { recursive: true });
   await cp(source, copy, { recursive: true });
   const text = rewriteAddresses(await readFile(join(source, file), 'utf8'), ports);
-  await writeFile(join(copy, file), hurried ? hurry(text) : text);
+  await writeFile(join(copy, file), hurried ? hurryIntervals(text) : text);
+  if (hurried)
+    for (const rules of await rulesIn(copy))
+      await writeFile(rules, hurryRules(await readFile(rules, 'utf8')));
   return copy;
 }
 
-const hurry = (text: string) =>
-  text.replace(/^( *(?:scrape_interval|scrape_timeout|evaluation_interval|group_wait)): \d+s$/gm, '$1: 1s');
+async function rulesIn(copy: string): Promise<string[]> {
+  const files = await readdir(copy, { recursive: true });
+  return files.filter((file) => /^rules.*\.yml$/.test(file)).map((file) => join(copy, file));
+}

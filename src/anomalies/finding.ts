@@ -25,9 +25,9 @@ const SENTENCES: Readonly<Record<AnomalyType, (m: Readonly<Record<string, unknow
     `A grant was delegated ${m['depth']} levels deep, where ${m['maxDepth']} are the limit`,
 };
 
+const MAX_DESCRIPTION = 500;
 /** One sentence for people, at most `MAX_DESCRIPTION` UTF-16 code units long; a pair that the cut parts is replaced. */
 export const describeFinding = ({ type, metadata }: Finding): string =>
   SENTENCES[type](metadata).slice(0, MAX_DESCRIPTION).toWellFormed();
-const MAX_DESCRIPTION = 500;
 
 export const severityOf = (type: AnomalyType) => ANOMALY_SEVERITIES[type];

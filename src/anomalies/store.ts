@@ -1,5 +1,6 @@
 import type { AnomalySeverity, AnomalyType } from '../config.ts';
 import type { Queryable } from '../db/client.ts';
+import { countOf } from '../db/count.ts';
 import { describeStatement } from '../telemetry/database.ts';
 
 export interface Anomaly {
@@ -121,11 +122,11 @@ export async function listAnomalies(
 ): Promise<{ anomalies: Anomaly[]; total: number }> {
   const statements = newest[openOnly ? 1 : 0];
   if (!statements) throw new Error('no such list');
-  const [anomalies, counts] = await Promise.all([
+  const [anomalies, total] = await Promise.all([
     db.rows<Anomaly>(statements.page, [developerId, limit]),
-    db.rows<{ total: number }>(statements.count, [developerId]),
+    countOf(db, statements.count, [developerId]),
   ]);
-  return { anomalies, total: counts[0]?.total ?? 0 };
+  return { anomalies, total };
 }
 
 /** Marks an anomaly as seen by somebody; the first time counts. @returns undefined when the developer has no such anomaly */
@@ -138,10 +139,7 @@ export async function acknowledgeAnomaly(
 }
 
 /** Anomalies without an acknowledgement, of all developers. */
-export async function countUnacknowledged(db: Queryable): Promise<number> {
-  const [row] = await db.rows<{ total: number }>(unacknowledged, []);
-  return row?.total ?? 0;
-}
+export const countUnacknowledged = (db: Queryable): Promise<number> => countOf(db, unacknowledged, []);
 
 /** Adds to the numbers of refused exchanges; `at` is the newest of each agent. */
 export async function tallyFailedExchanges(

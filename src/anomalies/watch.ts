@@ -1,5 +1,7 @@
+import { setTimeout } from 'node:timers/promises';
 import { context, ROOT_CONTEXT } from '@opentelemetry/api';
 import type { Deps } from '../deps.ts';
+import { within } from '../within.ts';
 import { detectAnomalies } from './detect-anomalies.ts';
 import { claimAnomalyScan, forgetFailedExchanges, tallyFailedExchanges } from './store.ts';
 
@@ -104,23 +106,11 @@ export function watchForAnomalies(deps: Worldly): AnomalyWatch {
     },
     async stop(graceMs) {
       stopping.abort();
-      const late = new AbortController();
-      await Promise.race([running, pause(graceMs, late.signal)]);
-      late.abort();
+      await within(graceMs, running);
     },
   };
 }
 
 /** Ends early, and without a fault, when `signal` is aborted. */
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const end = () => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener('abort', end, { once: true });
-  });
-}
+const pause = (ms: number, signal: AbortSignal): Promise<void> =>
+  setTimeout(ms, undefined, { signal }).catch(() => undefined);

@@ -1,10 +1,14 @@
 import type { Deps } from '../deps.ts';
-import { type AuditFilter, type AuditRow, entriesPage } from './store.ts';
+import { type AuditFilter, entriesPage } from './store.ts';
+import { auditEntryView } from './view.ts';
 
-/** A developer's entries that pass the filter, newest first; `total` counts all of them. */
-export const listEntries = (
+/** One page of a developer's entries that pass the filter, as answers show it, newest first; `total` counts all of them. */
+export async function listEntries(
   { db }: Pick<Deps, 'db'>,
   developerId: string,
   filter: AuditFilter,
-  page: { limit: number; offset: number },
-): Promise<{ entries: AuditRow[]; total: number }> => entriesPage(db, developerId, filter, page);
+  at: { page: number; pageSize: number; limit: number; offset: number },
+) {
+  const { entries, total } = await entriesPage(db, developerId, filter, at);
+  return { entries: entries.map(auditEntryView), total, page: at.page, pageSize: at.pageSize };
+}

@@ -8,7 +8,7 @@ import { Id, PrincipalId } from '../http/schemas.ts';
 import { listEntries } from './list-entries.ts';
 import { logEntry } from './log-entry.ts';
 import { auditEntry } from './store.ts';
-import { AuditEntryView, AuditStatus, auditEntryView, Metadata } from './view.ts';
+import { AuditEntryView, AuditPageView, AuditStatus, auditEntryView, Metadata } from './view.ts';
 
 export const auditRoutes = (deps: Deps): Endpoint[] => [
   endpoint({
@@ -47,19 +47,10 @@ export const auditRoutes = (deps: Deps): Endpoint[] => [
       since: Type.Optional(Type.String()),
       until: Type.Optional(Type.String()),
     }),
-    responses: {
-      200: Type.Object({
-        entries: Type.Array(AuditEntryView),
-        total: Type.Integer(),
-        page: Type.Integer(),
-        pageSize: Type.Integer(),
-      }),
-    },
+    responses: { 200: AuditPageView },
     handle: async ({ developer, query }) => {
-      const page = pageOf(query);
       const filter = { ...query, since: instant('since', query.since), until: instant('until', query.until) };
-      const { entries, total } = await listEntries(deps, developer.id, filter, page);
-      return ok({ entries: entries.map(auditEntryView), total, page: page.page, pageSize: page.pageSize });
+      return ok(await listEntries(deps, developer.id, filter, pageOf(query)));
     },
   }),
   endpoint({

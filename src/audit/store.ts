@@ -1,4 +1,5 @@
 import type { Queryable } from '../db/client.ts';
+import { countOf } from '../db/count.ts';
 import { describeStatement } from '../telemetry/database.ts';
 import type { AuditStatus } from './chain.ts';
 
@@ -152,9 +153,9 @@ export async function entriesPage(
   const statements = FILTERS[bits];
   if (!statements) throw new Error('no such set of filters');
   const values = [developerId, agentId, grantId, principalId, action, since, until];
-  const [entries, counts] = await Promise.all([
+  const [entries, total] = await Promise.all([
     db.rows<AuditRow>(statements.page, [...values, limit, offset]),
-    db.rows<{ total: number }>(statements.count, values),
+    countOf(db, statements.count, values),
   ]);
-  return { entries, total: counts[0]?.total ?? 0 };
+  return { entries, total };
 }

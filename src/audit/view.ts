@@ -1,4 +1,5 @@
 import { Type } from 'typebox';
+import { pageView } from '../http/pages.ts';
 import { Timestamp } from '../http/schemas.ts';
 import type { AuditRow } from './store.ts';
 
@@ -19,6 +20,8 @@ export const AuditEntryView = Type.Object({
   timestamp: Timestamp,
   status: AuditStatus,
 });
+/** One page of entries as answers show it. */
+export const AuditPageView = pageView({ entries: Type.Array(AuditEntryView) });
 export const auditEntryView = ({ id, createdAt, ...row }: AuditRow) => ({
   entryId: id,
   ...row,

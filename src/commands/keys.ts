@@ -4,7 +4,7 @@ import { ConfigError, loadConfig } from '../config.ts';
 import { hasCluster } from '../data-dir.ts';
 import { openDatabase } from '../db/client.ts';
 import { assertMigrated } from '../db/migrate.ts';
-import { assertReachable, openDatabaseBeside } from '../db/open.ts';
+import { openDatabaseBeside, reachDatabase } from '../db/open.ts';
 import { rotateKeys } from '../keys/create-key.ts';
 import { createSealer } from '../keys/sealing.ts';
 import { loadSecretKey } from '../keys/secret-key.ts';
@@ -25,31 +25,29 @@ await runCommand(async (print) => {
       `DATA_DIR: there is no database in ${config.dataDir} yet: the first start of the service makes one`,
     ]);
   const sealer = command === 'rotate' && createSealer(await loadSecretKey(config));
-  const source = await openDatabaseBeside(config);
+  await using undo = new AsyncDisposableStack();
+  const opened = await openDatabaseBeside(config);
+  undo.defer(() => opened.close());
+  const { url } = await reachDatabase(opened);
   const db = openDatabase({
-    url: source.url,
+    url,
     poolMax: 1,
     telemetry: withoutTelemetry(),
     onConnectionError: () => undefined,
   });
-  try {
-    await assertReachable(source);
-    await assertMigrated(source.url);
-    const now = systemClock.now();
-    if (sealer) {
-      const key = await rotateKeys({ db, sealer, now });
-      print(`${key.kid} is published from now on and signs from ${key.signsFrom.toISOString()}`);
-      return;
-    }
-    const keys = await publishedKeys(db, new Date(now));
-    const signing = keys.findLast(({ signsFrom }) => signsFrom.getTime() <= now);
-    for (const key of keys) {
-      const state = key === signing ? 'signs' : key.signsFrom.getTime() > now ? 'waits' : 'retired';
-      print(`${key.kid}  ${state.padEnd(7)}  signs from ${key.signsFrom.toISOString()}`);
-    }
-    if (keys.length === 0) print('no keys yet: the first start of the service creates one');
-  } finally {
-    await db.close(1000);
-    await source.close();
+  undo.defer(() => db.close(1000));
+  await assertMigrated(url);
+  const now = systemClock.now();
+  if (sealer) {
+    const key = await rotateKeys({ db, sealer, now });
+    print(`${key.kid} is published from now on and signs from ${key.signsFrom.toISOString()}`);
+    return;
   }
+  const keys = await publishedKeys(db, new Date(now));
+  const signing = keys.findLast(({ signsFrom }) => signsFrom.getTime() <= now);
+  for (const key of keys) {
+    const state = key === signing ? 'signs' : key.signsFrom.getTime() > now ? 'waits' : 'retired';
+    print(`${key.kid}  ${state.padEnd(7)}  signs from ${key.signsFrom.toISOString()}`);
+  }
+  if (keys.length === 0) print('no keys yet: the first start of the service creates one');
 });

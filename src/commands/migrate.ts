@@ -2,7 +2,7 @@
 import { loadConfig } from '../config.ts';
 import { hasCluster } from '../data-dir.ts';
 import { migrate } from '../db/migrate.ts';
-import { assertReachable, openDatabaseBeside } from '../db/open.ts';
+import { openDatabaseBeside, reachDatabase } from '../db/open.ts';
 import { loadSecretKey } from '../keys/secret-key.ts';
 import { runCommand } from './run-command.ts';
 
@@ -12,8 +12,8 @@ await runCommand(async (print) => {
   if (config.databaseUrl === null && !hasCluster(config.dataDir)) await loadSecretKey(config);
   const database = await openDatabaseBeside(config);
   try {
-    await assertReachable(database);
-    const { applied } = await migrate(database.url, { upgradeJobs: true });
+    const { url } = await reachDatabase(database);
+    const { applied } = await migrate(url, { upgradeJobs: true });
     print(applied.length === 0 ? 'nothing to do: the schema is current' : `applied ${applied.join(', ')}`);
   } finally {
     await database.close();

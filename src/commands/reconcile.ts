@@ -4,7 +4,7 @@ import { type Config, ConfigError, loadConfig } from '../config.ts';
 import { hasCluster } from '../data-dir.ts';
 import { type Database, openDatabase } from '../db/client.ts';
 import { assertMigrated } from '../db/migrate.ts';
-import { assertReachable, openDatabaseBeside } from '../db/open.ts';
+import { openDatabaseBeside, reachDatabase } from '../db/open.ts';
 import { describeReconciliation } from '../reconciliation/describe.ts';
 import type { Source } from '../reconciliation/observation.ts';
 import { createPrometheus } from '../reconciliation/prometheus-api.ts';
@@ -79,19 +79,17 @@ async function readSnapshot(file: string): Promise<Snapshot> {
 async function withDatabase(config: Config, work: (db: Database) => Promise<void>): Promise<void> {
   if (config.databaseUrl === null && !hasCluster(config.dataDir))
     throw new ConfigError([`DATA_DIR: there is no database in ${config.dataDir}; set it, or DATABASE_URL`]);
-  const database = await openDatabaseBeside(config);
+  await using undo = new AsyncDisposableStack();
+  const opened = await openDatabaseBeside(config);
+  undo.defer(() => opened.close());
+  const { url } = await reachDatabase(opened);
   const db = openDatabase({
-    url: database.url,
+    url,
     poolMax: 1,
     telemetry: withoutTelemetry(),
     onConnectionError: () => undefined,
   });
-  try {
-    await assertReachable(database);
-    await assertMigrated(database.url);
-    await work(db);
-  } finally {
-    await db.close(1000);
-    await database.close();
-  }
+  undo.defer(() => db.close(1000));
+  await assertMigrated(url);
+  await work(db);
 }

@@ -1,8 +1,6 @@
 import { type Html, html } from '../http/html.ts';
-import { displayText, exactText, monogram, NAME_LIMIT } from '../pages/display-text.ts';
+import { displayText, exactText, monogram, NAME_LIMIT, SCOPE_LIMIT } from '../pages/assets/display-text.js';
 import { layout } from '../pages/layout.ts';
-
-export { type ConsentState, consentStatePage } from './state-page.ts';
 
 /** Everything that the page shows, as it is stored; the page does the escaping and the limiting. */
 export interface ConsentView {
@@ -22,8 +20,6 @@ export interface ConsentView {
 }
 
 const DESCRIPTION_LIMIT = 500;
-/** A scope is at most 256 characters, and each may have been spelled out. */
-const SCOPE_LIMIT = 2600;
 
 const name = (text: string, fallback: string): Html =>
   html`<bdi>${displayText(text, NAME_LIMIT, fallback)}</bdi>`;

@@ -1,5 +1,3 @@
-export { withQuery } from '../pages/assets/with-query.js';
-
 const MAX_LENGTH = 2048;
 
 /**

@@ -4,12 +4,13 @@ import type { Deps } from '../deps.ts';
 import { durationInWords } from '../duration.ts';
 import { notFound, ServiceError } from '../errors.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
-import { ok, type Reply } from '../http/reply.ts';
+import { ok, page, type Reply } from '../http/reply.ts';
 import { Timestamp } from '../http/schemas.ts';
 import { describeScope } from '../pages/scope-descriptions.ts';
 import { decide } from './decide.ts';
-import { type ConsentState, consentPage, consentStatePage } from './page.ts';
+import { consentPage } from './page.ts';
 import { parseRedirectUri, redirectHost } from './redirect-uri.ts';
+import { type ConsentState, consentStatePage } from './state-page.ts';
 import { type ConsentRequest, consentRequest, type Decision } from './store.ts';
 
 const Nullable = Type.Union([Type.String(), Type.Null()]);
@@ -141,9 +142,4 @@ function viewOf(request: ConsentRequest) {
   };
 }
 
-const page = (status: number, text: string): Reply => ({
-  status,
-  text,
-  headers: { 'content-type': 'text/html; charset=utf-8' },
-});
 const statePage = (status: number, state: ConsentState): Reply => page(status, consentStatePage(state));

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { constants } from 'node:os';
 import { createInterface } from 'node:readline';
+import { within } from '../within.ts';
 import { cannotBecome, EmbeddedDatabaseError, errorCode } from './embedded-error.ts';
 
 /** How a program ended. */
@@ -123,12 +124,7 @@ export class SupervisedProcess {
     );
     // If only the supervisor died, its watcher still lives and takes this as the order to end postgres.
     this.#lifeline.end();
-    let timer: NodeJS.Timeout | undefined;
-    const patience = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, GRACE_MS);
-    });
-    await Promise.race([closed, patience]);
-    clearTimeout(timer);
+    await within(GRACE_MS, closed);
     return exit;
   }
 }

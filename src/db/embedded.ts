@@ -16,8 +16,6 @@ import { EmbeddedDatabaseError } from './embedded-error.ts';
 import { lockDatabase, lockService } from './embedded-lock.ts';
 import { type Exit, SupervisedProcess } from './embedded-process.ts';
 
-export { EmbeddedDatabaseError } from './embedded-error.ts';
-
 /** A running PostgreSQL of ours alone. It ends with this process, however this process ends. */
 export interface EmbeddedDatabase {
   /** `postgres://user:password@127.0.0.1:port/postgres`; the role is a superuser. It holds a secret. */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { BunSqlLike } from 'pg-boss';
 import postgres from 'postgres';
 import { JOBS_SCHEMA } from './jobs-schema.ts';
@@ -7,6 +8,7 @@ import { JOBS_SCHEMA } from './jobs-schema.ts';
 const DIRECTORY = new URL('./migrations/', import.meta.url);
 /** Any constant will do, as long as every version of this service uses the same one. */
 const LOCK_KEY = 4_917_205_113;
+const LOCK_RETRY_MS = 50;
 
 interface Migration {
   readonly name: string;
@@ -35,13 +37,21 @@ function connect(databaseUrl: string): postgres.Sql {
   });
 }
 
-/** @throws when there is no connection, or nothing may be asked on it */
-export async function tryConnection(databaseUrl: string): Promise<void> {
-  const sql = connect(databaseUrl);
-  try {
-    await sql`select 1`;
-  } finally {
-    await sql.end({ timeout: 5 });
+/**
+ * One transaction under the lock, alone among all replicas. Whoever waits asks again instead of waiting in the database: there
+ * it would keep a connection, of which a pooler may have few, from the one that holds the lock and needs another.
+ */
+async function underLock<T>(
+  sql: postgres.Sql,
+  work: (tx: postgres.TransactionSql) => Promise<T>,
+): Promise<T> {
+  for (;;) {
+    const done = await sql.begin(async (tx) => {
+      const [row] = await tx<{ locked: boolean }[]>`select pg_try_advisory_xact_lock(${LOCK_KEY}) as locked`;
+      return row?.locked ? { result: await work(tx) } : null;
+    });
+    if (done) return done.result as T;
+    await delay(LOCK_RETRY_MS);
   }
 }
 
@@ -71,8 +81,7 @@ export async function migrate(
 ): Promise<{ applied: string[] }> {
   const sql = connect(databaseUrl);
   try {
-    const applied = await sql.begin(async (tx) => {
-      await tx`select pg_advisory_xact_lock(${LOCK_KEY})`;
+    const applied = await underLock(sql, async (tx) => {
       await tx`create table if not exists schema_migrations (
         name text primary key, checksum text not null, applied_at timestamptz not null default now())`;
       const ledger = await tx<
@@ -122,10 +131,7 @@ export async function assertMigrated(databaseUrl: string): Promise<void> {
  */
 async function installJobs(sql: postgres.Sql): Promise<void> {
   const { migrateJobs } = await import('./job-queue.ts');
-  await sql.begin(async (tx) => {
-    await tx`select pg_advisory_xact_lock(${LOCK_KEY})`;
-    await migrateJobs(sql as unknown as BunSqlLike);
-  });
+  await underLock(sql, () => migrateJobs(sql as unknown as BunSqlLike));
 }
 
 async function hasJobs(sql: postgres.Sql): Promise<boolean> {

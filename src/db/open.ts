@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { blame, type Config } from '../config.ts';
-import { tryConnection } from './migrate.ts';
+import { reachableUrl } from './pooler.ts';
 
 /** Where the database is, and how to let go of it: `close` stops the embedded one and does nothing otherwise. */
 export interface OpenDatabase {
@@ -32,12 +32,12 @@ export async function openDatabaseUrl(
 }
 
 /**
- * Whether the database of DATABASE_URL can be used, before anything else is asked of it.
+ * The database as it is to be used, once it is known that it can be: asked before anything else is asked of it.
  * @throws naming DATABASE_URL, and never what it holds
  */
-export async function assertReachable({ url, embedded }: OpenDatabase): Promise<void> {
-  if (embedded) return;
-  await tryConnection(url).catch(blame('DATABASE_URL'));
+export async function reachDatabase(source: OpenDatabase): Promise<OpenDatabase> {
+  if (source.embedded) return source;
+  return { ...source, url: await reachableUrl(source.url).catch(blame('DATABASE_URL')) };
 }
 
 /** The same for a command, which may also run beside the service: it then uses the database that the service has started. */

@@ -13,6 +13,8 @@ export interface Permits {
 
 /** Less than a request's deadline: what has not been sent by then is known not to have run, and the caller is told so. */
 const PATIENCE_MS = 2000;
+/** Beyond this many waiting for each permit a request is turned away at once instead of making the queue longer. */
+const WAITING_PER_PERMIT = 100;
 
 /** What is left of the time within which a piece of work must have been sent. */
 export interface Patience {
@@ -33,8 +35,6 @@ function startPatience(): Patience {
     },
   };
 }
-/** Beyond this many waiting for each permit a request is turned away at once instead of making the queue longer. */
-const WAITING_PER_PERMIT = 100;
 
 /**
  * The driver would send statements ahead on connections that are still busy: one that waits for a lock would hold up

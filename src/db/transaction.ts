@@ -1,12 +1,11 @@
 import type postgres from 'postgres';
-import { type DatabaseTelemetry, describeStatement } from '../telemetry/database.ts';
+import { type DatabaseTelemetry, describeStatement, type Statement } from '../telemetry/database.ts';
 import { isConnectionLost, toServiceError } from './errors.ts';
 import type { Patience } from './permits.ts';
 
 const [BEGIN, COMMIT, ROLLBACK] = (['BEGIN', 'COMMIT', 'ROLLBACK'] as const).map((operation) =>
   describeStatement({ operation, name: `transaction.${operation.toLowerCase()}`, text: operation }),
 ) as [Statement, Statement, Statement];
-type Statement = ReturnType<typeof describeStatement>;
 
 /**
  * Runs `work` between BEGIN and COMMIT, or ROLLBACK when it throws. The driver sends these three by itself; their spans

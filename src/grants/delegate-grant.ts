@@ -62,7 +62,6 @@ export function delegateGrant(
     if (found.enqueued) deps.deliveriesDue();
     const { principalId, parentAgentId, audience } = found;
     const { scopes, subAgentId: agentId } = input;
-    const parentOf = { agentId: parentAgentId, grantId: parent.grnt, depth };
     const grant = {
       grantId,
       agentId,
@@ -71,7 +70,7 @@ export function delegateGrant(
       audience,
       scopes,
       expiresAt,
-      parent: parentOf,
+      parent: { agentId: parentAgentId, grantId: parent.grnt, depth },
     };
     const latencyMs = Math.round(performance.now() - begun);
     telemetry.events.grantCreated({ ...grant, origin: 'delegation', latencyMs });

@@ -3,7 +3,7 @@ import type { Deps } from '../deps.ts';
 import { parseDuration } from '../duration.ts';
 import { notFound } from '../errors.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
-import { pageOf, pageQuery } from '../http/pages.ts';
+import { pageOf, pageQuery, pageView } from '../http/pages.ts';
 import { created, noContent, ok } from '../http/reply.ts';
 import { Duration, GrantToken, Id, SomeScopes, Timestamp } from '../http/schemas.ts';
 import { delegateGrant } from './delegate-grant.ts';
@@ -67,14 +67,7 @@ export const grantRoutes = (deps: Deps): Endpoint[] => [
       principalId: Type.Optional(Type.String()),
       status: Type.Optional(GrantStatus),
     }),
-    responses: {
-      200: Type.Object({
-        grants: Type.Array(GrantView),
-        total: Type.Integer(),
-        page: Type.Integer(),
-        pageSize: Type.Integer(),
-      }),
-    },
+    responses: { 200: pageView({ grants: Type.Array(GrantView) }) },
     handle: async ({ developer, query }) => {
       const page = pageOf(query);
       const { grants, total } = await listGrants(

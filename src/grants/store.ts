@@ -1,4 +1,5 @@
 import type { Queryable } from '../db/client.ts';
+import { countOf } from '../db/count.ts';
 import { describeStatement } from '../telemetry/database.ts';
 import type { RevokedBy } from '../telemetry/events.ts';
 import { ENQUEUED, type Outbox, tellOfRevocation } from '../webhooks/outbox-store.ts';
@@ -84,11 +85,11 @@ export async function listGrants(
   const statements = FILTERS[(agentId === null ? 0 : 1) + (principalId === null ? 0 : 2)];
   if (!statements) throw new Error('no such set of filters');
   const values = [developerId, now, agentId, principalId, status];
-  const [grants, counts] = await Promise.all([
+  const [grants, total] = await Promise.all([
     db.rows<Grant>(statements.page, [...values, page.limit, page.offset]),
-    db.rows<{ total: number }>(statements.count, values),
+    countOf(db, statements.count, values),
   ]);
-  return { grants, total: counts[0]?.total ?? 0 };
+  return { grants, total };
 }
 
 /** A grant with what its principal needs to recognise it. */
@@ -120,11 +121,11 @@ export async function listGrantsOfPrincipal(
   db: Queryable,
   of: { developerId: string; principalId: string; now: Date; limit: number },
 ): Promise<{ grants: PrincipalGrant[]; total: number }> {
-  const [grants, counts] = await Promise.all([
+  const [grants, total] = await Promise.all([
     db.rows<PrincipalGrant>(ofPrincipal, [of.developerId, of.now, of.principalId, of.limit]),
-    db.rows<{ total: number }>(countOfPrincipal, [of.developerId, of.principalId]),
+    countOf(db, countOfPrincipal, [of.developerId, of.principalId]),
   ]);
-  return { grants, total: counts[0]?.total ?? 0 };
+  return { grants, total };
 }
 
 const countActive = describeStatement({
@@ -135,10 +136,8 @@ const countActive = describeStatement({
 });
 
 /** Grants that are active and not expired, of all developers. */
-export async function countActiveGrants(db: Queryable, now: Date): Promise<number> {
-  const [row] = await db.rows<{ total: number }>(countActive, [now]);
-  return row?.total ?? 0;
-}
+export const countActiveGrants = (db: Queryable, now: Date): Promise<number> =>
+  countOf(db, countActive, [now]);
 
 // Revocation first locks the roots of the trees it touches, and delegation holds a share lock on its root: so no child
 // can be added to a tree between the moment when its members are collected and the moment when they are revoked.

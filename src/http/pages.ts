@@ -11,6 +11,10 @@ export const pageQuery = <P extends TProperties>(filters: P) =>
     pageSize: Type.Integer({ minimum: 1, default: PAGE_SIZE.default }),
   });
 
+/** One page of a list as answers show it. */
+export const pageView = <P extends TProperties>(list: P) =>
+  Type.Object({ ...list, total: Type.Integer(), page: Type.Integer(), pageSize: Type.Integer() });
+
 /** Row numbers of a page; a page size over the greatest one is cut to it. */
 export interface Page {
   readonly page: number;

@@ -16,6 +16,12 @@ export type RefusalPage = (status: number) => Reply;
 export const ok = (json: unknown): Reply => ({ status: 200, json });
 export const created = (json: unknown): Reply => ({ status: 201, json });
 export const noContent: Reply = { status: 204 };
+/** A whole HTML document. */
+export const page = (status: number, text: string): Reply => ({
+  status,
+  text,
+  headers: { 'content-type': 'text/html; charset=utf-8' },
+});
 
 const BODILESS = new Set([204, 304]);
 

@@ -10,11 +10,13 @@ export interface Asset {
 }
 
 const CONTENT_TYPES = {
+  'colours.css': 'text/css; charset=utf-8',
   'page.css': 'text/css; charset=utf-8',
   'consent.css': 'text/css; charset=utf-8',
   'permissions.css': 'text/css; charset=utf-8',
   'consent.js': 'text/javascript; charset=utf-8',
   'permissions.js': 'text/javascript; charset=utf-8',
+  'permission-items.js': 'text/javascript; charset=utf-8',
   'session.js': 'text/javascript; charset=utf-8',
   'moment.js': 'text/javascript; charset=utf-8',
   'display-text.js': 'text/javascript; charset=utf-8',

@@ -19,6 +19,7 @@ export const layout = (title: string, content: Html, { style, scripts = [] }: Pa
 <meta name="robots" content="noindex">
 <title>${title}</title>
 <link rel="icon" type="image/svg+xml" href="${assetHref('icon.svg')}">
+<link rel="stylesheet" href="${assetHref('colours.css')}">
 <link rel="stylesheet" href="${assetHref('page.css')}">
 ${style && html`<link rel="stylesheet" href="${assetHref(style)}">`}
 ${scripts.map((name) => html`<script type="module" src="${assetHref(name)}"></script>`)}

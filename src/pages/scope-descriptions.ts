@@ -1,4 +1,4 @@
-import { exactText } from './display-text.ts';
+import { exactText } from './assets/display-text.js';
 import { ACTIONS, RESOURCES } from './scope-words.ts';
 
 const SEGMENT = /^[a-z0-9][a-z0-9_.-]*$/;

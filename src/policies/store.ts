@@ -1,4 +1,5 @@
 import type { Queryable } from '../db/client.ts';
+import { countOf } from '../db/count.ts';
 import { describeStatement } from '../telemetry/database.ts';
 
 export type PolicyEffect = 'allow' | 'deny';
@@ -112,10 +113,8 @@ export async function insertPolicy(
   return policy;
 }
 
-export async function countPolicies(db: Queryable, developerId: string): Promise<number> {
-  const [row] = await db.rows<{ total: number }>(count, [developerId]);
-  return row?.total ?? 0;
-}
+export const countPolicies = (db: Queryable, developerId: string): Promise<number> =>
+  countOf(db, count, [developerId]);
 
 /** By priority, the greatest first, then by age, the oldest first. */
 export const listPolicies = (db: Queryable, developerId: string): Promise<Policy[]> =>

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { listEntries } from '../audit/list-entries.ts';
-import { AuditEntryView, auditEntryView } from '../audit/view.ts';
+import { AuditPageView } from '../audit/view.ts';
 import type { Deps } from '../deps.ts';
 import { parseDuration } from '../duration.ts';
 import { badRequest, notFound, unauthorized } from '../errors.ts';
@@ -8,7 +8,7 @@ import { grantsOfPrincipal, revokeGrantOfPrincipal } from '../grants/grants-of-p
 import { GrantView, grantView } from '../grants/view.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import { pageOf, pageQuery } from '../http/pages.ts';
-import { created, noContent, ok, type Reply } from '../http/reply.ts';
+import { created, noContent, ok, page } from '../http/reply.ts';
 import { Duration, PrincipalId, Timestamp } from '../http/schemas.ts';
 import { describeScope } from '../pages/scope-descriptions.ts';
 import { permissionsPage, permissionsRefusalPage } from './page.ts';
@@ -113,19 +113,9 @@ export const principalSessionRoutes = (deps: Deps): Endpoint[] => [
     access: 'principal',
     limit: 'consent',
     query: pageQuery({}),
-    responses: {
-      200: Type.Object({
-        entries: Type.Array(AuditEntryView),
-        total: Type.Integer(),
-        page: Type.Integer(),
-        pageSize: Type.Integer(),
-      }),
-    },
-    handle: async ({ principal: { developerId, principalId }, query }) => {
-      const at = pageOf(query);
-      const { entries, total } = await listEntries(deps, developerId, { principalId }, at);
-      return ok({ entries: entries.map(auditEntryView), total, page: at.page, pageSize: at.pageSize });
-    },
+    responses: { 200: AuditPageView },
+    handle: async ({ principal: { developerId, principalId }, query }) =>
+      ok(await listEntries(deps, developerId, { principalId }, pageOf(query))),
   }),
 ];
 
@@ -135,9 +125,3 @@ function sessionSeconds(expiresIn = DEFAULT_SESSION_LIFE): number {
   if (seconds > MAX_SESSION_SECONDS) throw badRequest('expiresIn must be at most 24h');
   return seconds;
 }
-
-const page = (status: number, text: string): Reply => ({
-  status,
-  text,
-  headers: { 'content-type': 'text/html; charset=utf-8' },
-});

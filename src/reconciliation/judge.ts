@@ -10,7 +10,7 @@ export interface Seen {
   readonly most: Ledger;
   /** Everything that a gauge of then may have seen. */
   readonly recent: readonly Ledger[];
-  /** Whether `least` is old enough to be that; else it is `most`. */
+  /** Whether looks reach back far enough for `least` and `recent` to be that; else a difference may be none. */
   readonly settled: boolean;
 }
 

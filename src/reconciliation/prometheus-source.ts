@@ -76,7 +76,8 @@ export function prometheusSource(prometheus: Prometheus, job: string, from: numb
       const now = await prometheus.time();
       /** How far the clock of Prometheus is ahead of this one. */
       const ahead = now - (asked + Date.now()) / 2000;
-      await read(readUntil === null ? from / 1000 + ahead : readUntil - OVERLAP_SECONDS, now);
+      const begin = from / 1000 + ahead;
+      await read(readUntil === null ? begin : Math.max(begin, readUntil - OVERLAP_SECONDS), now);
       readUntil = now;
       const runs = [...targets].flatMap(([instance, { sightings, downs }]) =>
         runsOf(

@@ -1,6 +1,6 @@
 import type { Queryable } from '../db/client.ts';
 import { type Finding, judge, type Seen } from './judge.ts';
-import type { Process, Source } from './observation.ts';
+import type { Observation, Process, Source } from './observation.ts';
 import type { Snapshot } from './snapshot.ts';
 import { type Ledger, readLedger, type Span, type Totals, totalsWithin } from './store.ts';
 
@@ -25,6 +25,8 @@ const SETTLED_MS = 3500;
 /** Gauges are read from the database at most so often, and a little later. */
 const GAUGE_AGE_MS = 6000;
 const LOOK_EVERY_MS = 500;
+/** For as long a patience that is too short for one scrape, or for a gauge, is stretched. */
+const GRACE_MS = 30_000;
 /** Clocks differ, and a count follows its commit. */
 const MARGIN_MS = 5000;
 
@@ -46,7 +48,7 @@ export async function reconcile(options: ReconcileOptions): Promise<Reconciliati
     const { processes, seen } = await look(options, looks);
     const counted = since ? withThoseOf(since, processes) : processes;
     const ended = counted.filter(({ ended }) => ended !== null);
-    const late = performance.now() > deadline;
+    const late = performance.now() > deadline + (seen.settled ? 0 : GRACE_MS);
     const input = { ...seen, processes: counted, since };
     let findings = judge(input, NOTHING);
     const wrong = findings.filter(({ verdict }) => verdict !== 'equal');
@@ -64,16 +66,17 @@ export async function takeSnapshot(options: Omit<ReconcileOptions, 'since'>): Pr
   const deadline = performance.now() + options.patienceMs;
   const looks: Look[] = [];
   for (;;) {
-    const { processes, seen } = await look(options, looks);
+    const { processes, asOf, seen } = await look(options, looks);
     const { least, most, settled } = seen;
     const still = settled && JSON.stringify(stable(least)) === JSON.stringify(stable(most));
     if (still || (settled && performance.now() > deadline)) {
       const living = processes.filter(({ ended }) => ended === null);
       return {
         version: 1,
-        takenAt: new Date().toISOString(),
+        takenAt: new Date(asOf).toISOString(),
         least,
         most,
+        past: processes.filter(({ ended }) => ended !== null).map(({ id }) => id),
         processes: living.map(({ id, instance, counts }) => ({ id, instance, counts })),
       };
     }
@@ -87,13 +90,12 @@ const stable = ({ active: _active, expired: _expired, ...rest }: Ledger) => rest
 async function look(
   { db, source }: Pick<ReconcileOptions, 'db' | 'source'>,
   looks: Look[],
-): Promise<{ processes: readonly Process[]; seen: Seen }> {
+): Promise<Observation & { seen: Seen }> {
   await readInto(looks, db);
   const { processes, asOf } = await source.observe();
   await readInto(looks, db);
   const most = looks.at(-1)?.ledger;
-  const settledLook = looks.findLast(({ ended }) => ended <= asOf - SETTLED_MS);
-  const least = settledLook?.ledger ?? most;
+  const least = looks.findLast(({ ended }) => ended <= asOf - SETTLED_MS)?.ledger ?? most;
   if (!most || !least) throw new Error('the ledger was not read');
   // From the last look before the oldest moment at which a gauge may have been read.
   const first = Math.max(
@@ -101,7 +103,7 @@ async function look(
     looks.findLastIndex(({ ended }) => ended <= asOf - GAUGE_AGE_MS),
   );
   const recent = looks.slice(first).map(({ ledger }) => ledger);
-  return { processes, seen: { least, most, recent, settled: settledLook !== undefined } };
+  return { processes, asOf, seen: { least, most, recent, settled: first >= 0 } };
 }
 
 async function readInto(looks: Look[], db: Queryable): Promise<void> {
@@ -110,8 +112,15 @@ async function readInto(looks: Look[], db: Queryable): Promise<void> {
   looks.push({ begun, ended: Date.now(), ledger });
 }
 
-/** Processes that a snapshot knows and nobody sees any more have ended since, at a time that nobody knows either. */
-function withThoseOf(since: Snapshot, processes: readonly Process[]): Process[] {
+/** Processes that lived at the snapshot and nobody sees any more have ended since, at a time that nobody knows either. */
+function withThoseOf(since: Snapshot, observed: readonly Process[]): Process[] {
+  const before = new Map(since.processes.map(({ id, counts }) => [id, counts]));
+  // An id that was set by hand outlives its process; counters never fall.
+  const isAnother = ({ id, counts }: Process) =>
+    Object.entries(before.get(id) ?? {}).some(([what, count]) => (counts[what] ?? 0) < count);
+  const processes = observed
+    .filter(({ id }) => !since.past.includes(id))
+    .map((process) => (isAnother(process) ? { ...process, id: `${process.id}#again` } : process));
   const seen = new Set(processes.map(({ id }) => id));
   const ended = { lastScrape: new Date(since.takenAt), goneBy: new Date() };
   const lost = since.processes.filter(({ id }) => !seen.has(id));

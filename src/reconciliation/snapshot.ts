@@ -5,10 +5,13 @@ import type { Ledger } from './store.ts';
 /** Where an interval begins: what rows and counters had come to then. */
 export interface Snapshot {
   readonly version: 1;
+  /** When the counters were read. */
   readonly takenAt: string;
   /** The rows were at least, and at most, these when the counters were read; the same where nothing was under way. */
   readonly least: Ledger;
   readonly most: Ledger;
+  /** Ids of processes that had ended by then. */
+  readonly past: readonly string[];
   /** Of the processes that lived. */
   readonly processes: readonly { readonly id: string; readonly instance: string; readonly counts: Counts }[];
 }
@@ -34,6 +37,7 @@ const snapshot = Type.Object({
   takenAt: Type.String(),
   least: ledger,
   most: ledger,
+  past: Type.Array(Type.String()),
   processes: Type.Array(Type.Object({ id: Type.String(), instance: Type.String(), counts })),
 });
 

@@ -1,4 +1,5 @@
 import type { Queryable } from '../db/client.ts';
+import { within } from '../within.ts';
 import { ping } from './store.ts';
 
 /** A database that has not answered by then counts as down; `/health` answers within 2 s whatever hangs. */
@@ -18,19 +19,11 @@ export function createHealth(db: Queryable): Health {
   let stopping = false;
 
   const ask = async (): Promise<boolean> => {
-    let timer: NodeJS.Timeout | undefined;
-    const expiry = new Promise<false>((resolve) => {
-      timer = setTimeout(resolve, PATIENCE_MS, false);
-    });
     const answer = ping(db).then(
       () => true,
       () => false,
     );
-    try {
-      return await Promise.race([answer, expiry]);
-    } finally {
-      clearTimeout(timer);
-    }
+    return (await within(PATIENCE_MS, answer)) ?? false;
   };
 
   return {

@@ -1,3 +1,5 @@
+import { within } from '../within.ts';
+
 export interface CachedReadingOptions {
   readonly read: () => Promise<number>;
   /** Least time between the beginnings of two reads, in milliseconds. */
@@ -57,14 +59,4 @@ export function createCachedReading(options: CachedReadingOptions): CachedReadin
       return value;
     },
   };
-}
-
-function within(ms: number, work: Promise<void>): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    void work.finally(() => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
 }

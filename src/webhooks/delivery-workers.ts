@@ -1,6 +1,7 @@
 import { context, ROOT_CONTEXT } from '@opentelemetry/api';
 import type { JobQueue, TakenJob } from '../db/job-queue.ts';
 import type { Deps } from '../deps.ts';
+import { within } from '../within.ts';
 import { deliver } from './deliver.ts';
 import { claimOutbox, loadDue, probeWork, purgeDeliveries } from './delivery-store.ts';
 import { createSender, type Sender } from './send-message.ts';
@@ -185,13 +186,4 @@ function createAlarm(): { ring(): void; wait(ms: number): Promise<void> } {
       rung = false;
     },
   };
-}
-
-async function within(ms: number, work: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([work, late]);
-  clearTimeout(timer);
 }

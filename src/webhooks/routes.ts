@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import type { Deps } from '../deps.ts';
 import { notFound } from '../errors.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
-import { pageOf, pageQuery } from '../http/pages.ts';
+import { pageOf, pageQuery, pageView } from '../http/pages.ts';
 import { created, noContent, ok } from '../http/reply.ts';
 import { Timestamp } from '../http/schemas.ts';
 import { EVENT_TYPES } from './event-types.ts';
@@ -77,14 +77,7 @@ export const webhookRoutes = (deps: Deps): Endpoint[] => [
     access: 'developer',
     limit: 'api',
     query: pageQuery({ status: Type.Optional(Status) }),
-    responses: {
-      200: Type.Object({
-        deliveries: Type.Array(DeliveryView),
-        total: Type.Integer(),
-        page: Type.Integer(),
-        pageSize: Type.Integer(),
-      }),
-    },
+    responses: { 200: pageView({ deliveries: Type.Array(DeliveryView) }) },
     handle: async ({ developer, params, query }) => {
       const page = pageOf(query);
       const found = await listDeliveries(deps.db, developer.id, params['id'] ?? '', query, page);

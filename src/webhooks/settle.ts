@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import type { Background } from '../db/client.ts';
 import type { JobQueue, NewJob, TakenJob } from '../db/job-queue.ts';
 import { type AttemptEnd, settleAttempts } from './delivery-store.ts';
@@ -69,7 +70,7 @@ export function createSettler(
       } catch (error) {
         onError(error);
         if (!patient) return new Set();
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+        await setTimeout(RETRY_MS);
       }
   };
 

@@ -1,4 +1,5 @@
 import type { Queryable } from '../db/client.ts';
+import { countOf } from '../db/count.ts';
 import { describeStatement } from '../telemetry/database.ts';
 import type { EventType } from './event-types.ts';
 
@@ -124,12 +125,12 @@ export async function listDeliveries(
   const [webhook] = await db.rows<{ url: string }>(owned, [developerId, webhookId]);
   if (!webhook) return undefined;
   const values = [webhookId, filter.status ?? null];
-  const [deliveries, counts] = await Promise.all([
+  const [deliveries, total] = await Promise.all([
     db.rows<Omit<Delivery, 'url'>>(page, [...values, window.limit, window.offset]),
-    db.rows<{ total: number }>(count, values),
+    countOf(db, count, values),
   ]);
   return {
     deliveries: deliveries.map((delivery) => ({ ...delivery, url: webhook.url })),
-    total: counts[0]?.total ?? 0,
+    total,
   };
 }

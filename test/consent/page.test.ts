@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { type ConsentView, consentPage, consentStatePage } from '../../src/consent/page.ts';
+import { type ConsentView, consentPage } from '../../src/consent/page.ts';
+import { consentStatePage } from '../../src/consent/state-page.ts';
 import { html } from '../../src/http/html.ts';
+import { displayText, exactText } from '../../src/pages/assets/display-text.js';
 import { findAsset } from '../../src/pages/assets.ts';
-import { displayText, exactText } from '../../src/pages/display-text.ts';
 
 const view: ConsentView = {
   requestId: 'areq_1',

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { assertMigrated, migrate } from '../../src/db/migrate.ts';
 import { npmRun } from '../support/command.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { newParty } from '../support/flow.ts';
 import { runToEnd, SECRET_KEY, startService } from '../support/service.ts';
 
 const MIGRATIONS = readdirSync(new URL('../../src/db/migrations/', import.meta.url)).sort();
@@ -99,3 +100,18 @@ test('npm run keys -- list reads only: it names the missing migrations, and asks
   await migrate(database.url);
   expect(await list()).toMatchObject({ code: 0, stdout: expect.stringMatching(/^no keys yet/) });
 });
+
+test.each(['true', 'false'])(
+  'the release before starts on the schema of the next one (MIGRATE_ON_START=%s): so an upgrade can be taken back',
+  async (MIGRATE_ON_START) => {
+    await database.sql`insert into schema_migrations (name, checksum) values ('9999_of_the_next_release.sql', 'x')`;
+    await database.sql`alter table grants add column of_the_next_release text`;
+    await database.sql`update jobs.version set version = version + 1`;
+    const service = await startService({ database, env: { MIGRATE_ON_START } });
+    const party = await newParty(service);
+    const { grantToken } = await party.grant();
+    expect(await party.verify(grantToken)).toBe(true);
+    expect(await service.stop()).toBe(0);
+    expect((await ledger()).at(-1)).toBe('9999_of_the_next_release.sql');
+  },
+);

@@ -1,12 +1,17 @@
 import { createHash } from 'node:crypto';
 import { METHODS } from 'node:http';
 import { expect, test } from 'vitest';
+import { memoryOf } from '../load/cpu.ts';
 import { printTable } from '../load/table.ts';
 import { newParty } from '../support/flow.ts';
+import { expectReconciled } from '../support/reconcile.ts';
 import { parseScrape, type Scrape } from '../support/scrape.ts';
-import type { TestService } from '../support/service.ts';
+import { type TestService, waitFor } from '../support/service.ts';
 import { type Client, spread } from './client.ts';
+import { expectProperAnswers } from './ledger.ts';
 import { startOwnService } from './own-service.ts';
+import { startDeafScrapers, startScrapers } from './scrapers.ts';
+import { isGood, startTraffic } from './traffic.ts';
 
 const MINUTE = 60_000;
 const MEBIBYTE = 1 << 20;
@@ -14,6 +19,8 @@ const URLS = 20_000;
 const AGENTS = 10_000;
 const AGENT_LIMIT = 500;
 const WIDTH = 16;
+const SCRAPERS = 50;
+const DEAF = 5;
 
 /** CONNECT asks for a tunnel and no page; the others are real and invented verbs. */
 const VERBS = [...METHODS.filter((method) => method !== 'CONNECT'), 'FROBNICATE', 'GETT'];
@@ -50,6 +57,40 @@ async function measure(service: TestService) {
     ours: ours.length,
     names: ours.map((line) => line.replace(/ \S+$/, '')),
   };
+}
+
+/** With as many series as there will ever be: scrapers at once, some that never read, and requests that go on. */
+async function expectStormWeathered(service: TestService): Promise<void> {
+  const party = await newParty(service, 'sandbox');
+  const endDeaf = startDeafScrapers(service.url, DEAF);
+  const traffic = startTraffic({ url: service.url, ...party });
+  const scrapers = startScrapers(service.url, SCRAPERS);
+  const scrapes = () => scrapers.seen.flat();
+  await waitFor(
+    () => (scrapes().length >= 10 * SCRAPERS && traffic.shots.length >= 200) || undefined,
+    MINUTE,
+  );
+  await scrapers.stop();
+  await traffic.stop();
+  endDeaf();
+  const { text, value } = await service.scrape();
+  const delay = (quantile: string) =>
+    Math.round((value(`nodejs_eventloop_delay_${quantile}_seconds`) ?? -1) * 1e3);
+  printTable(`${SCRAPERS} scrapers and ${DEAF} that never read`, [
+    {
+      scrapes: scrapes().length,
+      'KiB each': Math.round(text.length / 1024),
+      'slowest scrape ms': Math.round(Math.max(...scrapes().map(({ ms }) => ms))),
+      'other requests': traffic.shots.length,
+      'slowest of them ms': Math.round(Math.max(...traffic.shots.map(({ reply }) => reply.ms))),
+      'event loop p50 ms': delay('p50'),
+      'p99 ms': delay('p99'),
+      'resident MiB': memoryOf(service.process.pid ?? 0),
+    },
+  ]);
+  expect(scrapes().filter(({ status }) => status !== 200)).toEqual([]);
+  expect(traffic.shots.filter((shot) => !isGood(shot))).toEqual([]);
+  expectProperAnswers(traffic.shots);
 }
 
 const agentsSeen = (scrape: Scrape) =>
@@ -111,6 +152,8 @@ test(
     expect(last.value('grantex_authorize_total', { status: 'success' })).toBe(AGENT_LIMIT + 100 + 2 * AGENTS);
     const other = { status: 'success', agent_id: 'other' };
     expect(last.value('grantex_agent_authorize_total', other)).toBeGreaterThan(AGENTS);
+    await expectStormWeathered(service);
+    await expectReconciled(service);
     expect(await service.stop()).toBe(0);
   },
   10 * MINUTE,

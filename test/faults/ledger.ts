@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 import { decodeJwt } from 'jose';
 import type postgres from 'postgres';
 import { expect } from 'vitest';
+import { readLedger } from '../../src/reconciliation/store.ts';
+import { queryableOf } from '../support/reconcile.ts';
 import type { Scrape } from '../support/scrape.ts';
 import { isGood, isUnknown, type Kind, type Shot } from './traffic.ts';
 
@@ -123,25 +125,18 @@ export async function expectCountersExplained(
   scrape: Scrape,
 ): Promise<Count[]> {
   const revoking = of(shots, 'revoke', isUnknown).map(({ grantId }) => grantId ?? '');
-  const [rows] = await sql<
-    Record<'requests' | 'consented' | 'delegated' | 'refreshed' | 'revoked' | 'unsure', number>[]
-  >`
-    select (select count(*)::int from authorization_requests) as requests,
-      count(*) filter (where parent_grant_id is null)::int as consented,
-      count(*) filter (where parent_grant_id is not null)::int as delegated,
-      (select count(*)::int from refresh_tokens where used_at is not null) as refreshed,
-      count(*) filter (where status = 'revoked')::int as revoked,
-      count(*) filter (where status = 'revoked' and root_grant_id = any(${revoking}))::int as unsure
-    from grants`;
+  const rows = await readLedger(queryableOf({ sql }));
+  const [fallen] = await sql`
+    select count(*)::int as unsure from grants where status = 'revoked' and root_grant_id = any(${revoking})`;
   const answered = (kind: Kind) => of(shots, kind, isGood).length;
   const unknown = (kind: Kind) => of(shots, kind, isUnknown).length;
   const counted = (name: string, labels = {}) => scrape.value(`grantex_${name}_total`, labels) ?? -1;
   const status = { status: 'success' };
-  const [consented = 0, delegated = 0, revoked = 0] = [rows?.consented, rows?.delegated, rows?.revoked];
+  const { consented, delegated, revoked } = rows;
   const counts: Count[] = [
-    line('authorize', answered('authorize'), counted('authorize', status), rows?.requests ?? 0),
+    line('authorize', answered('authorize'), counted('authorize', status), rows.requested),
     line('token_exchange', answered('exchange'), counted('token_exchange', status), consented),
-    line('token_refresh', answered('refresh'), counted('token_refresh', status), rows?.refreshed ?? 0),
+    line('token_refresh', answered('refresh'), counted('token_refresh', status), rows.refreshed),
   ].map((count, index) => ({
     ...count,
     unknown: unknown((['authorize', 'exchange', 'refresh'] as const)[index] ?? 'exchange'),
@@ -156,12 +151,12 @@ export async function expectCountersExplained(
       unknown: unknown('delegate'),
     },
   ];
-  const fallen = {
+  const revocations = {
     // Every answered revocation takes one row at least; the delegated ones with it are in the rows alone.
     ...line('revoked', answered('revoke'), counted('grants_revoked'), revoked),
-    unknown: rows?.unsure ?? 0,
+    unknown: Number(fallen?.['unsure']),
   };
-  for (const { what, answered, counted, rows, unknown } of [...counts, ...created, fallen]) {
+  for (const { what, answered, counted, rows, unknown } of [...counts, ...created, revocations]) {
     const proper = {
       what,
       answeredCounted: answered <= counted,
@@ -173,7 +168,7 @@ export async function expectCountersExplained(
   }
   // An attempt is counted by its answer.
   for (const { what, answered, counted } of counts) expect([what, counted]).toEqual([what, answered]);
-  return [...counts, ...created, fallen];
+  return [...counts, ...created, revocations];
 }
 const CONSENT = { origin: 'consent' };
 const DELEGATION = { origin: 'delegation' };

@@ -1,17 +1,18 @@
 import { expect, test } from 'vitest';
 import { printTable } from '../load/table.ts';
 import { newParty } from '../support/flow.ts';
+import { expectReconciled } from '../support/reconcile.ts';
 import { parseScrape } from '../support/scrape.ts';
 import { waitFor } from '../support/service.ts';
-import { Client, type Reply } from './client.ts';
 import { expectAnswersStored, expectCountersExplained, expectProperAnswers } from './ledger.ts';
 import { startOwnService } from './own-service.ts';
+import { startDeafScrapers, startScrapers } from './scrapers.ts';
 import { isGood, startTraffic } from './traffic.ts';
 
 const SECOND = 1_000;
 const SCRAPERS = 50;
 
-test('fifty scrapers at once under load: every scrape is whole, every answer right', async () => {
+test('fifty scrapers at once under load, and five that never read: every scrape is whole, every answer right', async () => {
   const service = await startOwnService();
   const party = await newParty(service, 'sandbox');
   const traffic = startTraffic({ url: service.url, ...party });
@@ -19,20 +20,15 @@ test('fifty scrapers at once under load: every scrape is whole, every answer rig
   const calm = await service.scrape();
   const stormBegan = traffic.shots.length;
 
-  const seen = Array.from({ length: SCRAPERS }, (): Reply[] => []);
-  let storming = true;
-  const scrapers = seen.map(async (own) => {
-    const client = new Client(service.url);
-    while (storming) own.push(await client.send({ method: 'GET', path: '/metrics' }));
-    client.close();
-  });
+  const endDeaf = startDeafScrapers(service.url, 5);
+  const { seen, stop } = startScrapers(service.url, SCRAPERS);
   await waitFor(
     () => (seen.flat().length >= 20 * SCRAPERS && traffic.shots.length >= stormBegan + 200) || undefined,
     30 * SECOND,
   );
-  storming = false;
-  await Promise.all(scrapers);
+  await stop();
   await traffic.stop();
+  endDeaf();
 
   const scrapes = seen.flat();
   const last = await service.scrape();
@@ -73,5 +69,6 @@ test('fifty scrapers at once under load: every scrape is whole, every answer rig
     last,
   ))
     expect([what, counted]).toEqual([what, rows]);
+  await expectReconciled(service);
   expect(await service.stop()).toBe(0);
 });

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { createTestDatabase } from '../support/database.ts';
 import { newParty } from '../support/flow.ts';
+import { expectExplained, snapshotOf } from '../support/reconcile.ts';
 import { expectPairsWork, killUnderLoad, printKill } from './kill.ts';
 import { expectAnswersStored, expectNothingHalfMade } from './ledger.ts';
 import { startOwnService } from './own-service.ts';
@@ -11,6 +12,7 @@ test('SIGKILL of the service under load: what was answered is there after the ne
   const env = { JWT_ISSUER: 'https://auth.example.com' };
   const first = await startOwnService({ database, env });
   const party = await newParty(first, 'sandbox');
+  const begin = await snapshotOf(first);
   const shots = await killUnderLoad(first, party, 1500);
   expect(new Set(shots.map(({ reply }) => reply.status))).toEqual(new Set([0, 200, 201, 204]));
   await expectAnswersStored(database.sql, shots);
@@ -22,6 +24,7 @@ test('SIGKILL of the service under load: what was answered is there after the ne
   const pairs = await expectPairsWork(second, party, shots);
   printKill('SIGKILL of the service', shots, pairs, startMs);
   expect(pairs).toBeGreaterThan(100);
+  await expectExplained(begin, 1, second);
   expect(await second.stop()).toBe(0);
   await database.drop();
 });

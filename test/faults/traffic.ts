@@ -26,6 +26,8 @@ export interface TrafficOptions {
   readonly key: string;
   readonly agentId: string;
   readonly callers?: number;
+  /** What their principals are called; no other traffic on the same database may have it. */
+  readonly name?: string;
 }
 
 /** After a failure a caller does not hammer. */
@@ -35,11 +37,11 @@ const BACK_OFF_MS = 20;
  * Callers that walk through the life of a grant again and again: authorize → exchange → verify, and of some grants
  * refresh, delegate and revoke. A failed step ends the walk; nothing is repeated.
  */
-export function startTraffic({ url, key, agentId, callers = 8 }: TrafficOptions): Traffic {
+export function startTraffic({ url, key, agentId, callers = 8, name = 'caller' }: TrafficOptions): Traffic {
   const shots: Shot[] = [];
   let stopping = false;
 
-  const call = async (name: string): Promise<void> => {
+  const call = async (caller: string): Promise<void> => {
     const client = new Client(url);
     const shoot = async (kind: Kind, sending: Omit<Sending, 'key'>, about: About): Promise<Reply> => {
       const reply = await client.send({ ...sending, key });
@@ -47,12 +49,12 @@ export function startTraffic({ url, key, agentId, callers = 8 }: TrafficOptions)
       return reply;
     };
     for (let round = 0; !stopping; round++)
-      if (!(await walk(shoot, agentId, `${name}_${round}`, round)))
+      if (!(await walk(shoot, agentId, `${caller}_${round}`, round)))
         await new Promise((resolve) => setTimeout(resolve, BACK_OFF_MS));
     client.close();
   };
 
-  const walks = Array.from({ length: callers }, (_, index) => call(`caller_${index}`));
+  const walks = Array.from({ length: callers }, (_, index) => call(`${name}_${index}`));
   return {
     shots,
     async stop() {

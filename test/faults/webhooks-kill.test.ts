@@ -5,6 +5,7 @@ import { type SentSpan, type Sink, sentSpans, startSink } from '../instrumentati
 import { printTable } from '../load/table.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { newParty, type TokenPair } from '../support/flow.ts';
+import { expectExplained, snapshotOf } from '../support/reconcile.ts';
 import { type TestService, waitFor } from '../support/service.ts';
 import { hook } from '../webhooks/hooks.ts';
 import { answer, type Receiver, startReceiver } from '../webhooks/receiver.ts';
@@ -163,6 +164,7 @@ test(
     const first = await startOwnService({ database, env });
     const party = await newParty(first, 'sandbox');
     for (const { url } of all) await hook(first, party, url);
+    const begin = await snapshotOf(first);
     const shots = await killUnderLoad(first, party, 500);
     const before = {
       good: good.received.length,
@@ -190,6 +192,7 @@ test(
     expect(rows).toEqual([{ status: 'delivered', rows: 3 * expected.length }]);
     // The queue has nothing left: no event is sent for ever.
     expect(await database.sql`select id from jobs.job where name = 'webhook-deliveries'`).toEqual([]);
+    await expectExplained(begin, 1, second);
     expect(await second.stop()).toBe(0);
     printTable(
       `webhooks after SIGKILL: ${expected.length} events, all delivered ${Math.round(seconds)} s after the next start`,

@@ -2,6 +2,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { printTable } from '../load/table.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { newParty } from '../support/flow.ts';
+import { expectReconciled } from '../support/reconcile.ts';
 import { waitFor } from '../support/service.ts';
 import { hook } from '../webhooks/hooks.ts';
 import type { Received } from '../webhooks/receiver.ts';
@@ -101,6 +102,7 @@ test(
     expect(status).toBe(204);
     expect(attempts).toBeLessThan(stored.attempts);
     expect(after).toEqual({ pending: 0, delivered: stored.delivered, failed: stored.failed });
+    await expectReconciled(...replicas);
     for (const replica of replicas) expect(await replica.stop()).toBe(0);
   },
   5 * MINUTE,

@@ -182,3 +182,24 @@ export function sentLogs(sink: Sink): Record<string, unknown>[] {
       ),
     );
 }
+
+/**
+ * Every attribute that a sink was sent as OTLP JSON, with the kinds of its values: of the records of one signal, by their
+ * path, or of the resources of all of them.
+ */
+export function attributesByName(sink: Sink, of: string): ReadonlyMap<string, ReadonlySet<string>> {
+  const found = new Map<string, Set<string>>();
+  const look = (value: unknown, inResource: boolean): void => {
+    if (typeof value !== 'object' || value === null) return;
+    for (const [member, inner] of Object.entries(value)) {
+      const resource = inResource || member === 'resource';
+      if (member === 'attributes' && resource === (of === 'resource'))
+        for (const { key, value } of inner as KeyValue[])
+          for (const kind of Object.keys(value)) found.set(key, (found.get(key) ?? new Set()).add(kind));
+      else look(inner, resource);
+    }
+  };
+  for (const { path, body } of sink.received)
+    if (of === 'resource' || path.endsWith(of)) look(JSON.parse(body.toString()), false);
+  return found;
+}

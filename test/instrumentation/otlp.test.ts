@@ -49,6 +49,78 @@ describe('with a collector', () => {
     expect(sink.received.every(({ headers }) => !('traceparent' in headers))).toBe(true);
   });
 
+  test('each level has its severity, and a line outside every request no trace', async () => {
+    sink = await startSink();
+    child = await startChild({
+      OTEL_EXPORTER_OTLP_ENDPOINT: sink.url,
+      OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+      LOG_LEVEL: 'trace',
+    });
+    await fetch(`${child.url}/levels`);
+    await child.stop();
+    const records = sentLogs(sink);
+    expect(
+      records.map(({ body, severityText, severityNumber }) => [body, severityText, severityNumber]),
+    ).toEqual([
+      ['trace', 'trace', 1],
+      ['debug', 'debug', 5],
+      ['info', 'info', 9],
+      ['warn', 'warn', 13],
+      ['error', 'error', 17],
+      ['fatal', 'fatal', 21],
+    ]);
+    for (const { traceId, spanId } of records) expect([traceId, spanId]).toEqual([undefined, undefined]);
+    for (const line of await child.lines()) expect(line).not.toHaveProperty('trace_id');
+  });
+
+  const CALLER = '0af7651916cd43dd8448eb211c80319c';
+  const samplings: [what: string, env: Record<string, string>, flags: string, spans: number, line: RegExp][] =
+    [
+      [
+        'traceidratio of 0',
+        { OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: '0' },
+        '01',
+        0,
+        /^00 (?!0af7)/,
+      ],
+      [
+        'traceidratio of 1',
+        { OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: '1' },
+        '00',
+        2,
+        /^01 (?!0af7)/,
+      ],
+      [
+        'a trusted caller that samples',
+        { OTEL_TRACES_SAMPLER: 'parentbased_always_off', TRUST_TRACE_CONTEXT: 'true' },
+        '01',
+        2,
+        /^01 0af7/,
+      ],
+      ['a trusted caller that does not', { TRUST_TRACE_CONTEXT: 'true' }, '00', 0, /^00 0af7/],
+    ];
+  test.each(samplings)(
+    'sampling, %s: spans, and the line says whether its trace is recorded',
+    async (_, env, flags, spans, said) => {
+      sink = await startSink();
+      child = await startChild({
+        OTEL_EXPORTER_OTLP_ENDPOINT: sink.url,
+        OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+        ...env,
+      });
+      const headers = { traceparent: `00-${CALLER}-b7ad6b7169203331-${flags}` };
+      await fetch(`${child.url}/v1/token`, { method: 'POST', body: '{}', headers });
+      await child.stop();
+      const [line] = await child.lines();
+      expect(sentSpans(sink)).toHaveLength(spans);
+      expect(`${line?.['trace_flags']} ${line?.['trace_id']}`).toMatch(said);
+      expect(sentLogs(sink)).toMatchObject([
+        { traceId: line?.['trace_id'], flags: Number(line?.['trace_flags']) },
+      ]);
+      for (const { traceId } of sentSpans(sink)) expect(traceId).toBe(line?.['trace_id']);
+    },
+  );
+
   test('protobuf is the default, and each signal can have its own address, or none', async () => {
     sink = await startSink();
     child = await startChild({ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${sink.url}/own/traces` });

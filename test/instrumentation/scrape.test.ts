@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type MetricsServer, startMetricsServer } from '../../instrumentation/metrics-server.ts';
 import { createScrape, type ScrapeOptions } from '../../instrumentation/scrape.ts';
@@ -132,6 +132,21 @@ test('a failure to write is a finished 500 that says nothing, and is counted', a
   const response = await fetch(url);
   expect([response.status, await response.text()]).toEqual([500, 'metrics could not be written\n']);
   expect(errors).toHaveLength(1);
+});
+
+test('a client that asks and never reads is cut off, and others are answered meanwhile', async () => {
+  const { url } = await serve({ stalledMs: 200 });
+  const attempts = harness.telemetry.attempts;
+  for (let n = 0; n < 500; n++) attempts.start('authorize')({ status: 201, agentId: `ag_${n}` });
+  const ended = once(server as Server, 'connection').then(([socket]) => once(socket as Socket, 'close'));
+  const deaf = connect(Number(new URL(url).port), '127.0.0.1').pause();
+  deaf.on('error', () => undefined);
+  // More than the kernel takes for a client that does not.
+  deaf.write('GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(100));
+  expect((await fetch(url)).status).toBe(200);
+  await ended;
+  expect((await fetch(url)).status).toBe(200);
+  deaf.destroy();
 });
 
 test('after the end it is 503, never a 200 without series', async () => {

@@ -1,6 +1,7 @@
 import { createLocalJWKSet, decodeProtectedHeader, jwtVerify } from 'jose';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type Database, openDatabase } from '../../src/db/client.ts';
+import { reachableUrl } from '../../src/db/pooler.ts';
 import { rotateKeys } from '../../src/keys/create-key.ts';
 import { databaseKeyRing, type KeyRing } from '../../src/keys/key-ring.ts';
 import { createSealer } from '../../src/keys/sealing.ts';
@@ -20,7 +21,7 @@ let looks: number;
 beforeEach(async () => {
   database = await createTestDatabase();
   db = openDatabase({
-    url: database.url,
+    url: await reachableUrl(database.url),
     poolMax: 4,
     telemetry: {
       statement: (statement, _links, run) => {

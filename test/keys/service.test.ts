@@ -212,3 +212,32 @@ test('SIGNING_KEYS_FILE: the first signs, all are published without their privat
   await own.drop();
   await remove();
 });
+
+test('after the theft of a key: SIGNING_KEYS_FILE with a new one ends all tokens of before, and a refresh gives good ones', async () => {
+  const { path, remove } = await temporaryDirectory();
+  const file = join(path, 'keys.json');
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  await writeFile(file, JSON.stringify({ keys: [{ ...privateKey.export({ format: 'jwk' }), kid: 'new' }] }));
+  const own = await createTestDatabase();
+  const before = await startService({ database: own, env: { JWT_ISSUER } });
+  const party = await newParty(before);
+  const pair = await party.grant();
+  expect(await party.verify(pair.grantToken)).toBe(true);
+  await before.stop();
+
+  const after = await startService({ database: own, env: { JWT_ISSUER, SIGNING_KEYS_FILE: file } });
+  const ask = (url: string, body: unknown) => after.request('POST', url, { key: party.key, body });
+  const valid = async ({ grantToken }: TokenPair) =>
+    (await ask('/v1/tokens/verify', { token: grantToken })).body.valid;
+  expect(await valid(pair)).toBe(false);
+  await expect(verifyOffline(after, pair)).rejects.toMatchObject({ code: 'ERR_JWKS_NO_MATCHING_KEY' });
+  const { refreshToken } = pair;
+  const refreshed = await ask('/v1/token/refresh', { refreshToken, agentId: party.agentId });
+  expect(refreshed.status).toBe(201);
+  expect(kidOf(refreshed.body)).toBe('new');
+  expect(await valid(refreshed.body)).toBe(true);
+  await verifyOffline(after, refreshed.body);
+  await after.stop();
+  await own.drop();
+  await remove();
+});

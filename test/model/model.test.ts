@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { deliveryLedgerOf, ledgerOf } from '../support/ledger.ts';
+import { expectReconciled } from '../support/reconcile.ts';
 import { startService, type TestService, waitFor } from '../support/service.ts';
 import { HOOK_ENV } from '../webhooks/hooks.ts';
 import { compareAcknowledged, compareAnomalies, compareOpened } from './anomalies/compare.ts';
@@ -170,3 +171,5 @@ test('what a receiver refused at first comes again, and at last delivered + fail
   const { delivered, failed } = await deliveryLedgerOf(service.database);
   expect(Math.min(delivered, failed, inbox.answered['5xx'])).toBeGreaterThan(0);
 });
+
+test('every counter and gauge that has rows says what they say', () => expectReconciled(service), 30_000);

@@ -1,4 +1,4 @@
-import { ANOMALY_DETECTION, ANOMALY_RULES } from './files.ts';
+import { ANOMALY_DETECTION, RULES_OF_SINGLE_FACTS, RULES_OVER_TIME } from './files.ts';
 import type { Mutant } from './mutant.ts';
 
 const RULES = 'src/anomalies/rules-store.ts';
@@ -11,40 +11,40 @@ export const ANOMALIES: Mutant[] = [
     file: RULES,
     text: 'where counted.recent > $3::int and',
     replacement: 'where counted.recent >= $3::int and',
-    killedBy: [ANOMALY_RULES],
+    killedBy: [RULES_OVER_TIME],
   },
   {
     name: 'spike-whatever-is-usual',
     file: RULES,
     text: ' and counted.recent > counted.baseline * $4::int',
     replacement: ' and $4::int > 0',
-    killedBy: [ANOMALY_RULES],
+    killedBy: [RULES_OVER_TIME],
   },
   {
     name: 'refused-exchanges-are-no-failures',
     file: RULES,
     text: '(entries.failed + refused.total) * 100',
     replacement: 'entries.failed * 100',
-    killedBy: [ANOMALY_RULES, ANOMALY_DETECTION],
+    killedBy: [RULES_OVER_TIME, ANOMALY_DETECTION],
   },
   {
     name: 'every-grant-is-for-a-new-principal',
     file: RULES,
     text: 'and earlier.issued_at < given.issued_at)',
     replacement: 'and earlier.issued_at < given.issued_at and false)',
-    killedBy: [ANOMALY_RULES],
+    killedBy: [RULES_OF_SINGLE_FACTS],
   },
   {
     name: 'anomaly-opens-again-by-what-was-acknowledged',
     file: STORE,
     text: 'and known.acknowledged_at >= found.at)',
     replacement: 'and false)',
-    killedBy: [ANOMALY_DETECTION],
+    killedBy: ['test/anomalies/routes.test.ts'],
   },
   {
     name: 'anomaly-counts-whenever-it-is-seen',
     file: 'src/anomalies/detect-anomalies.ts',
-    text: 'if (anomaly.opened) telemetry',
+    text: 'if (opened) telemetry',
     replacement: 'telemetry',
     killedBy: [ANOMALY_DETECTION],
   },
@@ -53,13 +53,13 @@ export const ANOMALIES: Mutant[] = [
     file: STORE,
     text: 'where developer_id = $1 and id = $2 returning',
     replacement: 'where $1::text is not null and id = $2 returning',
-    killedBy: ['test/tenancy.test.ts'],
+    killedBy: ['test/tenancy/tenancy.test.ts'],
   },
   {
     name: 'every-replica-looks-at-all',
     file: STORE,
     text: 'where begun_at <= now() - make_interval(secs => $1::int)',
     replacement: 'where $1::int > 0',
-    killedBy: [ANOMALY_DETECTION],
+    killedBy: ['test/anomalies/replicas.test.ts'],
   },
 ];

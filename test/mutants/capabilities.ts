@@ -1,4 +1,4 @@
-import { DELIVERY, ENFORCEMENT, MODEL, SESSIONS } from './files.ts';
+import { ATTEMPTS, DELIVERY, ENFORCEMENT, MODEL, SESSIONS } from './files.ts';
 import type { Mutant } from './mutant.ts';
 
 const POLICIES: Mutant[] = [
@@ -88,9 +88,8 @@ const WEBHOOKS: Mutant[] = [
   {
     name: 'webhooks-hear-nothing-of-refreshed-tokens',
     file: 'src/tokens/refresh-store.ts',
-    text: 'from claimed join live using (ordinal) join agent using (ordinal) join asked using (ordinal)),',
-    replacement:
-      'from claimed join live using (ordinal) join agent using (ordinal) join asked using (ordinal) where false),',
+    text: 'join agent using (ordinal) join asked using (ordinal)),\n    $',
+    replacement: 'join agent using (ordinal) join asked using (ordinal) where false),\n    $',
     killedBy: [MODEL, DELIVERY],
   },
   {
@@ -127,28 +126,28 @@ const WEBHOOKS: Mutant[] = [
     text: 'const { url, eventId: id, eventType: type, createdAt, data } = delivery;',
     replacement:
       'const { url, eventType: type, createdAt, data } = delivery;\n  const id = delivery.eventId + delivery.attempts;',
-    killedBy: [MODEL, DELIVERY],
+    killedBy: [MODEL, ATTEMPTS],
   },
   {
     name: 'webhook-attempts-go-uncounted',
     file: 'src/telemetry/events.ts',
     text: '() => instruments.webhookAttempts.add(1, { outcome }),',
     replacement: '',
-    killedBy: [MODEL, DELIVERY],
+    killedBy: [MODEL, ATTEMPTS],
   },
   {
     name: 'webhook-failures-go-uncounted',
     file: 'src/telemetry/events.ts',
     text: 'if (ended) instruments',
     replacement: "if (ended === 'delivered') instruments",
-    killedBy: [MODEL, DELIVERY],
+    killedBy: [MODEL, ATTEMPTS],
   },
   {
     name: 'webhook-is-asked-again-after-gone',
     file: 'src/webhooks/deliver.ts',
     text: 'statusCode === GONE || ',
     replacement: '',
-    killedBy: [MODEL, DELIVERY],
+    killedBy: [MODEL, ATTEMPTS],
   },
   {
     name: 'webhook-goes-and-its-deliveries-are-forgotten',

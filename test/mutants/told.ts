@@ -69,7 +69,7 @@ export const TOLD: Mutant[] = [
   {
     name: 'deleted-agents-revocations-go-uncounted',
     file: 'src/agents/delete-agent.ts',
-    text: 'recordRevocation(deps.telemetry.events, revocation);',
+    text: 'recordRevocation(deps, revocation);',
     replacement: 'void recordRevocation;',
     killedBy: [MODEL, RACING_REVOCATIONS],
   },

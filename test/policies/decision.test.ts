@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type CreateRequest, createCreateRequest } from '../../src/authorization/store.ts';
-import { type Database, openDatabase } from '../../src/db/client.ts';
+import type { Database } from '../../src/db/client.ts';
 import { sha256 } from '../../src/hash.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { openTestDatabase } from '../support/open-database.ts';
 import { decide, type Question, type Rule } from './naive-decision.ts';
 
 const KEY_HASH = sha256('key');
@@ -14,12 +15,7 @@ let db: Database;
 let createRequest: CreateRequest;
 beforeAll(async () => {
   database = await createTestDatabase();
-  db = openDatabase({
-    url: database.url,
-    poolMax: 2,
-    telemetry: { statement: (_statement, _links, run) => run(), observePool: () => () => undefined },
-    onConnectionError: () => undefined,
-  });
+  db = await openTestDatabase(database);
   createRequest = createCreateRequest(db);
   const { sql } = database;
   await sql`insert into developers (id, name, mode, api_key_hash, created_at)

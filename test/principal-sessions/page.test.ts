@@ -48,7 +48,7 @@ test('the script that takes the token from the address bar comes first and waits
 });
 
 test('text is only ever set as text', () => {
-  for (const name of ['permissions.js', 'session.js', 'consent.js'] as const) {
+  for (const name of ['permissions.js', 'permission-items.js', 'session.js', 'consent.js'] as const) {
     const source = readFileSync(new URL(`../../src/pages/assets/${name}`, import.meta.url), 'utf8');
     expect(source).not.toMatch(
       /innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|localStorage|sessionStorage|cookie/,

@@ -1,7 +1,6 @@
 import type postgres from 'postgres';
-import { expect } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-import { ledgerOf, sumOver } from '../support/ledger.ts';
+import { expectReconciled } from '../support/reconcile.ts';
 import { type Answer, startService, type TestService, waitFor } from '../support/service.ts';
 
 /** Two processes on one database, as behind a load balancer. */
@@ -96,17 +95,4 @@ export function statuses(answers: readonly Answer[]): Record<string, number> {
 }
 
 /** What both processes counted, together, is what the rows say; whatever raced, nothing is counted twice or not at all. */
-export async function expectCountersEqualRows({ both, database }: Replicas): Promise<void> {
-  const { created, revoked, expired, active } = await ledgerOf(database);
-  const consented = await sumOver(both, 'grantex_grants_created_total', { origin: 'consent' });
-  const delegated = await sumOver(both, 'grantex_grants_created_total', { origin: 'delegation' });
-  expect({
-    created: consented + delegated,
-    revoked: await sumOver(both, 'grantex_grants_revoked_total'),
-  }).toEqual({
-    created,
-    revoked,
-  });
-  expect(await sumOver(both, 'grantex_token_exchange_total', { status: 'success' })).toBe(consented);
-  expect(created - revoked - expired).toBe(active);
-}
+export const expectCountersEqualRows = ({ both }: Replicas): Promise<void> => expectReconciled(...both);

@@ -1,13 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { expectReconciled } from '../support/reconcile.ts';
 import { type TestService, waitFor } from '../support/service.ts';
 import { type Receiver, startReceiver } from '../webhooks/receiver.ts';
+import { deliveriesOfTheFlow } from './pipeline/deliveries-of-the-flow.ts';
 import { type Flow, runFlow } from './pipeline/flow.ts';
 import type { StoredSpan } from './pipeline/jaeger.ts';
 import { type Pipeline, startPipeline } from './pipeline/pipeline.ts';
 import { requestsOfTheFlow } from './pipeline/requests-of-the-flow.ts';
-import { prefixed, treesOf } from './pipeline/tree.ts';
+import { treesOf } from './pipeline/tree.ts';
 
-const DELIVERIES = 7;
+const DELIVERIES = deliveriesOfTheFlow().length;
 
 let pipeline: Pipeline;
 let receiver: Receiver;
@@ -69,31 +71,12 @@ describe('in Jaeger', () => {
         attributes,
       };
     });
-    const delivery = (cause: string, event_type: string, agent_id: string) => ({
-      causes: [cause],
-      attributes: {
-        'span.kind': 'client',
-        'http.response.status_code': 204,
-        'server.address': '127.0.0.1',
-        ...prefixed({ event_type, agent_id, developer_id: 'developer', webhook_id: 'webhook' }),
-      },
-    });
     const sorted = (list: readonly object[]) => list.map((one) => JSON.stringify(one)).sort();
     const normal = (list: readonly { causes: unknown; attributes: Record<string, unknown> }[]) =>
       sorted(
         list.map(({ causes, attributes }) => ({ causes, attributes: Object.entries(attributes).sort() })),
       );
-    expect(normal(seen)).toEqual(
-      normal([
-        delivery('grantex.token.exchange', 'grant.created', 'agent'),
-        delivery('grantex.token.exchange', 'token.issued', 'agent'),
-        delivery('grantex.token.refresh', 'token.issued', 'agent'),
-        delivery('grantex.grant.delegate', 'grant.created', 'sub-agent'),
-        delivery('grantex.grant.delegate', 'token.issued', 'sub-agent'),
-        delivery('grantex.grant.revoke', 'grant.revoked', 'agent'),
-        delivery('grantex.grant.revoke', 'grant.revoked', 'sub-agent'),
-      ]),
-    );
+    expect(normal(seen)).toEqual(normal(deliveriesOfTheFlow()));
   });
 
   test('nothing else is sent: what begins with no request is the signing key, deliveries and looks for anomalies', async () => {
@@ -300,3 +283,5 @@ test('no secret has arrived anywhere', async () => {
     expect(records).not.toContain(secret);
   }
 });
+
+test('counters and gauges say what the rows say', () => expectReconciled(service));

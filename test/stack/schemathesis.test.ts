@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { decodeJwt } from 'jose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { anomalyOf, newParty, type Party } from '../support/flow.ts';
+import { expectReconciled } from '../support/reconcile.ts';
 import { startService, type TestService, temporaryDirectory } from '../support/service.ts';
 import { installPython, runProgram } from './python.ts';
 import { type Hints, schemathesisConfig } from './schemathesis/config.ts';
@@ -217,3 +218,5 @@ test('nor do the routes of a principal', async () => {
   expect(neverAccepted(report)).toEqual([]);
   expect([code, told('error'), told('fatal')]).toEqual([0, [], []]);
 }, 600_000);
+
+test('after all of it, counters and gauges say what the rows say', () => expectReconciled(service));

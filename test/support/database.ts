@@ -5,6 +5,7 @@ import { TEMPLATE, withDatabaseName } from './database-url.ts';
 
 /** A migrated, empty database that belongs to one test or test file. */
 export interface TestDatabase {
+  /** For the code under test. */
   readonly url: string;
   /** For looking at rows beside the code under test. */
   readonly sql: postgres.Sql;
@@ -17,10 +18,9 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   const adminUrl = inject('databaseUrl');
   const name = `test_${randomBytes(8).toString('hex')}`;
   await asAdmin(adminUrl, (admin) => admin`create database ${admin(name)} template ${admin(TEMPLATE)}`);
-  const url = withDatabaseName(adminUrl, name);
-  const sql = postgres(url, { max: 2, onnotice: () => undefined });
+  const sql = postgres(withDatabaseName(adminUrl, name), { max: 2, onnotice: () => undefined });
   return {
-    url,
+    url: withDatabaseName(inject('serviceDatabaseUrl'), name),
     sql,
     drop: async () => {
       await sql.end({ timeout: 1 });

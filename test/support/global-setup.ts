@@ -6,15 +6,21 @@ import type { TestProject } from 'vitest/node';
 import { startEmbeddedDatabase } from '../../src/db/embedded.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { TEMPLATE, withDatabaseName } from './database-url.ts';
+import { type PgBouncer, startPgBouncer } from './pgbouncer.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
     /** A superuser's URL of the one PostgreSQL of this run; tests take databases of their own from `createTestDatabase`. */
     databaseUrl: string;
+    /** The same server as the code under test is to reach it: by way of a PgBouncer in the project of that name. */
+    serviceDatabaseUrl: string;
   }
 }
 
-/** One PostgreSQL for the whole run, with a migrated template that each test database is cloned from. */
+/**
+ * One PostgreSQL for the whole run, with a migrated template that each test database is cloned from. For the project
+ * `pgbouncer` there is a PgBouncer in front of it, and all that is tested goes through that.
+ */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const dataDir = await mkdtemp(join(tmpdir(), 'grantex-test-'));
   const lines: string[] = [];
@@ -23,19 +29,23 @@ export default async function setup(project: TestProject): Promise<() => Promise
     durable: false,
     onLog: (line) => lines.push(line),
   });
+  let pgbouncer: PgBouncer | undefined;
   const teardown = async () => {
+    await pgbouncer?.stop();
     await database.stop();
     await rm(dataDir, { recursive: true, force: true });
   };
   try {
     await makeTemplate(database.url);
+    if (project.name === 'pgbouncer') pgbouncer = await startPgBouncer(database.url);
   } catch (error) {
     await teardown();
-    throw new Error(`the template database cannot be made; PostgreSQL said: ${lines.join('\n')}`, {
+    throw new Error(`the databases of the tests cannot be made; PostgreSQL said: ${lines.join('\n')}`, {
       cause: error,
     });
   }
   project.provide('databaseUrl', database.url);
+  project.provide('serviceDatabaseUrl', pgbouncer?.through(database.url) ?? database.url);
   return teardown;
 }
 

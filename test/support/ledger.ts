@@ -1,4 +1,6 @@
+import { readLedger } from '../../src/reconciliation/store.ts';
 import type { TestDatabase } from './database.ts';
+import { queryableOf } from './reconcile.ts';
 import type { TestService } from './service.ts';
 
 export interface Ledger {
@@ -9,16 +11,9 @@ export interface Ledger {
 }
 
 /** Created, revoked and expired grants of a whole database; tallies stand for rows that went with their agents. */
-export async function ledgerOf({ sql }: TestDatabase): Promise<Ledger> {
-  const [row] = await sql<[Ledger]>`
-    select (rows.total + tallies.created)::int as created, (rows.revoked + tallies.revoked)::int as revoked,
-      rows.expired::int as expired, rows.active::int as active
-    from (select count(*) as total, count(*) filter (where status = 'revoked') as revoked,
-        count(*) filter (where status = 'active' and expires_at <= now()) as expired,
-        count(*) filter (where status = 'active' and expires_at > now()) as active from grants) as rows,
-      (select coalesce(sum(consented + delegated), 0) as created, coalesce(sum(revoked), 0) as revoked
-        from removed_grants) as tallies`;
-  return row;
+export async function ledgerOf(database: TestDatabase): Promise<Ledger> {
+  const { consented, delegated, revoked, expired, active } = await readLedger(queryableOf(database));
+  return { created: consented + delegated, revoked, expired, active };
 }
 
 /** What has become of every delivery that there ever was. */
@@ -29,14 +24,9 @@ export interface DeliveryLedger {
 }
 
 /** Deliveries of a whole database; tallies stand for rows that are gone, as what they were then. */
-export async function deliveryLedgerOf({ sql }: TestDatabase): Promise<DeliveryLedger> {
-  const [row] = await sql<[DeliveryLedger]>`
-    select coalesce(sum(total) filter (where status = 'delivered'), 0)::int as delivered,
-      coalesce(sum(total) filter (where status = 'failed'), 0)::int as failed,
-      coalesce(sum(total) filter (where status = 'pending'), 0)::int as pending
-    from (select status, count(*) as total from webhook_deliveries group by status
-      union all select status, total from removed_deliveries) as every`;
-  return row;
+export async function deliveryLedgerOf(database: TestDatabase): Promise<DeliveryLedger> {
+  const { delivered, failed, pending } = await readLedger(queryableOf(database));
+  return { delivered, failed, pending };
 }
 
 /** One series, summed over replicas: each counts what it did itself. */

@@ -1,30 +1,50 @@
 import { expect } from 'vitest';
 import type { Queryable } from '../../src/db/client.ts';
-import { type Reconciliation, reconcile } from '../../src/reconciliation/reconcile.ts';
+import { reconcile, takeSnapshot } from '../../src/reconciliation/reconcile.ts';
 import { scrapeSource } from '../../src/reconciliation/scrape-source.ts';
+import type { Snapshot } from '../../src/reconciliation/snapshot.ts';
 import type { TestDatabase } from './database.ts';
 import type { TestService } from './service.ts';
 
 /** What reads ledgers, on the test's own connection. */
-export const queryableOf = ({ sql }: TestDatabase): Queryable => ({
+export const queryableOf = ({ sql }: Pick<TestDatabase, 'sql'>): Queryable => ({
   rows: async <R>(statement: { readonly text: string }, values: readonly unknown[]) =>
     Array.from(await sql.unsafe(statement.text, [...values] as never[])) as R[],
 });
 
-/** The metrics of services that share a database, against its rows, as `npm run reconcile` compares them. */
-export const reconcileServices = (
-  services: readonly TestService[],
-  patienceMs = 15_000,
-): Promise<Reconciliation> => {
+const PATIENCE_MS = 20_000;
+
+const optionsFor = (services: readonly TestService[]) => {
   const [first] = services;
   if (!first) throw new Error('no service');
-  const urls = services.map(({ url }) => `${url}/metrics`);
-  const source = scrapeSource(urls, null);
-  return reconcile({ db: queryableOf(first.database), source, since: null, patienceMs });
+  const source = scrapeSource(
+    services.map(({ url }) => `${url}/metrics`),
+    null,
+  );
+  return { db: queryableOf(first.database), source, patienceMs: PATIENCE_MS };
 };
+
+/** Where an interval begins in which one of the services is going to be killed. */
+export const snapshotOf = (...services: readonly TestService[]): Promise<Snapshot> =>
+  takeSnapshot(optionsFor(services));
 
 /** Counters and gauges say what the rows say: these services have counted all there is in their database. */
 export async function expectReconciled(...services: readonly TestService[]): Promise<void> {
-  const { findings } = await reconcileServices(services);
+  const { findings, living } = await reconcile({ ...optionsFor(services), since: null });
   expect(findings.filter(({ verdict }) => verdict !== 'equal')).toEqual([]);
+  expect(living).toHaveLength(services.length);
+}
+
+/**
+ * Since the snapshot so many processes were killed: nothing is counted that is not there, and what is not counted is no more
+ * than they may have done.
+ */
+export async function expectExplained(
+  since: Snapshot,
+  killed: number,
+  ...services: readonly TestService[]
+): Promise<void> {
+  const { findings, ended } = await reconcile({ ...optionsFor(services), since });
+  expect(findings.filter(({ verdict }) => verdict === 'differs')).toEqual([]);
+  expect(ended).toHaveLength(killed);
 }

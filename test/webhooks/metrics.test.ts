@@ -1,27 +1,14 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { newParty, type Party } from '../support/flow.ts';
-import { startService, type TestService } from '../support/service.ts';
+import { expect, test } from 'vitest';
 import { deliveriesOnce, ended, HOOK_ENV, hook } from './hooks.ts';
-import { answer, type Receiver, startReceiver } from './receiver.ts';
+import { answer } from './receiver.ts';
+import { party, receiver, service, withReceiver } from './with-receiver.ts';
 
 /** A gauge's reading is at most this old. */
 const CACHED_SECONDS = 5;
 const HOUR_SECONDS = 3600;
 
-let service: TestService;
-beforeAll(async () => {
-  // A receiver hangs for as long as the test wants it to.
-  service = await startService({ env: { ...HOOK_ENV, WEBHOOK_TIMEOUT_MS: '60000' } });
-});
-afterAll(() => service.stop());
-
-let receiver: Receiver;
-let party: Party;
-beforeEach(async () => {
-  receiver = await startReceiver();
-  party = await newParty(service);
-});
-afterEach(() => receiver.close());
+// A receiver hangs for as long as the test wants it to.
+withReceiver({ ...HOOK_ENV, WEBHOOK_TIMEOUT_MS: '60000' });
 
 test('grantex_webhook_oldest_pending_seconds is the age of the oldest one while a receiver hangs, then 0', async () => {
   const gauge = async () => (await service.scrape()).value('grantex_webhook_oldest_pending_seconds') ?? -1;

@@ -1,4 +1,5 @@
 import { parsePromql } from '../../promql.ts';
+import { aggregates, type KnownSeries } from './known-series.ts';
 import type { AlertRule } from './rule-files.ts';
 
 const DASHBOARDS = ['grantex-overview', 'grantex-per-agent', 'grantex-pipeline', 'grantex-slo'];
@@ -7,7 +8,10 @@ const DASHBOARDS = ['grantex-overview', 'grantex-per-agent', 'grantex-pipeline',
 export const runbookPath = (alert: string): string => `deploy/runbooks/${alert}.md`;
 
 /** What an alert lacks that whoever gets it needs: how bad it is, what it is with its value, and where to go from there. */
-export function checkAlert({ alert, expr, labels = {}, annotations = {} }: AlertRule): string[] {
+export function checkAlert(
+  { alert, expr, labels = {}, annotations = {} }: AlertRule,
+  known: KnownSeries,
+): string[] {
   const problems: string[] = [];
   const { summary = '', description = '', runbook_url, dashboard_url = '' } = annotations;
   if (!['warning', 'critical'].includes(labels['severity'] ?? ''))
@@ -22,15 +26,14 @@ export function checkAlert({ alert, expr, labels = {}, annotations = {} }: Alert
     problems.push('its dashboard_url leads to no dashboard of ours');
   const told = Array.from((summary + description).matchAll(/\$labels\.(\w+)/g), ([, label = '']) => label);
   for (const label of told)
-    if (!carries(expr, label)) problems.push(`tells the label "${label}", which its series do not have`);
+    if (!carries(expr, label, known))
+      problems.push(`tells the label "${label}", which its series do not have`);
   return problems;
 }
 
-/** Whether what comes out of an expression can have a label. One that aggregates by nothing has none at all. */
-function carries(expr: string, label: string): boolean {
-  const { groupings } = parsePromql(expr);
-  const aggregated = groupings.length > 0 || /\b(sum|max|min|count|absent)\(/.test(expr);
-  return (
-    groupings.some(({ labels }) => labels.includes(label)) || (!aggregated && /^(job|instance)$/.test(label))
-  );
+/** Whether what comes out of an expression can have a label. */
+function carries(expr: string, label: string, known: KnownSeries): boolean {
+  const { selectors, groupings } = parsePromql(expr);
+  if (groupings.some(({ labels }) => labels.includes(label))) return true;
+  return !aggregates(expr) && selectors.every(({ metric }) => known.get(metric)?.has(label));
 }

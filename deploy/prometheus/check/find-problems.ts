@@ -21,9 +21,12 @@ export async function findProblems(root: URL): Promise<string[]> {
   const logNames = await logNamesOf(root);
   const problems: string[] = [];
 
-  for (const { alert, record, expr } of rules)
-    problems.push(...checkQuery(expr, known).map((problem) => `${alert ?? record}: ${problem}`));
-  for (const rule of alerts) problems.push(...checkAlert(rule).map((problem) => `${rule.alert}: ${problem}`));
+  for (const rule of rules) {
+    const wrong = checkQuery(rule.expr, known);
+    // What does not parse says nothing of what its alert tells.
+    if (wrong.length === 0 && isAlert(rule)) wrong.push(...checkAlert(rule, known));
+    problems.push(...wrong.map((problem) => `${rule.alert ?? rule.record}: ${problem}`));
+  }
   problems.push(...duplicates(alerts));
 
   const names = new Set(alerts.map(({ alert }) => alert));

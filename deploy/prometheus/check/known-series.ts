@@ -57,9 +57,22 @@ export function knownSeries(rules: readonly Rule[]): KnownSeries {
   for (const [name, labels] of Object.entries(FOREIGN)) add(name, labels.map(anyValue));
   for (const { record, expr, labels = {} } of rules)
     if (record !== undefined)
-      add(record, [...parsePromql(expr).labels, ...Object.keys(labels)].map(anyValue));
+      known.set(record, new Map([...labelsOf(expr), ...Object.keys(labels).map(anyValue)]));
   return known;
 }
+
+/** What can be told from an expression alone: labels that it names, and where nothing is aggregated those of every series. */
+function labelsOf(expr: string): (readonly [string, null])[] {
+  try {
+    return [...(aggregates(expr) ? [] : EVERYWHERE), ...parsePromql(expr).labels.map(anyValue)];
+  } catch {
+    // The check of the rule itself says so.
+    return [];
+  }
+}
+
+/** Whether an expression sums series up, so that their labels are gone but for those that it names. */
+export const aggregates = (expr: string): boolean => /\b(sum|max|min|count|absent)\b/.test(expr);
 
 const anyValue = (label: string) => [label, null] as const;
 

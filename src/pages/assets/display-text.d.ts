@@ -1,3 +1,8 @@
+/** How much of a name is shown, in characters. */
+export declare const NAME_LIMIT: number;
+/** And of a scope: it is at most 256 characters, and each may have been spelled out. */
+export declare const SCOPE_LIMIT: number;
+
 /**
  * A name or a description for people: controls, bidirectional overrides and invisible characters are dropped, white space
  * becomes single spaces, towers of combining marks are cut, and at most `max` characters remain. `fallback` stands in when

@@ -1,6 +1,11 @@
 // Names, descriptions and scopes are chosen by whoever asks for permission. A page that shows them to the person who
 // decides must not let them rearrange, hide or crowd out the words around them. Browser and service share this file.
 
+/** How much of a name is shown, in characters. */
+export const NAME_LIMIT = 80;
+/** And of a scope: it is at most 256 characters, and each may have been spelled out. */
+export const SCOPE_LIMIT = 2600;
+
 /** Invisible or direction-changing. The joiners and the emoji selector stay: Persian, Indic scripts and emoji need them. */
 const UNWANTED =
   /[[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]--[\u200C\u200D\uFE0F\t\n\r]]/gv;

@@ -1,16 +1,11 @@
 // Shows what the session's principal permitted, and takes it back on demand. Text is only ever set as text: the page's
 // policy forbids all else.
-import { displayText, exactText, monogram } from './display-text.js';
-import { localMoment } from './moment.js';
+import { displayText, exactText, NAME_LIMIT } from './display-text.js';
+import { agentName, count, entryItem, grantItem } from './permission-items.js';
 import { firstSession, takeSession } from './session.js';
 
 const ANSWER_WITHIN_MS = 15_000;
-const NAME_LIMIT = 80;
-/** A scope is at most 256 characters, and each may have been spelled out. */
-const SCOPE_LIMIT = 2600;
 const ENTRIES_AT_ONCE = 50;
-const STATUS_WORDS = { active: 'Active', revoked: 'Revoked', expired: 'Expired' };
-const OUTCOMES = { success: ['Done', 'good'], failure: ['Failed', 'bad'], blocked: ['Blocked', 'bad'] };
 
 const main = document.querySelector('main');
 const dialog = document.querySelector('dialog');
@@ -23,10 +18,6 @@ const view = find('[data-view]');
 
 /** The one place where the token is kept. */
 let session = firstSession;
-
-const agentName = (text) => displayText(text, NAME_LIMIT, 'Unnamed agent');
-const copyOf = (id) => document.getElementById(id).content.cloneNode(true).firstElementChild;
-const count = (number, one, many) => `${number} ${number === 1 ? one : many}`;
 
 /** Thrown where the service did not do what it was asked; `message` is for the person. */
 class Problem extends Error {}
@@ -94,65 +85,6 @@ function endWith(id) {
   heading.focus();
 }
 
-function scopeItem(scope, description) {
-  const item = copyOf('scope');
-  find('.meaning', item).textContent = displayText(description, SCOPE_LIMIT);
-  find('code', item).textContent = exactText(scope);
-  return item;
-}
-
-function moment(iso) {
-  const time = document.createElement('time');
-  time.dateTime = iso;
-  time.textContent = localMoment(iso);
-  return time;
-}
-
-function endOf({ status: state, revokedAt, expiresAt }) {
-  if (state === 'revoked') return ['Revoked', revokedAt];
-  return [state === 'expired' ? 'Expired' : 'Ends', expiresAt];
-}
-
-/** A grant with everything that was passed on from it below. */
-function grantItem(grant, parent, children) {
-  const item = copyOf('grant');
-  const name = agentName(grant.agentName);
-  const badge = find('[data-status]', item);
-  const [endName, end] = endOf(grant);
-  find('[data-agent]', item).textContent = name;
-  find('.monogram', item).textContent = monogram(name);
-  badge.textContent = STATUS_WORDS[grant.status];
-  badge.dataset.tone = grant.status === 'active' ? 'good' : 'plain';
-  if (parent) {
-    find('[data-passed]', item).hidden = false;
-    find('[data-parent]', item).textContent = agentName(parent.agentName);
-  }
-  find('.scopes', item).append(
-    ...grant.scopes.map((scope, index) => scopeItem(scope, grant.scopeDescriptions[index])),
-  );
-  find('[data-issued]', item).append(moment(grant.issuedAt));
-  find('[data-end-name]', item).textContent = endName;
-  find('[data-end]', item).append(moment(end));
-  find('[data-used]', item).append(grant.lastUsedAt ? moment(grant.lastUsedAt) : 'Never');
-  find('[data-did]', item).textContent = exactText(grant.agentDid);
-
-  const button = find('[data-revoke]', item);
-  if (grant.status === 'active') {
-    button.setAttribute('aria-label', `Revoke what ${name} may do`);
-    button.addEventListener('click', () => confirm(grant, children));
-  } else button.remove();
-
-  const below = children.get(grant.id) ?? [];
-  if (below.length > 0) {
-    const list = document.createElement('ul');
-    list.className = 'grants';
-    list.setAttribute('aria-label', `Passed on by ${name}`);
-    list.append(...below.map((child) => grantItem(child, grant, children)));
-    item.append(list);
-  }
-  return item;
-}
-
 /** How many agents besides lose what hangs below a grant. */
 const activeBelow = (grant, children) =>
   (children.get(grant.id) ?? []).reduce(
@@ -167,7 +99,8 @@ function showGrants({ principalId, developerName, grants, total }) {
     ({ parentGrantId }) => parentGrantId,
   );
   const tops = grants.filter(({ parentGrantId }) => !known.has(parentGrantId));
-  const items = (list) => list.map((grant) => grantItem(grant, null, children));
+  const items = (list) =>
+    list.map((grant) => grantItem(grant, null, children, (one) => confirm(one, children)));
   const active = tops.filter((grant) => grant.status === 'active');
   const ended = tops.filter((grant) => grant.status !== 'active');
 
@@ -183,20 +116,6 @@ function showGrants({ principalId, developerName, grants, total }) {
   more.hidden = total <= grants.length;
   more.textContent = `${count(total - grants.length, 'older permission is', 'older permissions are')} not shown.`;
   return new Map(grants.map((grant) => [grant.agentId, agentName(grant.agentName)]));
-}
-
-function entryItem(entry, names) {
-  const item = copyOf('entry');
-  const [words, tone] = OUTCOMES[entry.status];
-  const outcome = find('[data-outcome]', item);
-  const time = find('time', item);
-  find('[data-action]', item).textContent = exactText(entry.action);
-  outcome.textContent = words;
-  outcome.dataset.tone = tone;
-  find('[data-agent]', item).textContent = names.get(entry.agentId) ?? exactText(entry.agentDid);
-  time.dateTime = entry.timestamp;
-  time.textContent = localMoment(entry.timestamp);
-  return item;
 }
 
 /** Shown so far, newest first, by id: what is added meanwhile pushes some of a page onto the next one. */

@@ -14,10 +14,13 @@ interface Tool {
   readonly name: string;
   readonly programs: readonly string[];
   readonly flags?: readonly string[];
+  /** What is built there; default: the tools that go.mod names. */
+  readonly what?: string;
 }
 
 /** In the order of the build: those that other work waits for come first, and the collector before Jaeger, which shares its packages. */
 const TOOLS: readonly Tool[] = [
+  { name: 'compose', programs: ['compose'], what: '.' },
   { name: 'sloth', programs: ['sloth'] },
   // Static and file discovery stay; the clients of forty clouds go, and with them half the time.
   { name: 'prometheus', programs: ['prometheus', 'promtool'], flags: ['-tags', 'remove_all_sd'] },
@@ -51,7 +54,14 @@ async function build(tool: Tool): Promise<string> {
   await mkdir(CACHE, { recursive: true });
   const draft = await mkdtemp(`${home}.`);
   try {
-    await go(join(SOURCES, tool.name), 'build', ...(tool.flags ?? []), '-o', `${draft}/`, 'tool');
+    await go(
+      join(SOURCES, tool.name),
+      'build',
+      ...(tool.flags ?? []),
+      '-o',
+      `${draft}/`,
+      tool.what ?? 'tool',
+    );
     if (tool.name === 'otelcol') await buildCollector(draft);
     await rename(draft, home);
   } catch (error) {

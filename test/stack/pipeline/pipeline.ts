@@ -1,6 +1,7 @@
 import { freePorts, loopback, type Ports } from '../../../deploy/stack/addresses.ts';
 import { type ProgramName, telemetryEnv } from '../../../deploy/stack/definitions.ts';
 import { Stack } from '../../../deploy/stack/stack.ts';
+import type { TestDatabase } from '../../support/database.ts';
 import { startService, type TestService, temporaryDirectory } from '../../support/service.ts';
 import { HOOK_ENV } from '../../webhooks/hooks.ts';
 import { Jaeger } from './jaeger.ts';
@@ -15,7 +16,7 @@ export interface Pipeline {
   readonly prometheus: Prometheus;
   readonly logs: LogBackend;
   /** A service that sends here, at the address that Prometheus and the probe look at. */
-  startService(env?: Record<string, string>): Promise<TestService>;
+  startService(env?: Record<string, string>, database?: TestDatabase): Promise<TestService>;
   /** Ends the programs; services are ended by their tests. */
   stop(): Promise<void>;
 }
@@ -57,8 +58,9 @@ export async function startPipeline(...programs: readonly ProgramName[]): Promis
     jaeger: new Jaeger(`http://${loopback(ports.jaeger)}`),
     prometheus: new Prometheus(`http://${loopback(ports.prometheus)}`),
     logs,
-    startService: (env = {}) =>
+    startService: (env = {}, database) =>
       startService({
+        ...(database && { database }),
         env: { ...HOOK_ENV, ...telemetryEnv(ports), PORT: String(ports.service), ...env },
       }),
     stop,

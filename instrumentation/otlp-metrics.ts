@@ -1,0 +1,35 @@
+import type { IMetricReader, MetricReader } from '@opentelemetry/sdk-metrics';
+import { PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
+import type { OtlpProtocol } from './otel-env.ts';
+
+/**
+ * Sends metrics by OTLP beside the scrape, as the standard variables say (interval, timeout, temporality, endpoint).
+ *
+ * Each collection leaves what it found with every other reader until that one collects too. Where nobody scrapes, that heap
+ * would grow with each export for ever: so `scraped`, the reader of the scrape, is collected along with each.
+ */
+export async function createOtlpReader(
+  protocol: OtlpProtocol,
+  scraped: MetricReader,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<IMetricReader & Pick<MetricReader, 'forceFlush'>> {
+  const { OTLPMetricExporter } =
+    protocol === 'http/json'
+      ? await import('@opentelemetry/exporter-metrics-otlp-http')
+      : await import('@opentelemetry/exporter-metrics-otlp-proto');
+  const interval = Number(env['OTEL_METRIC_EXPORT_INTERVAL'] || 60_000);
+  const timeout = Number(env['OTEL_METRIC_EXPORT_TIMEOUT'] || 30_000);
+  const exportTimeoutMillis = Math.min(timeout, interval);
+  const exporter = new OTLPMetricExporter();
+  const send = exporter.export.bind(exporter);
+  exporter.export = (metrics, done) => {
+    // It fails after the end, and has nothing to lose then.
+    scraped.collect({ timeoutMillis: exportTimeoutMillis }).catch(() => undefined);
+    send(metrics, done);
+  };
+  return new PeriodicExportingMetricReader({
+    exporter,
+    exportIntervalMillis: interval,
+    exportTimeoutMillis,
+  });
+}

@@ -1,0 +1,111 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { expect, onTestFinished, test } from 'vitest';
+import { printTable } from '../load/table.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { newParty } from '../support/flow.ts';
+import { parseScrape, type Scrape } from '../support/scrape.ts';
+import { startService, type TestService, waitFor } from '../support/service.ts';
+import { type Balancer, startBalancer } from './balancer.ts';
+import { expectAnswersStored, expectCountersExplained, expectProperAnswers } from './ledger.ts';
+import { isGood, startTraffic } from './traffic.ts';
+
+const SECOND = 1_000;
+/** Requests that are answered between two steps of the restart. */
+const MEANWHILE = 300;
+
+async function startReplica(database: TestDatabase, balancer: Balancer): Promise<TestService> {
+  // One address and so one issuer: each must know the other's tokens.
+  const env = { PUBLIC_URL: balancer.url, METRICS_PORT: '0' };
+  const service = await startService({ database, env });
+  onTestFinished(() => void service.process.kill('SIGKILL'));
+  return service;
+}
+
+/** The replica's own port for metrics answers until its last request has been answered. */
+async function scrape({ logs }: TestService): Promise<Scrape> {
+  const port = logs.find(({ msg }) => msg === 'service.started')?.['metricsPort'];
+  return parseScrape(await (await fetch(`http://127.0.0.1:${port}/metrics`)).text());
+}
+
+/** A request that lasts until it is let go: the replica that is asked to end meanwhile waits for it. */
+async function holdRequest({ url }: TestService, key: string): Promise<() => void> {
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  socket.write(
+    `POST /v1/grants/verify HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${key}\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n`,
+  );
+  const [answer] = await once(socket, 'data');
+  expect(String(answer)).toBe('HTTP/1.1 100 Continue\r\n\r\n');
+  return () => void socket.write('{}');
+}
+
+/** SIGTERM in the midst of the load, and the last scrape: after the last answer to a caller, before the end. */
+async function endUnderLoad(service: TestService, key: string, balancer: Balancer) {
+  const letGo = await holdRequest(service, key);
+  const exited = once(service.process, 'exit');
+  service.process.kill('SIGTERM');
+  await service.logged('service.stopping');
+  await waitFor(() => balancer.connections(service.url) === 0 || undefined, 6 * SECOND);
+  const last = await scrape(service);
+  letGo();
+  return { last, code: (await exited)[0] as number };
+}
+
+/** Series of several processes, added up. */
+const together = (scrapes: readonly Scrape[]): Scrape => ({
+  ...(scrapes[0] as Scrape),
+  value: (name, labels) => scrapes.reduce((sum, one) => sum + (one.value(name, labels) ?? Number.NaN), 0),
+});
+
+test('two replicas are restarted in turn under load: no request fails, and the counters of all four add up to the rows', async () => {
+  const database = await createTestDatabase();
+  onTestFinished(() => database.drop());
+  const balancer = await startBalancer();
+  onTestFinished(() => balancer.close());
+  const old = await Promise.all([startReplica(database, balancer), startReplica(database, balancer)]);
+  let inUse: TestService[] = old;
+  balancer.use(...inUse.map(({ url }) => url));
+  const party = await newParty(old[0], 'sandbox');
+  const traffic = startTraffic({ url: balancer.url, ...party, callers: 8 });
+  const more = ({ shots } = traffic) => {
+    const target = shots.length + MEANWHILE;
+    return waitFor(() => shots.length >= target || undefined, 30 * SECOND);
+  };
+
+  const ended: Scrape[] = [];
+  for (const service of old) {
+    await more();
+    const begun = traffic.shots.length;
+    const { last, code } = await endUnderLoad(service, party.key, balancer);
+    expect(code).toBe(0);
+    expect(traffic.shots.length).toBeGreaterThan(begun);
+    ended.push(last);
+    const successor = await startReplica(database, balancer);
+    inUse = [...inUse.filter((one) => one !== service), successor];
+    balancer.use(...inUse.map(({ url }) => url));
+  }
+  // Those who came first keep the connections that they have; these are spread over both.
+  const late = startTraffic({ url: balancer.url, ...party, callers: 4, name: 'late' });
+  await more(late);
+  await Promise.all([traffic.stop(), late.stop()]);
+  const shots = [...traffic.shots, ...late.shots];
+
+  const scrapes = [...ended, ...(await Promise.all(inUse.map(scrape)))];
+  const requests = scrapes.map((one) => one.sum('grantex_http_request_duration_seconds_count'));
+  printTable('rolling restart', [
+    {
+      requests: shots.length,
+      failed: shots.filter((shot) => !isGood(shot)).length,
+      'slowest ms': Math.round(Math.max(...shots.map(({ reply }) => reply.ms))),
+      'by the four': requests.join(' + '),
+    },
+  ]);
+  expect(shots.filter((shot) => !isGood(shot))).toEqual([]);
+  expectProperAnswers(shots);
+  await expectAnswersStored(database.sql, shots);
+  const counts = await expectCountersExplained(database.sql, shots, together(scrapes));
+  for (const { what, counted, rows } of counts) expect([what, counted]).toEqual([what, rows]);
+  for (const count of requests) expect(count).toBeGreaterThan(0);
+  expect(await Promise.all(inUse.map((service) => service.stop()))).toEqual([0, 0]);
+});

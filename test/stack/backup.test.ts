@@ -1,0 +1,153 @@
+import { randomBytes } from 'node:crypto';
+import { rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import postgres from 'postgres';
+import { afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
+import { npmRun } from '../support/command.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { withDatabaseName } from '../support/database-url.ts';
+import {
+  runToEnd,
+  SECRET_KEY,
+  startService,
+  type TestService,
+  temporaryDirectory,
+} from '../support/service.ts';
+import { clientPrograms, expectWorld, makeWorld, paste, revoke } from './backup/backup.ts';
+
+/** The issuer of the tokens: the same before and after, whatever port is free. */
+const ISSUER = { PUBLIC_URL: 'https://auth.example.com' };
+
+let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
+const services = new Set<TestService>();
+const databases: TestDatabase[] = [];
+beforeAll(() => clientPrograms());
+beforeEach(async () => {
+  directory = await temporaryDirectory();
+});
+afterEach(async () => {
+  for (const service of services) await service.stop();
+  services.clear();
+  for (const database of databases.splice(0)) await database.drop();
+  await directory.remove();
+});
+
+async function start(options: Parameters<typeof startService>[0] = {}): Promise<TestService> {
+  const service = await startService({ ...options, env: { ...ISSUER, ...options.env } });
+  services.add(service);
+  return service;
+}
+async function stop(service: TestService): Promise<void> {
+  services.delete(service);
+  expect(await service.stop()).toBe(0);
+}
+
+/** A database with nothing in it. */
+async function emptyDatabase(): Promise<TestDatabase> {
+  const admin = postgres(inject('databaseUrl'), { max: 1 });
+  const name = `restored_${randomBytes(8).toString('hex')}`;
+  await admin`create database ${admin(name)} template template0`;
+  const url = withDatabaseName(inject('databaseUrl'), name);
+  const sql = postgres(url, { max: 1, onnotice: () => undefined });
+  const drop = async () => {
+    await sql.end({ timeout: 1 });
+    await admin`drop database ${admin(name)} with (force)`;
+    await admin.end();
+  };
+  const database = { url, sql, drop };
+  databases.push(database);
+  return database;
+}
+
+const tableCounts = async ({ sql }: TestDatabase) => {
+  const tables = await sql<{ name: string }[]>`select format('%I.%I', schemaname, tablename) as name
+    from pg_tables where schemaname in ('public', 'jobs') order by 1`;
+  const counts: [string, number][] = [];
+  for (const { name } of tables) {
+    const [row] = await sql.unsafe<{ rows: number }[]>(`select count(*)::int as rows from ${name}`);
+    counts.push([name, row?.rows ?? -1]);
+  }
+  return counts;
+};
+
+describe('a dump', () => {
+  async function restored() {
+    const database = await createTestDatabase();
+    databases.push(database);
+    const before = await start({ database });
+    const world = await makeWorld(before);
+    await paste('backup', directory.path, { DATABASE_URL: database.url });
+    return { before, database, world };
+  }
+
+  test('taken from a running service brings back tokens, chain and keys, in an empty database', async () => {
+    const { before, database, world } = await restored();
+    await stop(before);
+    const copy = await emptyDatabase();
+    await paste('restore', directory.path, { RESTORED_URL: copy.url });
+    const [original, counts] = [await tableCounts(database), await tableCounts(copy)];
+    expect(counts.map(([name]) => name)).toEqual(original.map(([name]) => name));
+    expect(Object.fromEntries(counts)).toMatchObject({ 'public.grants': 3, 'public.audit_entries': 3 });
+
+    const env = { DATABASE_URL: copy.url, SECRET_KEY };
+    expect(await npmRun('migrate', [], env)).toMatchObject({
+      code: 0,
+      stdout: 'nothing to do: the schema is current\n',
+    });
+    const after = await start({ database: copy, env: { MIGRATE_ON_START: 'false' } });
+    await expectWorld(after, world);
+    const keys = await npmRun('keys', ['list'], env);
+    expect(keys.stdout.split('\n').filter((line) => /\bsigns /.test(line))).toHaveLength(1);
+  });
+
+  test('brings back what was revoked since, and knows nothing of what was issued since', async () => {
+    const { before, world } = await restored();
+    const { party, kept } = world;
+    const issuedSince = await party.grant();
+    await revoke(before, party, kept);
+    await stop(before);
+    const copy = await emptyDatabase();
+    await paste('restore', directory.path, { RESTORED_URL: copy.url });
+    const after = await start({ database: copy });
+    const verify = async (token: string) =>
+      (await after.request('POST', '/v1/tokens/verify', { key: party.key, body: { token } })).body.valid;
+    expect(await verify(kept.grantToken)).toBe(true);
+    expect(await verify(issuedSince.grantToken)).toBe(false);
+    await expectWorld(after, world);
+  });
+
+  test('is worth nothing without SECRET_KEY', async () => {
+    const { before } = await restored();
+    await stop(before);
+    const copy = await emptyDatabase();
+    await paste('restore', directory.path, { RESTORED_URL: copy.url });
+    const { code, logs } = await runToEnd({
+      DATABASE_URL: copy.url,
+      SECRET_KEY: Buffer.alloc(32, 8).toString('base64'),
+      PORT: '0',
+    });
+    expect(code).toBe(1);
+    expect(logs.at(-1)).toMatchObject({
+      level: 'fatal',
+      reason:
+        'SECRET_KEY does not open the signing keys in the database: it is not the one they were sealed with',
+    });
+  });
+});
+
+describe('a copy of DATA_DIR', () => {
+  test('of a stopped service brings back tokens, chain and keys', async () => {
+    const [data, backup] = [join(directory.path, 'data'), join(directory.path, 'backup')];
+    // The embedded database, and the key that the service made for itself.
+    const env = { DATABASE_URL: '', SECRET_KEY: '', DATA_DIR: data };
+    const nowhere = { url: '', sql: undefined as never, drop: async () => undefined };
+    const before = await start({ env, database: nowhere });
+    const world = await makeWorld(before);
+    await stop(before);
+    await paste('cold-copy', directory.path, { DATA_DIR: data, BACKUP: backup });
+    await rm(data, { recursive: true });
+    await rename(backup, data);
+    const after = await start({ env, database: nowhere });
+    await expectWorld(after, world);
+  });
+});

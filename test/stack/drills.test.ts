@@ -1,0 +1,112 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { logFiltersOf } from '../../deploy/prometheus/check/check-runbook.ts';
+import { loopback } from '../../deploy/stack/addresses.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { type TestService, waitFor } from '../support/service.ts';
+import { drill, type Outcome, tableOf } from './drills/drill.ts';
+import { DRILL_ENV, type Fault, prepareFaults } from './drills/faults.ts';
+import { type Pipeline, startPipeline } from './pipeline/pipeline.ts';
+
+/** Fifteen times as fast as in life: windows, pauses and intervals are shortened, thresholds are the committed ones. */
+const MINUTE = 60_000;
+
+let pipeline: Pipeline;
+let database: TestDatabase;
+let service: TestService;
+let watch: { prometheus: Pipeline['prometheus']; sink: string };
+const outcomes: Outcome[] = [];
+
+const startService = () => pipeline.startService(DRILL_ENV, database);
+
+beforeAll(async () => {
+  pipeline = await startPipeline('prometheus', 'alertmanager', 'alert-sink', 'blackbox', 'otel-collector');
+  watch = { prometheus: pipeline.prometheus, sink: `http://${loopback(pipeline.ports.alertSink)}` };
+  database = await createTestDatabase();
+  service = await startService();
+});
+afterAll(async () => {
+  await service?.stop();
+  await database?.drop();
+  await pipeline?.stop();
+  process.stdout.write(`${tableOf(outcomes)}\n`);
+});
+
+/** The service is scraped, and no alert (of these names) fires or is about to. */
+const allIsWell = (alerts = '.+') =>
+  waitFor(async () => {
+    const [up, pending] = await Promise.all([
+      watch.prometheus.query('grantex_active_grants'),
+      watch.prometheus.query(`ALERTS{alertname=~"${alerts}"}`),
+    ]);
+    return up.length === 1 && pending.length === 0 ? true : undefined;
+  }, MINUTE);
+
+test(
+  'faults of traffic and of the database fire their alerts, which arrive with their runbooks, and clear',
+  async () => {
+    await allIsWell();
+    const faults = await prepareFaults(service);
+    const results = await Promise.allSettled(faults.map((fault) => drill(fault, watch)));
+    for (const result of results) if (result.status === 'fulfilled') outcomes.push(result.value);
+    expect(results.filter(({ status }) => status === 'rejected')).toEqual([]);
+    for (const { alert } of faults) await tryFilters(alert);
+  },
+  5 * MINUTE,
+);
+
+test(
+  'so does a service that was killed, until it is started again',
+  async () => {
+    // Error budgets still remember what the first drills did.
+    await allIsWell('HealthCheckFailing|TargetDown');
+    const killed = (alert: string, job: string): Fault => ({
+      name: 'a killed service',
+      alert,
+      labels: { job },
+      begin: async () => mend,
+    });
+    const exited = once(service.process, 'exit');
+    service.process.kill('SIGKILL');
+    await exited;
+    // Both alerts must have been told before it is started again.
+    let waiting = 2;
+    let restarted: Promise<void> | undefined;
+    let proceed: () => void = () => undefined;
+    const bothTold = new Promise<void>((resolve) => {
+      proceed = resolve;
+    });
+    const mend = async () => {
+      if (--waiting === 0) proceed();
+      await bothTold;
+      restarted ??= startService().then((started) => {
+        service = started;
+      });
+      await restarted;
+    };
+    const faults = [
+      killed('HealthCheckFailing', 'grantex-auth-health'),
+      killed('TargetDown', 'grantex-auth'),
+    ];
+    outcomes.push(...(await Promise.all(faults.map((fault) => drill(fault, watch)))));
+    await tryFilters('HealthCheckFailing');
+    await tryFilters('TargetDown');
+  },
+  3 * MINUTE,
+);
+
+/** The log filters of a runbook find something in what the service has logged. */
+async function tryFilters(alert: string): Promise<void> {
+  const file = new URL(`../../deploy/runbooks/${alert}.md`, import.meta.url);
+  for (const filter of logFiltersOf(await readFile(file, 'utf8'))) {
+    const jq = spawn('jq', ['-cR', filter], { stdio: ['pipe', 'pipe', 'inherit'] });
+    let output = '';
+    jq.stdout.on('data', (chunk) => (output += chunk));
+    jq.stdin.end(service.stdout.join('\n'));
+    const [code] = await once(jq, 'close');
+    expect(code, filter).toBe(0);
+    expect(output, `${alert}: ${filter}`).not.toBe('');
+  }
+}

@@ -1,0 +1,119 @@
+import { readFile } from 'node:fs/promises';
+import { expect } from 'vitest';
+import { queriesOf } from '../../../deploy/prometheus/check/check-runbook.ts';
+import { waitFor } from '../../support/service.ts';
+import type { Prometheus } from '../pipeline/prometheus.ts';
+import type { Fault } from './faults.ts';
+
+interface Notified {
+  readonly status: 'firing' | 'resolved';
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+/** What Alertmanager has sent to the sink so far, one entry an alert. */
+export async function notified(sink: string): Promise<Notified[]> {
+  const bodies = (await (await fetch(`${sink}/alerts`)).json()) as { alerts: Notified[] }[];
+  return bodies.flatMap(({ alerts }) => alerts);
+}
+
+/** Severities of an alert that fire now. */
+export async function firing(
+  prometheus: Prometheus,
+  { alert, labels }: Pick<Fault, 'alert' | 'labels'>,
+): Promise<string[]> {
+  const matchers = Object.entries({ alertname: alert, alertstate: 'firing', ...labels });
+  const text = matchers.map(([name, value]) => `${name}="${value}"`).join(', ');
+  const found = await prometheus.query(`ALERTS{${text}}`);
+  return found.map((one) => one.labels['severity'] ?? '').sort();
+}
+
+const FIRE_MS = 90_000;
+const CLEAR_MS = 120_000;
+const REPOSITORY = new URL('../../../', import.meta.url);
+
+/** What became of a fault; times in seconds, from its beginning and from its end. */
+export type Outcome = Readonly<
+  Record<'fault' | 'alert' | 'warning' | 'critical' | 'told' | 'cleared', string>
+>;
+
+/**
+ * Drives the service into a fault and out of it. On the way: the alert fires, as a warning and as critical; it arrives at the sink
+ * with the address of its runbook, whose queries work; and after the end of the fault it is gone, and the sink is told so.
+ */
+export async function drill(
+  fault: Fault,
+  { prometheus, sink }: { prometheus: Prometheus; sink: string },
+): Promise<Outcome> {
+  const begun = performance.now();
+  const since = (start: number) => `${((performance.now() - start) / 1000).toFixed(0)} s`;
+  const told = async (status: Notified['status']) =>
+    (await notified(sink)).find(
+      (one) =>
+        one.status === status &&
+        one.labels['alertname'] === fault.alert &&
+        one.labels['severity'] === 'critical' &&
+        Object.entries(fault.labels).every(([name, value]) => one.labels[name] === value),
+    );
+  const fires = (severity: string) =>
+    waitFor(
+      async () => ((await firing(prometheus, fault)).includes(severity) ? since(begun) : undefined),
+      FIRE_MS,
+    );
+
+  const end = await fault.begin();
+  let times: [string, string, string];
+  try {
+    const arrival = waitFor(() => told('firing'), FIRE_MS).then((one) => ({ one, after: since(begun) }));
+    const [warning, critical, { one, after }] = await Promise.all([
+      fires('warning'),
+      fires('critical'),
+      arrival,
+    ]);
+    times = [warning, critical, after];
+    const runbook = one.annotations['runbook_url'] ?? 'none';
+    expect(runbook).toBe(`deploy/runbooks/${fault.alert}.md`);
+    expect(one.annotations['dashboard_url']).toMatch(/\/d\/grantex-overview$/);
+    await tryQueries(await readFile(new URL(runbook, REPOSITORY), 'utf8'), prometheus);
+  } finally {
+    await end();
+  }
+
+  const ended = performance.now();
+  await waitFor(async () => ((await firing(prometheus, fault)).length === 0 ? true : undefined), CLEAR_MS);
+  await waitFor(() => told('resolved'), CLEAR_MS);
+  const [warning, critical, arrived] = times;
+  return { fault: fault.name, alert: fault.alert, warning, critical, told: arrived, cleared: since(ended) };
+}
+
+/** The queries of the runbook paste and work; while its alert fires, the first one, and the one that says so, have an answer. */
+async function tryQueries(markdown: string, prometheus: Prometheus): Promise<void> {
+  const queries = queriesOf(markdown);
+  const answers = await Promise.all(queries.map((query) => prometheus.query(query)));
+  expect(answers[0], queries[0]).not.toEqual([]);
+  const firingNow = queries.findIndex((query) => query.startsWith('ALERTS'));
+  expect(answers[firingNow], queries[firingNow]).not.toEqual([]);
+}
+
+/** The outcomes for people to read. */
+export function tableOf(outcomes: readonly Outcome[]): string {
+  const heads: Outcome = {
+    fault: 'fault',
+    alert: 'alert',
+    warning: 'warning after',
+    critical: 'critical after',
+    told: 'at the sink after',
+    cleared: 'over after its end',
+  };
+  const keys = Object.keys(heads) as (keyof Outcome)[];
+  const rows = [heads, ...outcomes];
+  const widths = keys.map((key) => Math.max(...rows.map((row) => row[key].length)));
+  return rows
+    .map((row) =>
+      keys
+        .map((key, column) => row[key].padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}

@@ -1,0 +1,100 @@
+import { mkdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Browser, BrowserContext, Page, Route } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
+import { launchBrowser } from '../support/browser.ts';
+import { newParty, type Party, type TokenPair } from '../support/flow.ts';
+import { startService, type TestService } from '../support/service.ts';
+
+export const SCREENSHOTS = fileURLToPath(new URL('./screenshots/', import.meta.url));
+
+export let service: TestService;
+let browser: Browser;
+export let party: Party;
+let context: BrowserContext;
+export let page: Page;
+export let complaints: string[];
+export let requests: { url: string; referer: string | undefined }[];
+
+/** Gives the test file that calls this a service and a browser, and each test a developer and a window of its own. */
+export function withPermissionsPage(): void {
+  beforeAll(async () => {
+    mkdirSync(SCREENSHOTS, { recursive: true });
+    service = await startService();
+    browser = await launchBrowser();
+  });
+  afterAll(async () => {
+    await browser.close();
+    await service.stop();
+  });
+  beforeEach(async () => {
+    party = await newParty(service);
+    await openWindow({});
+  });
+  afterEach(() => context.close());
+}
+
+/** Another window, in place of the one before. */
+export async function openWindow(options: Parameters<Browser['newContext']>[0]): Promise<void> {
+  await context?.close();
+  complaints = [];
+  requests = [];
+  context = await browser.newContext(options);
+  page = await context.newPage();
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
+  });
+  page.on('pageerror', (error) => complaints.push(error.message));
+  page.on('request', (request) =>
+    requests.push({ url: request.url(), referer: request.headers()['referer'] }),
+  );
+}
+
+interface Session {
+  readonly sessionToken: string;
+  readonly url: string;
+}
+export async function session(fields: Record<string, unknown> = {}, { key } = party): Promise<Session> {
+  const answer = await service.request('POST', '/v1/principal-sessions', {
+    key,
+    body: { principalId: 'user_1', ...fields },
+  });
+  expect(answer.status).toBe(201);
+  const { sessionToken, dashboardUrl } = answer.body;
+  return { sessionToken, url: dashboardUrl.replace('localhost', '127.0.0.1') };
+}
+export const shown = () => page.getByRole('heading', { name: 'Active permissions' }).waitFor();
+export async function visit(): Promise<Session> {
+  const opened = await session();
+  await page.goto(opened.url);
+  await shown();
+  return opened;
+}
+export const log = async (grantId: string, action: string, fields: Record<string, unknown> = {}) => {
+  const body = { agentId: party.agentId, grantId, action, ...fields };
+  expect((await service.request('POST', '/v1/audit/log', { key: party.key, body })).status).toBe(201);
+};
+/** An agent with a grant that it passed on twice, one after the other; and one whose grant was revoked. */
+export async function world(): Promise<{ top: TokenPair; child: TokenPair; grandchild: TokenPair }> {
+  const [planner, reader, mailer, former] = await Promise.all(
+    ['Trip planner', 'Calendar reader', 'Mailer', 'Former helper'].map((name) => party.newAgent({ name })),
+  );
+  const scopes = ['calendar:read', 'payments:initiate:max_500', 'com.example.reports'];
+  const top = await party.grant({ agentId: planner, scopes, expiresIn: '2h' });
+  const child = await party.delegate(top.grantToken, { subAgentId: reader });
+  const grandchild = await party.delegate(child.grantToken, { subAgentId: mailer });
+  const ended = await party.grant({ agentId: former });
+  await service.request('DELETE', `/v1/grants/${ended.grantId}`, { key: party.key });
+  await log(top.grantId, 'calendar.read', { agentId: planner });
+  await log(top.grantId, 'payment.initiate', { status: 'blocked' });
+  return { top, child, grandchild };
+}
+export const card = (name: string) =>
+  page.locator('article', { has: page.getByRole('heading', { level: 3, name, exact: true }) });
+export const dialog = () => page.getByRole('dialog');
+export const confirmButton = (name: string) => dialog().getByRole('button', { name, exact: true });
+export const focused = () => page.evaluate('document.activeElement.textContent');
+
+/** The next request for `path` is answered by the handler. */
+export const meets = (path: string, handler: (route: Route) => Promise<void>) =>
+  page.route(path, handler, { times: 1 });

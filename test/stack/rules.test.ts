@@ -1,0 +1,53 @@
+import { execFile } from 'node:child_process';
+import { readdir, readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { logFiltersOf } from '../../deploy/prometheus/check/check-runbook.ts';
+import { committedSloRules, generateSloRules } from '../../deploy/prometheus/generate-slo.ts';
+import { binary } from './binaries/build.ts';
+
+const DEPLOY = new URL('../../deploy/', import.meta.url);
+const filesOf = async (path: string) =>
+  (await readdir(new URL(path, DEPLOY))).map((name) => fileURLToPath(new URL(path + name, DEPLOY))).sort();
+const ruleFiles = await filesOf('prometheus/rules/');
+const ruleTests = await filesOf('prometheus/rule-tests/');
+const runbooks = await filesOf('runbooks/');
+
+let promtool: string;
+beforeAll(async () => {
+  promtool = await binary('promtool');
+});
+
+/** What a program printed; its exit code is 0, or the test fails with what it printed. */
+async function run(program: string, ...args: string[]): Promise<string> {
+  const { stdout, stderr } = await promisify(execFile)(program, args).catch((error) => {
+    throw new Error(`${program} ${args.join(' ')}:\n${error.stdout}${error.stderr}`);
+  });
+  return stdout + stderr;
+}
+
+test('promtool finds nothing wrong with the rules', async () => {
+  const output = await run(promtool, 'check', 'rules', '--lint=all', '--lint-fatal', ...ruleFiles);
+  expect(output.match(/SUCCESS/g)).toHaveLength(ruleFiles.length);
+});
+
+describe('each alert fires when it should, and only then', () => {
+  test.each(ruleTests.map((file) => [file.slice(file.lastIndexOf('/') + 1), file]))(
+    '%s',
+    async (_name, file) => {
+      expect(await run(promtool, 'test', 'rules', file)).toContain('SUCCESS');
+    },
+  );
+});
+
+test('the rules of the error budgets are what sloth makes of their specifications', async () => {
+  expect(await generateSloRules()).toEqual(await committedSloRules());
+});
+
+test('jq takes every filter of the runbooks', async () => {
+  const texts = await Promise.all(runbooks.map((file) => readFile(file, 'utf8')));
+  const filters = texts.flatMap(logFiltersOf);
+  expect(filters.length).toBeGreaterThan(15);
+  for (const filter of filters) await run('jq', '--null-input', '-cR', filter);
+});
