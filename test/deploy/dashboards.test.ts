@@ -105,6 +105,8 @@ describe.each(dashboards)('%s', (file, dashboard) => {
       expect(panel.fieldConfig.defaults.noValue).toMatch(/\w/);
       expect(panel.fieldConfig.defaults.thresholds.steps[0]).toHaveProperty('value', null);
       expect(panel.targets.length).toBeGreaterThan(0);
+      const ids = panel.targets.map(({ refId }: Json) => refId);
+      expect(ids).toEqual([...'ABCDEFGHIJ'].slice(0, ids.length));
     },
   );
 

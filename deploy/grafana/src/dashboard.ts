@@ -56,12 +56,20 @@ export function dashboard(options: DashboardOptions): ImportableDashboard {
     builder.withRow(new RowBuilder(title));
     for (const panel of panels) builder.withPanel(panel);
   }
-  const built = builder.build();
+  const built = visible(builder.build());
   built.panels?.forEach((panel, index) => {
     panel.id = index + 1;
   });
   return { __inputs: INPUTS, __requires: requirements(built), ...built };
 }
+
+/** The SDK puts links and annotations into a menu by default, where nobody looks for them; without a place they are on top. */
+const visible = (built: Dashboard): Dashboard =>
+  JSON.parse(
+    JSON.stringify(built, (key, value) =>
+      key === 'placement' && value === 'inControlsMenu' ? undefined : value,
+    ),
+  );
 
 /** Alerts of this service, as ranges on every graph. */
 const firingAlerts = () =>

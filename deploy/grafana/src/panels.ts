@@ -102,7 +102,7 @@ export function graph(options: PanelOptions & { readonly look?: 'lines' | 'bars'
       .thresholdsStyle(new GraphThresholdsStyleConfigBuilder().mode(GraphThresholdsStyleMode.Dashed))
       // The first limit is always in sight.
       .axisSoftMax(options.signal.warning * (options.scale ?? 1) * 1.1);
-  for (const query of options.queries) panel.withTarget(target(query).range());
+  for (const [index, query] of options.queries.entries()) panel.withTarget(target(query, index).range());
   return panel;
 }
 
@@ -113,7 +113,7 @@ export function stat(options: PanelOptions): Builder<Panel> {
     .graphMode(BigValueGraphMode.None)
     .textMode(options.queries.length > 1 ? BigValueTextMode.ValueAndName : BigValueTextMode.Value)
     .reduceOptions(new ReduceDataOptionsBuilder().calcs(['lastNotNull']).values(false));
-  for (const query of options.queries) panel.withTarget(target(query).instant());
+  for (const [index, query] of options.queries.entries()) panel.withTarget(target(query, index).instant());
   return panel;
 }
 
@@ -123,7 +123,7 @@ export function gauge(options: PanelOptions): Builder<Panel> {
     .reduceOptions(new ReduceDataOptionsBuilder().calcs(['lastNotNull']).values(false))
     .showThresholdMarkers(true)
     .showThresholdLabels(false);
-  for (const query of options.queries) panel.withTarget(target(query).instant());
+  for (const [index, query] of options.queries.entries()) panel.withTarget(target(query, index).instant());
   return panel;
 }
 
@@ -147,10 +147,10 @@ export function table(
 ): Builder<Panel> {
   const { by, columns } = options;
   const panel = dress(new TableBuilder(), { height: 8, ...options, unit: 'none', queries: columns }, true);
-  const ids = columns.map((_, index) => String.fromCharCode('A'.charCodeAt(0) + index));
+  const ids = columns.map((_, index) => refId(index));
   columns.forEach((column, index) => {
     const id = ids[index] ?? '';
-    panel.withTarget(target(column).instant().format(PromQueryFormat.Table).refId(id));
+    panel.withTarget(target(column, index).instant().format(PromQueryFormat.Table));
     const name = columns.length > 1 ? `Value #${id}` : 'Value';
     panel.overrideByName(name, columnLook(column));
   });
@@ -250,8 +250,11 @@ const linksOf = ({ signal, runbooks = [], links = [] }: PanelOptions): Dashboard
 const link = (title: string, url: string) =>
   new DashboardLinkBuilder(title).type(DashboardLinkType.Link).url(url).targetBlank(true);
 
-function target({ expr, legend, exemplar }: Query): DataqueryBuilder & Builder<Dataquery> {
-  const query = new DataqueryBuilder().datasource(DATA_SOURCE).expr(expr);
+/** A, B, C, …: Grafana tells the queries of a panel apart by it. */
+const refId = (index: number): string => String.fromCharCode('A'.charCodeAt(0) + index);
+
+function target({ expr, legend, exemplar }: Query, index: number): DataqueryBuilder & Builder<Dataquery> {
+  const query = new DataqueryBuilder().refId(refId(index)).datasource(DATA_SOURCE).expr(expr);
   if (legend !== undefined) query.legendFormat(legend);
   if (exemplar) query.exemplar(true);
   return query;

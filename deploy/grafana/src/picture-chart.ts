@@ -12,7 +12,7 @@ import { format } from './units.ts';
 use([BarChart, GridComponent, LineChart, MarkLineComponent, ScatterChart, SVGRenderer]);
 
 /** Lines and dots of one panel beyond this are left out: the picture is to give an idea. */
-const MOST_LINES = 6;
+const MOST_LINES = 5;
 const MOST_DOTS = 25;
 const PALETTE = ['#3a9a44', '#e0b400', '#2f6fc4', '#e8811a', '#d0303e', '#7a4fb5'];
 const LEGEND_HEIGHT = 18;
@@ -106,7 +106,7 @@ function legend(shown: readonly Line[], total: number, width: number, y: number)
   let x = 8;
   for (const [index, { name }] of shown.entries()) {
     const label = name.replace(/\b(ag_\w{3})\w+(\w{4})\b/, '$1…$2') || 'value';
-    const wide = 18 + label.length * 5.3;
+    const wide = 18 + label.length * 5.8;
     if (x + wide > width - (index + 1 < total ? 55 : 0)) break;
     parts.push(element('rect', { x, y: y - 5, width: 10, height: 3, fill: PALETTE[index] ?? '' }));
     parts.push(text(label, { x: x + 13, y, 'font-size': 9.5, fill: '#444' }));

@@ -1,0 +1,34 @@
+import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
+import type { Values } from '../../../deploy/grafana/src/interpolate.ts';
+import { allOf, offeredBy, queriedVariables } from '../../../deploy/grafana/src/panel-data.ts';
+import { FAMILIES } from '../../../instrumentation/catalogue.ts';
+import type { WatchedDemo } from './watched-demo.ts';
+
+/** All, every single value of each variable, and two of those that have two. */
+export async function everyChoice(dashboard: Dashboard, view: WatchedDemo['view']): Promise<Values[]> {
+  const all = await allOf(dashboard, view);
+  const choices = [all];
+  for (const variable of queriedVariables(dashboard)) {
+    const offered = await offeredBy(variable, { ...view, values: all });
+    if (offered.length === 0) throw new Error(`$${variable.name} offers nothing`);
+    choices.push(...offered.map((value) => ({ ...all, [variable.name]: [value] })));
+    if (offered.length > 1) choices.push({ ...all, [variable.name]: offered.slice(0, 2) });
+  }
+  return choices;
+}
+
+/** By the name of the series: the agents that moved it while they were watched. The event that makes a series moves nothing. */
+export async function agentsThatDid(view: WatchedDemo['view']): Promise<Map<string, string[]>> {
+  const { start, end } = view.span;
+  const names = FAMILIES.flatMap(({ perAgent, boundaries }) =>
+    perAgent ? [boundaries ? `${perAgent.name}_bucket` : perAgent.name] : [],
+  );
+  const found = names.map(async (name) => {
+    const moved = await view.prometheus.instant(
+      `sum by (agent_id) (increase(${name}[${end - start}s])) > 0`,
+      end,
+    );
+    return [name, moved.map(({ labels }) => labels['agent_id'] ?? '')] as const;
+  });
+  return new Map(await Promise.all(found));
+}
