@@ -4,6 +4,7 @@ import { createCast } from './cast.ts';
 import { oneOf, pause, wave } from './chance.ts';
 import { DRILLS, impatientPage, sandboxOf } from './drills.ts';
 import { changeOf, deliveriesOf, detect, drained, removeWebhooks, runOut } from './finish.ts';
+import { opening } from './opening.ts';
 import { Receivers } from './receivers.ts';
 import { expectedOf, type Summary } from './report.ts';
 import { Budget, type Stage } from './stage.ts';
@@ -80,6 +81,7 @@ export async function runDemo(options: DemoOptions): Promise<Summary> {
       const one = work.finally(() => walks.delete(one));
       walks.add(one);
     };
+    for (const developer of developers) start(opening(stage, developer));
     for (const anomaly of ANOMALIES) start(giveCause(stage, sandboxOf(stage), anomaly));
     for (const mishap of MISHAPS) {
       const developer = sandboxOf(stage);

@@ -8,7 +8,8 @@ import { Stack } from './stack.ts';
 /**
  * `npm run stack`: the service and everything around it but Grafana, as local processes on loopback, from the committed
  * configuration. `--free-ports` takes ports on which nobody listens; `--directory` is where data and logs go. Exit code 0
- * after Ctrl-C, 1 when a program did not start or ended by itself; none of them runs any longer then.
+ * after Ctrl-C, 1 when a program did not start or ended by itself, or after a second Ctrl-C; none of them runs any
+ * longer then.
  */
 const { values } = parseArgs({
   options: {
@@ -40,11 +41,16 @@ rmSync(resolve(directory, 'log'), { recursive: true, force: true });
 const stack = new Stack({ ports, directory });
 process.on('exit', () => stack.killAll());
 
-let interrupted = false;
+/** Ctrl-C reaches npm and this process, and npm passes it on: it comes twice. Nobody presses twice that fast. */
+const NPM_ECHO_MS = process.env['npm_lifecycle_event'] ? 200 : 0;
+let interrupted: number | undefined;
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.on(signal, () => {
-    if (interrupted) process.exit(1);
-    interrupted = true;
+    if (interrupted !== undefined) {
+      if (performance.now() - interrupted < NPM_ECHO_MS) return;
+      process.exit(1);
+    }
+    interrupted = performance.now();
     say('ending');
     void stack.stop().then(() => process.exit(0));
   });
@@ -53,10 +59,10 @@ try {
   await stack.start(...PROGRAMS);
   say(`\n${addresses(ports)}\n\nData and logs: ${directory}. Ctrl-C ends it all.`);
   const sentence = await stack.broken;
-  if (!interrupted) throw new Error(`${sentence}: see ${directory}/log`);
+  if (interrupted === undefined) throw new Error(`${sentence}: see ${directory}/log`);
 } catch (error) {
   // After Ctrl-C nothing becomes ready any more, and the exit is under way.
-  if (!interrupted) {
+  if (interrupted === undefined) {
     say(error instanceof Error ? error.message : String(error));
     await stack.stop();
     process.exit(1);

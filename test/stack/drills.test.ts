@@ -4,7 +4,9 @@ import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { logFiltersOf } from '../../deploy/prometheus/check/check-runbook.ts';
 import { loopback } from '../../deploy/stack/addresses.ts';
+import type { Snapshot } from '../../src/reconciliation/snapshot.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { expectExplained, snapshotOf } from '../support/reconcile.ts';
 import { type TestService, waitFor } from '../support/service.ts';
 import { drill, type Outcome, tableOf } from './drills/drill.ts';
 import { DRILL_ENV, type Fault, prepareFaults } from './drills/faults.ts';
@@ -18,6 +20,7 @@ let database: TestDatabase;
 let service: TestService;
 let watch: { prometheus: Pipeline['prometheus']; sink: string };
 const outcomes: Outcome[] = [];
+let begin: Snapshot;
 
 const startService = () => pipeline.startService(DRILL_ENV, database);
 
@@ -26,6 +29,7 @@ beforeAll(async () => {
   watch = { prometheus: pipeline.prometheus, sink: `http://${loopback(pipeline.ports.alertSink)}` };
   database = await createTestDatabase();
   service = await startService();
+  begin = await snapshotOf(service);
 });
 afterAll(async () => {
   await service?.stop();
@@ -62,15 +66,22 @@ test(
   async () => {
     // Error budgets still remember what the first drills did.
     await allIsWell('HealthCheckFailing|TargetDown');
+    let dying: Promise<void> | undefined;
+    const kill = async () => {
+      const exited = once(service.process, 'exit');
+      service.process.kill('SIGKILL');
+      await exited;
+    };
     const killed = (alert: string, job: string): Fault => ({
       name: 'a killed service',
       alert,
       labels: { job },
-      begin: async () => mend,
+      async begin() {
+        dying ??= kill();
+        await dying;
+        return mend;
+      },
     });
-    const exited = once(service.process, 'exit');
-    service.process.kill('SIGKILL');
-    await exited;
     // Both alerts must have been told before it is started again.
     let waiting = 2;
     let restarted: Promise<void> | undefined;
@@ -95,6 +106,12 @@ test(
     await tryFilters('TargetDown');
   },
   3 * MINUTE,
+);
+
+test(
+  'after all that, what was counted is what the rows say, but for what the killed service took with it',
+  () => expectExplained(begin, 1, service),
+  MINUTE,
 );
 
 /** The log filters of a runbook find something in what the service has logged. */

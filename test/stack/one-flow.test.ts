@@ -8,8 +8,7 @@ import type { StoredSpan } from './pipeline/jaeger.ts';
 import { type Pipeline, startPipeline } from './pipeline/pipeline.ts';
 import { requestsOfTheFlow } from './pipeline/requests-of-the-flow.ts';
 import { treesOf } from './pipeline/tree.ts';
-
-const DELIVERIES = deliveriesOfTheFlow().length;
+import { DELIVERIES, VALUES_OF_THE_FLOW } from './pipeline/values-of-the-flow.ts';
 
 let pipeline: Pipeline;
 let receiver: Receiver;
@@ -142,101 +141,67 @@ describe('at the end of the log pipeline', () => {
     const names = new Map(
       requests.flat().map(({ traceId, spanId, name }) => [`${traceId}/${spanId}`, name] as const),
     );
-    const where = records.map(({ event, traceId, spanId }) => [event, names.get(`${traceId}/${spanId}`)]);
+    const where = records.map(({ event, severityText, traceId, spanId }) => [
+      event,
+      severityText,
+      names.get(`${traceId}/${spanId}`),
+    ]);
     expect(
       where.filter(([event]) => !/^(service|anomaly|rate_limits|webhook)\./.test(String(event))),
     ).toEqual([
-      ['consent.decided', 'POST /v1/consent/:id/approve'],
-      ['grant.created', 'grantex.token.exchange'],
-      ['token.exchanged', 'grantex.token.exchange'],
-      ['token.refreshed', 'grantex.token.refresh'],
-      ['grant.created', 'grantex.grant.delegate'],
-      ['grant.revoked', 'grantex.grant.revoke'],
-      ['token.verification_failed', 'grantex.token.verify'],
+      ['consent.decided', 'info', 'POST /v1/consent/:id/approve'],
+      ['grant.created', 'info', 'grantex.token.exchange'],
+      ['token.exchanged', 'info', 'grantex.token.exchange'],
+      ['token.refreshed', 'info', 'grantex.token.refresh'],
+      ['grant.created', 'info', 'grantex.grant.delegate'],
+      ['grant.revoked', 'info', 'grantex.grant.revoke'],
+      ['token.verification_failed', 'warn', 'grantex.token.verify'],
     ]);
-    expect(new Set(records.map(({ resource }) => resource['service.name']))).toEqual(
-      new Set(['grantex-auth']),
+    // The traces, the lines and the scrape name one sender.
+    const sender = requests[0]?.[0]?.resource['service.instance.id'];
+    expect(new Set(records.map(({ resource }) => resource['service.instance.id']))).toEqual(
+      new Set([sender]),
     );
+    const scraped = async () =>
+      (await pipeline.prometheus.query('target_info{job="grantex-auth",service_version!=""}')).map(
+        ({ labels }) => labels['service_instance_id'],
+      );
+    await expect.poll(scraped, { timeout: 20_000, interval: 250 }).toContain(sender);
   });
 });
 
 describe('in Prometheus', () => {
-  /** Sums over the labels that Prometheus adds. */
-  const value = async (family: string) =>
-    (await pipeline.prometheus.query(`sum without (instance, job) (${family}{job="grantex-auth"})`)).map(
-      ({ labels, value }) => [
-        Object.entries(labels)
-          .map(([key, of]) => `${key}=${rename(of)}`)
-          .sort()
-          .join(' '),
-        value,
-      ],
-    );
-  const nonZero = async (family: string) =>
-    Object.fromEntries((await value(family)).filter(([, count]) => count !== 0));
+  /** Values by labels, without those labels that Prometheus adds; zeros only where there is one series. */
+  async function values(family: string): Promise<Record<string, number>> {
+    const selector = `sum without (instance, job) (${family}{job="grantex-auth"})`;
+    const series = (await pipeline.prometheus.query(selector)).map(({ labels, value }) => {
+      const pairs = Object.entries(labels).map(([key, of]) => `${key}=${rename(of)}`);
+      return [pairs.sort().join(' '), value] as const;
+    });
+    return Object.fromEntries(series.filter(([, value]) => value !== 0 || series.length === 1));
+  }
 
   test('every family has the value that the flow gives', async () => {
-    const all = async () => ({
-      exchange: await nonZero('grantex_token_exchange_total'),
-      exchangeDuration: await nonZero('grantex_token_exchange_duration_seconds_count'),
-      authorize: await nonZero('grantex_authorize_total'),
-      authorizeDuration: await nonZero('grantex_authorize_duration_seconds_count'),
-      refresh: await nonZero('grantex_token_refresh_total'),
-      verifications: await nonZero('grantex_token_verifications_total'),
-      created: await nonZero('grantex_grants_created_total'),
-      revoked: await nonZero('grantex_grants_revoked_total'),
-      decisions: await nonZero('grantex_consent_decisions_total'),
-      deliveries: await nonZero('grantex_webhook_deliveries_total'),
-      attempts: await nonZero('grantex_webhook_attempts_total'),
-      anomalies: await nonZero('grantex_anomalies_detected_total'),
-      limited: await nonZero('grantex_rate_limited_total'),
-      active: await value('grantex_active_grants'),
-      unacknowledged: await value('grantex_anomalies_unacknowledged'),
-      pending: await value('grantex_webhook_oldest_pending_seconds'),
-      lost: await nonZero('grantex_telemetry_dropped_total'),
-      faults: await value('grantex_telemetry_faults_total'),
-      collectionErrors: await value('grantex_metrics_collection_errors_total'),
-      agentExchange: await nonZero('grantex_agent_token_exchange_total'),
-      agentAuthorize: await nonZero('grantex_agent_authorize_total'),
-      agentAuthorizeDuration: await nonZero('grantex_agent_authorize_duration_seconds_count'),
-      agentRevoked: await nonZero('grantex_agent_grants_revoked_total'),
-      agentDeliveries: await nonZero('grantex_agent_webhook_deliveries_total'),
-      agentAnomalies: await nonZero('grantex_agent_anomalies_detected_total'),
-    });
-    await expect.poll(all, { timeout: 20_000, interval: 500 }).toEqual({
-      exchange: { 'status=success': 1, 'status=error': 1 },
-      exchangeDuration: { '': 2 },
-      authorize: { 'status=success': 1 },
-      authorizeDuration: { '': 1 },
-      refresh: { 'status=success': 1 },
-      verifications: { 'result=valid': 1, 'result=invalid': 1 },
-      created: { 'origin=consent': 1, 'origin=delegation': 1 },
-      revoked: { '': 2 },
-      decisions: { 'decision=approved': 1 },
-      deliveries: { 'status=delivered': DELIVERIES },
-      attempts: { 'outcome=2xx': DELIVERIES },
-      anomalies: { 'severity=low type=new_principal': 2 },
-      limited: {},
-      active: [['', 0]],
-      unacknowledged: [['', 2]],
-      pending: [['', 0]],
-      lost: {},
-      faults: [['', 0]],
-      collectionErrors: [['', 0]],
-      agentExchange: { 'agent_id=agent status=success': 1, 'agent_id=agent status=error': 1 },
-      agentAuthorize: { 'agent_id=agent status=success': 1 },
-      agentAuthorizeDuration: { 'agent_id=agent': 1 },
-      agentRevoked: { 'agent_id=agent': 1, 'agent_id=sub-agent': 1 },
-      agentDeliveries: { 'agent_id=agent status=delivered': 4, 'agent_id=sub-agent status=delivered': 3 },
-      agentAnomalies: {
-        'agent_id=agent severity=low type=new_principal': 1,
-        'agent_id=sub-agent severity=low type=new_principal': 1,
-      },
-    });
+    const all = async () =>
+      Object.fromEntries(
+        await Promise.all(
+          Object.keys(VALUES_OF_THE_FLOW).map(async (family) => [family, await values(family)] as const),
+        ),
+      );
+    await expect.poll(all, { timeout: 20_000, interval: 500 }).toEqual(VALUES_OF_THE_FLOW);
+  });
+
+  test('no family of ours is missing above', async () => {
+    const families = (await pipeline.prometheus.metadata('grantex-auth'))
+      .filter(({ metric }) => metric.startsWith('grantex_'))
+      .map(({ metric, type }) => (type === 'histogram' ? `${metric}_count` : metric));
+    // By route and status below.
+    const known = [...Object.keys(VALUES_OF_THE_FLOW), 'grantex_http_request_duration_seconds_count'];
+    expect(families.sort()).toEqual(known.sort());
   });
 
   test('the requests, by route and status', async () => {
-    const counted = await nonZero('grantex_http_request_duration_seconds_count');
+    const counted = await values('grantex_http_request_duration_seconds_count');
     const flowAlone = Object.entries(counted).filter(([labels]) => !labels.includes('route=/health'));
     const tally: Record<string, number> = {};
     for (const { attributes } of requestsOfTheFlow()) {

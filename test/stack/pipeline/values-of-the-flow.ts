@@ -1,0 +1,40 @@
+/** Webhook deliveries that `runFlow` causes. */
+export const DELIVERIES = 7;
+
+/** What Prometheus has of every family after `runFlow`, by labels; of families with several series only those that are not 0. */
+export const VALUES_OF_THE_FLOW: Readonly<Record<string, Readonly<Record<string, number>>>> = {
+  grantex_token_exchange_total: { 'status=success': 1, 'status=error': 1 },
+  grantex_token_exchange_duration_seconds_count: { '': 2 },
+  grantex_authorize_total: { 'status=success': 1 },
+  grantex_authorize_duration_seconds_count: { '': 1 },
+  grantex_token_refresh_total: { 'status=success': 1 },
+  grantex_token_verifications_total: { 'result=valid': 1, 'result=invalid': 1 },
+  grantex_grants_created_total: { 'origin=consent': 1, 'origin=delegation': 1 },
+  grantex_grants_revoked_total: { '': 2 },
+  grantex_consent_decisions_total: { 'decision=approved': 1 },
+  grantex_webhook_deliveries_total: { 'status=delivered': DELIVERIES },
+  grantex_webhook_attempts_total: { 'outcome=2xx': DELIVERIES },
+  grantex_webhook_oldest_pending_seconds: { '': 0 },
+  grantex_anomalies_detected_total: { 'severity=low type=new_principal': 2 },
+  grantex_anomalies_unacknowledged: { '': 2 },
+  grantex_rate_limited_total: {},
+  grantex_active_grants: { '': 0 },
+  grantex_agent_token_exchange_total: {
+    'agent_id=agent status=success': 1,
+    'agent_id=agent status=error': 1,
+  },
+  grantex_agent_authorize_total: { 'agent_id=agent status=success': 1 },
+  grantex_agent_authorize_duration_seconds_count: { 'agent_id=agent': 1 },
+  grantex_agent_grants_revoked_total: { 'agent_id=agent': 1, 'agent_id=sub-agent': 1 },
+  grantex_agent_webhook_deliveries_total: {
+    'agent_id=agent status=delivered': 4,
+    'agent_id=sub-agent status=delivered': 3,
+  },
+  grantex_agent_anomalies_detected_total: {
+    'agent_id=agent severity=low type=new_principal': 1,
+    'agent_id=sub-agent severity=low type=new_principal': 1,
+  },
+  grantex_telemetry_dropped_total: {},
+  grantex_telemetry_faults_total: { '': 0 },
+  grantex_metrics_collection_errors_total: { '': 0 },
+};
