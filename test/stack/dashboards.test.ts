@@ -12,6 +12,7 @@ const EMPTY_WHEN_WELL = new Set([
   'Database errors by kind',
   'Not sent',
   'Refused',
+  'Messages to people',
   'Received',
   'Sent on',
 ]);

@@ -33,7 +33,10 @@ export function chart(panel: Panel, answers: Answer[], { width, height }: Box, {
   const limits = stepsOf(panel).filter(
     ({ value }) => custom?.axisSoftMax !== undefined && value !== null && value <= top,
   );
-  const barWidth = bars ? Math.max(1, ((width - LEFT - RIGHT) / mostPoints(shown)) * 0.8) : 0;
+  const times = [...new Set(shown.flatMap(({ points }) => points.map(([time]) => time)))].sort(
+    (a, b) => a - b,
+  );
+  const barWidth = bars ? Math.max(1, ((width - LEFT - RIGHT) / times.length) * 0.8) : 0;
   const option: EChartsCoreOption = {
     animation: false,
     color: PALETTE,
@@ -62,7 +65,7 @@ export function chart(panel: Panel, answers: Answer[], { width, height }: Box, {
         ...(bars && { stack: 'all', barWidth }),
         symbol: 'none',
         lineStyle: { width: 1.2 },
-        data: points.map(([time, value]) => [
+        data: (bars ? atAll(times, points) : points).map(([time, value]) => [
           time * 1000,
           Number.isFinite(value) ? Number(value.toPrecision(4)) : null,
         ]),
@@ -120,6 +123,8 @@ function legend(shown: readonly Line[], total: number, width: number, y: number)
 const peak = (points: readonly (readonly [number, number])[]): number =>
   Math.max(Number.NEGATIVE_INFINITY, ...points.map(([, value]) => value).filter(Number.isFinite));
 
-/** In how many places there are bars. */
-const mostPoints = (lines: readonly Line[]): number =>
-  new Set(lines.flatMap(({ points }) => points.map(([time]) => time))).size;
+/** The library stacks bars by their number, not by their time: each line needs one for each time. */
+const atAll = (times: readonly number[], points: Line['points']): Line['points'] => {
+  const values = new Map(points);
+  return times.map((time) => [time, values.get(time) ?? 0] as const);
+};

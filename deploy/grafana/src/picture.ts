@@ -83,13 +83,12 @@ const heading = ({ title, gridPos }: RowPanel): string =>
 
 /** A tenth of a pixel is enough, and what the library adds for the mouse is not needed: a third of the size. */
 const rounded = (svg: string): string =>
-  svg
-    .replaceAll(/<style.*?<\/style>|<defs.*?<\/defs>|\n/gs, '')
-    .replaceAll(/<[^>]+>/g, (tag) =>
-      tag
-        .replaceAll(
-          / (?:pointer-events|xml:space|class|clip-path|baseProfile|version|xmlns:xlink)="[^"]*"/g,
-          '',
-        )
-        .replaceAll(/\d+\.\d{2,}/g, (digits) => String(Number(Number(digits).toFixed(1)))),
-    );
+  svg.replaceAll(/<style.*?<\/style>|<defs.*?<\/defs>|\n/gs, '').replaceAll(/<[^>]+>/g, (tag) =>
+    tag
+      .replaceAll(
+        / (?:pointer-events|xml:space|class|clip-path|baseProfile|version|xmlns:xlink)="[^"]*"/g,
+        '',
+      )
+      .replace(/ style="font[^"]*?(\d+)px[^"]*"/, ' font-size="$1"')
+      .replaceAll(/\d+\.\d{2,}/g, (digits) => String(Number(Number(digits).toFixed(1)))),
+  );

@@ -13,7 +13,7 @@ const { values } = parseArgs({
     scrape: { type: 'string', default: '15' },
   },
 });
-const POINTS = 36;
+const POINTS = 32;
 
 const end = Math.floor(Date.now() / 1000);
 const seconds = Number(values.minutes) * 60;

@@ -224,18 +224,19 @@ export const alerting: Row = {
     graph({
       title: 'Messages to people',
       description:
-        'What Alertmanager sent, and what it could not send, by receiver. Failed ones wake nobody: check the receiver in alertmanager.yml.',
+        'What Alertmanager sent, by kind of receiver, and what it could not send. Failed ones wake nobody: check the receiver in alertmanager.yml.',
       unit: 'none',
       width: 8,
       look: 'bars',
       queries: [
         {
-          expr: 'sum by (integration) (increase(alertmanager_notifications_total[$__rate_interval]))',
+          // Every kind of receiver that Alertmanager knows has a series, used or not.
+          expr: 'sum by (integration) (increase(alertmanager_notifications_total[$__rate_interval])) > 0',
           legend: '{{integration}} sent',
         },
         {
-          expr: 'sum by (integration) (increase(alertmanager_notifications_failed_total[$__rate_interval]))',
-          legend: '{{integration}} failed',
+          expr: 'sum(increase(alertmanager_notifications_failed_total[$__rate_interval]))',
+          legend: 'failed',
         },
       ],
       noValue: 'Alertmanager is not scraped',
