@@ -98,11 +98,8 @@ async function look(
   const least = looks.findLast(({ ended }) => ended <= asOf - SETTLED_MS)?.ledger ?? most;
   if (!most || !least) throw new Error('the ledger was not read');
   // From the last look before the oldest moment at which a gauge may have been read.
-  const first = Math.max(
-    0,
-    looks.findLastIndex(({ ended }) => ended <= asOf - GAUGE_AGE_MS),
-  );
-  const recent = looks.slice(first).map(({ ledger }) => ledger);
+  const first = looks.findLastIndex(({ ended }) => ended <= asOf - GAUGE_AGE_MS);
+  const recent = looks.slice(Math.max(0, first)).map(({ ledger }) => ledger);
   return { processes, asOf, seen: { least, most, recent, settled: first >= 0 } };
 }
 
