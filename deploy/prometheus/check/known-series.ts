@@ -19,7 +19,7 @@ const COLLECTOR = {
 };
 
 /** What our queries use and others export: Prometheus itself, the probe, the collector (as 0.165 names it). */
-const FOREIGN: Readonly<Record<string, readonly string[]>> = {
+export const FOREIGN: Readonly<Record<string, readonly string[]>> = {
   ALERTS: ['alertname', 'alertstate', 'severity', 'sloth_slo'],
   up: [],
   scrape_duration_seconds: [],
@@ -28,14 +28,14 @@ const FOREIGN: Readonly<Record<string, readonly string[]>> = {
   probe_http_status_code: [],
   otelcol_exporter_queue_size: COLLECTOR.queue,
   otelcol_exporter_queue_capacity: COLLECTOR.queue,
-  otelcol_exporter_send_failed_spans: COLLECTOR.exporter,
-  otelcol_exporter_send_failed_log_records: COLLECTOR.exporter,
-  otelcol_exporter_send_failed_metric_points: COLLECTOR.exporter,
-  otelcol_exporter_enqueue_failed_metric_points: COLLECTOR.exporter,
-  otelcol_exporter_sent_spans: COLLECTOR.exporter,
-  otelcol_receiver_refused_spans: COLLECTOR.receiver,
-  otelcol_receiver_refused_log_records: COLLECTOR.receiver,
-  otelcol_process_memory_rss: [],
+  otelcol_exporter_send_failed_spans_total: COLLECTOR.exporter,
+  otelcol_exporter_send_failed_log_records_total: COLLECTOR.exporter,
+  otelcol_exporter_send_failed_metric_points_total: COLLECTOR.exporter,
+  otelcol_exporter_enqueue_failed_metric_points_total: COLLECTOR.exporter,
+  otelcol_exporter_sent_spans_total: COLLECTOR.exporter,
+  otelcol_receiver_refused_spans_total: COLLECTOR.receiver,
+  otelcol_receiver_refused_log_records_total: COLLECTOR.receiver,
+  otelcol_process_memory_rss_bytes: [],
 };
 
 /** Every series that a rule or a runbook may name: the service's catalogue, the foreign ones, and what `rules` record. */
