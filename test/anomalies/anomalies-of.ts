@@ -13,12 +13,14 @@ export interface AnomalyView {
 export const list = async (on: TestService, { key }: Party, query = ''): Promise<AnomalyView[]> =>
   (await on.request('GET', `/v1/anomalies${query}`, { key })).body.anomalies;
 export const typesOf = (anomalies: readonly AnomalyView[]) => anomalies.map(({ type }) => type).sort();
+/** After a look that took long, as the first one may on a busy machine, the next is nine times as long in coming. */
+const NEXT_LOOK_MS = 15_000;
 /** Those of a party, once all of these types are there. */
 export const listed = (on: TestService, party: Party, ...types: string[]) =>
   waitFor(async () => {
     const anomalies = await list(on, party);
     const have = typesOf(anomalies);
     return types.every((type) => have.includes(type)) ? anomalies : undefined;
-  });
+  }, NEXT_LOOK_MS);
 export const detected = async (on: TestService, type: string, severity: string) =>
   (await on.scrape()).value('grantex_anomalies_detected_total', { type, severity });
