@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
 import type { Resource } from '@opentelemetry/resources';
 import { pino } from 'pino';
@@ -28,6 +29,9 @@ export interface OtlpLogStream {
 
 /** How long an exit that nobody prepared (`process.exit`, an uncaught error) waits for the last records to be sent. */
 const EXIT_WAIT_MS = 1500;
+
+/** How often a shutdown looks whether all records have been sent. */
+const SETTLE_POLL_MS = 20;
 
 /** Lines wait this long for others. */
 const HAND_OVER_MS = 20;
@@ -130,11 +134,14 @@ export function createOtlpLogStream(
       handOver();
       process.off('exit', atExit);
       const deadline = performance.now() + timeoutMs;
-      while (alive && settled() < sent && performance.now() < deadline)
-        await Atomics.waitAsync(counts, SETTLED, BigInt(settled()), 20).value;
+      // A timer, not `Atomics.waitAsync`: that does not keep a process from ending in which nothing else is going on.
+      while (alive && settled() < sent && performance.now() < deadline) await delay(SETTLE_POLL_MS);
       alive = false;
       // Not the stream's own `end`, which blocks this thread until the collector has answered.
-      await (worker as unknown as { worker: Worker }).worker.terminate();
+      const { worker: thread } = worker as unknown as { worker: Worker };
+      // It holds no process open while it works, but its end is waited for.
+      thread.ref();
+      await thread.terminate();
     },
   };
 }

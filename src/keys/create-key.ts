@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { exportJWK, generateKeyPair } from 'jose';
+import { ConfigError } from '../config.ts';
 import type { Queryable } from '../db/client.ts';
 import type { Sealer } from './sealing.ts';
 import { insertKey, lockKeys, publishedKeys, type StoredKey } from './store.ts';
@@ -41,18 +42,15 @@ export async function rotateKeys({ db, sealer, now }: KeyMaterial): Promise<Stor
 
 /**
  * The private JWK of a stored key, as text.
- * @throws when SECRET_KEY is not the one that it was sealed with
+ * @throws {ConfigError} when SECRET_KEY is not the one that it was sealed with
  */
 export function openPrivateKey(sealer: Sealer, { kid, sealedPrivate }: StoredKey): string {
   try {
     return sealer.open(sealedPrivate, kid);
-  } catch (cause) {
-    throw new Error(
+  } catch {
+    throw new ConfigError([
       'SECRET_KEY does not open the signing keys in the database: it is not the one they were sealed with',
-      {
-        cause,
-      },
-    );
+    ]);
   }
 }
 

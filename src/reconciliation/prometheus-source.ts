@@ -46,8 +46,10 @@ export function prometheusSource(prometheus: Prometheus, job: string, from: numb
     }
     for (const [target, sum] of sums) for (const [time, age] of sum) target.ages.set(time, age);
     for (const { labels, samples } of infos ?? []) {
+      const id = labels['service_instance_id'];
+      // Prometheus makes one of its own for what a collector sends of the service's spans; it is no target.
+      if (id === undefined) continue;
       const { sightings, ages: of } = targetAt(labels['instance']);
-      const id = labels['service_instance_id'] ?? '';
       for (const [time] of samples) sightings.set(time, { id, age: of.get(time) });
     }
     for (const { labels, samples } of ups ?? []) {

@@ -68,8 +68,8 @@ export async function readLedger(db: Queryable): Promise<Ledger> {
   return row;
 }
 
-// What a deleted agent had may belong to the spans: all of it is added. When a delivery failed is not kept: all that were
-// created before the end of a span may have failed within it.
+// What a deleted agent had may belong to the spans, and so may the deliveries that were removed: all of it is added. When a
+// delivery failed is not kept: all that were created before the end of a span may have failed within it.
 const within = describeStatement({
   operation: 'SELECT',
   collection: 'grants',
@@ -91,10 +91,11 @@ const within = describeStatement({
         and exists (select from span where issued_at between "from" and "to"))::int as refreshed,
       removed.revoked + (select count(*) from grants
         where exists (select from span where revoked_at between "from" and "to"))::int as revoked,
-      (select count(*) from webhook_deliveries
-        where exists (select from span where delivered_at between "from" and "to"))::int as delivered,
-      (select count(*) from webhook_deliveries where status = 'failed' and created_at <= (select max("to") from span))::int
-        as failed,
+      ((select count(*) from webhook_deliveries
+        where exists (select from span where delivered_at between "from" and "to"))
+        + (select coalesce(sum(total), 0) from removed_deliveries where status = 'delivered'))::int as delivered,
+      ((select count(*) from webhook_deliveries where status = 'failed' and created_at <= (select max("to") from span))
+        + (select coalesce(sum(total), 0) from removed_deliveries where status = 'failed'))::int as failed,
       (select coalesce(json_object_agg(type, total), '{}') from (
         select type, count(*) as total from anomalies
         where exists (select from span where detected_at between "from" and "to") group by type) opened) as anomalies

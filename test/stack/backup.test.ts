@@ -126,11 +126,12 @@ describe('a dump', () => {
       SECRET_KEY: Buffer.alloc(32, 8).toString('base64'),
       PORT: '0',
     });
-    expect(code).toBe(1);
+    expect(code).toBe(78);
     expect(logs.at(-1)).toMatchObject({
       level: 'fatal',
-      reason:
+      faults: [
         'SECRET_KEY does not open the signing keys in the database: it is not the one they were sealed with',
+      ],
     });
   });
 });

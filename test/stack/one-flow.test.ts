@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { npmRun } from '../support/command.ts';
 import { expectReconciled } from '../support/reconcile.ts';
 import { type TestService, waitFor } from '../support/service.ts';
 import { type Receiver, startReceiver } from '../webhooks/receiver.ts';
@@ -260,4 +261,11 @@ test('no secret has arrived anywhere', async () => {
   }
 });
 
-test('counters and gauges say what the rows say', () => expectReconciled(service));
+test('counters and gauges say what the rows say, as scraped and as Prometheus has them', async () => {
+  await expectReconciled(service);
+  const { code, stdout, stderr } = await npmRun('reconcile', ['--prometheus', pipeline.prometheus.url], {
+    DATABASE_URL: service.database.url,
+  });
+  expect([code, stderr], stdout).toEqual([0, '']);
+  expect(stdout).toContain('1 processes, 0 that have ended');
+});

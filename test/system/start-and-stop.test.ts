@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
+import { sentLogs, startSink } from '../instrumentation/child.ts';
 import { collect } from '../support/child.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { newParty } from '../support/flow.ts';
@@ -84,15 +85,39 @@ test('one line on stderr says where it listens and where the data is; the last o
   await database.drop();
 });
 
-test('another SECRET_KEY than the one that sealed the keys: said so, exit 1', async () => {
+test('another SECRET_KEY than the one that sealed the keys: said so, exit 78', async () => {
   const database = await createTestDatabase();
   const service = await startService({ database });
   await service.stop();
   const other = Buffer.alloc(32, 8).toString('base64');
   const { code, logs } = await runToEnd({ DATABASE_URL: database.url, SECRET_KEY: other, PORT: '0' });
-  expect(code).toBe(1);
-  expect(logs.at(-1)?.['reason']).toMatch(/^SECRET_KEY does not open the signing keys/);
+  expect(code).toBe(78);
+  expect(logs.at(-1)?.['faults']).toEqual([
+    expect.stringMatching(/^SECRET_KEY does not open the signing keys/),
+  ]);
   await database.drop();
+});
+
+test('a start that fails beside a collector that listens has the same exit codes, and the collector has the last line', async () => {
+  const sink = await startSink();
+  const service = await startService();
+  const env = {
+    DATABASE_URL: service.database.url,
+    SECRET_KEY,
+    OTEL_EXPORTER_OTLP_ENDPOINT: sink.url,
+    OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+  };
+  const codes = [];
+  for (const more of [
+    { PORT: new URL(service.url).port },
+    { PORT: '0', DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' },
+    { PORT: '0', SECRET_KEY: Buffer.alloc(32, 8).toString('base64') },
+  ])
+    codes.push((await runToEnd({ ...env, ...more })).code);
+  expect(codes).toEqual([1, 1, 78]);
+  expect(sentLogs(sink).filter(({ body }) => body === 'service.start_failed')).toHaveLength(3);
+  await service.stop();
+  await sink.close();
 });
 
 test('the embedded database: started, kept, and gone with the service; a second service is told why it cannot start', async () => {

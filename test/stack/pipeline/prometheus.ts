@@ -19,10 +19,10 @@ export interface Target {
 
 /** Prometheus's HTTP API. */
 export class Prometheus {
-  readonly #url: string;
+  readonly url: string;
 
   constructor(url: string) {
-    this.#url = url;
+    this.url = url;
   }
 
   /** An instant query that gives a vector. */
@@ -63,7 +63,7 @@ export class Prometheus {
 
   // biome-ignore lint/suspicious/noExplicitAny: answers of every shape
   async #get(path: string, parameters: Record<string, string>): Promise<any> {
-    const response = await fetch(`${this.#url}/api/v1/${path}?${new URLSearchParams(parameters)}`);
+    const response = await fetch(`${this.url}/api/v1/${path}?${new URLSearchParams(parameters)}`);
     const { status, data, error } = (await response.json()) as {
       status: string;
       data: unknown;
