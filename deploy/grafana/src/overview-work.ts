@@ -202,13 +202,13 @@ export const webhooks: Row = {
       runbooks: SIGNALS.webhookSuccess.alerts,
     }),
     graph({
-      title: 'Oldest delivery still to be made',
+      title: 'Oldest delivery that is due',
       description:
-        'Retries make it rise to some minutes. Rising without end: no replica works the queue off. See the runbook.',
+        'How long its attempt has been due; the pause before a retry does not count. Rising without end: no replica works the queue off, or a receiver is slower than its events. See the runbook.',
       unit: 's',
       width: 8,
       runbooks: ['WebhookQueueStuck'],
-      queries: [{ expr: `max(${series('grantex_webhook_oldest_pending_seconds')})`, legend: 'age' }],
+      queries: [{ expr: `max(${series('grantex_webhook_oldest_pending_seconds')})`, legend: 'due for' }],
     }),
   ],
 };
