@@ -126,6 +126,10 @@ export const FAMILIES: readonly Family[] = [
     instrument: 'grantex.grants.created',
     name: 'grantex_grants_created_total',
     labels: [oneOf('origin', 'consent', 'delegation')],
+    perAgent: {
+      name: 'grantex_agent_grants_created_total',
+      help: 'Grants created, by origin and by the agent that may act by them.',
+    },
   },
   {
     instrument: 'grantex.consent.decisions',

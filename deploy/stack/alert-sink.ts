@@ -1,14 +1,18 @@
 import { createServer, type IncomingMessage } from 'node:http';
-import { json } from 'node:stream/consumers';
+import type { AddressInfo } from 'node:net';
 
 /**
  * Where the alerts of this stack end: prints each and keeps the newest. `POST /alerts` takes Alertmanager's webhook format,
  * `POST /messages` that of Slack; `GET` of either gives what came, oldest first. For development and tests: it asks nobody
- * who they are. It needs nothing but Node, so that a container can run this file alone.
+ * who they are, so it keeps little, and what it prints cannot move the cursor of a terminal or pass for a line of another
+ * alert. It needs nothing but Node, so that a container can run this file alone.
  */
 const HOST = process.env['ALERT_SINK_HOST'] ?? '127.0.0.1';
 const PORT = Number(process.env['ALERT_SINK_PORT'] ?? 9095);
-const KEPT = 1000;
+const KEPT = 200;
+const MAX_BYTES = 1_000_000;
+/** For all of a request to come in. */
+const REQUEST_MS = 10_000;
 
 interface Notification {
   readonly alerts: readonly { readonly status: string; readonly labels: Readonly<Record<string, string>> }[];
@@ -18,7 +22,11 @@ interface Message {
   readonly attachments?: readonly { readonly title?: string; readonly text?: string }[];
 }
 
-const print = (line: string) => process.stdout.write(`${line}\n`);
+/** Control characters, and those that turn the direction of text or are not seen. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+const escaped = (text: string) =>
+  text.replace(UNPRINTABLE, (one) => `\\u{${one.codePointAt(0)?.toString(16)}}`);
+const print = (line: string) => process.stdout.write(`${escaped(line)}\n`);
 
 const kept: Readonly<Record<string, { received: unknown[]; show(body: unknown): void }>> = {
   '/alerts': {
@@ -32,7 +40,10 @@ const kept: Readonly<Record<string, { received: unknown[]; show(body: unknown): 
     received: [],
     show: (body) => {
       const { channel, attachments = [] } = body as Message;
-      for (const { title, text } of attachments) print(`${channel} ${title}\n${text}`);
+      for (const { title, text = '' } of attachments) {
+        print(`${channel} ${title}`);
+        for (const line of text.split('\n')) print(`  ${line}`);
+      }
     },
   },
 };
@@ -42,7 +53,11 @@ async function answer(request: IncomingMessage): Promise<{ status: number; body:
   if (request.method === 'GET' && request.url === '/') return { status: 200, body: 'listening' };
   if (place === undefined) return { status: 404, body: 'POST /alerts or /messages' };
   if (request.method !== 'POST') return { status: 200, body: JSON.stringify(place.received) };
-  const body = await json(request);
+  if (!/^application\/json *(;|$)/i.test(request.headers['content-type'] ?? ''))
+    return { status: 415, body: 'application/json is what is taken' };
+  const text = await read(request);
+  if (text === null) return { status: 413, body: `at most ${MAX_BYTES} bytes` };
+  const body: unknown = JSON.parse(text);
   place.show(body);
   place.received.push(body);
   place.received.splice(0, place.received.length - KEPT);
@@ -50,13 +65,29 @@ async function answer(request: IncomingMessage): Promise<{ status: number; body:
   return { status: 200, body: 'ok' };
 }
 
-const server = createServer((request, response) => {
-  answer(request).then(
-    ({ status, body }) => response.writeHead(status).end(body),
-    (error: unknown) => response.writeHead(400).end(String(error)),
-  );
-});
-server.listen(PORT, HOST, () => print(`alerts arrive at http://${HOST}:${PORT}`));
+/** null: too long. It is read to its end all the same, or whoever sends it would not get the answer. */
+async function read(request: IncomingMessage): Promise<string | null> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes <= MAX_BYTES) chunks.push(chunk);
+  }
+  return bytes <= MAX_BYTES ? Buffer.concat(chunks).toString() : null;
+}
+
+const server = createServer(
+  { requestTimeout: REQUEST_MS, connectionsCheckingInterval: REQUEST_MS },
+  (request, response) => {
+    answer(request).then(
+      ({ status, body }) => response.writeHead(status).end(body),
+      (error: unknown) => response.writeHead(400).end(String(error)),
+    );
+  },
+);
+server.listen(PORT, HOST, () =>
+  print(`alerts arrive at http://${HOST}:${(server.address() as AddressInfo).port}`),
+);
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.once(signal, () => {
     server.close();

@@ -160,7 +160,7 @@ export function createEvents(
       const { grantId, agentId, principalId, scopes, latencyMs, origin } = event;
       record(
         event,
-        () => instruments.grantsCreated.add(1, { origin }),
+        () => instruments.grantsCreated.add(1, { origin, agent_id: agentId }),
         () => logger.info({ grantId, agentId, principalId, scopes, latencyMs }, 'grant.created'),
       );
     },

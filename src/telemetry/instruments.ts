@@ -172,7 +172,7 @@ export function createInstruments(meter: Meter): Instruments {
     oldestPendingDelivery: meter.createObservableGauge('grantex.webhook.oldest_pending', {
       unit: 's',
       description:
-        'Age of the oldest webhook delivery that is still to be made, in seconds, in the whole database; 0: there is none.',
+        'How long the oldest webhook delivery that is due has been due, in seconds, in the whole database; 0: none is due.',
     }),
     unacknowledgedAnomalies: meter.createObservableGauge('grantex.anomalies.unacknowledged', {
       unit: '{anomaly}',

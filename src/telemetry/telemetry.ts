@@ -32,7 +32,7 @@ export interface Telemetry {
    * Returns the function that ends this; call it before the database is closed.
    */
   observeActiveGrants(read: () => Promise<number>): () => void;
-  /** The same for the age of the oldest webhook delivery that is still to be made, in seconds. */
+  /** The same for how long the oldest webhook delivery that is due has been due, in seconds. */
   observeOldestPendingDelivery(read: () => Promise<number>): () => void;
   /** The same for anomalies that nobody has acknowledged. */
   observeUnacknowledgedAnomalies(read: () => Promise<number>): () => void;

@@ -44,10 +44,20 @@ export async function deliver(
     const status = statusAfter(result, attempt, delivery.maxAttempts);
     const { outcome, statusCode, error: lastError, retryAfter } = result;
     const pause = { baseSeconds: config.webhookBackoffSeconds, retryAfter, random: Math.random() };
+    const delaySeconds = status === 'pending' ? retryDelay(attempt, pause) : null;
+    const at = clock.now();
+    const nextAttemptAt = delaySeconds === null ? null : new Date(at + delaySeconds * 1000);
     const stored = await settler.settle({
       job,
-      end: { id: delivery.id, attempts: delivery.attempts, status, lastError, at: new Date(clock.now()) },
-      next: status === 'pending' ? { ...next, delaySeconds: retryDelay(attempt, pause) } : null,
+      end: {
+        id: delivery.id,
+        attempts: delivery.attempts,
+        status,
+        lastError,
+        at: new Date(at),
+        nextAttemptAt,
+      },
+      next: delaySeconds === null ? null : { ...next, delaySeconds },
     });
     // Told after the commit. When only the answer to the commit was lost, the row says one more than the counter.
     const ended = stored && status !== 'pending' ? status : null;

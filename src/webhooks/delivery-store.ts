@@ -28,6 +28,8 @@ export interface AttemptEnd {
   readonly status: 'pending' | 'delivered' | 'failed';
   readonly lastError: string | null;
   readonly at: Date;
+  /** null: there will be none. */
+  readonly nextAttemptAt: Date | null;
 }
 
 // Not with `exists`, which the planner answers by reading the table from its beginning.
@@ -65,10 +67,10 @@ const settle = describeStatement({
   // By their ids first: of a few rows of JSON the planner thinks that they are many, and would read the whole table.
   text: `with ended as materialized (
       select * from jsonb_to_recordset($1::text::jsonb) as ended (id text, attempts int, status text, "lastError" text,
-        at timestamptz))
+        at timestamptz, "nextAttemptAt" timestamptz))
     update webhook_deliveries delivery
     set attempts = delivery.attempts + 1, status = ended.status, last_error = ended."lastError",
-      delivered_at = case when ended.status = 'delivered' then ended.at end
+      delivered_at = case when ended.status = 'delivered' then ended.at end, next_attempt_at = ended."nextAttemptAt"
     from ended
     where delivery.id = any(array(select id from ended)) and delivery.id = ended.id and delivery.status = 'pending' and delivery.attempts = ended.attempts
     returning delivery.id`,
@@ -87,11 +89,11 @@ const purge = describeStatement({
       on conflict (status) do update set total = removed_deliveries.total + excluded.total)
     select count(*)::int as removed from gone`,
 });
-const oldest = describeStatement({
+const firstDue = describeStatement({
   operation: 'SELECT',
   collection: 'webhook_deliveries',
   name: 'webhooks.oldest_pending',
-  text: `select min(created_at) as "createdAt" from webhook_deliveries where status = 'pending'`,
+  text: `select min(coalesce(next_attempt_at, created_at)) as "dueAt" from webhook_deliveries where status = 'pending'`,
 });
 
 /** Whether there is any webhook, and any delivery that no job knows of. */
@@ -124,8 +126,11 @@ export async function purgeDeliveries(db: Queryable, before: Date, limit: number
   return row?.removed ?? 0;
 }
 
-/** Age in seconds of the oldest delivery that is still to be made, of all developers; 0 when there is none. */
+/**
+ * For how many seconds the next attempt has been due of the delivery that has waited longest for it, of all developers; 0
+ * when none is due. What is planned for later, because a receiver failed or asked for it, is not waiting for us.
+ */
 export async function oldestPendingSeconds(db: Queryable, now: number): Promise<number> {
-  const [row] = await db.rows<{ createdAt: Date | null }>(oldest, []);
-  return row?.createdAt ? Math.max(0, (now - row.createdAt.getTime()) / 1000) : 0;
+  const [row] = await db.rows<{ dueAt: Date | null }>(firstDue, []);
+  return row?.dueAt ? Math.max(0, (now - row.dueAt.getTime()) / 1000) : 0;
 }

@@ -182,6 +182,7 @@ describe('agents', () => {
     instruments.tokenExchanges.add(1, { status: 'success', agent_id: id });
     instruments.authorizations.add(1, { status: 'success', agent_id: id });
     instruments.authorizeDuration.record(0.1, { agent_id: id });
+    instruments.grantsCreated.add(1, { origin: 'delegation', agent_id: id });
     instruments.grantsRevoked.add(1, { agent_id: id });
   };
 

@@ -76,7 +76,12 @@ export async function compare(model: Model, real: Real, before: Before): Promise
   const scrape = await real.service.scrape();
   expect(countsOf(scrape)).toEqual(plus(before.counts, model.counts));
   // Those by agent come to the same as those without.
-  for (const family of ['authorize_total', 'token_exchange_total', 'grants_revoked_total'])
+  for (const family of [
+    'authorize_total',
+    'token_exchange_total',
+    'grants_created_total',
+    'grants_revoked_total',
+  ])
     expect([family, scrape.sum(`grantex_agent_${family}`)]).toEqual([
       family,
       scrape.sum(`grantex_${family}`),

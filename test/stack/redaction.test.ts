@@ -16,6 +16,7 @@ const SECRETS = {
   password: 'swordfish',
   'client.secret': 'swordfish',
   api_key: 'swordfish',
+  code: 'swordfish',
   codeVerifier: 'swordfish',
   refreshToken: 'swordfish',
 };
@@ -25,6 +26,9 @@ const WITHIN = {
   signed: 'by whsec_0123456789abcdef/+0123==',
   got: `got ${JWT}`,
   url: 'postgres://grantex:swordfish@db.example.com/grantex',
+  slashes: 'postgres://grantex:sword/fish/9@db.example.com/grantex',
+  digits: 'postgres://grantex:12345@db.example.com/grantex',
+  nobody: 'redis://:sword/fish@cache.example.com:6379/0',
 };
 /** What the service sends must come through as it is. */
 const HARMLESS = {
@@ -37,10 +41,17 @@ const HARMLESS = {
   endpoint: 'token',
   'db.query.text': 'select grants.id from tokens where refresh_token_hash = $1 and api_key_hash = $2',
   'http.route': '/v1/token/refresh',
+  'error.code': 'BAD_REQUEST',
+  'url.full': 'https://auth.example.com:3001/permissions/user@example.com?mail=user@example.com',
+  'url.ipv6': 'http://[::1]:3001/user@example.com',
 };
 
 const attributes = (values: Record<string, string>) =>
   Object.entries(values).map(([key, value]) => ({ key, value: { stringValue: value } }));
+
+const list = (...values: string[]) => ({
+  arrayValue: { values: values.map((stringValue) => ({ stringValue })) },
+});
 
 async function send(signal: 'logs' | 'traces', body: unknown): Promise<void> {
   const answer = await fetch(`http://${loopback(pipeline.ports.collectorHttp)}/v1/${signal}`, {
@@ -60,6 +71,9 @@ function expectMasked(seen: Readonly<Record<string, unknown>>): void {
     'by ****',
     'got ****',
     'postgres****db.example.com/grantex',
+    'postgres****db.example.com/grantex',
+    'postgres****db.example.com/grantex',
+    'redis****cache.example.com:6379/0',
   ]);
 }
 
@@ -72,7 +86,12 @@ test('a secret that slipped into a log line leaves the collector masked; everyth
             logRecords: [
               {
                 body: { stringValue: `token.exchanged ${JWT}` },
-                attributes: attributes({ ...SECRETS, ...WITHIN, ...HARMLESS }),
+                attributes: [
+                  ...attributes({ ...SECRETS, ...WITHIN, ...HARMLESS }),
+                  { key: 'keys', value: list('a:b', 'gx_live_0123456789abcdef0123') },
+                  { key: 'scopes', value: list('a:b', 'c:d') },
+                  { key: 'latencyMs', value: { intValue: '12' } },
+                ],
               },
             ],
           },
@@ -83,6 +102,7 @@ test('a secret that slipped into a log line leaves the collector masked; everyth
   const record = await waitFor(() => pipeline.logs.records[0], 10_000);
   expect(record.event).toBe('token.exchanged ****');
   expectMasked(record.attributes);
+  expect(record.attributes).toMatchObject({ keys: '["a:b","****"]', scopes: ['a:b', 'c:d'], latencyMs: 12 });
 });
 
 test('the same on a span', async () => {

@@ -48,7 +48,10 @@ const CASES: Case[] = [
       scopes: ['a:b', 'c:d'],
       latencyMs: 12,
     },
-    counted: { 'grantex_grants_created_total{origin="consent"}': 1 },
+    counted: {
+      'grantex_grants_created_total{origin="consent"}': 1,
+      'grantex_agent_grants_created_total{origin="consent",agent_id="ag_1"}': 1,
+    },
     span: { ...SPAN_IDS, 'grantex.scopes': ['a:b', 'c:d'] },
   },
   {

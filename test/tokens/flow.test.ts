@@ -81,4 +81,16 @@ test('authorize → consent → exchange → verify → refresh → delegate →
   expect(scrape.value('grantex_grants_revoked_total')).toBe(2);
   expect(scrape.value('grantex_grants_created_total', { origin: 'consent' })).toBe(1);
   expect(scrape.value('grantex_grants_created_total', { origin: 'delegation' })).toBe(1);
+  const byAgent = Object.fromEntries(
+    scrape
+      .labelSets('grantex_agent_grants_created_total')
+      .map((labels) => [
+        `did:grantex:${labels['agent_id']}`,
+        [labels['origin'], scrape.value('grantex_agent_grants_created_total', labels)],
+      ]),
+  );
+  expect(byAgent).toEqual({
+    [`did:grantex:${agentId}`]: ['consent', 1],
+    [String(claims['agt'])]: ['delegation', 1],
+  });
 });

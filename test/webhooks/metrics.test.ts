@@ -10,7 +10,7 @@ const HOUR_SECONDS = 3600;
 // A receiver hangs for as long as the test wants it to.
 withReceiver({ ...HOOK_ENV, WEBHOOK_TIMEOUT_MS: '60000' });
 
-test('grantex_webhook_oldest_pending_seconds is the age of the oldest one while a receiver hangs, then 0', async () => {
+test('grantex_webhook_oldest_pending_seconds is how long the oldest one has been due while a receiver hangs, then 0', async () => {
   const gauge = async () => (await service.scrape()).value('grantex_webhook_oldest_pending_seconds') ?? -1;
   const waiting: (() => void)[] = [];
   receiver.behave((response) => void waiting.push(() => response.writeHead(204).end()));
@@ -33,6 +33,40 @@ test('grantex_webhook_oldest_pending_seconds is the age of the oldest one while 
 
   for (const end of waiting) end();
   await deliveriesOnce(service, party, registered, ended);
+  await expect.poll(gauge, { timeout: 8000 }).toBe(0);
+}, 40_000);
+
+test('a receiver that asks for a day does not make it grow, a delivery that is due and that nobody takes does', async () => {
+  const gauge = async () => (await service.scrape()).value('grantex_webhook_oldest_pending_seconds') ?? -1;
+  const waiting: (() => void)[] = [];
+  receiver.behave((response) => {
+    waiting.push(() => void response.writeHead(503, { 'retry-after': '86400' }).end());
+  });
+  const { id } = await hook(service, party, receiver.url, ['grant.created']);
+  await party.grant();
+  await receiver.until(1);
+  const { sql } = service.database;
+  await sql`update webhook_deliveries set created_at = created_at - interval '1 hour' where webhook_id = ${id}`;
+  await expect.poll(gauge, { timeout: 8000 }).toBeGreaterThan(HOUR_SECONDS);
+
+  const refusedAfter = Date.now();
+  for (const refuse of waiting) refuse();
+  await expect.poll(gauge, { timeout: 8000 }).toBe(0);
+  const [row] = await sql<{ status: string; attempts: number; next: Date; planned: Date }[]>`
+    select status, attempts, next_attempt_at as next, start_after as planned
+    from webhook_deliveries delivery join jobs.job on job.data->>'deliveryId' = delivery.id where webhook_id = ${id}`;
+  expect(row).toMatchObject({ status: 'pending', attempts: 1 });
+  const DAY_MS = 86_400_000;
+  expect(Number(row?.next)).toBeGreaterThanOrEqual(refusedAfter + DAY_MS);
+  // The job's time is that of the database, and its transaction began a moment later.
+  expect(Math.abs(Number(row?.planned) - Number(row?.next))).toBeLessThan(10_000);
+
+  // Its job is for tomorrow, so nobody takes it.
+  const since = Date.now() - 120_000;
+  await sql`update webhook_deliveries set next_attempt_at = ${new Date(since)} where webhook_id = ${id}`;
+  await expect.poll(gauge, { timeout: 8000 }).toBeGreaterThanOrEqual(120);
+  expect(await gauge()).toBeLessThanOrEqual((Date.now() - since) / 1000);
+  await sql`delete from webhooks where id = ${id}`;
   await expect.poll(gauge, { timeout: 8000 }).toBe(0);
 }, 40_000);
 

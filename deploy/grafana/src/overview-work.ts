@@ -78,7 +78,7 @@ export const tokens: Row = {
     graph({
       title: 'Authorize latency',
       description:
-        'p50 and p99 of requests for authorization, failures too. A dot is one traced request: click it to open its trace in Jaeger and see which step was slow.',
+        'p50 and p99 of requests for authorization, failures too. A dot is one traced request: click it to open its trace in Jaeger and see which step was slow. The line of traced requests carries the dots and is no measure: it knows sampled traces only, some twice while the collector is full. The alert counts by /metrics.',
       unit: 'ms',
       width: 12,
       queries: latency('grantex_authorize_duration_seconds', 'POST /v1/authorize'),
@@ -89,7 +89,7 @@ export const tokens: Row = {
     graph({
       title: 'Token exchange latency',
       description:
-        'p50 and p99 of token exchanges, failures too; every success makes one RS256 signature. A dot is one traced request: click it to open its trace in Jaeger.',
+        'p50 and p99 of token exchanges, failures too; every success makes one RS256 signature. A dot is one traced request: click it to open its trace in Jaeger. The line of traced requests carries the dots and is no measure: it knows sampled traces only, some twice while the collector is full.',
       unit: 'ms',
       width: 12,
       queries: latency('grantex_token_exchange_duration_seconds', 'POST /v1/token'),
@@ -202,13 +202,13 @@ export const webhooks: Row = {
       runbooks: SIGNALS.webhookSuccess.alerts,
     }),
     graph({
-      title: 'Oldest delivery still to be made',
+      title: 'Oldest delivery that is due',
       description:
-        'Retries make it rise to some minutes. Rising without end: no replica works the queue off. See the runbook.',
+        'How long its attempt has been due; the pause before a retry does not count. Rising without end: no replica works the queue off, or a receiver is slower than its events. See the runbook.',
       unit: 's',
       width: 8,
       runbooks: ['WebhookQueueStuck'],
-      queries: [{ expr: `max(${series('grantex_webhook_oldest_pending_seconds')})`, legend: 'age' }],
+      queries: [{ expr: `max(${series('grantex_webhook_oldest_pending_seconds')})`, legend: 'due for' }],
     }),
   ],
 };

@@ -6,6 +6,7 @@ import { SIGNALS, succeeded } from './signals.ts';
 const EXCHANGE = 'grantex_agent_token_exchange_total';
 const AUTHORIZE = 'grantex_agent_authorize_total';
 const DURATION = 'grantex_agent_authorize_duration_seconds';
+const CREATED = 'grantex_agent_grants_created_total';
 const REVOKED = 'grantex_agent_grants_revoked_total';
 const DELIVERIES = 'grantex_agent_webhook_deliveries_total';
 const ANOMALIES = 'grantex_agent_anomalies_detected_total';
@@ -171,14 +172,14 @@ export const perAgentRows: readonly Row[] = [
       graph({
         title: 'Active grants: change',
         description:
-          'Grants that each agent got by exchange less those revoked, within the time shown. How many are active at a moment is counted for the whole database only; delegated and expired grants are not in here.',
+          'Grants that each agent got, by exchange or by delegation, less those revoked, within the time shown. Below zero: more of its grants were revoked than made, such as older ones. Grants that expired are not taken off, so how many are active at a moment is known for the whole database only.',
         unit: 'locale',
         width: 12,
         decimals: 0,
         min: null,
         queries: [
           {
-            expr: `${orNone(total(of(EXCHANGE, 'status="success"')), total(of(REVOKED)))} - ${orNone(total(of(REVOKED)), total(of(EXCHANGE)))}`,
+            expr: `${orNone(total(of(CREATED)), total(of(REVOKED)))} - ${orNone(total(of(REVOKED)), total(of(CREATED)))}`,
             legend: '{{agent_id}}',
           },
         ],

@@ -27,6 +27,10 @@ export const VALUES_OF_THE_FLOW: Readonly<Record<string, Readonly<Record<string,
   },
   grantex_agent_authorize_total: { 'agent_id=agent status=success': 1 },
   grantex_agent_authorize_duration_seconds_count: { 'agent_id=agent': 1 },
+  grantex_agent_grants_created_total: {
+    'agent_id=agent origin=consent': 1,
+    'agent_id=sub-agent origin=delegation': 1,
+  },
   grantex_agent_grants_revoked_total: { 'agent_id=agent': 1, 'agent_id=sub-agent': 1 },
   grantex_agent_webhook_deliveries_total: {
     'agent_id=agent status=delivered': 4,
