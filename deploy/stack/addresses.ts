@@ -72,6 +72,23 @@ export async function freePorts(): Promise<Ports> {
   }
 }
 
+/** Those of the ports on which somebody listens already, each with what it is for: `3001 (service)`. */
+export async function takenPorts(ports: Ports): Promise<string[]> {
+  const taken: string[] = [];
+  for (const [part, port] of Object.entries(ports)) {
+    const server = createServer().listen(port, '127.0.0.1');
+    try {
+      await once(server, 'listening');
+      server.close();
+      await once(server, 'close');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+      taken.push(`${port} (${part})`);
+    }
+  }
+  return taken;
+}
+
 async function listenSomewhere(): Promise<Server> {
   for (;;) {
     const port = FIRST_PORT + Math.floor(Math.random() * (LAST_PORT - FIRST_PORT));

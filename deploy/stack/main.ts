@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { freePorts, loopback, type Ports, USUAL_PORTS } from './addresses.ts';
+import { freePorts, loopback, type Ports, takenPorts, USUAL_PORTS } from './addresses.ts';
 import { PROGRAMS } from './definitions.ts';
 import { Stack } from './stack.ts';
 
@@ -36,6 +36,14 @@ const addresses = (ports: Ports): string =>
 
 const directory = resolve(values.directory);
 const ports = values['free-ports'] ? await freePorts() : USUAL_PORTS;
+// Else another one's readiness would pass for ours, and its logs would be gone.
+const taken = await takenPorts(ports);
+if (taken.length > 0) {
+  say(
+    `ports are taken: ${taken.join(', ')}. End what listens there (npm start, another stack), or add -- --free-ports`,
+  );
+  process.exit(1);
+}
 // The logs of the last run are no help with this one.
 rmSync(resolve(directory, 'log'), { recursive: true, force: true });
 const stack = new Stack({ ports, directory });
