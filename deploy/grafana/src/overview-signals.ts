@@ -63,7 +63,7 @@ export const signalsNow: Row = {
     stat({
       title: 'Authorize p99',
       description:
-        '99 of 100 requests for authorization of the last 5 minutes were faster than this. Slow: look at the database and the event loop below.',
+        '99 of 100 requests for authorization of the last 5 minutes were faster than about this: an estimate within a bucket (500 ms to 1 s, 1 to 2.5 s). Slow: look at the database and the event loop below.',
       unit: 'ms',
       width: 3,
       decimals: 0,
