@@ -35,6 +35,7 @@ export const FOREIGN: Readonly<Record<string, readonly string[]>> = {
   otelcol_exporter_sent_spans_total: COLLECTOR.exporter,
   otelcol_receiver_refused_spans_total: COLLECTOR.receiver,
   otelcol_receiver_refused_log_records_total: COLLECTOR.receiver,
+  otelcol_receiver_refused_metric_points_total: COLLECTOR.receiver,
   otelcol_process_memory_rss_bytes: [],
 };
 
