@@ -18,10 +18,11 @@ export const signalsNow: Row = {
     stat({
       title: 'Alerts firing',
       description:
-        'Alerts of this service that fire now. Not 0: look at the red ranges on the graphs, and open the runbook that the alert links to.',
+        'Alerts of this service that fire now; one that is a warning and critical is one. Not 0: look at the red ranges on the graphs, and open the runbook that the alert links to.',
       unit: 'none',
       width: 3,
-      queries: [{ expr: orZero(`count(${FIRING})`) }],
+      // A warning beside its critical twin is one problem.
+      queries: [{ expr: orZero(`count(max by (alertname, job) (${FIRING}))`) }],
     }),
     stat({
       title: 'Health check',
