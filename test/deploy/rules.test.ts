@@ -103,6 +103,13 @@ test.each([
     'its severity is neither warning nor critical',
   ],
   [
+    'a severity that people hear of, though it always fires',
+    'deploy/prometheus/rules/watching.yml',
+    'severity: none',
+    'severity: warning',
+    'Watchdog: its severity is not none, though it always fires',
+  ],
+  [
     'no dashboard of ours',
     SIGNALS,
     '/d/grantex-overview',
