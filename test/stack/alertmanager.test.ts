@@ -47,7 +47,7 @@ async function raise(...alerts: { alertname: string; severity: string; job?: str
   expect(answer.status).toBe(200);
 }
 
-test('alerts reach their receiver with runbook and dashboard; a warning beside its critical twin is not sent', async () => {
+test('alerts reach their receiver with runbook and dashboard; a warning beside its critical twin is not sent, the watchdog to nobody', async () => {
   // The twin comes first: what has been sent before it is known is not taken back.
   await raise(
     { alertname: 'HighAuthLatency', severity: 'critical' },
@@ -55,9 +55,12 @@ test('alerts reach their receiver with runbook and dashboard; a warning beside i
     { alertname: 'HighAuthLatency', severity: 'warning', job: 'another' },
   );
   await received<Sent>('/alerts', 2);
-  await raise({ alertname: 'WebhookDeliveryFailure', severity: 'warning' });
+  await raise(
+    { alertname: 'WebhookDeliveryFailure', severity: 'warning' },
+    { alertname: 'Watchdog', severity: 'none' },
+  );
 
-  const sent = await received<Sent>('/alerts', 3);
+  const sent = await received<Sent>('/alerts', 4);
   expect(
     sent
       .flatMap(({ receiver, alerts }) =>
@@ -74,6 +77,7 @@ test('alerts reach their receiver with runbook and dashboard; a warning beside i
     ['critical', 'firing', 'HighAuthLatency', 'critical', 'grantex-auth'],
     ['warning', 'firing', 'HighAuthLatency', 'warning', 'another'],
     ['warning', 'firing', 'WebhookDeliveryFailure', 'warning', 'grantex-auth'],
+    ['watchdog', 'firing', 'Watchdog', 'none', 'grantex-auth'],
   ]);
   const messages = await received<Message>('/messages', 3);
   expect(messages.map(({ channel }) => channel).sort()).toEqual(['#alerts', '#alerts', '#on-call']);

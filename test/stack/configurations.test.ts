@@ -80,17 +80,18 @@ describe('Alertmanager', () => {
   });
 
   test.each([
-    ['critical', 'critical'],
-    ['warning', 'warning'],
+    ['severity=critical', 'critical'],
+    ['severity=warning', 'warning'],
     // What nobody thought of is heard of, too.
-    ['page', 'warning'],
-  ])('an alert of severity %s goes to the receiver %s', async (severity, receiver) => {
+    ['severity=page', 'warning'],
+    ['alertname=Watchdog severity=none', 'watchdog'],
+  ])('an alert with %s goes to the receiver %s', async (labels, receiver) => {
     const { output } = await amtool(
       'config',
       'routes',
       'test',
       `--config.file=${config}`,
-      `severity=${severity}`,
+      ...labels.split(' '),
     );
     expect(output.trim()).toBe(receiver);
   });

@@ -236,6 +236,11 @@ describe('the schema of the values', () => {
     ['a secret in clear', 'env.SECRET_KEY=x', "additional properties 'SECRET_KEY' not allowed"],
     ['a port that is none', 'service.port=0', 'minimum'],
     ['metrics on the port of the service', 'metrics.port=3001', 'not'],
+    [
+      'another pause between health checks than that which the alert counts by',
+      'metrics.probe.interval=30s',
+      "additional properties 'interval' not allowed",
+    ],
   ])('refuses %s', async (_, setting, complaint) => {
     const { code, output } = await render('defaults', '--set', setting);
     expect(code).toBe(1);

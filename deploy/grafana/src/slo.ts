@@ -7,6 +7,9 @@ import { slo } from './variables.ts';
 const OF = 'sloth_slo=~"$slo"';
 const ERRORS = (window: string) => `slo:sli_error:ratio_rate${window}{${OF}}`;
 
+/** What the rules do with little traffic; whoever reads a share must know. */
+const LITTLE = 'Below 0.1 requests a second a share is counted as of 0.1 a second, so it is at least that.';
+
 const RUNBOOKS = ALERT_NAMES.filter((name) => name.endsWith('BudgetBurn'));
 const budget = { warning: 0.5, critical: 0, falling: true, alerts: [] };
 
@@ -16,7 +19,7 @@ const now: Row = {
     table({
       title: 'Objectives',
       description:
-        'Over the period of each objective. A budget that is used up means: mend before you add. Negative: the promise of this period is already broken.',
+        'Over the period of each objective. A budget that is used up means: mend before you add. Negative: the promise of this period is already broken. Every five minutes weigh the same; below 0.1 requests a second errors are counted as a share of 0.1 a second, so less may be kept than is shown.',
       width: 16,
       noValue: 'no rules of objectives',
       by: { label: 'sloth_slo', title: 'Objective' },
@@ -76,8 +79,7 @@ const time: Row = {
   panels: [
     graph({
       title: 'Budget left',
-      description:
-        'Share of the errors that the period allows which is still there. A cliff is an incident; a slope is a fault that nobody sees.',
+      description: `Share of the errors that the period allows which is still there. A cliff is an incident; a slope is a fault that nobody sees. ${LITTLE}`,
       unit: 'percentunit',
       width: 12,
       min: null,
@@ -87,8 +89,7 @@ const time: Row = {
     }),
     graph({
       title: 'Burn rate',
-      description:
-        'Errors over the last 5 minutes in parts of what the objective allows. At 1 the budget lasts the period; at 14.4 two days.',
+      description: `Errors over the last 5 minutes in parts of what the objective allows. At 1 the budget lasts the period; at 14.4 two days. ${LITTLE}`,
       unit: 'none',
       width: 12,
       queries: [{ expr: `slo:current_burn_rate:ratio{${OF}}`, legend: '{{sloth_slo}}' }],
@@ -97,8 +98,7 @@ const time: Row = {
     }),
     graph({
       title: 'Errors, short windows',
-      description:
-        'Share of events that broke the objective. The page alerts want both 5 m and 1 h, or 30 m and 6 h, over their limit.',
+      description: `Share of events that broke the objective. The page alerts want both 5 m and 1 h, or 30 m and 6 h, over their limit. ${LITTLE}`,
       unit: 'percentunit',
       width: 12,
       queries: ['5m', '30m', '1h', '6h'].map((window) => ({
@@ -109,8 +109,7 @@ const time: Row = {
     }),
     graph({
       title: 'Errors, long windows',
-      description:
-        'The ticket alerts want both 2 h and 1 d, or 6 h and 3 d, over their limit. They fire for what is too slow to wake anybody.',
+      description: `The ticket alerts want both 2 h and 1 d, or 6 h and 3 d, over their limit. They fire for what is too slow to wake anybody. ${LITTLE}`,
       unit: 'percentunit',
       width: 12,
       queries: ['2h', '1d', '3d'].map((window) => ({

@@ -18,7 +18,7 @@ const COLLECTOR = {
   receiver: ['receiver', 'transport'],
 };
 
-/** What our queries use and others export: Prometheus itself, the probe, the collector (as 0.165 names it). */
+/** What our queries use and others export: Prometheus and Alertmanager themselves, the probe, the collector (as 0.165 names it). */
 export const FOREIGN: Readonly<Record<string, readonly string[]>> = {
   ALERTS: ['alertname', 'alertstate', 'severity', 'sloth_slo'],
   up: [],
@@ -35,7 +35,11 @@ export const FOREIGN: Readonly<Record<string, readonly string[]>> = {
   otelcol_exporter_sent_spans_total: COLLECTOR.exporter,
   otelcol_receiver_refused_spans_total: COLLECTOR.receiver,
   otelcol_receiver_refused_log_records_total: COLLECTOR.receiver,
+  otelcol_receiver_refused_metric_points_total: COLLECTOR.receiver,
   otelcol_process_memory_rss_bytes: [],
+  prometheus_rule_evaluation_failures_total: ['rule_group'],
+  prometheus_notifications_dropped_total: ['alertmanager'],
+  alertmanager_notifications_failed_total: ['integration', 'reason'],
 };
 
 /** Every series that a rule or a runbook may name: the service's catalogue, the foreign ones, and what `rules` record. */
