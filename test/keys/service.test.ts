@@ -135,10 +135,10 @@ test('npm run keys: a rotated key reaches running replicas, waits, signs; tokens
     }
 }, 40_000);
 
-test('npm run keys with another SECRET_KEY: said so, exit 1, and no key is added', async () => {
+test('npm run keys with another SECRET_KEY: said so, exit 78, and no key is added', async () => {
   const [before] = await database.sql`select count(*)::int as keys from signing_keys`;
   const { code, stdout, stderr } = await keys('rotate', { SECRET_KEY: randomBytes(32).toString('base64') });
-  expect([code, stdout]).toEqual([1, '']);
+  expect([code, stdout]).toEqual([78, '']);
   expect(stderr).toMatch(/^SECRET_KEY does not open the signing keys in the database/);
   expect((await database.sql`select count(*)::int as keys from signing_keys`)[0]).toEqual(before);
 });
