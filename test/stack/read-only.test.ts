@@ -15,8 +15,9 @@ afterAll(() => database.drop());
 /** Makes `/`, the checkout and `/tmp` unwritable for itself alone, says so, and becomes the service. */
 const SCRIPT = `
   mount -o remount,bind,ro /
-  mount --bind "$1" "$1" && mount -o remount,bind,ro "$1"
-  mount -t tmpfs -o ro none /tmp
+  for directory in /tmp "$1"; do
+    mount --rbind "$directory" "$directory" && mount -o remount,bind,ro "$directory"
+  done
   if touch / "$1"/written /tmp/written 2>/dev/null; then exit 3; fi
   cd "$1" && exec "$2" --max-semi-space-size=8 --import ./instrumentation/register.ts src/main.ts`;
 
