@@ -2,15 +2,12 @@
 import { systemClock } from '../clock.ts';
 import { ConfigError, loadConfig } from '../config.ts';
 import { hasCluster } from '../data-dir.ts';
-import { openDatabase } from '../db/client.ts';
-import { assertMigrated } from '../db/migrate.ts';
-import { openDatabaseBeside, reachDatabase } from '../db/open.ts';
 import { rotateKeys } from '../keys/create-key.ts';
 import { createSealer } from '../keys/sealing.ts';
 import { loadSecretKey } from '../keys/secret-key.ts';
 import { publishedKeys } from '../keys/store.ts';
 import { runCommand } from './run-command.ts';
-import { withoutTelemetry } from './without-telemetry.ts';
+import { withDatabase } from './with-database.ts';
 
 const USAGE = 'usage: npm run keys -- list|rotate';
 
@@ -25,29 +22,19 @@ await runCommand(async (print) => {
       `DATA_DIR: there is no database in ${config.dataDir} yet: the first start of the service makes one`,
     ]);
   const sealer = command === 'rotate' && createSealer(await loadSecretKey(config));
-  await using undo = new AsyncDisposableStack();
-  const opened = await openDatabaseBeside(config);
-  undo.defer(() => opened.close());
-  const { url } = await reachDatabase(opened);
-  const db = openDatabase({
-    url,
-    poolMax: 1,
-    telemetry: withoutTelemetry(),
-    onConnectionError: () => undefined,
+  await withDatabase(config, async (db) => {
+    const now = systemClock.now();
+    if (sealer) {
+      const key = await rotateKeys({ db, sealer, now });
+      print(`${key.kid} is published from now on and signs from ${key.signsFrom.toISOString()}`);
+      return;
+    }
+    const keys = await publishedKeys(db, new Date(now));
+    const signing = keys.findLast(({ signsFrom }) => signsFrom.getTime() <= now);
+    for (const key of keys) {
+      const state = key === signing ? 'signs' : key.signsFrom.getTime() > now ? 'waits' : 'retired';
+      print(`${key.kid}  ${state.padEnd(7)}  signs from ${key.signsFrom.toISOString()}`);
+    }
+    if (keys.length === 0) print('no keys yet: the first start of the service creates one');
   });
-  undo.defer(() => db.close(1000));
-  await assertMigrated(url);
-  const now = systemClock.now();
-  if (sealer) {
-    const key = await rotateKeys({ db, sealer, now });
-    print(`${key.kid} is published from now on and signs from ${key.signsFrom.toISOString()}`);
-    return;
-  }
-  const keys = await publishedKeys(db, new Date(now));
-  const signing = keys.findLast(({ signsFrom }) => signsFrom.getTime() <= now);
-  for (const key of keys) {
-    const state = key === signing ? 'signs' : key.signsFrom.getTime() > now ? 'waits' : 'retired';
-    print(`${key.kid}  ${state.padEnd(7)}  signs from ${key.signsFrom.toISOString()}`);
-  }
-  if (keys.length === 0) print('no keys yet: the first start of the service creates one');
 });

@@ -2,9 +2,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { type Config, ConfigError, loadConfig } from '../config.ts';
 import { hasCluster } from '../data-dir.ts';
-import { type Database, openDatabase } from '../db/client.ts';
-import { assertMigrated } from '../db/migrate.ts';
-import { openDatabaseBeside, reachDatabase } from '../db/open.ts';
+import type { Database } from '../db/client.ts';
 import { describeReconciliation } from '../reconciliation/describe.ts';
 import type { Source } from '../reconciliation/observation.ts';
 import { createPrometheus } from '../reconciliation/prometheus-api.ts';
@@ -14,7 +12,7 @@ import { scrapeSource } from '../reconciliation/scrape-source.ts';
 import { parseSnapshot, type Snapshot } from '../reconciliation/snapshot.ts';
 import { type ReconcileCommand, readReconcileOptions, USAGE } from './reconcile-options.ts';
 import { CommandError, runCommand } from './run-command.ts';
-import { withoutTelemetry } from './without-telemetry.ts';
+import { withDatabase } from './with-database.ts';
 
 const DIFFERS = 1;
 const BAD_USAGE = 2;
@@ -25,6 +23,8 @@ await runCommand(async (print) => {
   if (!command) return print(USAGE.trimEnd());
   const config = loadConfig(process.env, { sealing: false });
   const since = command.since === null ? null : await readSnapshot(command.since);
+  if (config.databaseUrl === null && !hasCluster(config.dataDir))
+    throw new ConfigError([`DATA_DIR: there is no database in ${config.dataDir}; set it, or DATABASE_URL`]);
   await withDatabase(config, (db) => compare({ command, config, since, db, print })).catch((error) => {
     if (error instanceof ConfigError || error instanceof CommandError) throw error;
     throw new CommandError(error instanceof Error ? error.message : String(error), NO_ANSWER, error);
@@ -74,22 +74,4 @@ async function readSnapshot(file: string): Promise<Snapshot> {
     const reason = error instanceof Error ? error.message : String(error);
     throw new CommandError(`--since ${file}: ${reason}`, BAD_USAGE, error);
   }
-}
-
-async function withDatabase(config: Config, work: (db: Database) => Promise<void>): Promise<void> {
-  if (config.databaseUrl === null && !hasCluster(config.dataDir))
-    throw new ConfigError([`DATA_DIR: there is no database in ${config.dataDir}; set it, or DATABASE_URL`]);
-  await using undo = new AsyncDisposableStack();
-  const opened = await openDatabaseBeside(config);
-  undo.defer(() => opened.close());
-  const { url } = await reachDatabase(opened);
-  const db = openDatabase({
-    url,
-    poolMax: 1,
-    telemetry: withoutTelemetry(),
-    onConnectionError: () => undefined,
-  });
-  undo.defer(() => db.close(1000));
-  await assertMigrated(url);
-  await work(db);
 }
