@@ -25,11 +25,14 @@ const CLIENT_CLOSED_REQUEST = 499;
  * Tells the server span and the request metric of the active request its route, the template, never the path, and the
  * address it came from, as far as proxies are believed. Outside a request, or without instrumentation, it does nothing.
  */
-export function setHttpRoute(template: string, { ip }: { readonly ip?: string | undefined } = {}): void {
+export function setHttpRoute(template: string, from: { readonly ip?: string | undefined } = {}): void {
   const metadata = getRPCMetadata(context.active());
   if (metadata?.type !== RPCType.HTTP) return;
   metadata.route = template;
-  if (ip !== undefined && metadata.span.isRecording()) metadata.span.setAttribute('client.address', ip);
+  if (!metadata.span.isRecording()) return;
+  // Express works it out anew each time it is read.
+  const { ip } = from;
+  if (ip !== undefined) metadata.span.setAttribute('client.address', ip);
 }
 
 /**
@@ -41,6 +44,8 @@ export function createHttpInstrumentation({ outgoing = false } = {}): HttpInstru
   const options: HttpInstrumentationConfig = {
     disableOutgoingRequestInstrumentation: !outgoing,
     ignoreIncomingRequestHook: ({ url }) => url === '/metrics' || url?.startsWith('/metrics?') === true,
+    // Queries are not recorded, so nothing has to be looked for in them.
+    redactedQueryParamsServer: [],
     // Set to nothing from the start rather than taken away at the end: samplers and exporters see no earlier value.
     startIncomingSpanHook: () => NOT_BELIEVED,
     responseHook: (_span, response) => {

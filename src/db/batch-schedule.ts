@@ -24,11 +24,12 @@ export function createBatchSchedule(): BatchSchedule {
         return;
       }
       // Sent by the end of another batch, it still belongs to the request that asked first.
-      const send = AsyncResource.bind(() => {
+      const asker = new AsyncResource('batch');
+      const send = () => {
         clearTimeout(timer);
         waiting.delete(send);
-        dispatch();
-      });
+        asker.runInAsyncScope(dispatch);
+      };
       const timer = setTimeout(send, PATIENCE_MS);
       waiting.add(send);
     },
