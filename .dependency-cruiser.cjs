@@ -95,9 +95,10 @@ module.exports = {
     },
     {
       name: 'instrumentation-knows-only-the-configuration',
+      comment: 'and two helpers that know nothing themselves',
       severity: 'error',
       from: { path: '^instrumentation/' },
-      to: { path: '^src/', pathNot: '^src/config\\.ts$' },
+      to: { path: '^src/', pathNot: '^src/(config|within|version)\\.ts$' },
     },
     {
       name: 'src-knows-only-the-api-of-opentelemetry',
