@@ -36,7 +36,7 @@ export interface ServiceOptions {
     handler: RequestListener,
     host: string,
     port: number,
-  ) => Promise<{ readonly port: number; close(): Promise<void> }>;
+  ) => Promise<{ readonly port: number; close(graceMs: number): Promise<void> }>;
   readonly setRoute: SetRoute;
   readonly flushTelemetry: (timeoutMs: number) => Promise<void>;
   /** The embedded database ended without having been asked to. */
@@ -141,10 +141,10 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       greeting: `grantex-auth listens on ${where}, data in ${source.embedded ? config.dataDir : 'the database of DATABASE_URL'}`,
       async stop() {
         const end = performance.now() + config.shutdownTimeoutMs * (1 - CLOSING_SHARE);
-        await drain(server, health, end - performance.now());
-        const leftMs = Math.max(0, end - performance.now());
-        await Promise.all([deliveries.stop(leftMs), anomalies.stop(leftMs)]);
-        await metrics?.close();
+        const leftMs = () => Math.max(0, end - performance.now());
+        await drain(server, health, leftMs());
+        await Promise.all([deliveries.stop(leftMs()), anomalies.stop(leftMs())]);
+        await metrics?.close(leftMs());
         await options.flushTelemetry(config.shutdownTimeoutMs * (CLOSING_SHARE / 2));
         await closing.disposeAsync();
       },
