@@ -67,7 +67,7 @@ export const OWN_ATTRIBUTES: readonly OwnAttribute[] = [
       ['severity', 'Severity of an anomaly.'],
       ['ip', 'Address of a caller over its limit.'],
       ['endpoint', 'Name of a rate limiter.'],
-      ['pool', 'Pool of database connections, or of Redis.'],
+      ['pool', 'Pool of database connections.'],
       ['method', 'HTTP verb of a request that failed.'],
       ['route', 'Template of its path.'],
       ['metric', 'Family that could not be read.'],
@@ -91,7 +91,7 @@ export const OWN_ATTRIBUTES: readonly OwnAttribute[] = [
       ['statusCode', 'HTTP status that a receiver answered; null: none.'],
       ['attempt', 'Number of the attempt, from 1.'],
       ['retryAfter', 'Seconds until the limit allows more.'],
-      ['metricsPort', 'Port of /metrics.'],
+      ['metricsPort', 'Port of /metrics; absent when there is none.'],
       ['suppressed', 'Messages of OpenTelemetry that one line stands for.'],
     ] as const
   ).map(own('log', 'number')),
