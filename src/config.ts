@@ -221,7 +221,7 @@ export function loadConfig(env: Env, { sealing = true } = {}): Config {
     metricsEnabled: read('METRICS_ENABLED', boolean, true),
     metricsHost: read('METRICS_HOST', string(1, 255), null),
     metricsPort: read('METRICS_PORT', integer(0, 65535), null),
-    metricsApiKey: read('METRICS_API_KEY', string(1, 512), null),
+    metricsApiKey: read('METRICS_API_KEY', bearerKey(1, 512), null),
     metricsPerAgent: read('METRICS_PER_AGENT', boolean, true),
     metricsAgentLimit: read('METRICS_AGENT_LIMIT', integer(1, 10_000), 500),
     logLevel: read('LOG_LEVEL', oneOf(LOG_LEVELS), 'info'),
