@@ -126,6 +126,9 @@ export interface Config {
   readonly capturePrincipal: boolean;
 }
 
+/** The exit code for a configuration that cannot be used: EX_CONFIG of sysexits.h. */
+export const BAD_CONFIGURATION = 78;
+
 /** A configuration that cannot be used: every fault, each naming its variable and what it should be. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';

@@ -1,13 +1,11 @@
 import { setHttpRoute } from '../instrumentation/http.ts';
 import { startMetricsServer } from '../instrumentation/metrics-server.ts';
 import { config, telemetrySdk } from '../instrumentation/register.ts';
-import { ConfigError } from './config.ts';
+import { BAD_CONFIGURATION, ConfigError } from './config.ts';
 import { startService } from './service.ts';
 import { createLogger } from './telemetry/logger.ts';
 import { createTelemetry } from './telemetry/telemetry.ts';
 
-/** EX_CONFIG of sysexits.h. */
-const BAD_CONFIGURATION = 78;
 /** Ctrl-C reaches npm and the service; npm passes it on, and the service has it twice. Nobody presses twice that fast. */
 const NPM_ECHO_MS = process.env['npm_lifecycle_event'] ? 200 : 0;
 
