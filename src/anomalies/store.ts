@@ -1,4 +1,4 @@
-import type { AnomalySeverity, AnomalyType } from '../config.ts';
+import type { AnomalySeverity, AnomalyType } from '../closed-sets.ts';
 import type { Queryable } from '../db/client.ts';
 import { countOf } from '../db/count.ts';
 import { describeStatement } from '../telemetry/database.ts';

@@ -1,5 +1,6 @@
 import { type Attributes, SpanStatusCode, trace } from '@opentelemetry/api';
-import type { AnomalySeverity, AnomalyType, AttemptOutcome, LimiterName } from '../config.ts';
+import type { AnomalySeverity, AnomalyType, AttemptOutcome } from '../closed-sets.ts';
+import type { LimiterName } from '../config.ts';
 import { describeError } from './describe-error.ts';
 import type { Instruments } from './instruments.ts';
 import type { Logger } from './logger.ts';
