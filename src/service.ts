@@ -83,7 +83,12 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       onConnectionError: (error, pool) =>
         telemetry.events.databaseConnectionError({ error: describe(error), pool }),
     });
-    undo.defer(() => db.close(config.shutdownTimeoutMs * CLOSING_SHARE));
+    /** When a stop must be over. */
+    let stopBy = Number.POSITIVE_INFINITY;
+    undo.defer(() => {
+      const leftMs = Math.max(0, stopBy - performance.now());
+      return db.close(Math.min(leftMs, config.shutdownTimeoutMs * CLOSING_SHARE));
+    });
     const keys = await openKeys(options, db, sealer);
     undo.defer(async () => keys.close());
 
@@ -142,7 +147,8 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     return {
       greeting: `grantex-auth listens on ${where}, data in ${source.embedded ? config.dataDir : 'the database of DATABASE_URL'}`,
       async stop() {
-        const end = performance.now() + config.shutdownTimeoutMs * (1 - CLOSING_SHARE);
+        stopBy = performance.now() + config.shutdownTimeoutMs;
+        const end = stopBy - config.shutdownTimeoutMs * CLOSING_SHARE;
         const leftMs = () => Math.max(0, end - performance.now());
         await drain(server, health, leftMs());
         await Promise.all([deliveries.stop(leftMs()), anomalies.stop(leftMs())]);
