@@ -92,7 +92,7 @@ export const OWN_ATTRIBUTES: readonly OwnAttribute[] = [
       ['attempt', 'Number of the attempt, from 1.'],
       ['retryAfter', 'Seconds until the limit allows more.'],
       ['metricsPort', 'Port of /metrics; absent when there is none.'],
-      ['suppressed', 'Messages of OpenTelemetry that one line stands for.'],
+      ['suppressed', 'Messages of OpenTelemetry of this kind that the line stands for besides.'],
     ] as const
   ).map(own('log', 'number')),
   own('log', 'string or map')(['error', 'Code of a failure, or its type and where it happened.']),
