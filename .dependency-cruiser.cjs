@@ -95,7 +95,8 @@ module.exports = {
     },
     {
       name: 'instrumentation-knows-little-of-src',
-      comment: 'the configuration, the closed sets of its labels, and two helpers that know nothing themselves',
+      comment:
+        'the configuration, the closed sets of its labels, and two helpers that know nothing themselves',
       severity: 'error',
       from: { path: '^instrumentation/' },
       to: { path: '^src/', pathNot: '^src/(config|closed-sets|within|version)\\.ts$' },
