@@ -1,4 +1,5 @@
-import { ANOMALY_SEVERITIES, ATTEMPT_OUTCOMES, LIMITER_NAMES } from '../src/config.ts';
+import { ANOMALY_SEVERITIES, ATTEMPT_OUTCOMES } from '../src/closed-sets.ts';
+import { LIMITER_NAMES } from '../src/config.ts';
 
 /** One label of an exported family. */
 export interface Label {

@@ -2,6 +2,8 @@ import { DiagLogLevel, diag } from '@opentelemetry/api';
 import type { LineStream } from './stdout.ts';
 
 const QUIET_MS = 10_000;
+/** Kinds of messages at one level that are told apart; the rest count as one kind. */
+const MOST_KINDS = 20;
 
 const LEVELS: Readonly<Record<string, DiagLogLevel>> = {
   none: DiagLogLevel.NONE,
@@ -15,30 +17,30 @@ const LEVELS: Readonly<Record<string, DiagLogLevel>> = {
 
 /**
  * Sends what OpenTelemetry's packages have to say about themselves to the record, as JSON lines: their own logger would
- * write plain text to standard output. A collector that is down makes a fault per batch; one line in ten seconds per level
- * says so, with the number it stands for. `OTEL_LOG_LEVEL` sets the level (default `warn`).
+ * write plain text to standard output. A collector that is down makes a fault per batch; one line in ten seconds for each
+ * kind of message says so, with the number it stands for. `OTEL_LOG_LEVEL` sets the level (default `warn`).
  */
 export function logDiagnostics(record: LineStream, level: string | undefined): void {
   const logLevel = LEVELS[level?.toLowerCase() ?? ''] ?? DiagLogLevel.WARN;
   const at = (word: string) => {
-    let quietUntil = Number.NEGATIVE_INFINITY;
-    let suppressed = 0;
-    return (message: string) => {
+    const kinds = new Map<string, { quietUntil: number; suppressed: number }>();
+    return (...said: unknown[]) => {
+      const message = textOf(said);
+      // What differs in numbers alone (times, counts, ports) is of one kind.
+      const name = message.replace(/\d+/g, '0');
+      const kind = kinds.has(name) || kinds.size < MOST_KINDS ? name : '';
+      const before = kinds.get(kind);
       const now = performance.now();
-      if (now < quietUntil && logLevel <= DiagLogLevel.WARN) {
-        suppressed += 1;
+      if (before && now < before.quietUntil && logLevel <= DiagLogLevel.WARN) {
+        before.suppressed += 1;
         return;
       }
-      const line = {
-        level: word,
-        timestamp: new Date().toISOString(),
-        msg: 'otel.diagnostic',
-        message,
-        suppressed,
-      };
-      quietUntil = now + QUIET_MS;
-      suppressed = 0;
-      record.write(`${JSON.stringify(line)}\n`);
+      kinds.set(kind, { quietUntil: now + QUIET_MS, suppressed: 0 });
+      const timestamp = new Date().toISOString();
+      const suppressed = before?.suppressed ?? 0;
+      record.write(
+        `${JSON.stringify({ level: word, timestamp, msg: 'otel.diagnostic', message, suppressed })}\n`,
+      );
     };
   };
   diag.setLogger(
@@ -46,3 +48,10 @@ export function logDiagnostics(record: LineStream, level: string | undefined): v
     { logLevel, suppressOverrideMessage: true },
   );
 }
+
+/** Packages put their name in front as a text of its own. What is neither text nor an error may be anything, and is left out. */
+const textOf = (said: readonly unknown[]): string =>
+  said
+    .map((part) => (part instanceof Error ? part.message : part))
+    .filter((part) => typeof part === 'string')
+    .join(' ');

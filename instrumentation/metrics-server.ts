@@ -1,13 +1,17 @@
 import { EventEmitter, once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { within } from '../src/within.ts';
 import type { ScrapeHandler } from './scrape.ts';
+
+/** At the end, how long a scrape under way may take: its own deadline. */
+const SCRAPE_MS = 1000;
 
 export interface MetricsServer {
   /** The port it listens on, also when 0 was asked for. */
   readonly port: number;
-  /** Stops listening and drops idle connections. */
-  close(): Promise<void>;
+  /** Stops listening, lets a scrape under way end within `graceMs`, and cuts what is still open, silent callers too. */
+  close(graceMs: number): Promise<void>;
 }
 
 /**
@@ -18,7 +22,10 @@ export async function startMetricsServer(
   handler: ScrapeHandler,
   { host, port }: { host: string; port: number },
 ): Promise<MetricsServer> {
+  let closing = false;
   const server = createServer((request, response) => {
+    // The last answer on a connection that its caller would keep.
+    response.once('close', () => closing && server.closeIdleConnections());
     if (request.url?.split('?', 1)[0] === '/metrics') return handler(request, response);
     response.writeHead(404, { 'content-type': 'text/plain; charset=utf-8' }).end('not found\n');
   });
@@ -28,10 +35,13 @@ export async function startMetricsServer(
   await once(server, 'listening');
   return {
     port: (server.address() as AddressInfo).port,
-    async close() {
+    async close(graceMs) {
+      closing = true;
       const closed = once(server, 'close');
+      // It drops idle connections, but not one on which nothing was ever asked.
       server.close();
-      server.closeIdleConnections();
+      await within(Math.min(graceMs, SCRAPE_MS), closed);
+      server.closeAllConnections();
       await closed;
     },
   };

@@ -11,6 +11,8 @@ export interface OtelSettings {
   readonly batch: BatchSettings;
   /** Log lines on their way at a time, and how long they may wait for company, milliseconds. */
   readonly logBatch: { readonly queue: number; readonly delayMs: number };
+  /** How often metrics are sent by OTLP, and how long one sending may take, milliseconds. */
+  readonly metricExport: { readonly intervalMs: number; readonly timeoutMs: number };
 }
 export type OtlpProtocol = 'http/protobuf' | 'http/json';
 export interface BatchSettings {
@@ -34,6 +36,9 @@ const SAMPLERS = [
 const DEFAULT_LOG_QUEUE = 2048;
 /** Shorter than the specification's second: the end of the service waits for it. */
 const DEFAULT_LOG_DELAY_MS = 250;
+/** The specification's. */
+const DEFAULT_METRIC_INTERVAL_MS = 60_000;
+const DEFAULT_METRIC_TIMEOUT_MS = 30_000;
 
 /**
  * Reads the `OTEL_*` variables that decide whether and how something is sent.
@@ -82,6 +87,10 @@ export function readOtelEnv(env: Env): OtelSettings {
     logBatch: {
       queue: whole('OTEL_BLRP_MAX_QUEUE_SIZE') ?? DEFAULT_LOG_QUEUE,
       delayMs: whole('OTEL_BLRP_SCHEDULE_DELAY') ?? DEFAULT_LOG_DELAY_MS,
+    },
+    metricExport: {
+      intervalMs: whole('OTEL_METRIC_EXPORT_INTERVAL') ?? DEFAULT_METRIC_INTERVAL_MS,
+      timeoutMs: whole('OTEL_METRIC_EXPORT_TIMEOUT') ?? DEFAULT_METRIC_TIMEOUT_MS,
     },
   };
   const sampler = text('OTEL_TRACES_SAMPLER');

@@ -2,9 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
 import type { Resource } from '@opentelemetry/resources';
 import { pino } from 'pino';
+import { SERVICE_VERSION } from '../src/version.ts';
 import { LEDGER_BYTES, LOST, SETTLED } from './log-ledger.ts';
 import type { OtelSettings, OtlpProtocol } from './otel-env.ts';
-import { SERVICE_NAME, SERVICE_VERSION } from './resource.ts';
+import { SERVICE_NAME } from './resource.ts';
 
 /** Handed to the worker. */
 export interface LogTransportOptions {

@@ -1,9 +1,9 @@
 import type { IMetricReader, MetricReader } from '@opentelemetry/sdk-metrics';
 import { PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
-import type { OtlpProtocol } from './otel-env.ts';
+import type { OtelSettings, OtlpProtocol } from './otel-env.ts';
 
 /**
- * Sends metrics by OTLP beside the scrape, as the standard variables say (interval, timeout, temporality, endpoint).
+ * Sends metrics by OTLP beside the scrape. Endpoint, headers, compression and temporality come from the standard variables.
  *
  * Each collection leaves what it found with every other reader until that one collects too. Where nobody scrapes, that heap
  * would grow with each export for ever: so `scraped`, the reader of the scrape, is collected along with each.
@@ -11,15 +11,13 @@ import type { OtlpProtocol } from './otel-env.ts';
 export async function createOtlpReader(
   protocol: OtlpProtocol,
   scraped: MetricReader,
-  env: Readonly<Record<string, string | undefined>>,
+  { intervalMs, timeoutMs }: OtelSettings['metricExport'],
 ): Promise<IMetricReader & Pick<MetricReader, 'forceFlush'>> {
   const { OTLPMetricExporter } =
     protocol === 'http/json'
       ? await import('@opentelemetry/exporter-metrics-otlp-http')
       : await import('@opentelemetry/exporter-metrics-otlp-proto');
-  const interval = Number(env['OTEL_METRIC_EXPORT_INTERVAL'] || 60_000);
-  const timeout = Number(env['OTEL_METRIC_EXPORT_TIMEOUT'] || 30_000);
-  const exportTimeoutMillis = Math.min(timeout, interval);
+  const exportTimeoutMillis = Math.min(timeoutMs, intervalMs);
   const exporter = new OTLPMetricExporter();
   const send = exporter.export.bind(exporter);
   exporter.export = (metrics, done) => {
@@ -29,7 +27,7 @@ export async function createOtlpReader(
   };
   return new PeriodicExportingMetricReader({
     exporter,
-    exportIntervalMillis: interval,
+    exportIntervalMillis: intervalMs,
     exportTimeoutMillis,
   });
 }

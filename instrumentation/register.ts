@@ -1,10 +1,7 @@
 import { writeSync } from 'node:fs';
-import { type Config, ConfigError, loadConfig } from '../src/config.ts';
+import { BAD_CONFIGURATION, type Config, ConfigError, loadConfig } from '../src/config.ts';
 import { readOtelEnv } from './otel-env.ts';
 import { startTelemetry, type TelemetrySdk } from './sdk.ts';
-
-/** EX_CONFIG of sysexits.h. */
-const BAD_CONFIGURATION = 78;
 
 /**
  * Entry for `node --import`: telemetry runs before anything of the service, and the modules to be instrumented, are loaded.

@@ -5,11 +5,10 @@ import {
   type Resource,
   resourceFromAttributes,
 } from '@opentelemetry/resources';
-import manifest from '../package.json' with { type: 'json' };
+import { SERVICE_VERSION } from '../src/version.ts';
 
 /** `service.name` unless `OTEL_SERVICE_NAME` or `OTEL_RESOURCE_ATTRIBUTES` says otherwise. */
 export const SERVICE_NAME = 'grantex-auth';
-export const SERVICE_VERSION: string = manifest.version;
 
 /**
  * Who sends: `service.name`, `service.version`, a random `service.instance.id`; the standard variables override each. The

@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { MetricReader } from '@opentelemetry/sdk-metrics';
+import { within } from '../src/within.ts';
 import { renderExposition } from './exposition.ts';
 
 export interface ScrapeOptions {
@@ -60,6 +61,7 @@ export function createScrape(options: ScrapeOptions): Scrape {
       return send(request, response, 405, 'method not allowed\n', { allow: 'GET, HEAD' });
     if (closed) return send(request, response, 503, 'shutting down\n');
     try {
+      // A collection that takes longer goes on, and the next scrape joins it.
       const exposition = (await within(deadlineMs, current())) ?? last;
       if (exposition === undefined) return send(request, response, 503, 'metrics are not ready\n');
       response.setTimeout(stalledMs, () => response.destroy());
@@ -104,17 +106,4 @@ function bearer(apiKey: string | null): (request: IncomingMessage) => boolean {
     const token = /^Bearer +(\S.*)$/i.exec(headers.authorization ?? '')?.[1];
     return token !== undefined && timingSafeEqual(digest(token), expected);
   };
-}
-
-/** `undefined` when `work` takes longer; it goes on, and the next scrape joins it. */
-async function within<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(resolve, ms, undefined);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -7,13 +7,15 @@ import { NodeSDK } from '@opentelemetry/sdk-node';
 import { AlwaysOffSampler } from '@opentelemetry/sdk-trace';
 import type { DestinationStream, MultiStreamRes } from 'pino';
 import type { Config } from '../src/config.ts';
+import { SERVICE_VERSION } from '../src/version.ts';
+import { within } from '../src/within.ts';
 import { RequestContextManager } from './context-manager.ts';
 import { logDiagnostics } from './diagnostics.ts';
 import { createHttpInstrumentation } from './http.ts';
 import { createLogStreams } from './logs.ts';
 import { readOtelEnv } from './otel-env.ts';
 import { createOtlpReader } from './otlp-metrics.ts';
-import { createResource, SERVICE_NAME, SERVICE_VERSION } from './resource.ts';
+import { createResource, SERVICE_NAME } from './resource.ts';
 import { createScrape, type Scrape, type ScrapeHandler } from './scrape.ts';
 import { createSpanProcessor, idleSpanProcessor } from './spans.ts';
 import { createViews } from './views.ts';
@@ -73,7 +75,7 @@ export async function startTelemetry(config: Config, env: NodeJS.ProcessEnv): Pr
   const exporter = new PrometheusExporter({ preventServerStart: true });
   const readers: IMetricReader[] = config.metricsEnabled ? [exporter] : [];
   if (config.metricsEnabled && settings.metrics)
-    readers.push(await createOtlpReader(settings.metrics, exporter, env));
+    readers.push(await createOtlpReader(settings.metrics, exporter, settings.metricExport));
 
   const instrumentations = [
     createHttpInstrumentation(),
@@ -110,7 +112,9 @@ export async function startTelemetry(config: Config, env: NodeJS.ProcessEnv): Pr
   const stop = async (timeoutMs: number) => {
     scrape?.close();
     for (const instrumentation of instrumentations) instrumentation.disable();
-    await Promise.all([within(timeoutMs, sdk.shutdown()), logs.close(timeoutMs)]);
+    // What has not been sent by then, or cannot be, is lost: the process ends all the same.
+    const sent = sdk.shutdown().catch(() => undefined);
+    await Promise.all([within(timeoutMs, sent), logs.close(timeoutMs)]);
     trace.disable();
     metrics.disable();
   };
@@ -152,14 +156,4 @@ function without<T>(env: NodeJS.ProcessEnv, name: string, work: () => T): T {
   } finally {
     if (value !== undefined) env[name] = value;
   }
-}
-
-/** Waits for `work`, which may fail, for at most `ms`: what has not been sent by then is lost, and the process ends. */
-async function within(ms: number, work: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([work.catch(() => undefined), late]);
-  clearTimeout(timer);
 }

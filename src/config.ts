@@ -36,22 +36,6 @@ const DEFAULT_LIMITS: Record<LimiterName, RateLimit> = {
   signup: { points: 20, seconds: 3600 },
 };
 
-/** How an attempt to deliver a webhook can end; also the values of the `outcome` label of `grantex_webhook_attempts_total`. */
-export const ATTEMPT_OUTCOMES = ['2xx', '3xx', '4xx', '5xx', 'timeout', 'refused', 'blocked'] as const;
-export type AttemptOutcome = (typeof ATTEMPT_OUTCOMES)[number];
-
-/** How grave each type of anomaly is; also the values of the labels of `grantex_anomalies_detected_total`. */
-export const ANOMALY_SEVERITIES = {
-  rate_spike: 'high',
-  high_failure_rate: 'medium',
-  new_principal: 'low',
-  off_hours_activity: 'low',
-  unusual_scope_access: 'high',
-  cascade_delegation: 'high',
-} as const;
-export type AnomalyType = keyof typeof ANOMALY_SEVERITIES;
-export type AnomalySeverity = (typeof ANOMALY_SEVERITIES)[AnomalyType];
-
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
@@ -125,6 +109,9 @@ export interface Config {
   readonly trustTraceContext: boolean;
   readonly capturePrincipal: boolean;
 }
+
+/** The exit code for a configuration that cannot be used: EX_CONFIG of sysexits.h. */
+export const BAD_CONFIGURATION = 78;
 
 /** A configuration that cannot be used: every fault, each naming its variable and what it should be. */
 export class ConfigError extends Error {
@@ -221,7 +208,7 @@ export function loadConfig(env: Env, { sealing = true } = {}): Config {
     metricsEnabled: read('METRICS_ENABLED', boolean, true),
     metricsHost: read('METRICS_HOST', string(1, 255), null),
     metricsPort: read('METRICS_PORT', integer(0, 65535), null),
-    metricsApiKey: read('METRICS_API_KEY', string(1, 512), null),
+    metricsApiKey: read('METRICS_API_KEY', bearerKey(1, 512), null),
     metricsPerAgent: read('METRICS_PER_AGENT', boolean, true),
     metricsAgentLimit: read('METRICS_AGENT_LIMIT', integer(1, 10_000), 500),
     logLevel: read('LOG_LEVEL', oneOf(LOG_LEVELS), 'info'),

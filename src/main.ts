@@ -1,13 +1,11 @@
 import { setHttpRoute } from '../instrumentation/http.ts';
 import { startMetricsServer } from '../instrumentation/metrics-server.ts';
 import { config, telemetrySdk } from '../instrumentation/register.ts';
-import { ConfigError } from './config.ts';
-import { startService } from './service.ts';
+import { BAD_CONFIGURATION, ConfigError } from './config.ts';
+import { type RunningService, startService } from './service.ts';
 import { createLogger } from './telemetry/logger.ts';
 import { createTelemetry } from './telemetry/telemetry.ts';
 
-/** EX_CONFIG of sysexits.h. */
-const BAD_CONFIGURATION = 78;
 /** Ctrl-C reaches npm and the service; npm passes it on, and the service has it twice. Nobody presses twice that fast. */
 const NPM_ECHO_MS = process.env['npm_lifecycle_event'] ? 200 : 0;
 
@@ -27,8 +25,32 @@ async function die(msg: string, error: unknown): Promise<never> {
 process.on('uncaughtException', (error) => void die('process.failed', error));
 process.on('unhandledRejection', (error) => void die('process.failed', error));
 
+let service: RunningService | undefined;
+let stopping: { readonly signal: NodeJS.Signals; readonly since: number } | undefined;
+/** During the start there is nothing to finish: what it leaves half-done a crash would leave, too, and the next start mends. */
+const stop = () => service?.stop() ?? telemetrySdk.shutdown(1000);
+const onSignal = (signal: NodeJS.Signals) => {
+  const echo = stopping?.signal === signal && performance.now() - stopping.since < NPM_ECHO_MS;
+  if (echo) return;
+  if (stopping) {
+    logger.fatal({ reason: `${signal} during the shutdown` }, 'service.stop_abandoned');
+    process.exit(1);
+  }
+  stopping = { signal, since: performance.now() };
+  logger.info({ signal }, 'service.stopping');
+  stop().then(
+    () => {
+      logger.info('service.stopped');
+      process.exit(0);
+    },
+    (error) => die('service.stop_failed', error),
+  );
+};
+process.on('SIGTERM', onSignal);
+process.on('SIGINT', onSignal);
+
 try {
-  const service = await startService({
+  service = await startService({
     config,
     telemetry,
     scrape: telemetrySdk.scrape,
@@ -39,27 +61,6 @@ try {
       void die('database.ended', new Error('the embedded PostgreSQL has ended by itself')),
   });
   process.stderr.write(`${service.greeting}\n`);
-
-  let stopping: { readonly signal: NodeJS.Signals; readonly since: number } | undefined;
-  const onSignal = (signal: NodeJS.Signals) => {
-    const echo = stopping?.signal === signal && performance.now() - stopping.since < NPM_ECHO_MS;
-    if (echo) return;
-    if (stopping) {
-      logger.fatal({ reason: `${signal} during the shutdown` }, 'service.stop_abandoned');
-      process.exit(1);
-    }
-    stopping = { signal, since: performance.now() };
-    logger.info({ signal }, 'service.stopping');
-    service.stop().then(
-      () => {
-        logger.info('service.stopped');
-        process.exit(0);
-      },
-      (error) => die('service.stop_failed', error),
-    );
-  };
-  process.on('SIGTERM', onSignal);
-  process.on('SIGINT', onSignal);
 } catch (error) {
-  await die('service.start_failed', error);
+  if (!stopping) await die('service.start_failed', error);
 }

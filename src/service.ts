@@ -36,7 +36,7 @@ export interface ServiceOptions {
     handler: RequestListener,
     host: string,
     port: number,
-  ) => Promise<{ readonly port: number; close(): Promise<void> }>;
+  ) => Promise<{ readonly port: number; close(graceMs: number): Promise<void> }>;
   readonly setRoute: SetRoute;
   readonly flushTelemetry: (timeoutMs: number) => Promise<void>;
   /** The embedded database ended without having been asked to. */
@@ -83,7 +83,12 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       onConnectionError: (error, pool) =>
         telemetry.events.databaseConnectionError({ error: describe(error), pool }),
     });
-    undo.defer(() => db.close(config.shutdownTimeoutMs * CLOSING_SHARE));
+    /** When a stop must be over. */
+    let stopBy = Number.POSITIVE_INFINITY;
+    undo.defer(() => {
+      const leftMs = Math.max(0, stopBy - performance.now());
+      return db.close(Math.min(leftMs, config.shutdownTimeoutMs * CLOSING_SHARE));
+    });
     const keys = await openKeys(options, db, sealer);
     undo.defer(async () => keys.close());
 
@@ -128,23 +133,26 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     undo.defer(async () => redis?.disconnect());
     const limit = config.rateLimitEnabled ? createLimiter(config.rateLimits, redis) : null;
     const app = createApp({ deps, health, limit, setRoute: options.setRoute });
-    const own = metricsShareListener(config);
-    const handler = own ? withMetrics(app, options.scrape) : app;
+    const { scrape } = options;
+    const shared = metricsShareListener(config);
+    const handler = scrape && shared ? withMetrics(app, scrape) : app;
     const server = await listen(handler, config.host, config.port).catch(blame('HOST/PORT'));
     listener.port = server.port;
-    const metrics = own || !options.scrape ? null : await startMetrics(options, options.scrape);
+    const metrics = scrape && !shared ? await startMetrics(options, scrape) : null;
 
     const where = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${server.port}`;
-    telemetry.logger.info({ url: where, metricsPort: metrics?.port ?? server.port }, 'service.started');
+    const metricsPort = scrape ? (metrics?.port ?? server.port) : undefined;
+    telemetry.logger.info({ url: where, metricsPort }, 'service.started');
     const closing = undo.move();
     return {
       greeting: `grantex-auth listens on ${where}, data in ${source.embedded ? config.dataDir : 'the database of DATABASE_URL'}`,
       async stop() {
-        const end = performance.now() + config.shutdownTimeoutMs * (1 - CLOSING_SHARE);
-        await drain(server, health, end - performance.now());
-        const leftMs = Math.max(0, end - performance.now());
-        await Promise.all([deliveries.stop(leftMs), anomalies.stop(leftMs)]);
-        await metrics?.close();
+        stopBy = performance.now() + config.shutdownTimeoutMs;
+        const end = stopBy - config.shutdownTimeoutMs * CLOSING_SHARE;
+        const leftMs = () => Math.max(0, end - performance.now());
+        await drain(server, health, leftMs());
+        await Promise.all([deliveries.stop(leftMs()), anomalies.stop(leftMs())]);
+        await metrics?.close(leftMs());
         await options.flushTelemetry(config.shutdownTimeoutMs * (CLOSING_SHARE / 2));
         await closing.disposeAsync();
       },
@@ -181,15 +189,15 @@ function openKeys(
   );
 }
 
-/** METRICS_HOST and METRICS_PORT may also name the service's own listener. */
-const metricsShareListener = ({ host, port, metricsHost, metricsPort }: Config): boolean =>
-  (metricsHost ?? host) === host && (metricsPort === null || (metricsPort === port && port !== 0));
+/** METRICS_HOST may also name the service's own address; METRICS_PORT, where it is set, is another than PORT. */
+const metricsShareListener = ({ host, metricsHost, metricsPort }: Config): boolean =>
+  (metricsHost ?? host) === host && metricsPort === null;
 
 /** `/metrics` on the service's own listener passes by every limit and every middleware. */
-function withMetrics(app: RequestListener, scrape: RequestListener | null): RequestListener {
-  if (!scrape) return app;
-  return (req, res) => (req.url?.split('?', 1)[0] === '/metrics' ? scrape(req, res) : app(req, res));
-}
+const withMetrics =
+  (app: RequestListener, scrape: RequestListener): RequestListener =>
+  (req, res) =>
+    req.url?.split('?', 1)[0] === '/metrics' ? scrape(req, res) : app(req, res);
 
 const startMetrics = ({ config, startMetricsServer }: ServiceOptions, scrape: RequestListener) =>
   startMetricsServer(scrape, config.metricsHost ?? config.host, config.metricsPort ?? config.port).catch(

@@ -182,7 +182,7 @@ export const CASES: Record<string, Case> = {
   METRICS_ENABLED: flag('metricsEnabled', true),
   METRICS_HOST: text('metricsHost', null, 1, 255),
   METRICS_PORT: whole('metricsPort', null, 0, 65_535),
-  METRICS_API_KEY: text('metricsApiKey', null, 1, 512),
+  METRICS_API_KEY: key('metricsApiKey', 1, 512),
   METRICS_PER_AGENT: flag('metricsPerAgent', true),
   METRICS_AGENT_LIMIT: whole('metricsAgentLimit', 500, 1, 10_000),
   LOG_LEVEL: {

@@ -61,6 +61,7 @@ const remove = describeStatement({
   text: 'delete from agents where developer_id = $1 and id = $2',
 });
 
+/** Stores a new agent, which is active. */
 export async function insertAgent(
   db: Queryable,
   row: Pick<Agent, 'id' | 'developerId' | 'name' | 'description' | 'scopes' | 'createdAt'>,
@@ -75,6 +76,7 @@ export async function insertAgent(
 export const listAgents = (db: Queryable, developerId: string): Promise<Agent[]> =>
   db.rows(list, [developerId]);
 
+/** Undefined when the developer has no such agent. */
 export async function agentById(db: Queryable, developerId: string, id: string): Promise<Agent | undefined> {
   const [agent] = await db.rows<Agent>(byId, [developerId, id]);
   return agent;
@@ -88,6 +90,7 @@ export interface AgentChange {
   readonly status?: AgentStatus | undefined;
 }
 
+/** @returns the whole changed agent; undefined when the developer has no such agent */
 export async function updateAgent(
   db: Queryable,
   developerId: string,

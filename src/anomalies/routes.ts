@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { ANOMALY_SEVERITIES, type AnomalyType } from '../config.ts';
+import { ANOMALY_SEVERITIES, type AnomalyType } from '../closed-sets.ts';
 import type { Deps } from '../deps.ts';
 import { notFound } from '../errors.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';

@@ -1,4 +1,5 @@
-import type { AnomalyType, Config } from '../config.ts';
+import type { AnomalyType } from '../closed-sets.ts';
+import type { Config } from '../config.ts';
 import type { Queryable } from '../db/client.ts';
 import { describeStatement, type Statement } from '../telemetry/database.ts';
 import type { Finding } from './finding.ts';

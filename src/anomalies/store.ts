@@ -1,4 +1,4 @@
-import type { AnomalySeverity, AnomalyType } from '../config.ts';
+import type { AnomalySeverity, AnomalyType } from '../closed-sets.ts';
 import type { Queryable } from '../db/client.ts';
 import { countOf } from '../db/count.ts';
 import { describeStatement } from '../telemetry/database.ts';
@@ -48,7 +48,7 @@ const open = describeStatement({
       returning *)
     select ${COLUMNS}, id in (select id from found) as opened from stored order by detected_at desc, id desc`,
 });
-const newest = [false, true].map((openOnly) => {
+const newest = (openOnly: boolean) => {
   const where = `developer_id = $1${openOnly ? ' and acknowledged_at is null' : ''}`;
   return {
     page: describeStatement({
@@ -64,7 +64,9 @@ const newest = [false, true].map((openOnly) => {
       text: `select count(*)::int as total from anomalies where ${where}`,
     }),
   };
-});
+};
+const newestOfAll = newest(false);
+const newestOpen = newest(true);
 const acknowledge = describeStatement({
   operation: 'UPDATE',
   collection: 'anomalies',
@@ -77,30 +79,6 @@ const unacknowledged = describeStatement({
   collection: 'anomalies',
   name: 'anomalies.count_unacknowledged',
   text: 'select count(*)::int as total from anomalies where acknowledged_at is null',
-});
-const tallyRefused = describeStatement({
-  operation: 'INSERT',
-  collection: 'failed_exchanges',
-  name: 'anomalies.tally_failed_exchanges',
-  text: `insert into failed_exchanges (agent_id, minute, total, last_at)
-    select "agentId", date_trunc('minute', at), total, at
-    from jsonb_to_recordset($1::text::jsonb) as refused ("agentId" text, total int, at timestamptz) order by "agentId"
-    on conflict (agent_id, minute) do update set total = failed_exchanges.total + excluded.total,
-      last_at = greatest(failed_exchanges.last_at, excluded.last_at)`,
-});
-const forgetRefused = describeStatement({
-  operation: 'DELETE',
-  collection: 'failed_exchanges',
-  name: 'anomalies.forget_failed_exchanges',
-  text: 'delete from failed_exchanges where minute < $1',
-});
-// By the database's clock: those of the replicas may differ.
-const claimScan = describeStatement({
-  operation: 'UPDATE',
-  collection: 'anomaly_scan',
-  name: 'anomalies.claim_scan',
-  text: `update anomaly_scan set begun_at = now() where begun_at <= now() - make_interval(secs => $1::int)
-    returning only_row`,
 });
 
 /**
@@ -120,11 +98,10 @@ export async function listAnomalies(
   developerId: string,
   { openOnly, limit }: { openOnly: boolean; limit: number },
 ): Promise<{ anomalies: Anomaly[]; total: number }> {
-  const statements = newest[openOnly ? 1 : 0];
-  if (!statements) throw new Error('no such list');
+  const { page, count } = openOnly ? newestOpen : newestOfAll;
   const [anomalies, total] = await Promise.all([
-    db.rows<Anomaly>(statements.page, [developerId, limit]),
-    countOf(db, statements.count, [developerId]),
+    db.rows<Anomaly>(page, [developerId, limit]),
+    countOf(db, count, [developerId]),
   ]);
   return { anomalies, total };
 }
@@ -140,21 +117,3 @@ export async function acknowledgeAnomaly(
 
 /** Anomalies without an acknowledgement, of all developers. */
 export const countUnacknowledged = (db: Queryable): Promise<number> => countOf(db, unacknowledged, []);
-
-/** Adds to the numbers of refused exchanges; `at` is the newest of each agent. */
-export async function tallyFailedExchanges(
-  db: Queryable,
-  refused: readonly { agentId: string; total: number; at: Date }[],
-): Promise<void> {
-  if (refused.length > 0) await db.rows(tallyRefused, [JSON.stringify(refused)]);
-}
-
-/** Forgets refused exchanges before a time. */
-export async function forgetFailedExchanges(db: Queryable, before: Date): Promise<void> {
-  await db.rows(forgetRefused, [before]);
-}
-
-/** Takes the turn to look at all agents. @returns false when some replica took it within the last `seconds` */
-export async function claimAnomalyScan(db: Queryable, seconds: number): Promise<boolean> {
-  return (await db.rows(claimScan, [seconds])).length > 0;
-}

@@ -3,7 +3,7 @@ import { context, ROOT_CONTEXT } from '@opentelemetry/api';
 import type { Deps } from '../deps.ts';
 import { within } from '../within.ts';
 import { detectAnomalies } from './detect-anomalies.ts';
-import { claimAnomalyScan, forgetFailedExchanges, tallyFailedExchanges } from './store.ts';
+import { claimAnomalyScan, forgetFailedExchanges, tallyFailedExchanges } from './watch-store.ts';
 
 /** How soon is looked at what an agent did; by then it may have done more. */
 const LOOK_EVERY_MS = 1000;
@@ -23,7 +23,10 @@ const HOUR_MS = 60 * 60 * 1000;
 export interface AnomalyWatch {
   /** The agent asked for something, was given something, or something of its went wrong. */
   agentActed(agentId: string): void;
-  /** An exchange was refused. It is kept in memory for a second or two: a crash may lose it, and only advice hangs on it. */
+  /**
+   * An exchange was refused. It is kept in memory for a second or two: a crash, or a database that fails just then, may lose
+   * it, and only advice hangs on it.
+   */
   exchangeFailed(agentId: string): void;
   /** Begins no new look, and waits at most `graceMs` for one under way. */
   stop(graceMs: number): Promise<void>;

@@ -68,9 +68,13 @@ export const auditRoutes = (deps: Deps): Endpoint[] => [
   }),
 ];
 
+/** Without a zone JavaScript would take it for a time of the machine's own. */
+const WITHOUT_ZONE = /^[\d-]+[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?$/i;
+
+/** A time that is asked about, UTC unless it says otherwise. @throws BAD_REQUEST */
 function instant(name: string, text: string | undefined): Date | undefined {
   if (text === undefined) return undefined;
-  const time = new Date(text);
+  const time = new Date(WITHOUT_ZONE.test(text) ? `${text}Z` : text);
   // The year 0 and years of more than four digits, in UTC, are dates to JavaScript and none to PostgreSQL.
   const year = time.getUTCFullYear();
   if (/^\d{4}-\d\d-\d\d/.test(text) && year >= 1 && year <= 9999) return time;

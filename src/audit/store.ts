@@ -89,6 +89,7 @@ const byId = describeStatement({
   text: `select ${COLUMNS} from audit_entries where developer_id = $1 and id = $2`,
 });
 
+/** Undefined when the developer has no such entry. */
 export async function auditEntry(
   db: Queryable,
   developerId: string,

@@ -34,7 +34,8 @@ Exit codes: 0 equal, or explained by a process that has ended; 1 they differ; 2 
 `;
 
 const DAY_MS = 86_400_000;
-const BAD_USAGE = 2;
+/** Exit code. */
+export const BAD_USAGE = 2;
 const bad = (message: string) => new CommandError(`${message}\n\n${USAGE}`, BAD_USAGE);
 
 /** @returns null when help is asked for. @throws {CommandError} */

@@ -10,12 +10,11 @@ import { prometheusSource } from '../reconciliation/prometheus-source.ts';
 import { reconcile, takeSnapshot } from '../reconciliation/reconcile.ts';
 import { scrapeSource } from '../reconciliation/scrape-source.ts';
 import { parseSnapshot, type Snapshot } from '../reconciliation/snapshot.ts';
-import { type ReconcileCommand, readReconcileOptions, USAGE } from './reconcile-options.ts';
+import { BAD_USAGE, type ReconcileCommand, readReconcileOptions, USAGE } from './reconcile-options.ts';
 import { CommandError, runCommand } from './run-command.ts';
 import { withDatabase } from './with-database.ts';
 
 const DIFFERS = 1;
-const BAD_USAGE = 2;
 const NO_ANSWER = 3;
 
 await runCommand(async (print) => {

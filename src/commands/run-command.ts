@@ -1,4 +1,4 @@
-import { ConfigError } from '../config.ts';
+import { BAD_CONFIGURATION, ConfigError } from '../config.ts';
 
 /** A fault with an exit code of its own. */
 export class CommandError extends Error {
@@ -21,6 +21,7 @@ export async function runCommand(command: (print: (line: string) => void) => Pro
     const lines =
       error instanceof ConfigError ? error.faults : [error instanceof Error ? error.message : error];
     process.stderr.write(lines.map((line) => `${line}\n`).join(''));
-    process.exitCode = error instanceof ConfigError ? 78 : error instanceof CommandError ? error.exitCode : 1;
+    process.exitCode =
+      error instanceof ConfigError ? BAD_CONFIGURATION : error instanceof CommandError ? error.exitCode : 1;
   }
 }

@@ -30,6 +30,7 @@ const byId = describeStatement({
     where request.id = $1`,
 });
 
+/** Whoever the request belongs to, and whatever has become of it; undefined when there is none. */
 export async function consentRequest(db: Queryable, id: string): Promise<ConsentRequest | undefined> {
   const [row] = await db.rows<ConsentRequest>(byId, [id]);
   return row;

@@ -67,6 +67,7 @@ export async function insertSeedDeveloper(
   await db.rows(insertSeed, [row.id, row.name, row.mode, row.keyHash, row.createdAt]);
 }
 
+/** The developer whose API key has this SHA-256; undefined when nobody has. */
 export async function developerByKeyHash(db: Queryable, keyHash: Buffer): Promise<Developer | undefined> {
   const [developer] = await db.rows<Developer>(byKeyHash, [keyHash]);
   return developer;

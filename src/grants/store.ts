@@ -33,6 +33,7 @@ const byId = describeStatement({
   text: `select ${COLUMNS} from grants where developer_id = $1 and id = $3`,
 });
 
+/** Undefined when the developer has no such grant. `now` decides whether it reads `expired`. */
 export async function grantById(
   db: Queryable,
   developerId: string,

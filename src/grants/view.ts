@@ -21,6 +21,7 @@ export const GrantView = Type.Object({
   delegationDepth: Type.Integer(),
 });
 
+/** A member that does not apply is absent. */
 export function grantView({ revokedAt, parentGrantId, ...grant }: Grant) {
   return {
     ...grant,

@@ -23,6 +23,7 @@ export interface Page {
   readonly offset: number;
 }
 
+/** The rows that a query asks for. */
 export function pageOf(query: { page: number; pageSize: number }): Page {
   const pageSize = Math.min(query.pageSize, PAGE_SIZE.max);
   return { page: query.page, pageSize, limit: pageSize, offset: (query.page - 1) * pageSize };

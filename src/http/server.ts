@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
-import { type AddressInfo, Server as NetServer } from 'node:net';
+import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
 /** Longer than the idle limit of the usual load balancers (60 s), so that they close a kept connection first, not we. */
@@ -25,6 +25,7 @@ export interface ListeningServer {
  */
 export async function listen(handler: RequestListener, host: string, port: number): Promise<ListeningServer> {
   let draining = false;
+  const connections = new Set<Socket>();
   const server = createServer({
     keepAliveTimeout: KEEP_ALIVE_MS,
     headersTimeout: HEADERS_MS,
@@ -32,9 +33,12 @@ export async function listen(handler: RequestListener, host: string, port: numbe
     // Told by the application, in the one envelope.
     requireHostHeader: false,
   });
+  server.on('connection', (socket) => {
+    connections.add(socket);
+    socket.once('close', () => connections.delete(socket));
+  });
   server.on('request', (req, res) => {
-    // A client that kept its connection must learn that it is the last answer on it.
-    if (draining) res.setHeader('connection', 'close');
+    if (draining) isLast(res);
     req.url = originForm(req.url);
     handler(req, res);
   });
@@ -47,6 +51,7 @@ export async function listen(handler: RequestListener, host: string, port: numbe
     port: (server.address() as AddressInfo).port,
     drain() {
       draining = true;
+      for (const socket of connections) isLast(owedOn(socket));
       return new Promise((resolve) => {
         // http's own close() would cut idle connections at once, and with them the requests that are on their way to us.
         NetServer.prototype.close.call(server, () => resolve());
@@ -56,6 +61,15 @@ export async function listen(handler: RequestListener, host: string, port: numbe
     cut: () => server.closeAllConnections(),
   };
 }
+
+/** A client that kept its connection must learn that it is the last answer on it. */
+function isLast(response: ServerResponse | null | undefined): void {
+  if (response) response.shouldKeepAlive = false;
+}
+
+/** The response that is under way on a connection. */
+const owedOn = (socket: Duplex): ServerResponse | null | undefined =>
+  (socket as { _httpMessage?: ServerResponse | null })._httpMessage;
 
 /** The path of an absolute target (RFC 9112 §3.2.2). Where Express finds no path, it would answer by itself. */
 function originForm(target = '/'): string {
@@ -87,7 +101,7 @@ function refuseUnparsable(error: NodeJS.ErrnoException, socket: Duplex): void {
       : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
         ? 'The request took too long to arrive'
         : 'The request is not valid HTTP';
-  const owed = (socket as { _httpMessage?: ServerResponse | null })._httpMessage;
+  const owed = owedOn(socket);
   // Rubbish behind a request must not take the place of that request's answer.
   if (owed && !owed.req.complete) refuse(socket, message);
   else if (owed) owed.once('close', () => socket.destroy());

@@ -58,6 +58,7 @@ const settle = describeStatement({
 /** Keys that verify tokens now, oldest first. */
 export const publishedKeys = (db: Queryable, now: Date): Promise<StoredKey[]> => db.rows(published, [now]);
 
+/** Adds a key, which is published from then on. The table must be locked. */
 export async function insertKey(db: Queryable, key: Omit<StoredKey, 'publishedUntil'>): Promise<void> {
   await db.rows(insert, [key.kid, key.publicJwk, key.sealedPrivate, key.createdAt, key.signsFrom]);
 }

@@ -113,6 +113,7 @@ export async function insertPolicy(
   return policy;
 }
 
+/** How many policies a developer has. */
 export const countPolicies = (db: Queryable, developerId: string): Promise<number> =>
   countOf(db, count, [developerId]);
 
@@ -120,6 +121,7 @@ export const countPolicies = (db: Queryable, developerId: string): Promise<numbe
 export const listPolicies = (db: Queryable, developerId: string): Promise<Policy[]> =>
   db.rows(list, [developerId]);
 
+/** Undefined when the developer has no such policy. */
 export async function policyById(
   db: Queryable,
   developerId: string,

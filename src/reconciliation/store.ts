@@ -1,4 +1,4 @@
-import type { AnomalyType } from '../config.ts';
+import type { AnomalyType } from '../closed-sets.ts';
 import type { Queryable } from '../db/client.ts';
 import { describeStatement } from '../telemetry/database.ts';
 

@@ -1,5 +1,6 @@
 import { type Attributes, SpanStatusCode, trace } from '@opentelemetry/api';
-import type { AnomalySeverity, AnomalyType, AttemptOutcome, LimiterName } from '../config.ts';
+import type { AnomalySeverity, AnomalyType, AttemptOutcome } from '../closed-sets.ts';
+import type { LimiterName } from '../config.ts';
 import { describeError } from './describe-error.ts';
 import type { Instruments } from './instruments.ts';
 import type { Logger } from './logger.ts';
@@ -13,7 +14,6 @@ export type VerificationFailure =
   | 'bad_signature'
   | 'unknown_key'
   | 'wrong_issuer'
-  | 'not_yet_valid'
   | 'expired'
   | 'revoked'
   | 'not_found'
@@ -108,7 +108,7 @@ export interface Events {
   authorizationRequested(event: AuthorizationRequested): void;
   authorizeDenied(event: AuthorizeDenied): void;
   consentDecided(event: ConsentDecided): void;
-  /** One attempt is over and its end is stored; one that failed is a log line. */
+  /** One attempt is over; `ended` tells what was stored of it. One that failed is a log line. */
   webhookAttempted(event: WebhookAttempted): void;
   /** Work on webhooks failed in this service, not at a receiver; it is repeated. */
   webhookWorkFailed(event: { step: string; error: unknown }): void;

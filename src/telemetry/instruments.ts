@@ -6,7 +6,8 @@ import type {
   ObservableGauge,
   ObservableUpDownCounter,
 } from '@opentelemetry/api';
-import { ANOMALY_SEVERITIES, ATTEMPT_OUTCOMES, LIMITER_NAMES } from '../config.ts';
+import { ANOMALY_SEVERITIES, ATTEMPT_OUTCOMES } from '../closed-sets.ts';
+import { LIMITER_NAMES } from '../config.ts';
 import { createGuard, type Guard } from './guard.ts';
 
 interface Description {

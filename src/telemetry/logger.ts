@@ -15,7 +15,7 @@ export interface LoggerOptions {
  * Makes the service's logger: one JSON object a line, `level` a word, `timestamp` ISO 8601 with milliseconds, and inside a
  * request `requestId`, `trace_id`, `span_id` and `trace_flags` (telemetry contract, "Logs"). No pid, no host name.
  *
- * The beginning of a line, `{"level":"…","timestamp":"…"`, is relied on by instrumentation/logs.ts.
+ * The beginning of a line, `{"level":"…","timestamp":"…"`, is relied on by instrumentation/otlp-logs.ts.
  */
 export function createLogger({ level, stream }: LoggerOptions): Logger {
   return pino(

@@ -1,6 +1,6 @@
 import type { Meter, ObservableCallback, ObservableGauge, Tracer } from '@opentelemetry/api';
 import { type Attempts, createAttempts } from './attempts.ts';
-import { createCachedReading } from './cached-gauge.ts';
+import { createCachedReading } from './cached-reading.ts';
 import { createDatabaseTelemetry, type DatabaseTelemetry } from './database.ts';
 import { createEvents, type Events } from './events.ts';
 import { createInstruments, type Instruments } from './instruments.ts';

@@ -26,6 +26,7 @@ export interface IssuedRow {
   readonly enqueued: boolean;
 }
 
+/** A row of the statements that issue, by what it says rather than by which columns are null. */
 export function toIssued(row: IssuedRow): Issued {
   const { developerId, agentId, grantId, parentAgentId, parentGrantId, delegationDepth } = row;
   const { principalId, audience, scopes, expiresAt, enqueued } = row;

@@ -1,6 +1,7 @@
 import type { Queryable } from '../db/client.ts';
 import { describeStatement } from '../telemetry/database.ts';
 import type { EventType } from './event-types.ts';
+import type { DeliveryStatus } from './store.ts';
 
 /** All that is needed to make one attempt. */
 export interface DueDelivery {
@@ -25,7 +26,7 @@ export interface AttemptEnd {
   readonly id: string;
   /** Attempts that had ended before this one. */
   readonly attempts: number;
-  readonly status: 'pending' | 'delivered' | 'failed';
+  readonly status: DeliveryStatus;
   readonly lastError: string | null;
   readonly at: Date;
   /** null: there will be none. */

@@ -99,12 +99,14 @@ export function startDeliveryWorkers(deps: Worldly): DeliveryWorkers {
     return true;
   };
 
-  const purge = async () => {
-    if (clock.now() - purgedAt < PURGE_EVERY_MS) return;
+  /** However much has gathered, deliveries wait for one statement of it at most. @returns whether there may be more */
+  const purge = async (): Promise<boolean> => {
     const now = clock.now();
+    if (now - purgedAt < PURGE_EVERY_MS) return false;
     const before = new Date(now - config.webhookRetentionDays * DAY_MS);
-    while ((await purgeDeliveries(db.background, before, PURGE_AT_ONCE)) === PURGE_AT_ONCE && !stopping);
-    purgedAt = now;
+    const more = (await purgeDeliveries(db.background, before, PURGE_AT_ONCE)) === PURGE_AT_ONCE;
+    if (!more) purgedAt = now;
+    return more;
   };
 
   /** @returns for how long nothing will have to be done unless somebody rings, in milliseconds */
@@ -115,8 +117,8 @@ export function startDeliveryWorkers(deps: Worldly): DeliveryWorkers {
     const { queue } = tools;
     const moved = work.outbox ? await moveToQueue(db.background, queue) : 0;
     const more = await take(tools);
-    await purge();
-    return more || moved === MOVE_AT_ONCE ? 0 : LOOK_EVERY_MS;
+    const old = await purge();
+    return more || old || moved === MOVE_AT_ONCE ? 0 : LOOK_EVERY_MS;
   };
 
   const run = async () => {

@@ -22,8 +22,11 @@ export function retryDelay(
 /** Seconds that a `Retry-After` header asks for, as a number or as a date (RFC 9110 §10.2.3); null: it says nothing. */
 export function parseRetryAfter(text: string | undefined, now: number): number | null {
   if (text === undefined) return null;
-  if (/^\d{1,9}$/.test(text.trim())) return Number(text.trim());
-  // Only the three forms of HTTP-date begin with the name of a day; Date.parse would take much more.
-  const time = /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)/.test(text.trim()) ? Date.parse(text) : Number.NaN;
+  const said = text.trim();
+  if (/^\d{1,9}$/.test(said)) return Number(said);
+  // Only the three forms of HTTP-date begin with the name of a day; Date.parse would take much more. One of them does not
+  // name its zone, which is GMT all the same.
+  const date = /\d$/.test(said) ? `${said} GMT` : said;
+  const time = /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)/.test(said) ? Date.parse(date) : Number.NaN;
   return Number.isNaN(time) ? null : Math.max(0, Math.ceil((time - now) / 1000));
 }

@@ -14,6 +14,7 @@ export const standardKey = (secret: string): Buffer =>
 
 const purpose = (webhookId: string) => `webhook:${webhookId}`;
 
+/** A secret as it is stored; it opens for this webhook alone. */
 export const sealSecret = (sealer: Sealer, webhookId: string, secret: string): Buffer =>
   sealer.seal(secret, purpose(webhookId));
 

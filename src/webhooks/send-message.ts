@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import type { AttemptOutcome } from '../config.ts';
+import type { AttemptOutcome } from '../closed-sets.ts';
 import { SERVICE_VERSION } from '../version.ts';
 import { isPublicAddress } from './address.ts';
 import { faultOfUrl } from './judge-url.ts';
@@ -25,7 +25,7 @@ export interface Sender {
   /**
    * POSTs a message once. It has `timeoutMs` for everything, from the look-up of the name to the end of the answer; of that
    * not more than 64 KiB are read. A redirect is an answer like any other and is not followed.
-   * @returns null when `signal` ended the attempt; it may have reached the receiver
+   * @returns null when `signal` ended the attempt, which may have reached the receiver, or came before it
    */
   send(message: Message, signal: AbortSignal): Promise<AttemptResult | null>;
   close(): Promise<void>;
@@ -63,6 +63,8 @@ export async function createSender(options: {
 
   return {
     async send({ url, headers, body }, signal) {
+      // An event listener would not hear of it any more.
+      if (signal.aborted) return null;
       // Policy may have become stricter since the webhook was registered.
       if (faultOfUrl(url, { allowPrivateWebhookHosts: allowPrivate }) !== null)
         return failed('blocked', BLOCKED);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { tallyFailedExchanges } from '../../src/anomalies/store.ts';
+import { tallyFailedExchanges } from '../../src/anomalies/watch-store.ts';
 import {
   database,
   db,

@@ -4,6 +4,7 @@ import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
 import { MeterProvider } from '@opentelemetry/sdk-metrics';
 import { afterEach, expect, test } from 'vitest';
 import { renderExposition } from '../../instrumentation/exposition.ts';
+import { readOtelEnv } from '../../instrumentation/otel-env.ts';
 import { createOtlpReader } from '../../instrumentation/otlp-metrics.ts';
 import { createViews } from '../../instrumentation/views.ts';
 import { createInstruments } from '../../src/telemetry/instruments.ts';
@@ -32,7 +33,7 @@ test('a day of exports without one scrape leaves nothing behind, and the first s
   sink = await startSink();
   process.env['OTEL_EXPORTER_OTLP_ENDPOINT'] = sink.url;
   const scraped = new PrometheusExporter({ preventServerStart: true });
-  const otlp = await createOtlpReader('http/protobuf', scraped, {});
+  const otlp = await createOtlpReader('http/protobuf', scraped, readOtelEnv({}).metricExport);
   const views = createViews({ perAgent: true, agentLimit: 500 });
   provider = new MeterProvider({ readers: [scraped, otlp], views });
   const { tokenExchanges } = createInstruments(provider.getMeter('test'));

@@ -114,6 +114,8 @@ describe('configuration that cannot be used', () => {
       OTEL_TRACES_SAMPLER: 'sometimes',
       OTEL_EXPORTER_OTLP_ENDPOINT: 'collector:4318',
       OTEL_BSP_MAX_QUEUE_SIZE: '-1',
+      OTEL_METRIC_EXPORT_INTERVAL: 'hourly',
+      OTEL_METRIC_EXPORT_TIMEOUT: '0',
     });
     expect(code).toBe(78);
     expect(lines).toHaveLength(1);
@@ -126,9 +128,11 @@ describe('configuration that cannot be used', () => {
         'OTEL_TRACES_SAMPLER',
         'OTEL_EXPORTER_OTLP_ENDPOINT',
         'OTEL_BSP_MAX_QUEUE_SIZE',
+        'OTEL_METRIC_EXPORT_INTERVAL',
+        'OTEL_METRIC_EXPORT_TIMEOUT',
       ]),
     );
     expect(new Set(names).size).toBe(names.length);
-    expect(JSON.stringify(lines)).not.toMatch(/secret-port|sometimes|collector/);
+    expect(JSON.stringify(lines)).not.toMatch(/secret-port|sometimes|collector|hourly/);
   });
 });

@@ -2,12 +2,11 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
-import { type MetricsServer, startMetricsServer } from '../../instrumentation/metrics-server.ts';
 import { createScrape, type ScrapeOptions } from '../../instrumentation/scrape.ts';
 import { startHarness } from '../telemetry/harness.ts';
 
 let harness: ReturnType<typeof startHarness>;
-let server: Server | MetricsServer | undefined;
+let server: Server | undefined;
 afterEach(async () => {
   server?.close();
   server = undefined;
@@ -154,25 +153,4 @@ test('after the end it is 503, never a 200 without series', async () => {
   expect((await fetch(url)).status).toBe(200);
   scrape.close();
   expect((await fetch(url)).status).toBe(503);
-});
-
-test('a port of its own has /metrics and nothing else', async () => {
-  const { scrape } = await serve();
-  (server as Server).close();
-  const own = await startMetricsServer(scrape.handler, { host: '127.0.0.1', port: 0 });
-  server = own;
-  const base = `http://127.0.0.1:${own.port}`;
-  const statuses = await Promise.all(
-    ['/metrics', '/metrics?x=1', '/', '/metricsx'].map(async (path) => (await fetch(base + path)).status),
-  );
-  expect(statuses).toEqual([200, 200, 404, 404]);
-  await own.close();
-  server = undefined;
-  await expect(fetch(base)).rejects.toThrow();
-});
-
-test('an address that is taken is an error', async () => {
-  const { url, scrape } = await serve();
-  const port = Number(new URL(url).port);
-  await expect(startMetricsServer(scrape.handler, { host: '127.0.0.1', port })).rejects.toThrow('EADDRINUSE');
 });

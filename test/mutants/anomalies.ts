@@ -57,7 +57,7 @@ export const ANOMALIES: Mutant[] = [
   },
   {
     name: 'every-replica-looks-at-all',
-    file: STORE,
+    file: 'src/anomalies/watch-store.ts',
     text: 'where begun_at <= now() - make_interval(secs => $1::int)',
     replacement: 'where $1::int > 0',
     killedBy: ['test/anomalies/replicas.test.ts'],

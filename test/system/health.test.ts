@@ -74,6 +74,7 @@ test('METRICS_ENABLED=false: no /metrics; METRICS_PORT and METRICS_API_KEY: anot
   const off = await startService({ database, env: { METRICS_ENABLED: 'false' } });
   expect((await off.request('GET', '/metrics')).status).toBe(404);
   expect((await off.request('GET', '/health')).status).toBe(200);
+  expect((await off.logged('service.started'))[0]).not.toHaveProperty('metricsPort');
   await off.stop();
   const apart = await startService({ database, env: { METRICS_PORT: '0', METRICS_API_KEY: 'scrape-me' } });
   expect((await apart.request('GET', '/metrics')).status).toBe(404);

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
 import { sentLogs, startSink } from '../instrumentation/child.ts';
@@ -137,6 +138,24 @@ test('the embedded database: started, kept, and gone with the service; a second 
   await remove();
   // It makes a database on the disk and starts three services.
 }, 60_000);
+
+test('SIGTERM during the start ends it, exit 0', async () => {
+  const silent = createServer((socket) => void socket.on('error', () => undefined).resume());
+  await once(silent.listen(0, '127.0.0.1'), 'listening');
+  const asked = once(silent, 'connection');
+  const { port } = silent.address() as AddressInfo;
+  const child = spawnService({
+    DATABASE_URL: `postgres://nobody@127.0.0.1:${port}/none`,
+    SECRET_KEY,
+    PORT: '0',
+  });
+  const { logs } = collect(child);
+  await asked;
+  child.kill('SIGTERM');
+  expect(await once(child, 'close')).toEqual([0, null]);
+  expect(logs.map(({ msg }) => msg)).toEqual(['service.stopping', 'service.stopped']);
+  silent.close();
+});
 
 test('SIGTERM lets requests under way finish, refuses new ones, and exits 0', async () => {
   const service = await startService();

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseRetryAfter, retryDelay } from '../../src/webhooks/retry-delay.ts';
 
 const delays = (random: number, retryAfter: number | null = null) =>
@@ -24,6 +24,14 @@ describe('the pause before the next attempt, in seconds', () => {
 
 describe('Retry-After', () => {
   const now = Date.UTC(2026, 10, 24, 12, 0, 0);
+  const { TZ = 'UTC' } = process.env;
+  // Far from GMT, which every HTTP-date is in.
+  beforeAll(() => {
+    process.env['TZ'] = 'Asia/Tokyo';
+  });
+  afterAll(() => {
+    process.env['TZ'] = TZ;
+  });
   test.each([
     ['120', 120],
     ['0', 0],
@@ -31,6 +39,7 @@ describe('Retry-After', () => {
     ['Tue, 24 Nov 2026 12:01:30 GMT', 90],
     ['Tuesday, 24-Nov-26 12:01:30 GMT', 90],
     ['Tue, 24 Nov 2026 11:00:00 GMT', 0],
+    ['Tue Nov 24 12:01:30 2026', 90],
   ])('%j', (text, seconds) => {
     expect(parseRetryAfter(text, now)).toBe(seconds);
   });

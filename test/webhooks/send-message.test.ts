@@ -109,6 +109,12 @@ describe('the address that is used is the one that was judged', () => {
     ending.abort();
     expect(await sent).toBeNull();
   });
+
+  test('an attempt that would begin after the end is not made', async () => {
+    await open(true, nameServer(['127.0.0.1']));
+    expect(await sender.send(message(receiver.url), AbortSignal.abort())).toBeNull();
+    expect(receiver.connections()).toBe(0);
+  });
 });
 
 describe('a service that does not allow private hosts', () => {

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { createCachedReading } from '../../src/telemetry/cached-gauge.ts';
+import { createCachedReading } from '../../src/telemetry/cached-reading.ts';
 import { startHarness } from './harness.ts';
 
 /** A reading whose reads the test answers itself, on a clock that the test moves. */

@@ -1,0 +1,17 @@
+// Terms of the domain that are also every value of a label: what is counted and what is exported go by one list.
+
+/** How an attempt to deliver a webhook can end; also the values of the `outcome` label of `grantex_webhook_attempts_total`. */
+export const ATTEMPT_OUTCOMES = ['2xx', '3xx', '4xx', '5xx', 'timeout', 'refused', 'blocked'] as const;
+export type AttemptOutcome = (typeof ATTEMPT_OUTCOMES)[number];
+
+/** How grave each type of anomaly is; also the values of the labels of `grantex_anomalies_detected_total`. */
+export const ANOMALY_SEVERITIES = {
+  rate_spike: 'high',
+  high_failure_rate: 'medium',
+  new_principal: 'low',
+  off_hours_activity: 'low',
+  unusual_scope_access: 'high',
+  cascade_delegation: 'high',
+} as const;
+export type AnomalyType = keyof typeof ANOMALY_SEVERITIES;
+export type AnomalySeverity = (typeof ANOMALY_SEVERITIES)[AnomalyType];

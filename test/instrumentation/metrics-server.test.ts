@@ -1,0 +1,49 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { expect, onTestFinished, test } from 'vitest';
+import { startMetricsServer } from '../../instrumentation/metrics-server.ts';
+import type { ScrapeHandler } from '../../instrumentation/scrape.ts';
+
+const start = (handler: ScrapeHandler) => startMetricsServer(handler, { host: '127.0.0.1', port: 0 });
+
+test('it has /metrics and nothing else, and is gone after its end', async () => {
+  const server = await start((_request, response) => void response.end('metrics'));
+  const base = `http://127.0.0.1:${server.port}`;
+  const statuses = await Promise.all(
+    ['/metrics', '/metrics?x=1', '/', '/metricsx'].map(async (path) => (await fetch(base + path)).status),
+  );
+  expect(statuses).toEqual([200, 200, 404, 404]);
+  await server.close(0);
+  await expect(fetch(base)).rejects.toThrow();
+});
+
+test('a caller that never asks for anything does not hold up the end', async () => {
+  const server = await start((_request, response) => void response.end('metrics'));
+  const silent = connect(server.port, '127.0.0.1');
+  onTestFinished(() => void silent.destroy());
+  silent.on('error', () => undefined);
+  const cut = once(silent, 'close');
+  await once(silent, 'connect');
+  // The server has taken that connection, too, once it has answered on a later one.
+  await (await fetch(`http://127.0.0.1:${server.port}/metrics`)).text();
+  await server.close(0);
+  await cut;
+});
+
+test('a scrape under way ends before the server does', async () => {
+  const asked = Promise.withResolvers<() => void>();
+  const server = await start((_request, response) => asked.resolve(() => void response.end('metrics')));
+  const scraped = fetch(`http://127.0.0.1:${server.port}/metrics`).then((response) => response.text());
+  const answer = await asked.promise;
+  const closed = server.close(10_000);
+  answer();
+  expect(await scraped).toBe('metrics');
+  await closed;
+});
+
+test('an address that is taken is an error', async () => {
+  const server = await start(() => undefined);
+  const taken = { host: '127.0.0.1', port: server.port };
+  await expect(startMetricsServer(() => undefined, taken)).rejects.toThrow('EADDRINUSE');
+  await server.close(0);
+});
