@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module';
 import { setHttpRoute } from '../instrumentation/http.ts';
 import { startMetricsServer } from '../instrumentation/metrics-server.ts';
 import { config, telemetrySdk } from '../instrumentation/register.ts';
@@ -61,6 +62,8 @@ try {
       void die('database.ended', new Error('the embedded PostgreSQL has ended by itself')),
   });
   process.stderr.write(`${service.greeting}\n`);
+  // Node does it at an orderly end only. The next start is quicker, and needs no compiler for TypeScript in memory.
+  flushCompileCache();
 } catch (error) {
   if (!stopping) await die('service.start_failed', error);
 }

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
 /** As in `npm start`. */
+const COMPILE_CACHE = 'node_modules/.cache/node';
 const START = ['--max-semi-space-size=8', '--import', './instrumentation/register.ts', 'src/main.ts'];
 
 export type LogLine = Record<string, unknown> & { readonly msg: string; readonly level: string };
@@ -13,7 +14,7 @@ export type LogLine = Record<string, unknown> & { readonly msg: string; readonly
 export function spawnService(env: Record<string, string>, stdio: 'pipe' | 'inherit' = 'pipe'): ChildProcess {
   return spawn(process.execPath, START, {
     cwd: ROOT,
-    env: { PATH: process.env['PATH'] ?? '', ...env },
+    env: { PATH: process.env['PATH'] ?? '', NODE_COMPILE_CACHE: COMPILE_CACHE, ...env },
     stdio: ['ignore', 'pipe', stdio],
   });
 }
