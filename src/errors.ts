@@ -36,7 +36,9 @@ export class ServiceError extends Error {
 
 export const badRequest = (message: string, cause?: unknown) =>
   new ServiceError('BAD_REQUEST', message, { cause });
-export const unauthorized = (credential: 'API key' | 'session token' = 'API key') =>
+/** What a caller may show to be let in. */
+export type Credential = 'API key' | 'session token';
+export const unauthorized = (credential: Credential = 'API key') =>
   new ServiceError('UNAUTHORIZED', `A valid ${credential} is required`);
 export const notFound = (what: string) => new ServiceError('NOT_FOUND', `${what} not found`);
 /** Only for requests of which nothing was committed: clients repeat them by themselves. */

@@ -121,6 +121,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       telemetry.observeUnacknowledgedAnomalies(() => countUnacknowledged(db.side)),
       telemetry.observeSigningKeys(() => keys.observe()),
       telemetry.database.observePool('main', () => db.connections()),
+      telemetry.database.observePool('side', () => db.side.connections()),
       telemetry.database.observePool('background', () => db.background.connections()),
     ];
     undo.defer(async () => gauges.forEach((end) => void end()));

@@ -22,7 +22,7 @@ export interface Database extends Queryable {
   /** Runs `work` in one transaction (READ COMMITTED); commits when it resolves, rolls back when it throws. */
   transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
   /** A connection of its own, so that health and gauges are not queued behind the requests. */
-  readonly side: Queryable;
+  readonly side: Queryable & Pick<Background, 'connections'>;
   /** Connections of their own for work that no request waits for: neither can hold up the other. */
   readonly background: Background;
   /** Established connections by state. */

@@ -64,8 +64,15 @@ export async function openJobQueue<T extends object>(
     supervise: true,
     onError: options.onError,
   });
-  await boss.start();
-  await boss.createQueue(name);
+  const stop = () => boss.stop({ graceful: false, close: false });
+  try {
+    await boss.start();
+    await boss.createQueue(name);
+  } catch (error) {
+    // Else it would go on looking after the queue beside the one that the next attempt opens.
+    await stop();
+    throw error;
+  }
   return {
     async add(tx, jobs) {
       if (jobs.length === 0) return;
@@ -89,9 +96,7 @@ export async function openJobQueue<T extends object>(
       const attempts = jobs.map(({ id, retryCount }) => ({ id, retryCount }));
       await boss.deleteJob(name, attempts, { db: fromBunSql(db.driver(tx)) });
     },
-    async stop() {
-      await boss.stop({ graceful: false, close: false });
-    },
+    stop,
   };
 }
 

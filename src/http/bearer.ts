@@ -1,4 +1,4 @@
-import { unauthorized } from '../errors.ts';
+import { type Credential, unauthorized } from '../errors.ts';
 import { sha256 } from '../hash.ts';
 
 /** The longest session token of a principal is shorter, and so is any API key. */
@@ -13,10 +13,11 @@ export interface Bearer {
 
 /**
  * The credential in `Authorization: Bearer <token>` (RFC 6750 §2.1; the scheme in any case).
+ * @param wanted what a refusal asks for
  * @throws UNAUTHORIZED when there is none
  */
-export function bearerOf(header: string | undefined): Bearer {
+export function bearerOf(header: string | undefined, wanted: Credential): Bearer {
   const token = /^bearer +(\S+) *$/i.exec(header ?? '')?.[1];
-  if (token === undefined || token.length > MAX_LENGTH) throw unauthorized();
+  if (token === undefined || token.length > MAX_LENGTH) throw unauthorized(wanted);
   return { token, hash: sha256(token) };
 }

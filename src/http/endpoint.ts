@@ -112,11 +112,12 @@ export function serve(definition: Endpoint, deps: ServeDeps): RequestHandler {
   const validateBody = compileValidator(definition.body ?? NOTHING, 'body');
   const validateQuery = compileValidator(definition.query ?? NOTHING, 'query');
   const readOnly = definition.readOnly ?? definition.method === 'get';
+  const wanted = definition.access === 'principal' ? 'session token' : 'API key';
 
   return async (req, res) => {
     deps.setRoute(definition.path, req);
     res.locals['refusalPage'] = definition.refusalPage;
-    const bearer = definition.access === 'public' ? null : bearerOf(req.headers.authorization);
+    const bearer = definition.access === 'public' ? null : bearerOf(req.headers.authorization, wanted);
     await limit(definition, deps, req, res, bearer);
     const parts = await parse(definition, deps, { req, validateBody, validateQuery }).catch(
       (error: unknown) => new Unreadable(error),

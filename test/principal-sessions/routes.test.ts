@@ -212,7 +212,12 @@ test('401 on the routes of principals: no token, an API key, a grant token, an e
   for (const [method, path] of PRINCIPAL_ROUTES)
     for (const key of [undefined, party.key, grantToken, short.sessionToken, `${session}x`]) {
       const answer = await service.request(method, path, { key });
-      expect([answer.status, answer.body.code]).toEqual([401, 'UNAUTHORIZED']);
+      const { code, message } = answer.body;
+      expect([answer.status, code, message]).toEqual([
+        401,
+        'UNAUTHORIZED',
+        'A valid session token is required',
+      ]);
       expect(answer.headers.get('www-authenticate')).toBe('Bearer');
     }
 });
