@@ -1,21 +1,25 @@
 import { rmSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
+import { readOptions } from '../command-line.ts';
 import { freePorts, loopback, type Ports, takenPorts, USUAL_PORTS } from './addresses.ts';
 import { PROGRAMS } from './definitions.ts';
 import { Stack } from './stack.ts';
 
-/**
- * `npm run stack`: the service and everything around it but Grafana, as local processes on loopback, from the committed
- * configuration. `--free-ports` takes ports on which nobody listens; `--directory` is where data and logs go. Exit code 0
- * after Ctrl-C, 1 when a program did not start or ended by itself, or after a second Ctrl-C; none of them runs any
- * longer then.
- */
-const { values } = parseArgs({
-  options: {
-    'free-ports': { type: 'boolean', default: false },
-    directory: { type: 'string', default: '.data/stack' },
-  },
+const USAGE = `usage: npm run stack -- [options]
+
+Starts the service and everything around it but Grafana, as local processes on loopback, from the committed configuration.
+
+  --free-ports        ports on which nobody listens, instead of the usual ones
+  --directory <path>  where data and logs go (.data/stack)
+  --help
+
+Ctrl-C ends them all; a second one ends them at once. Exit codes: 0 after Ctrl-C, 2 bad usage, 1 when a program did not start
+or ended by itself, and after a second Ctrl-C. None of them runs any longer then.
+`;
+
+const values = readOptions(USAGE, {
+  'free-ports': { type: 'boolean', default: false },
+  directory: { type: 'string', default: '.data/stack' },
 });
 
 const say = (line: string) => process.stderr.write(`${line}\n`);

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { readOptions } from '../../deploy/demo/options.ts';
+import { readDemoOptions } from '../../deploy/demo/options.ts';
 import { FAMILIES } from '../../instrumentation/catalogue.ts';
 import { ROOT, readText, readYaml } from './compose-file.ts';
 
@@ -45,7 +45,7 @@ describe('what it names is there', () => {
     const named = [...GUIDE.matchAll(/npm run ([\w:-]+)/g)].map(([, script]) => script ?? '');
     expect(Object.keys(scripts)).toEqual(expect.arrayContaining(named));
     const [, options = ''] = /npm run demo -- (.*)/.exec(GUIDE) ?? [];
-    expect(readOptions(options.split(' '))?.drills).toEqual(['bad-codes', 'anomalies']);
+    expect(readDemoOptions(options.split(' ')).drills).toEqual(['bad-codes', 'anomalies']);
   });
 
   test('alerts', () => {
