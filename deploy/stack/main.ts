@@ -4,6 +4,7 @@ import { readOptions } from '../command-line.ts';
 import { freePorts, loopback, type Ports, takenPorts, USUAL_PORTS } from './addresses.ts';
 import { PROGRAMS } from './definitions.ts';
 import { Stack } from './stack.ts';
+import { takeDirectory } from './take-directory.ts';
 
 const USAGE = `usage: npm run stack -- [options]
 
@@ -22,7 +23,11 @@ const values = readOptions(USAGE, {
   directory: { type: 'string', default: '.data/stack' },
 });
 
-const say = (line: string) => process.stderr.write(`${line}\n`);
+const say = (what: unknown) => process.stderr.write(`${what instanceof Error ? what.message : what}\n`);
+const fail = (what: unknown): never => {
+  say(what);
+  process.exit(1);
+};
 
 const addresses = (ports: Ports): string =>
   (
@@ -39,15 +44,15 @@ const addresses = (ports: Ports): string =>
     .join('\n');
 
 const directory = resolve(values.directory);
+// Before anything in it is touched.
+await takeDirectory(directory).catch(fail);
 const ports = values['free-ports'] ? await freePorts() : USUAL_PORTS;
-// Else another one's readiness would pass for ours, and its logs would be gone.
+// Else another one's readiness would pass for ours.
 const taken = await takenPorts(ports);
-if (taken.length > 0) {
-  say(
+if (taken.length > 0)
+  fail(
     `ports are taken: ${taken.join(', ')}. End what listens there (npm start, another stack), or add -- --free-ports`,
   );
-  process.exit(1);
-}
 // The logs of the last run are no help with this one.
 rmSync(resolve(directory, 'log'), { recursive: true, force: true });
 const stack = new Stack({ ports, directory });
@@ -75,7 +80,7 @@ try {
 } catch (error) {
   // After Ctrl-C nothing becomes ready any more, and the exit is under way.
   if (interrupted === undefined) {
-    say(error instanceof Error ? error.message : String(error));
+    say(error);
     await stack.stop();
     process.exit(1);
   }
