@@ -23,6 +23,8 @@ const values = readOptions(USAGE, {
   directory: { type: 'string', default: '.data/stack' },
 });
 
+const PARENT_EVERY_MS = 500;
+
 const say = (what: unknown) => process.stderr.write(`${what instanceof Error ? what.message : what}\n`);
 const fail = (what: unknown): never => {
   say(what);
@@ -58,19 +60,26 @@ rmSync(resolve(directory, 'log'), { recursive: true, force: true });
 const stack = new Stack({ ports, directory });
 process.on('exit', () => stack.killAll());
 
+const underNpm = process.env['npm_lifecycle_event'] !== undefined;
 /** Ctrl-C reaches npm and this process, and npm passes it on: it comes twice. Nobody presses twice that fast. */
-const NPM_ECHO_MS = process.env['npm_lifecycle_event'] ? 200 : 0;
+const NPM_ECHO_MS = underNpm ? 200 : 0;
 let interrupted: number | undefined;
-for (const signal of ['SIGINT', 'SIGTERM'] as const)
-  process.on(signal, () => {
-    if (interrupted !== undefined) {
-      if (performance.now() - interrupted < NPM_ECHO_MS) return;
-      process.exit(1);
-    }
-    interrupted = performance.now();
-    say('ending');
-    void stack.stop().then(() => process.exit(0));
-  });
+const end = () => {
+  if (interrupted !== undefined) {
+    if (performance.now() - interrupted < NPM_ECHO_MS) return;
+    process.exit(1);
+  }
+  interrupted = performance.now();
+  say('ending');
+  void stack.stop().then(() => process.exit(0));
+};
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end);
+if (underNpm) {
+  const npm = process.ppid;
+  // Once npm was killed, no Ctrl-C comes any more.
+  const look = () => process.ppid !== npm && interrupted === undefined && end();
+  setInterval(look, PARENT_EVERY_MS).unref();
+}
 
 try {
   await stack.start(...PROGRAMS);
