@@ -56,6 +56,7 @@ test('the time of day jumps an hour ahead and back under load: no failure, and d
       'longest request ms': Math.round(longest),
     })),
   );
+  expect(new Set(rows.map(({ family }) => family))).toEqual(new Set(families));
   for (const { family, count, sum, below } of rows) {
     expect([family, below]).toEqual([family, count]);
     expect(sum).toBeGreaterThanOrEqual(0);
