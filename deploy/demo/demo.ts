@@ -1,23 +1,21 @@
 /** `npm run demo`: living traffic for a running service. Exit codes: 0 done (also by Ctrl-C), 2 bad usage, 1 anything else. */
 import { writeFile } from 'node:fs/promises';
 import { DemoError } from './cast.ts';
-import { HELP, readOptions, UsageError } from './options.ts';
+import { type CommandOptions, readDemoOptions } from './options.ts';
 import { describe } from './report.ts';
 import { type Progress, runDemo } from './run.ts';
 
 const PLAIN_EVERY_S = 10;
 
 try {
-  const options = readOptions(process.argv.slice(2));
-  if (options) await play(options);
-  else process.stdout.write(HELP);
+  await play(readDemoOptions());
 } catch (error) {
-  if (!(error instanceof UsageError || error instanceof DemoError)) throw error;
-  process.stderr.write(`${error.message}\n${error instanceof UsageError ? `\n${HELP}` : ''}`);
-  process.exitCode = error instanceof UsageError ? 2 : 1;
+  if (!(error instanceof DemoError)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 1;
 }
 
-async function play({ json, quiet, ...options }: NonNullable<ReturnType<typeof readOptions>>): Promise<void> {
+async function play({ json, quiet, ...options }: CommandOptions): Promise<void> {
   const stopping = new AbortController();
   const stop = () => {
     if (stopping.signal.aborted) process.exit(130);

@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { readNumber, readOptions, refuse } from '../command-line.ts';
 import { DRILLS } from './drills.ts';
 import type { DemoOptions } from './run.ts';
 
@@ -10,7 +10,7 @@ export type CommandOptions = Omit<DemoOptions, 'signal' | 'onProgress' | 'onNote
 
 const drills = Object.entries(DRILLS).map(([name, { leadsTo }]) => `    ${name.padEnd(18)}${leadsTo}\n`);
 
-export const HELP = `usage: npm run demo -- [options]
+const USAGE = `usage: npm run demo -- [options]
 
 Sends living traffic to a running service, through its public HTTP API alone, and prints what it did.
 
@@ -30,26 +30,32 @@ ${drills.join('')}  --keys <keys>          API keys of developers to use, comma 
 Ctrl-C ends the traffic early, with the tables; a second one ends at once.
 `;
 
-/** A command line that cannot be used. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
-}
-
-/** @returns null when help is asked for. @throws {UsageError} */
-export function readOptions(args: readonly string[]): CommandOptions | null {
-  const values = parse(args);
-  if (values.help) return null;
-  const seconds = number('--seconds', values.seconds, 1, 86_400);
+/** What the command line asks for; ends the process when that is help, or cannot be used. */
+export function readDemoOptions(args?: readonly string[]): CommandOptions {
+  const options = {
+    url: { type: 'string', default: 'http://localhost:3001' },
+    seconds: { type: 'string', default: '60' },
+    rate: { type: 'string', default: '3' },
+    day: { type: 'string' },
+    faults: { type: 'boolean', default: false },
+    drills: { type: 'string' },
+    keys: { type: 'string' },
+    'receiver-host': { type: 'string', default: '127.0.0.1' },
+    json: { type: 'string' },
+    quiet: { type: 'boolean', default: false },
+  } as const;
+  const values = readOptions(USAGE, options, args);
+  const seconds = readNumber('--seconds', values.seconds, 1, 86_400);
   const asked = list(values.drills);
   const unknown = asked.filter((name) => !(name in DRILLS));
-  if (unknown.length > 0) throw new UsageError(`--drills: there is no ${unknown.join(', ')}`);
+  if (unknown.length > 0) refuse(`--drills: there is no ${unknown.join(', ')}`);
   if (!URL.canParse(values.url) || !/^https?:$/.test(new URL(values.url).protocol))
-    throw new UsageError('--url must be an http or https URL');
+    refuse('--url must be an http or https URL');
   return {
     url: values.url,
     seconds,
-    rate: number('--rate', values.rate, 0.1, 200),
-    daySeconds: values.day === undefined ? Math.max(20, seconds) : number('--day', values.day, 1, 86_400),
+    rate: readNumber('--rate', values.rate, 0.1, 200),
+    daySeconds: values.day === undefined ? Math.max(20, seconds) : readNumber('--day', values.day, 1, 86_400),
     drills: values.faults ? Object.keys(DRILLS) : asked,
     keys: list(values.keys),
     receiverHost: values['receiver-host'],
@@ -58,38 +64,8 @@ export function readOptions(args: readonly string[]): CommandOptions | null {
   };
 }
 
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        url: { type: 'string', default: 'http://localhost:3001' },
-        seconds: { type: 'string', default: '60' },
-        rate: { type: 'string', default: '3' },
-        day: { type: 'string' },
-        faults: { type: 'boolean', default: false },
-        drills: { type: 'string' },
-        keys: { type: 'string' },
-        'receiver-host': { type: 'string', default: '127.0.0.1' },
-        json: { type: 'string' },
-        quiet: { type: 'boolean', default: false },
-        help: { type: 'boolean', default: false },
-      },
-    }).values;
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
-}
-
 const list = (text = ''): string[] =>
   text
     .split(',')
     .map((one) => one.trim())
     .filter(Boolean);
-
-function number(name: string, text: string, least: number, most: number): number {
-  const value = Number(text);
-  if (text.trim() === '' || !(value >= least && value <= most))
-    throw new UsageError(`${name} must be a number from ${least} to ${most}`);
-  return value;
-}

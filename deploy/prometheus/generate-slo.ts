@@ -3,6 +3,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { binary } from '../../test/stack/binaries/build.ts';
+import { readOptions } from '../command-line.ts';
 
 const SPECIFICATIONS = new URL('slo/', import.meta.url);
 const RULES = new URL('rules/', import.meta.url);
@@ -32,6 +33,12 @@ export async function committedSloRules(): Promise<ReadonlyMap<string, string>> 
   );
 }
 
-/** `npm run slo` writes the rules anew. */
-if (import.meta.main)
+const USAGE = `usage: npm run slo
+
+Writes the rules in deploy/prometheus/rules/slo-*.yml anew from the objectives in deploy/prometheus/slo.
+`;
+
+if (import.meta.main) {
+  readOptions(USAGE, {});
   for (const [name, text] of await generateSloRules()) await writeFile(new URL(name, RULES), text);
+}

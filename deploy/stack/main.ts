@@ -1,24 +1,35 @@
 import { rmSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
+import { readOptions } from '../command-line.ts';
 import { freePorts, loopback, type Ports, takenPorts, USUAL_PORTS } from './addresses.ts';
 import { PROGRAMS } from './definitions.ts';
 import { Stack } from './stack.ts';
+import { takeDirectory } from './take-directory.ts';
 
-/**
- * `npm run stack`: the service and everything around it but Grafana, as local processes on loopback, from the committed
- * configuration. `--free-ports` takes ports on which nobody listens; `--directory` is where data and logs go. Exit code 0
- * after Ctrl-C, 1 when a program did not start or ended by itself, or after a second Ctrl-C; none of them runs any
- * longer then.
- */
-const { values } = parseArgs({
-  options: {
-    'free-ports': { type: 'boolean', default: false },
-    directory: { type: 'string', default: '.data/stack' },
-  },
+const USAGE = `usage: npm run stack -- [options]
+
+Starts the service and everything around it but Grafana, as local processes on loopback, from the committed configuration.
+
+  --free-ports        ports on which nobody listens, instead of the usual ones
+  --directory <path>  where data and logs go (.data/stack)
+  --help
+
+Ctrl-C ends them all; a second one ends them at once. Exit codes: 0 after Ctrl-C, 2 bad usage, 1 when a program did not start
+or ended by itself, and after a second Ctrl-C. None of them runs any longer then.
+`;
+
+const values = readOptions(USAGE, {
+  'free-ports': { type: 'boolean', default: false },
+  directory: { type: 'string', default: '.data/stack' },
 });
 
-const say = (line: string) => process.stderr.write(`${line}\n`);
+const PARENT_EVERY_MS = 500;
+
+const say = (what: unknown) => process.stderr.write(`${what instanceof Error ? what.message : what}\n`);
+const fail = (what: unknown): never => {
+  say(what);
+  process.exit(1);
+};
 
 const addresses = (ports: Ports): string =>
   (
@@ -35,33 +46,40 @@ const addresses = (ports: Ports): string =>
     .join('\n');
 
 const directory = resolve(values.directory);
+// Before anything in it is touched.
+await takeDirectory(directory).catch(fail);
 const ports = values['free-ports'] ? await freePorts() : USUAL_PORTS;
-// Else another one's readiness would pass for ours, and its logs would be gone.
+// Else another one's readiness would pass for ours.
 const taken = await takenPorts(ports);
-if (taken.length > 0) {
-  say(
+if (taken.length > 0)
+  fail(
     `ports are taken: ${taken.join(', ')}. End what listens there (npm start, another stack), or add -- --free-ports`,
   );
-  process.exit(1);
-}
 // The logs of the last run are no help with this one.
 rmSync(resolve(directory, 'log'), { recursive: true, force: true });
 const stack = new Stack({ ports, directory });
 process.on('exit', () => stack.killAll());
 
+const underNpm = process.env['npm_lifecycle_event'] !== undefined;
 /** Ctrl-C reaches npm and this process, and npm passes it on: it comes twice. Nobody presses twice that fast. */
-const NPM_ECHO_MS = process.env['npm_lifecycle_event'] ? 200 : 0;
+const NPM_ECHO_MS = underNpm ? 200 : 0;
 let interrupted: number | undefined;
-for (const signal of ['SIGINT', 'SIGTERM'] as const)
-  process.on(signal, () => {
-    if (interrupted !== undefined) {
-      if (performance.now() - interrupted < NPM_ECHO_MS) return;
-      process.exit(1);
-    }
-    interrupted = performance.now();
-    say('ending');
-    void stack.stop().then(() => process.exit(0));
-  });
+const end = () => {
+  if (interrupted !== undefined) {
+    if (performance.now() - interrupted < NPM_ECHO_MS) return;
+    process.exit(1);
+  }
+  interrupted = performance.now();
+  say('ending');
+  void stack.stop().then(() => process.exit(0));
+};
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end);
+if (underNpm) {
+  const npm = process.ppid;
+  // Once npm was killed, no Ctrl-C comes any more.
+  const look = () => process.ppid !== npm && interrupted === undefined && end();
+  setInterval(look, PARENT_EVERY_MS).unref();
+}
 
 try {
   await stack.start(...PROGRAMS);
@@ -71,7 +89,7 @@ try {
 } catch (error) {
   // After Ctrl-C nothing becomes ready any more, and the exit is under way.
   if (interrupted === undefined) {
-    say(error instanceof Error ? error.message : String(error));
+    say(error);
     await stack.stop();
     process.exit(1);
   }

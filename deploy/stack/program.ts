@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, open, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -20,6 +20,9 @@ const READY_TIMEOUT_MS = 60_000;
 /** Longer than the service's own limit. */
 const STOP_TIMEOUT_MS = 15_000;
 const WORDS_OF_A_FAILURE = 15;
+/** By which the kernel ends a program when we have ended, be it by SIGKILL. Only Linux with util-linux has it. */
+const BOUND_TO_US = ['setpriv', '--pdeathsig', 'TERM'];
+const bound = spawnSync('setpriv', [...BOUND_TO_US.slice(1), 'true']).status === 0 ? BOUND_TO_US : [];
 
 /** A program that runs. It is in a session of its own: Ctrl-C in the terminal reaches us, and we end it in our order. */
 export class Program {
@@ -41,7 +44,7 @@ export class Program {
 
   /** Starts it. That it cannot be started at all is told by `ready` and `exited`. */
   static async spawn(definition: Definition): Promise<Program> {
-    const [program, ...args] = definition.command;
+    const [program = '', ...args] = [...bound, ...definition.command];
     await mkdir(dirname(definition.logFile), { recursive: true });
     const log = await open(definition.logFile, 'a');
     const child = spawn(program, args, {

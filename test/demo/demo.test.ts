@@ -104,8 +104,8 @@ test('what it cannot use is refused in words', async () => {
   ]);
   expect(outcomes.map(({ code }) => code)).toEqual([2, 2, 1, 0]);
   expect(outcomes.map(({ stdout, stderr }) => (stdout + stderr).split('\n')[0])).toEqual([
-    '--seconds must be a number from 1 to 86400',
-    '--drills: there is no earthquake',
+    '--seconds must be a number from 1 to 86400; --help says what there is',
+    '--drills: there is no earthquake; --help says what there is',
     'no service answers there: start it with `npm start`, or name it with --url',
     'usage: npm run demo -- [options]',
   ]);

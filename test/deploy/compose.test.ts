@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { readOptions } from '../../deploy/demo/options.ts';
+import { readDemoOptions } from '../../deploy/demo/options.ts';
 import { type Ports, USUAL_PORTS } from '../../deploy/stack/addresses.ts';
 import { PROGRAMS, PROMETHEUS_FLAGS } from '../../deploy/stack/definitions.ts';
 import { loadConfig } from '../../src/config.ts';
@@ -161,11 +162,22 @@ describe('docker-compose.yml', () => {
     expect(serviceNamed('prometheus').command).toEqual(expect.arrayContaining([...PROMETHEUS_FLAGS]));
   });
 
+  test('has whatever the demo imports: of the image, or mounted', () => {
+    const mounted = serviceNamed('demo').volumes?.map((volume) => volume.split(':')[0]?.replace('./', ''));
+    const outside = readdirSync(`${ROOT}deploy/demo`).flatMap((file) =>
+      [...readText(`deploy/demo/${file}`).matchAll(/ from '(\.\.\/[^']+)'/g)].map(([, path = '']) =>
+        join('deploy/demo', path),
+      ),
+    );
+    expect(outside).toContain('deploy/command-line.ts');
+    expect(outside.filter((path) => !path.startsWith('src/') && !mounted?.includes(path))).toEqual([]);
+  });
+
   test('starts the demo with options that it has', () => {
     const [node, script = '', ...options] = serviceNamed('demo').command ?? [];
     expect(node).toBe('node');
     expect(existsSync(ROOT + script)).toBe(true);
-    expect(readOptions(options)).toMatchObject({ url: 'http://grantex-auth:3001', receiverHost: 'demo' });
+    expect(readDemoOptions(options)).toMatchObject({ url: 'http://grantex-auth:3001', receiverHost: 'demo' });
   });
 
   test('gives the service longer to end than it takes', () => {

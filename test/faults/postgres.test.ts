@@ -92,11 +92,7 @@ test.each(FAULTS)(
     await end(postgres);
     const back = performance.now();
     await waitFor(async () => ((await health()) === 200 ? true : undefined), RECOVERY_MS);
-    // The load goes on until it is certain that no failure comes after the time to recover.
-    await waitFor(
-      () => (performance.now() - back > RECOVERY_MS && good(back) >= 200) || undefined,
-      20 * SECOND,
-    );
+    await waitFor(() => good(back + RECOVERY_MS) >= 200 || undefined, 20 * SECOND);
     await traffic.stop();
 
     const { shots } = traffic;
@@ -122,7 +118,8 @@ test.each(FAULTS)(
       counts.map((count) => ({ ...count })),
     );
     expectProperAnswers(shots);
-    expect(lastFailure - back).toBeLessThan(RECOVERY_MS);
+    // By when they were sent: how long a machine takes to answer is another matter.
+    expect(bad(back + RECOVERY_MS)).toBe(0);
     await expectAnswersStored(postgres.sql, shots);
     await expectNothingHalfMade(postgres.sql);
     const client = new Client(service.url);

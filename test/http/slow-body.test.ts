@@ -1,10 +1,11 @@
 import { connect, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { newParty, type Party } from '../support/flow.ts';
 import { startService, type TestService, waitFor } from '../support/service.ts';
 
-/** The deadline of what comes after the body. */
-const DEADLINE_MS = 2500;
+/** Longer than the deadline of what comes after the body, 2.5 s. The pause is the fault itself. */
+const TOO_SLOW_MS = 2600;
 
 let service: TestService;
 let party: Party;
@@ -45,8 +46,7 @@ test('a body slower than the deadline of the work is answered like any other', a
   const { refreshToken } = await party.grant();
   const before = await attempts();
   const request = begin(party.key, JSON.stringify({ agentId: party.agentId, refreshToken }));
-  const begun = performance.now();
-  await waitFor(() => performance.now() - begun > DEADLINE_MS + 100 || undefined);
+  await delay(TOO_SLOW_MS);
   expect(await request.rest()).toBe('HTTP/1.1 201 Created');
   request.socket.destroy();
   expect(await attempts()).toEqual({ ...before, success: (before.success ?? 0) + 1 });
@@ -55,8 +55,7 @@ test('a body slower than the deadline of the work is answered like any other', a
 test('a body that never comes is no attempt of a caller without a key', async () => {
   const before = await attempts();
   const requests = Array.from({ length: 5 }, () => begin('gx_live_invented', '{"agentId":"x"}'));
-  const begun = performance.now();
-  await waitFor(() => performance.now() - begun > DEADLINE_MS + 100 || undefined);
+  await delay(TOO_SLOW_MS);
   for (const { socket } of requests) socket.destroy();
   await waitFor(async () => {
     const gone = { method: 'POST', route: '/v1/token/refresh', status_code: '499' };

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type CreateRequest, createCreateRequest } from '../../src/authorization/store.ts';
 import type { Database } from '../../src/db/client.ts';
 import { sha256 } from '../../src/hash.ts';
+import { medianOf, printTable, round } from '../load/table.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { openTestDatabase } from '../support/open-database.ts';
 import { decide, type Question, type Rule } from './naive-decision.ts';
@@ -234,7 +235,7 @@ test('any policies and any request: the statement decides as the contract reads'
   expect(Math.min(...Object.values(seen))).toBeGreaterThan(50);
 }, 60_000);
 
-test('with a hundred policies, all of which must be looked at, the statement takes milliseconds', async () => {
+test('a hundred policies, all of which must be looked at, and none of which fits: none decides', async () => {
   await setRules(
     Array.from({ length: 100 }, (_, n) =>
       allow(`pol_${n}`, { priority: n, scopes: ['a', 'c'], timeOfDayStart: '22:00', timeOfDayEnd: '06:00' }),
@@ -247,6 +248,5 @@ test('with a hundred policies, all of which must be looked at, the statement tak
     expect((await ask(question())).policyId).toBeNull();
     taken.push(performance.now() - begun);
   }
-  const median = taken.sort((a, b) => a - b)[30] ?? Number.NaN;
-  expect(median).toBeLessThan(25);
+  printTable('a decision among a hundred policies', [{ 'median ms': round(medianOf(taken, (ms) => ms)) }]);
 });

@@ -1,28 +1,15 @@
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { freePorts } from '../../deploy/stack/addresses.ts';
 import { telemetryEnv } from '../../deploy/stack/definitions.ts';
 import { Stack } from '../../deploy/stack/stack.ts';
 import { startOwnService } from '../faults/own-service.ts';
-import { printTable, type Row, round } from '../load/table.ts';
 import { temporaryDirectory } from '../support/service.ts';
 import { alternate, GC, Subject } from './pipeline/drill.ts';
 import { startLogBackend } from './pipeline/log-backend.ts';
-import { type Pipeline, startPipeline } from './pipeline/pipeline.ts';
+import { endInTrouble, healthy, pipeline, withHealthyOne } from './pipeline/troubled.ts';
 
 /** A second real collector, with a disk of its own, is not there for a while; both send to the same Jaeger. */
-let pipeline: Pipeline;
-let healthy: Subject;
-const rows: Row[] = [];
-
-beforeAll(async () => {
-  pipeline = await startPipeline('otel-collector', 'jaeger');
-  healthy = await Subject.of(await pipeline.startService(GC));
-});
-afterAll(async () => {
-  printTable('A collector that is away, and one that stays in turn with it', rows);
-  await healthy?.service.stop();
-  await pipeline?.stop();
-});
+withHealthyOne('A collector that is away, and one that stays in turn with it');
 
 interface Outage {
   readonly name: string;
@@ -71,13 +58,7 @@ test.each(OUTAGES)(
     const collector = new Stack({
       ports,
       directory: directory.path,
-      env: {
-        'otel-collector': {
-          OTELCOL_LOGS_EXPORTER: 'otlp_http/logs',
-          OTELCOL_LOGS_ENDPOINT: logs.url,
-          OTELCOL_LOGS_ENCODING: 'json',
-        },
-      },
+      env: { 'otel-collector': logs.ofCollector },
     });
     onTestFinished(async () => {
       await collector.stop();
@@ -98,13 +79,7 @@ test.each(OUTAGES)(
     await expect.poll(accounted, { timeout: 60_000, interval: 250 }).toBeGreaterThanOrEqual(0);
 
     await collector.stop();
-    await subject.turn(false);
-    const seconds = await subject.end();
-    rows.push({
-      'the collector': name,
-      ...figures,
-      'spans, lines lost': `${lost.traces}, ${lost.logs}`,
-      'end s': round(seconds),
-    });
+    const row = { 'the collector': name, ...figures, 'spans, lines lost': `${lost.traces}, ${lost.logs}` };
+    await endInTrouble(subject, row);
   },
 );

@@ -1,28 +1,9 @@
-import type { Browser, Page, Route } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { accessibilityFaults, launchBrowser } from '../support/browser.ts';
-import { newParty, type Party } from '../support/flow.ts';
-import { startService, type TestService } from '../support/service.ts';
+import type { Route } from 'playwright-core';
+import { expect, test } from 'vitest';
+import { accessibilityFaults } from '../support/browser.ts';
+import { focused, meets, openWindow, page, party, service, withWindow } from './browser-window.ts';
 
-let service: TestService;
-let party: Party;
-let browser: Browser;
-beforeAll(async () => {
-  service = await startService();
-  party = await newParty(service);
-  browser = await launchBrowser();
-});
-afterAll(async () => {
-  await browser.close();
-  await service.stop();
-});
-
-let page: Page;
-beforeEach(async () => {
-  const context = await browser.newContext({ permissions: ['clipboard-read', 'clipboard-write'] });
-  page = await context.newPage();
-});
-afterEach(() => page.context().close());
+withWindow({ permissions: ['clipboard-read', 'clipboard-write'] });
 
 const button = (name: string) => page.getByRole('button', { name, exact: true });
 const heading = (name: string) => page.getByRole('heading', { level: 1, name });
@@ -38,8 +19,7 @@ async function ask(fields: Record<string, unknown> = {}): Promise<string> {
 }
 
 /** The next decision meets this instead of the service; those after it get through. */
-const decisionMeets = (handler: (route: Route) => Promise<void>) =>
-  page.route('**/v1/consent/**', handler, { times: 1 });
+const decisionMeets = (handler: (route: Route) => Promise<void>) => meets('**/v1/consent/**', handler);
 
 test.each([
   ['a connection that breaks', (route: Route) => route.abort(), 'We could not reach the service.'],
@@ -59,7 +39,7 @@ test.each([
   await button('Approve').focus();
   await page.keyboard.press('Enter');
   expect(await alertText()).toContain(words);
-  expect(await page.evaluate('document.activeElement.textContent')).toBe('Approve');
+  expect(await focused()).toBe('Approve');
   expect(await accessibilityFaults(page)).toEqual([]);
   await page.keyboard.press('Enter');
   await heading('Approved').waitFor();
@@ -106,14 +86,12 @@ test('an app with a scheme of its own gets a link as well, should nothing happen
 });
 
 test('without JavaScript the page says what is missing', async () => {
-  const context = await browser.newContext({ javaScriptEnabled: false });
-  const bare = await context.newPage();
+  await openWindow({ javaScriptEnabled: false });
   const { authRequestId } = await party.authorize();
-  await bare.goto(`${service.url}/consent?req=${authRequestId}`);
+  await page.goto(`${service.url}/consent?req=${authRequestId}`);
   // Playwright's text engine looks into no noscript element.
-  await bare.locator('noscript p').waitFor({ state: 'visible' });
-  expect(await bare.locator('noscript p').textContent()).toContain('This page needs JavaScript');
-  await context.close();
+  await page.locator('noscript p').waitFor({ state: 'visible' });
+  expect(await page.locator('noscript p').textContent()).toContain('This page needs JavaScript');
 });
 
 test('pages of every state carry the same policy', async () => {

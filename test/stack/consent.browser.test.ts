@@ -1,29 +1,30 @@
 import { once } from 'node:events';
-import { mkdirSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { fileURLToPath } from 'node:url';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { accessibilityFaults, launchBrowser } from '../support/browser.ts';
-import { newParty, type Party } from '../support/flow.ts';
-import { startService, type TestService, waitFor } from '../support/service.ts';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { accessibilityFaults } from '../support/browser.ts';
+import { waitFor } from '../support/service.ts';
+import {
+  complaints,
+  focused,
+  openWindow,
+  originsAsked,
+  page,
+  party,
+  SCREENSHOTS,
+  service,
+  withWindow,
+} from './browser-window.ts';
 
-const SCREENSHOTS = fileURLToPath(new URL('./screenshots/', import.meta.url));
 const SCOPES = ['calendar:read', 'payments:initiate:max_500', 'com.example.reports'];
 
-let service: TestService;
-let party: Party;
-let browser: Browser;
+withWindow();
+
 let application: Server;
 let arrivals: IncomingMessage[];
 let callback: string;
 
 beforeAll(async () => {
-  mkdirSync(SCREENSHOTS, { recursive: true });
-  service = await startService();
-  party = await newParty(service);
-  browser = await launchBrowser();
   application = createServer((req, res) => {
     if (req.url !== '/favicon.ico') arrivals.push(req);
     res
@@ -33,35 +34,13 @@ beforeAll(async () => {
   await once(application, 'listening');
   callback = `http://127.0.0.1:${(application.address() as AddressInfo).port}/callback?kept=1`;
 });
-afterAll(async () => {
-  await browser.close();
+afterAll(() => {
   application.closeAllConnections();
   application.close();
-  await service.stop();
 });
-
-let context: BrowserContext;
-let page: Page;
-let complaints: string[];
-let origins: Set<string>;
-beforeEach(async () => {
+beforeEach(() => {
   arrivals = [];
-  await open({});
 });
-afterEach(() => context.close());
-
-async function open(options: Parameters<Browser['newContext']>[0]): Promise<void> {
-  await context?.close();
-  complaints = [];
-  origins = new Set();
-  context = await browser.newContext(options);
-  page = await context.newPage();
-  page.on('console', (message) => {
-    if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
-  });
-  page.on('pageerror', (error) => complaints.push(error.message));
-  page.on('request', (request) => origins.add(new URL(request.url()).origin));
-}
 
 /** A pending request, with its page open. */
 async function ask(fields: Record<string, unknown> = {}): Promise<string> {
@@ -84,7 +63,7 @@ test('the page says who asks, for what in plain words, for how long, and offers 
   expect(deny?.width).toBe(approve?.width);
   expect(deny?.height).toBe(approve?.height);
   expect(approve?.height).toBeGreaterThanOrEqual(44);
-  expect(origins).toEqual(new Set([service.url]));
+  expect(originsAsked()).toEqual(new Set([service.url]));
   expect(complaints).toEqual([]);
 });
 
@@ -112,7 +91,6 @@ test('denying goes back with access_denied and state', async () => {
 
 test('without a redirectUri the code is shown, and exchanges; with the keyboard alone', async () => {
   await ask();
-  const focused = () => page.evaluate('document.activeElement.textContent');
   for (let tabs = 0; tabs < 10 && (await focused()) !== 'Approve'; tabs++) await page.keyboard.press('Tab');
   expect(await focused()).toBe('Approve');
   await page.keyboard.press('Enter');
@@ -132,7 +110,7 @@ test.each([
   ['phone light', { viewport: { width: 360, height: 740 }, colorScheme: 'light', isMobile: true }],
   ['phone dark', { viewport: { width: 320, height: 640 }, colorScheme: 'dark', isMobile: true }],
 ] as const)('%s: no accessibility faults, nothing wider than the screen', async (name, options) => {
-  await open(options);
+  await openWindow(options);
   await ask({ redirectUri: callback });
   await page.screenshot({ path: `${SCREENSHOTS}${name.replace(' ', '-')}.png`, fullPage: true });
   expect(await accessibilityFaults(page)).toEqual([]);

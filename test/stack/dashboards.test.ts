@@ -190,6 +190,7 @@ describe('the overview shows what the demo did', () => {
 
   test('anomalies: as many as there are, of each type', async () => {
     const { anomalies, byType } = demo.summary.totals;
+    expect(Object.keys(byType)).not.toEqual([]);
     // Whole ones, rounded down from what may be a little more.
     for (const title of ['Anomalies, 1 h', 'Anomalies in the hour before'])
       expect(Math.abs((await shown(title)) - anomalies)).toBeLessThanOrEqual(Math.ceil(anomalies * 0.03));

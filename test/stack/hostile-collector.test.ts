@@ -1,24 +1,11 @@
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { startOwnService } from '../faults/own-service.ts';
-import { printTable, type Row, round } from '../load/table.ts';
 import { alternate, GC, Subject } from './pipeline/drill.ts';
 import { type Conduct, HostileCollector } from './pipeline/hostile-collector.ts';
-import { type Pipeline, startPipeline } from './pipeline/pipeline.ts';
+import { endInTrouble, healthy, withHealthyOne } from './pipeline/troubled.ts';
 
 /** A service sends to a collector that is there and behaves badly; beside it one that sends to a real, healthy collector. */
-let pipeline: Pipeline;
-let healthy: Subject;
-const rows: Row[] = [];
-
-beforeAll(async () => {
-  pipeline = await startPipeline('otel-collector', 'jaeger');
-  healthy = await Subject.of(await pipeline.startService(GC));
-});
-afterAll(async () => {
-  printTable('A collector that behaves badly, and a healthy one in turn with it', rows);
-  await healthy?.service.stop();
-  await pipeline?.stop();
-});
+withHealthyOne('A collector that behaves badly, and a healthy one in turn with it');
 
 const CONDUCTS: [Conduct, string][] = [
   ['mute', 'never answers'],
@@ -54,13 +41,7 @@ test.each(CONDUCTS)(
     await (conduct === 'slow' ? difference.toBeGreaterThanOrEqual(0) : difference.toBe(0));
 
     collector.behave(conduct);
-    await subject.turn(false);
-    const seconds = await subject.end();
-    rows.push({
-      'the collector': name,
-      ...figures,
-      'spans, lines lost': `${traces}, ${logs}`,
-      'end s': round(seconds),
-    });
+    const row = { 'the collector': name, ...figures, 'spans, lines lost': `${traces}, ${logs}` };
+    await endInTrouble(subject, row);
   },
 );

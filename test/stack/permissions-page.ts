@@ -1,54 +1,6 @@
-import { mkdirSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import type { Browser, BrowserContext, Page, Route } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
-import { launchBrowser } from '../support/browser.ts';
-import { newParty, type Party, type TokenPair } from '../support/flow.ts';
-import { startService, type TestService } from '../support/service.ts';
-
-export const SCREENSHOTS = fileURLToPath(new URL('./screenshots/', import.meta.url));
-
-export let service: TestService;
-let browser: Browser;
-export let party: Party;
-let context: BrowserContext;
-export let page: Page;
-export let complaints: string[];
-export let requests: { url: string; referer: string | undefined }[];
-
-/** Gives the test file that calls this a service and a browser, and each test a developer and a window of its own. */
-export function withPermissionsPage(): void {
-  beforeAll(async () => {
-    mkdirSync(SCREENSHOTS, { recursive: true });
-    service = await startService();
-    browser = await launchBrowser();
-  });
-  afterAll(async () => {
-    await browser.close();
-    await service.stop();
-  });
-  beforeEach(async () => {
-    party = await newParty(service);
-    await openWindow({});
-  });
-  afterEach(() => context.close());
-}
-
-/** Another window, in place of the one before. */
-export async function openWindow(options: Parameters<Browser['newContext']>[0]): Promise<void> {
-  await context?.close();
-  complaints = [];
-  requests = [];
-  context = await browser.newContext(options);
-  page = await context.newPage();
-  page.on('console', (message) => {
-    if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
-  });
-  page.on('pageerror', (error) => complaints.push(error.message));
-  page.on('request', (request) =>
-    requests.push({ url: request.url(), referer: request.headers()['referer'] }),
-  );
-}
+import { expect } from 'vitest';
+import type { TokenPair } from '../support/flow.ts';
+import { page, party, service } from './browser-window.ts';
 
 interface Session {
   readonly sessionToken: string;
@@ -93,8 +45,3 @@ export const card = (name: string) =>
   page.locator('article', { has: page.getByRole('heading', { level: 3, name, exact: true }) });
 export const dialog = () => page.getByRole('dialog');
 export const confirmButton = (name: string) => dialog().getByRole('button', { name, exact: true });
-export const focused = () => page.evaluate('document.activeElement.textContent');
-
-/** The next request for `path` is answered by the handler. */
-export const meets = (path: string, handler: (route: Route) => Promise<void>) =>
-  page.route(path, handler, { times: 1 });

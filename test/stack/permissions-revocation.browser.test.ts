@@ -2,24 +2,18 @@ import type { Route } from 'playwright-core';
 import { expect, test } from 'vitest';
 import { accessibilityFaults } from '../support/browser.ts';
 import {
-  card,
   complaints,
-  confirmButton,
-  dialog,
   focused,
   meets,
   page,
   party,
   SCREENSHOTS,
   service,
-  session,
-  shown,
-  visit,
-  withPermissionsPage,
-  world,
-} from './permissions-page.ts';
+  withWindow,
+} from './browser-window.ts';
+import { card, confirmButton, dialog, session, shown, visit, world } from './permissions-page.ts';
 
-withPermissionsPage();
+withWindow();
 
 test('revoking asks first; keeping changes nothing', async () => {
   const { top } = await world();

@@ -1,24 +1,19 @@
 import { expect, test } from 'vitest';
 import { accessibilityFaults } from '../support/browser.ts';
 import {
-  card,
-  confirmButton,
-  dialog,
   focused,
   meets,
+  originsAsked,
   page,
   party,
   requests,
   SCREENSHOTS,
   service,
-  session,
-  shown,
-  visit,
-  withPermissionsPage,
-  world,
-} from './permissions-page.ts';
+  withWindow,
+} from './browser-window.ts';
+import { card, confirmButton, dialog, session, shown, visit, world } from './permissions-page.ts';
 
-withPermissionsPage();
+withWindow();
 
 test('the token leaves the address bar at once, and nothing but its own origin hears of it', async () => {
   await world();
@@ -33,7 +28,7 @@ test('the token leaves the address bar at once, and nothing but its own origin h
     ),
   ).toBe('[null,{},{},""]');
   expect(await page.content()).not.toContain(sessionToken);
-  expect(new Set(requests.map(({ url }) => new URL(url).origin))).toEqual(new Set([service.url]));
+  expect(originsAsked()).toEqual(new Set([service.url]));
   for (const { url, referer } of requests.slice(1)) {
     expect(url).not.toContain(sessionToken);
     expect(referer ?? '').not.toContain(sessionToken);

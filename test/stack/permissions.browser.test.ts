@@ -1,23 +1,9 @@
 import { expect, test } from 'vitest';
 import { accessibilityFaults } from '../support/browser.ts';
-import {
-  card,
-  complaints,
-  dialog,
-  log,
-  openWindow,
-  page,
-  party,
-  SCREENSHOTS,
-  service,
-  session,
-  shown,
-  visit,
-  withPermissionsPage,
-  world,
-} from './permissions-page.ts';
+import { complaints, openWindow, page, party, SCREENSHOTS, service, withWindow } from './browser-window.ts';
+import { card, dialog, log, session, shown, visit, world } from './permissions-page.ts';
 
-withPermissionsPage();
+withWindow();
 
 test('every grant: the agent, what it may in words, since when and until when, the last use, what was passed on', async () => {
   await world();

@@ -21,7 +21,7 @@ beforeEach(async () => {
   directory = await temporaryDirectory();
 });
 afterEach(async () => {
-  if (command?.exitCode === null) {
+  if (command?.exitCode === null && command.signalCode === null) {
     pressCtrlC(command);
     await once(command, 'exit');
   }
@@ -129,6 +129,17 @@ test('Ctrl-C while it starts ends what has been started', async () => {
   pressCtrlC(stack);
   await once(stack, 'exit');
   expect(pids.filter(isAlive)).toEqual([]);
+  expect(leftovers()).toEqual([]);
+});
+
+test('when npm is killed, nothing stays behind', async () => {
+  const stack = startStack();
+  const pids = await waitFor(() => {
+    const found = childrenOf(stack.pid ?? 0);
+    return found.length >= 5 ? found : undefined;
+  }, 30_000);
+  stack.kill('SIGKILL');
+  await waitFor(() => !pids.some(isAlive) || undefined, 30_000);
   expect(leftovers()).toEqual([]);
 });
 

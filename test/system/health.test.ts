@@ -20,6 +20,9 @@ afterAll(async () => {
   await database.drop();
 });
 
+/** Two seconds are promised, by a time-out of the service; the rest is for a busy machine. The database hangs for longer. */
+const ANSWER_MS = 5000;
+
 const timed = async (path: string) => {
   const begun = performance.now();
   const { status, body } = await service.request('GET', path);
@@ -40,7 +43,7 @@ test.each(['hanging', 'cut'] as const)(
     ]);
     for (const answer of [health, ready]) {
       expect([answer.status, answer.body]).toEqual([503, { status: 'degraded', failing: ['database'] }]);
-      expect(answer.ms).toBeLessThan(2000);
+      expect(answer.ms).toBeLessThan(ANSWER_MS);
     }
     expect([live.status, live.body]).toEqual([200, { status: 'ok' }]);
     const before = (await service.scrape()).value('grantex_token_exchange_total', { status: 'error' }) ?? 0;

@@ -29,10 +29,8 @@ test.each([
     service.process.kill(one);
     await service.logged('service.stopping');
     expect(service.process.exitCode).toBeNull();
-    const begun = performance.now();
     service.process.kill(two);
     expect(await exit).toEqual([1, null]);
-    expect(performance.now() - begun).toBeLessThan(2000);
     await lost;
   });
   const [line] = await service.logged('service.stop_abandoned');

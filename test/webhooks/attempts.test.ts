@@ -185,25 +185,3 @@ test('of a huge answer 64 KiB are read, and its status counts', async () => {
   expect(written).toBeLessThan(16 * 1024 * 1024);
   expect(receiver.open()).toBe(0);
 });
-
-test('a receiver that hangs delays no other, and has ten attempts at once at most', async () => {
-  let most = 0;
-  receiver.behave(() => {
-    most = Math.max(most, receiver.open());
-  });
-  await hook(service, party, receiver.url, ['grant.created']);
-  const quick = await startReceiver();
-  const registered = await hook(service, party, quick.url, ['grant.created']);
-  const codes = await Promise.all(Array.from({ length: 40 }, () => party.consent()));
-  const begun = performance.now();
-  await Promise.all(codes.map((code) => party.exchange(code)));
-  await quick.until(40);
-  const tookMs = performance.now() - begun;
-  const rows = await deliveriesOnce(service, party, registered, ended, 40);
-  expect(rows.every(({ status, attempts }) => status === 'delivered' && attempts === 1)).toBe(true);
-  // Forty deliveries to the one that hangs take it 4 s a round.
-  expect(receiver.received.length).toBeLessThan(40);
-  expect(tookMs).toBeLessThan(4000);
-  expect(most).toBeLessThanOrEqual(10);
-  await quick.close();
-});

@@ -11,6 +11,20 @@ const MOST_WEBHOOKS = 20;
 const MOST_ATTEMPTS_OF_ONE = 10;
 const GRANTS = 26;
 
+test('a receiver that hangs delays no other of its developer, and has ten attempts at once at most', async () => {
+  receiver.behave(() => undefined);
+  await hook(service, party, receiver.url, ['grant.created']);
+  const quick = await startReceiver();
+  const registered = await hook(service, party, quick.url, ['grant.created']);
+  const codes = await Promise.all(Array.from({ length: 40 }, () => party.consent()));
+  await Promise.all(codes.map((code) => party.exchange(code)));
+  const rows = await deliveriesOnce(service, party, registered, ended, 40);
+  expect(rows.every(({ status, attempts }) => status === 'delivered' && attempts === 1)).toBe(true);
+  await receiver.until(MOST_ATTEMPTS_OF_ONE);
+  expect([receiver.received.length, receiver.open()]).toEqual([MOST_ATTEMPTS_OF_ONE, MOST_ATTEMPTS_OF_ONE]);
+  await quick.close();
+});
+
 test('a developer whose webhooks all hang, with more to deliver than there are places, takes none from others', async () => {
   receiver.behave(() => undefined);
   for (let n = 0; n < MOST_WEBHOOKS; n++)

@@ -1,4 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
+import { readOptions } from '../../command-line.ts';
 import type { ImportableDashboard } from './dashboard.ts';
 import { overview } from './overview.ts';
 import { perAgent } from './per-agent.ts';
@@ -13,9 +14,16 @@ export const DASHBOARDS: Readonly<Record<string, () => ImportableDashboard>> = {
   slo: objectives,
 };
 
-/** `npm run dashboards` writes the files; with `--check` it only says which of them are not what the code makes. */
+const USAGE = `usage: npm run dashboards -- [options]
+
+Writes deploy/grafana/*-dashboard.json anew from deploy/grafana/src.
+
+  --check  writes nothing; exit code 1 when a file is not what the source makes
+  --help
+`;
+
 async function main(): Promise<void> {
-  const check = process.argv.includes('--check');
+  const { check } = readOptions(USAGE, { check: { type: 'boolean', default: false } });
   const drifted: string[] = [];
   for (const [name, make] of Object.entries(DASHBOARDS)) {
     const file = new URL(`../${name}-dashboard.json`, import.meta.url);

@@ -45,7 +45,8 @@ const asRecord = (attributes: KeyValues = []) =>
   Object.fromEntries(attributes.map(({ key, value }) => [key, plain(value)]));
 
 export interface LogBackend {
-  readonly url: string;
+  /** The environment by which a collector sends its logs here. */
+  readonly ofCollector: Readonly<Record<string, string>>;
   readonly records: readonly StoredLog[];
   close(): Promise<void>;
 }
@@ -69,7 +70,11 @@ export async function startLogBackend(): Promise<LogBackend> {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    ofCollector: {
+      OTELCOL_LOGS_EXPORTER: 'otlp_http/logs',
+      OTELCOL_LOGS_ENDPOINT: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      OTELCOL_LOGS_ENCODING: 'json',
+    },
     records,
     async close() {
       server.closeAllConnections();

@@ -30,13 +30,7 @@ export async function startPipeline(...programs: readonly ProgramName[]): Promis
     ports,
     directory: directory.path,
     hurried: true,
-    env: {
-      'otel-collector': {
-        OTELCOL_LOGS_EXPORTER: 'otlp_http/logs',
-        OTELCOL_LOGS_ENDPOINT: logs.url,
-        OTELCOL_LOGS_ENCODING: 'json',
-      },
-    },
+    env: { 'otel-collector': logs.ofCollector },
   });
   const killAll = () => stack.killAll();
   process.once('exit', killAll);

@@ -1,0 +1,41 @@
+import { type ParseArgsConfig, parseArgs } from 'node:util';
+
+type Options = NonNullable<ParseArgsConfig['options']>;
+
+/** Exit code of a command line that cannot be used. */
+const BAD_USAGE = 2;
+
+/**
+ * What the options on the command line say. With `--help` among them it prints `usage` and ends the process with 0; with
+ * what is no such option, it ends as `refuse` does.
+ */
+export function readOptions<const T extends Options>(
+  usage: string,
+  options: T,
+  args: readonly string[] = process.argv.slice(2),
+) {
+  try {
+    const all = { ...options, help: { type: 'boolean', default: false } } as const;
+    const { values } = parseArgs({ args: [...args], options: all as T & typeof all });
+    if (!(values as { readonly help?: boolean }).help) return values;
+  } catch (error) {
+    // Node goes on with hints to what nobody meant.
+    return refuse((error as Error).message.split(/\.? *\n|\. /)[0] ?? '');
+  }
+  process.stdout.write(usage);
+  process.exit(0);
+}
+
+/** Ends the process: one line, and exit code 2. */
+export function refuse(sentence: string): never {
+  process.stderr.write(`${sentence}; --help says what there is\n`);
+  process.exit(BAD_USAGE);
+}
+
+/** The number that an option has, refused when it is none or out of bounds. */
+export function readNumber(option: string, text: string, least: number, most: number): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= least && value <= most))
+    refuse(`${option} must be a number from ${least} to ${most}`);
+  return value;
+}

@@ -1,0 +1,35 @@
+import { expect, test } from 'vitest';
+import { npmRun } from '../support/command.ts';
+
+const COMMANDS = ['stack', 'demo', 'dashboards', 'dashboards:pictures', 'slo'];
+
+test.each(COMMANDS)('npm run %s -- --help prints how it is used, and does nothing else', async (command) => {
+  const { code, stdout, stderr } = await npmRun(command, ['--help'], {});
+  expect([code, stderr]).toEqual([0, '']);
+  expect(stdout.split('\n')[0]).toMatch(`usage: npm run ${command}`);
+});
+
+test.each(COMMANDS)('npm run %s: what is no option of it is refused in one line', async (command) => {
+  expect(await npmRun(command, ['--speed', 'high'], {})).toEqual({
+    code: 2,
+    stdout: '',
+    stderr: "Unknown option '--speed'; --help says what there is\n",
+  });
+});
+
+test('values that cannot be used are refused in one line', async () => {
+  const given = await Promise.all([
+    npmRun('stack', ['twice'], {}),
+    npmRun('stack', ['--directory', '--free-ports'], {}),
+    npmRun('stack', ['--directory'], {}),
+    npmRun('dashboards:pictures', ['--minutes', 'ten'], {}),
+    npmRun('dashboards:pictures', ['--prometheus', 'http://127.0.0.1:9'], {}),
+  ]);
+  expect(given.map(({ code, stdout, stderr }) => [code, stdout + stderr])).toEqual([
+    [2, "Unexpected argument 'twice'; --help says what there is\n"],
+    [2, "Option '--directory' argument is ambiguous; --help says what there is\n"],
+    [2, "Option '--directory <value>' argument missing; --help says what there is\n"],
+    [2, '--minutes must be a number from 1 to 100000; --help says what there is\n'],
+    [2, 'no Prometheus answers at http://127.0.0.1:9; --help says what there is\n'],
+  ]);
+});

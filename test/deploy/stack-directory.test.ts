@@ -1,0 +1,21 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { takeDirectory } from '../../deploy/stack/take-directory.ts';
+import { npmRun } from '../support/command.ts';
+import { temporaryDirectory } from '../support/service.ts';
+
+test('a second stack in the directory of one that runs is refused, and the logs of the first stay', async () => {
+  const directory = await temporaryDirectory();
+  await takeDirectory(directory.path);
+  const log = join(directory.path, 'log', 'prometheus.log');
+  await mkdir(join(directory.path, 'log'));
+  await writeFile(log, 'of the first');
+  expect(await npmRun('stack', ['--free-ports', '--directory', directory.path], {})).toEqual({
+    code: 1,
+    stdout: '',
+    stderr: `another stack (pid ${process.pid}) has its data and logs in ${directory.path}: end it, or add -- --free-ports --directory <another>\n`,
+  });
+  expect(await readFile(log, 'utf8')).toBe('of the first');
+  await directory.remove();
+});
