@@ -74,15 +74,14 @@ test('a revoked root takes every branch with it; the counter, the gauge and the 
   const line = (await service.logged('grant.revoked')).find(({ grantId }) => grantId === root.grantId);
   expect(line).toMatchObject({ revokedBy: 'developer', cascadeCount: 4 });
   const [rows] = await service.database.sql`select count(*)::int as created,
+    (count(*) filter (where parent_grant_id is not null))::int as delegated,
     (count(*) filter (where status = 'revoked'))::int as revoked,
     (count(*) filter (where status = 'active' and expires_at <= now()))::int as expired from grants`;
   const scrape = await service.scrape();
-  const created = ['consent', 'delegation'].reduce(
-    (sum, origin) => sum + (scrape.value('grantex_grants_created_total', { origin }) ?? 0),
-    0,
-  );
-  expect([created, scrape.value('grantex_grants_revoked_total')]).toEqual([
-    rows?.['created'],
+  const created = (origin: string) => scrape.value('grantex_grants_created_total', { origin });
+  expect([created('consent'), created('delegation'), scrape.value('grantex_grants_revoked_total')]).toEqual([
+    rows?.['created'] - rows?.['delegated'],
+    rows?.['delegated'],
     rows?.['revoked'],
   ]);
   const active = rows?.['created'] - rows?.['revoked'] - rows?.['expired'];

@@ -58,7 +58,7 @@ const RULES: readonly Terms[] = [
 
 /**
  * What every run begins with, so that there is something to lose, and something of what is rare: agents, a grant with one
- * delegated from it, webhooks, policies.
+ * delegated from it, a code that an agent may not exchange while it is suspended, webhooks, policies.
  */
 function* prologue(model: Model): Generator<(on: Protocol) => number | Promise<number>> {
   const scopes = ['files:read', 'files:write'];
@@ -77,6 +77,13 @@ function* prologue(model: Model): Generator<(on: Protocol) => number | Promise<n
     yield (on) => on.exchange(by, code);
     const token = model.tokens.length - 1;
     yield (on) => on.delegate({ developer, agent: agent + 1 }, token, scopes, 900);
+    const late = model.requests.length;
+    yield (on) => on.authorize(by, { principal: 0, scopes, life: 3600 });
+    yield (on) => on.decide(late, 'approved', null);
+    const unused = model.codes.length - 1;
+    yield (on) => on.setStatus(developer, agent, 'suspended');
+    yield (on) => on.exchange(by, unused);
+    yield (on) => on.setStatus(developer, agent, 'active');
   }
 }
 

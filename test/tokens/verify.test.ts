@@ -63,6 +63,13 @@ test('a revoked token, its grant alive; then its grant revoked; each status', as
     body: { refreshToken, agentId: party.agentId },
   });
   expect(await party.verify(fresh.body.grantToken)).toBe(true);
+  expect((await service.request('DELETE', `/v1/grants/${grantId}`, { key: party.key })).status).toBe(204);
+  expect(await party.verify(fresh.body.grantToken)).toBe(false);
+  expect(await status(`jti=${claimsOf(fresh.body.grantToken).jti}`)).toEqual({
+    revoked: true,
+    status: 'revoked',
+  });
+  expect(await status(`grantId=${grantId}`)).toEqual({ revoked: true, status: 'revoked' });
   const other = await party.grant();
   expect(await status(`jti=${jti}&grantId=${other.grantId}`)).toEqual({ revoked: true, status: 'unknown' });
   expect(await status('grantId=grnt_x')).toEqual({ revoked: true, status: 'unknown' });
