@@ -96,10 +96,10 @@ module.exports = {
     {
       name: 'instrumentation-knows-little-of-src',
       comment:
-        'the configuration, the closed sets of its labels, and two helpers that know nothing themselves',
+        'the configuration, the closed sets of its labels, and three helpers that know nothing themselves',
       severity: 'error',
       from: { path: '^instrumentation/' },
-      to: { path: '^src/', pathNot: '^src/(config|closed-sets|within|version)\\.ts$' },
+      to: { path: '^src/', pathNot: '^src/(config|closed-sets|origin-form|within|version)\\.ts$' },
     },
     {
       name: 'src-knows-only-the-api-of-opentelemetry',

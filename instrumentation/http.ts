@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { context } from '@opentelemetry/api';
 import { getRPCMetadata, RPCType } from '@opentelemetry/core';
 import { HttpInstrumentation, type HttpInstrumentationConfig } from '@opentelemetry/instrumentation-http';
+import { isMetrics } from '../src/origin-form.ts';
 
 /**
  * Paths and queries may hold secrets. The others are read from `Host`, `Forwarded` and `X-Forwarded-*`, which any caller
@@ -43,7 +44,7 @@ export function setHttpRoute(template: string, from: { readonly ip?: string | un
 export function createHttpInstrumentation({ outgoing = false } = {}): HttpInstrumentation {
   const options: HttpInstrumentationConfig = {
     disableOutgoingRequestInstrumentation: !outgoing,
-    ignoreIncomingRequestHook: ({ url }) => url === '/metrics' || url?.startsWith('/metrics?') === true,
+    ignoreIncomingRequestHook: ({ url }) => isMetrics(url),
     // Queries are not recorded, so nothing has to be looked for in them.
     redactedQueryParamsServer: [],
     // Set to nothing from the start rather than taken away at the end: samplers and exporters see no earlier value.

@@ -1,6 +1,7 @@
 import { EventEmitter, once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { isMetrics } from '../src/origin-form.ts';
 import { within } from '../src/within.ts';
 import type { ScrapeHandler } from './scrape.ts';
 
@@ -26,7 +27,7 @@ export async function startMetricsServer(
   const server = createServer((request, response) => {
     // The last answer on a connection that its caller would keep.
     response.once('close', () => closing && server.closeIdleConnections());
-    if (request.url?.split('?', 1)[0] === '/metrics') return handler(request, response);
+    if (isMetrics(request.url)) return handler(request, response);
     response.writeHead(404, { 'content-type': 'text/plain; charset=utf-8' }).end('not found\n');
   });
   // Around instrumentation-http, which patches `Server.prototype.emit`: scanners of this port are no requests of the service.

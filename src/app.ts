@@ -16,6 +16,7 @@ import { writeGathered } from './http/headers.ts';
 import type { Limiter } from './http/rate-limit.ts';
 import { requestContext } from './http/request-context.ts';
 import { serveAssets } from './http/serve-assets.ts';
+import type { UnderWay } from './http/under-way.ts';
 import { keyRoutes } from './keys/routes.ts';
 import { findAsset } from './pages/assets.ts';
 import { pageSecurity } from './pages/security-headers.ts';
@@ -32,6 +33,7 @@ export interface AppOptions {
   /** null: no rate limits and no rate-limit headers. */
   readonly limit: Limiter | null;
   readonly setRoute: SetRoute;
+  readonly underWay: UnderWay;
 }
 
 /** Every endpoint of the service; the busiest come first, because Express tries them in this order. */
@@ -55,7 +57,7 @@ function allEndpoints(deps: Deps, health: Health): Endpoint[] {
 }
 
 /** The whole HTTP surface but `/metrics`, which belongs to the instrumentation. */
-export function createApp({ deps, health, limit, setRoute }: AppOptions): Express {
+export function createApp({ deps, health, limit, setRoute, underWay }: AppOptions): Express {
   const { config, telemetry } = deps;
   const app = express();
   app.disable('x-powered-by');
@@ -75,6 +77,7 @@ export function createApp({ deps, health, limit, setRoute }: AppOptions): Expres
     limit,
     readBody: createBodyReader(config.bodyLimit),
     setRoute,
+    underWay,
     authenticate: (keyHash: Buffer) => authenticate(deps, keyHash),
     readSession: deps.sessionTokens.read,
   };

@@ -14,11 +14,13 @@ import type { SetRoute } from './http/endpoint.ts';
 import { createLimiter } from './http/rate-limit.ts';
 import { openRedis } from './http/redis.ts';
 import { type ListeningServer, listen } from './http/server.ts';
+import { createUnderWay, type UnderWay } from './http/under-way.ts';
 import { systemIds } from './ids.ts';
 import { databaseKeyRing, fileKeyRing, type KeyRing } from './keys/key-ring.ts';
 import { createTokenReader } from './keys/read-grant-token.ts';
 import { createSealer } from './keys/sealing.ts';
 import { loadSecretKey } from './keys/secret-key.ts';
+import { isMetrics } from './origin-form.ts';
 import { createSessionTokens } from './principal-sessions/session-token.ts';
 import { createHealth, type Health } from './system/health.ts';
 import type { Telemetry } from './telemetry/telemetry.ts';
@@ -56,6 +58,8 @@ export interface RunningService {
 
 /** The part of the shutdown's time that is kept for telemetry and the database. */
 const CLOSING_SHARE = 0.3;
+/** What is cut off gets as long to end. */
+const CUT_MS = 300;
 
 /**
  * Starts in order: database, schema, keys, application, listener. What was started is stopped again when a later step
@@ -133,7 +137,8 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     const redis = await openRedis(config, telemetry);
     undo.defer(async () => redis?.disconnect());
     const limit = config.rateLimitEnabled ? createLimiter(config.rateLimits, redis) : null;
-    const app = createApp({ deps, health, limit, setRoute: options.setRoute });
+    const underWay = createUnderWay();
+    const app = createApp({ deps, health, limit, setRoute: options.setRoute, underWay });
     const { scrape } = options;
     const shared = metricsShareListener(config);
     const handler = scrape && shared ? withMetrics(app, scrape) : app;
@@ -151,7 +156,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
         stopBy = performance.now() + config.shutdownTimeoutMs;
         const end = stopBy - config.shutdownTimeoutMs * CLOSING_SHARE;
         const leftMs = () => Math.max(0, end - performance.now());
-        await drain(server, health, leftMs());
+        await drain(server, underWay, health, leftMs());
         await Promise.all([deliveries.stop(leftMs()), anomalies.stop(leftMs())]);
         await metrics?.close(leftMs());
         await options.flushTelemetry(config.shutdownTimeoutMs * (CLOSING_SHARE / 2));
@@ -198,18 +203,28 @@ const metricsShareListener = ({ host, metricsHost, metricsPort }: Config): boole
 const withMetrics =
   (app: RequestListener, scrape: RequestListener): RequestListener =>
   (req, res) =>
-    req.url?.split('?', 1)[0] === '/metrics' ? scrape(req, res) : app(req, res);
+    isMetrics(req.url) ? scrape(req, res) : app(req, res);
 
 const startMetrics = ({ config, startMetricsServer }: ServiceOptions, scrape: RequestListener) =>
   startMetricsServer(scrape, config.metricsHost ?? config.host, config.metricsPort ?? config.port).catch(
     blame('METRICS_HOST/METRICS_PORT'),
   );
 
-/** Load balancers see `/health/ready` fail, kept connections are ended after their answer, requests under way finish. */
-async function drain(server: ListeningServer, health: Health, timeoutMs: number): Promise<void> {
+/**
+ * Load balancers see `/health/ready` fail, kept connections are ended after their answer, requests under way finish. Those
+ * that are cut in the end still need the database, and telemetry to tell of them.
+ */
+async function drain(
+  server: ListeningServer,
+  underWay: UnderWay,
+  health: Health,
+  timeoutMs: number,
+): Promise<void> {
   health.beginShutdown();
-  await within(timeoutMs, server.drain());
+  const drained = server.drain();
+  await within(timeoutMs - CUT_MS, drained);
   server.cut();
+  await within(CUT_MS, Promise.all([drained, underWay.idle()]));
 }
 
 const describe = (error: unknown): string => {

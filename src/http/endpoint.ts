@@ -15,6 +15,7 @@ import { headersOf } from './headers.ts';
 import { toPublicError } from './public-error.ts';
 import { type Limiter, rateLimited } from './rate-limit.ts';
 import { type RefusalPage, type Reply, send } from './reply.ts';
+import type { UnderWay } from './under-way.ts';
 import { compileValidator, type Validator } from './validate.ts';
 
 /**
@@ -96,6 +97,7 @@ export interface ServeDeps {
   readonly limit: Limiter | null;
   readonly readBody: ReadBody;
   readonly setRoute: SetRoute;
+  readonly underWay: UnderWay;
   /** @throws UNAUTHORIZED for an unknown key */
   readonly authenticate: (keyHash: Buffer) => Promise<Developer>;
   /** @throws UNAUTHORIZED for anything but a live session token */
@@ -119,6 +121,8 @@ export function serve(definition: Endpoint, deps: ServeDeps): RequestHandler {
     res.locals['refusalPage'] = definition.refusalPage;
     const bearer = definition.access === 'public' ? null : bearerOf(req.headers.authorization, wanted);
     await limit(definition, deps, req, res, bearer);
+    // What follows goes on when the caller leaves, and ends what it has begun.
+    const ended = deps.underWay.begin();
     const parts = await parse(definition, deps, { req, validateBody, validateQuery }).catch(
       (error: unknown) => new Unreadable(error),
     );
@@ -139,6 +143,8 @@ export function serve(definition: Endpoint, deps: ServeDeps): RequestHandler {
       const { status, code } = toPublicError(error);
       end?.({ status, code, agentId });
       throw error;
+    } finally {
+      ended();
     }
   };
 }

@@ -2,6 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { Response } from 'express';
+import { originForm } from '../origin-form.ts';
+import { send } from './reply.ts';
+import { requestIdOf } from './request-context.ts';
 
 /** Longer than the idle limit of the usual load balancers (60 s), so that they close a kept connection first, not we. */
 const KEEP_ALIVE_MS = 65_000;
@@ -45,7 +49,7 @@ export async function listen(handler: RequestListener, host: string, port: numbe
   server.on('clientError', refuseUnparsable);
   // An expectation that is not known may be ignored (RFC 9110 §10.1.1), which keeps the one envelope.
   server.on('checkExpectation', (req, res) => server.emit('request', req, res));
-  server.on('connect', (_req, socket) => refuse(socket, 'This is not a proxy'));
+  server.on('connect', (_req, socket) => whenAnswered(socket, () => refuse(socket, 'This is not a proxy')));
   await bind(server, host, port);
   return {
     port: (server.address() as AddressInfo).port,
@@ -55,7 +59,11 @@ export async function listen(handler: RequestListener, host: string, port: numbe
       return new Promise((resolve) => {
         // http's own close() would cut idle connections at once, and with them the requests that are on their way to us.
         NetServer.prototype.close.call(server, () => resolve());
-        setTimeout(() => server.closeIdleConnections(), IDLE_GRACE_MS);
+        setTimeout(() => {
+          server.closeIdleConnections();
+          // To http one that never asked for anything is not idle.
+          for (const socket of connections) if (socket.bytesRead === 0) socket.destroy();
+        }, IDLE_GRACE_MS);
       });
     },
     cut: () => server.closeAllConnections(),
@@ -70,14 +78,6 @@ function isLast(response: ServerResponse | null | undefined): void {
 /** The response that is under way on a connection. */
 const owedOn = (socket: Duplex): ServerResponse | null | undefined =>
   (socket as { _httpMessage?: ServerResponse | null })._httpMessage;
-
-/** The path of an absolute target (RFC 9112 §3.2.2). Where Express finds no path, it would answer by itself. */
-function originForm(target = '/'): string {
-  if (target.startsWith('/')) return target;
-  if (!URL.canParse(target)) return '/';
-  const { pathname, search } = new URL(target);
-  return pathname + search;
-}
 
 function bind(server: Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -102,11 +102,30 @@ function refuseUnparsable(error: NodeJS.ErrnoException, socket: Duplex): void {
         ? 'The request took too long to arrive'
         : 'The request is not valid HTTP';
   const owed = owedOn(socket);
-  // Rubbish behind a request must not take the place of that request's answer.
-  if (owed && !owed.req.complete) refuse(socket, message);
-  else if (owed) owed.once('close', () => socket.destroy());
-  else refuse(socket, message);
+  if (!owed) refuse(socket, message);
+  // A caller that ends in the middle of its body has left, and is counted so.
+  else if (error.code === 'HPE_INVALID_EOF_STATE' && !owed.req.complete) socket.destroy();
+  else if (owed.req.complete || owed.headersSent || !isOfApp(owed))
+    whenAnswered(socket, () => socket.destroy());
+  else refuseOn(owed, message);
 }
+
+/** Rubbish behind requests must not take the place of their answers. */
+function whenAnswered(socket: Duplex, then: () => void): void {
+  const owed = owedOn(socket);
+  if (owed) owed.once('close', () => whenAnswered(socket, then));
+  else then();
+}
+
+/** A request whose body turned out to be no HTTP: the answer is its own, and is measured as such. */
+function refuseOn(response: Response, message: string): void {
+  isLast(response);
+  const json = { message, code: 'BAD_REQUEST', requestId: requestIdOf(response) };
+  send(response.req, response, { status: 400, json });
+}
+
+/** Not so of a scrape, which has no envelope. */
+const isOfApp = (response: ServerResponse): response is Response => 'locals' in response;
 
 function refuse(socket: Duplex, message: string): void {
   const requestId = randomUUID();

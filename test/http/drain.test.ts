@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { Agent, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import { connect } from 'node:net';
 import express from 'express';
 import { expect, onTestFinished, test } from 'vitest';
 import { listen } from '../../src/http/server.ts';
@@ -21,4 +23,14 @@ test('the answer to a request that was under way closes its kept connection, and
   answer.resume();
   expect(answer.headers.connection).toBe('close');
   await drained;
+});
+
+test('a connection on which nothing was ever asked does not hold up the end', async () => {
+  const server = await listen(express(), '127.0.0.1', 0);
+  onTestFinished(() => server.cut());
+  const silent = connect(server.port, '127.0.0.1');
+  await once(silent, 'connect');
+  await server.drain();
+  expect(silent.bytesRead).toBe(0);
+  silent.destroy();
 });

@@ -36,6 +36,7 @@ test('with callers, database and collector that all hang, the end comes within S
   const silent = connect(Number(new URL(service.url).port), '127.0.0.1');
   silent.on('error', () => undefined);
   await once(silent, 'connect');
+  silent.write('POST /v1/token HTTP/1.1\r\n');
   await cable.set('hanging');
 
   const exited = once(service.process, 'exit');

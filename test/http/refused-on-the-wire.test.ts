@@ -1,0 +1,94 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { exchange } from '../contract/raw.ts';
+import { sentSpans, startSink } from '../instrumentation/child.ts';
+import { newParty, type Party } from '../support/flow.ts';
+import { startService, type TestService, waitFor } from '../support/service.ts';
+
+let service: TestService;
+let party: Party;
+beforeAll(async () => {
+  service = await startService();
+  party = await newParty(service);
+});
+afterAll(() => service.stop());
+
+const HTTP = 'grantex_http_request_duration_seconds_count';
+const counted = async (labels: Record<string, string>) => (await service.scrape()).value(HTTP, labels) ?? 0;
+const request = (line: string, ...headers: string[]) =>
+  [`${line} HTTP/1.1`, 'Host: x', `Authorization: Bearer ${party.key}`, ...headers, '', ''].join('\r\n');
+
+test('a CONNECT behind requests is refused after their answers, and they are counted as what they were', async () => {
+  const me = { method: 'GET', route: '/v1/me', status_code: '200' };
+  const before = await counted(me);
+  const bytes = `${request('GET /v1/me')}${request('GET /v1/me')}CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\n\r\n`;
+  const { answers } = await exchange(service.url, bytes, 'end behind');
+  expect(answers.map(({ status }) => status)).toEqual([200, 200, 400]);
+  expect(JSON.parse(answers[2]?.body ?? '')).toMatchObject({
+    code: 'BAD_REQUEST',
+    message: 'This is not a proxy',
+  });
+  await expect.poll(() => counted(me)).toBe(before + 2);
+});
+
+const half = (...headers: string[]) =>
+  request('POST /v1/token', 'X-Request-Id: mine', 'Content-Type: application/json', ...headers);
+const exchanged = (status_code: string) => ({ method: 'POST', route: '/v1/token', status_code });
+
+test('a body that is no HTTP: 400 with the id that was given, and counted as 400', async () => {
+  const { answers } = await exchange(service.url, `${half('Transfer-Encoding: chunked')}zz\r\n`, 'end after');
+  expect(answers).toHaveLength(1);
+  expect(answers[0]).toMatchObject({
+    status: 400,
+    headers: { 'x-request-id': 'mine', connection: 'close' },
+  });
+  expect(JSON.parse(answers[0]?.body ?? '')).toEqual({
+    message: 'The request is not valid HTTP',
+    code: 'BAD_REQUEST',
+    requestId: 'mine',
+  });
+  await expect.poll(() => counted(exchanged('400'))).toBe(1);
+  expect(await counted(exchanged('499'))).toBe(0);
+});
+
+test('a caller that ends in the middle of its body has left: no answer, and counted as 499', async () => {
+  const { answers } = await exchange(service.url, `${half('Content-Length: 100')}{"code":`, 'end behind');
+  expect(answers).toEqual([]);
+  await expect.poll(() => counted(exchanged('499'))).toBe(1);
+  expect(await counted(exchanged('400'))).toBe(1);
+});
+
+test('a scrape by an absolute target is a scrape, and is not measured', async () => {
+  const bytes = 'GET http://x/metrics?a=b HTTP/1.1\r\nHost: x\r\n\r\n';
+  const { answers } = await exchange(service.url, bytes, 'end after');
+  expect(answers[0]?.status).toBe(200);
+  expect(answers[0]?.body).toContain('# TYPE grantex_active_grants gauge');
+  const routes = (await service.scrape()).labelSets(HTTP).map(({ route }) => route);
+  expect(routes).toContain('/v1/me');
+  expect(routes).not.toContain('unmatched');
+});
+
+test('requests that the end of the service cuts off end in order: counted, told of in a span, and no error of ours', async () => {
+  const sink = await startSink();
+  const own = await startService({
+    env: {
+      OTEL_EXPORTER_OTLP_ENDPOINT: sink.url,
+      OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+      SHUTDOWN_TIMEOUT_MS: '2000',
+    },
+  });
+  const { apiKey } = await own.signup();
+  const head = request(
+    'POST /v1/token',
+    'Content-Type: application/json',
+    'Content-Length: 100',
+    'X-Request-Id: cut',
+  );
+  const cut = exchange(own.url, head.replace(party.key, apiKey), 'ask after').catch(() => undefined);
+  await waitFor(async () => ((await own.scrape()).text.includes('route="/v1/signup"') ? true : undefined));
+  expect(await own.stop()).toBe(0);
+  await cut;
+  expect(own.logs.filter(({ level }) => level === 'error')).toEqual([]);
+  const span = sentSpans(sink).find(({ name }) => name === 'POST /v1/token');
+  expect(Number(span?.attributes['http.response.status_code'])).toBe(499);
+  await sink.close();
+});
