@@ -5,7 +5,7 @@ import { sumOver } from '../support/ledger.ts';
 import { startService, type TestService, waitFor } from '../support/service.ts';
 import { detected, list } from './anomalies-of.ts';
 
-test('two replicas: each anomaly is opened and counted once, a scan runs once, and a restart counts nothing again', async () => {
+test('two replicas: each anomaly is opened and counted once, and a restart counts nothing again', async () => {
   const database = await createTestDatabase();
   const env = { ANOMALY_SCAN_SECONDS: '1' };
   const replicas = await Promise.all([startService({ database, env }), startService({ database, env })]);
@@ -64,3 +64,24 @@ test('two replicas: each anomaly is opened and counted once, a scan runs once, a
     await database.drop();
   }
 }, 60_000);
+
+test('two replicas look at all agents once in each period, not once each', async () => {
+  const database = await createTestDatabase();
+  await database.sql.unsafe(`create table begun (at timestamptz not null);
+    create function note_begun() returns trigger language plpgsql as $$
+      begin insert into begun values (new.begun_at); return new; end $$;
+    create trigger note_begun after update on anomaly_scan for each row execute function note_begun()`);
+  const env = { ANOMALY_SCAN_SECONDS: '1' };
+  const replicas = await Promise.all([startService({ database, env }), startService({ database, env })]);
+  try {
+    const scans = await waitFor(async () => {
+      const rows = await database.sql<{ apart: number | null }[]>`
+        select extract(epoch from at - lag(at) over (order by at))::float as apart from begun`;
+      return rows.length >= 6 ? rows : undefined;
+    }, 20_000);
+    for (const { apart } of scans) expect(apart ?? 1).toBeGreaterThanOrEqual(1);
+  } finally {
+    await Promise.all(replicas.map((replica) => replica.stop()));
+    await database.drop();
+  }
+}, 30_000);

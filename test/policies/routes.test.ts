@@ -134,6 +134,18 @@ test('404 for an unknown or malformed id, and for an agent that is unknown or re
   }
 });
 
+test("404 for another developer's agent, on POST and PATCH, and nothing changes", async () => {
+  const { agentId } = await newParty(service);
+  const fields = { name: 'Rule', effect: 'deny', agentId };
+  const before = (await call('GET', '')).body;
+  expect((await call('POST', '', fields)).status).toBe(404);
+  const { id } = await create();
+  expect((await call('PATCH', `/${id}`, { agentId })).status).toBe(404);
+  expect((await call('GET', `/${id}`)).body.agentId).toBe(null);
+  expect((await call('DELETE', `/${id}`)).status).toBe(204);
+  expect((await call('GET', '')).body).toEqual(before);
+});
+
 test('a policy about an agent goes with it, the others stay', async () => {
   const agentId = await party.newAgent();
   const about = await create({ agentId });

@@ -6,7 +6,13 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
 /** As in `npm start`. */
 const COMPILE_CACHE = 'node_modules/.cache/node';
-const START = ['--max-semi-space-size=8', '--import', './instrumentation/register.ts', 'src/main.ts'];
+const START = [
+  '--max-semi-space-size=4',
+  '--heap-growing-percent=50',
+  '--import',
+  './instrumentation/register.ts',
+  'src/main.ts',
+];
 
 export type LogLine = Record<string, unknown> & { readonly msg: string; readonly level: string };
 
