@@ -4,6 +4,7 @@ import type { LimiterName } from '../config.ts';
 import { describeError } from './describe-error.ts';
 import type { Instruments } from './instruments.ts';
 import type { Logger } from './logger.ts';
+import { outsideRequests } from './request-id.ts';
 
 /** Who brought a revocation about. */
 export type RevokedBy = 'developer' | 'principal' | 'code_replay' | 'refresh_reuse' | 'agent_deleted';
@@ -249,7 +250,8 @@ export function createEvents(
       );
     },
     databaseConnectionError({ error, pool }) {
-      record(null, () => logger.error({ error, pool }, 'database.connection_error'));
+      // A connection is the pool's, whichever request opened it.
+      record(null, () => outsideRequests(() => logger.error({ error, pool }, 'database.connection_error')));
     },
     requestFailed({ error, method, route }) {
       record(null, () => logger.error({ method, route, error: describeError(error) }, 'request.failed'));
