@@ -47,6 +47,12 @@ interface TokenVerified {
   readonly agentId?: string | undefined;
   readonly developerId: string;
 }
+interface TokenVerificationFailed {
+  readonly reason: VerificationFailure;
+  readonly tokenId?: string | undefined;
+  /** Only of a token that is the caller's own. */
+  readonly grant?: GrantIds | undefined;
+}
 interface AuthorizeDenied {
   readonly agentId: string;
   readonly principalId: string;
@@ -104,7 +110,7 @@ export interface Events {
   tokenExchanged(event: GrantIds): void;
   tokenRefreshed(event: GrantIds): void;
   tokenVerified(event: TokenVerified): void;
-  tokenVerificationFailed(event: { reason: VerificationFailure; tokenId?: string | undefined }): void;
+  tokenVerificationFailed(event: TokenVerificationFailed): void;
   /** Only on the span: the attempt counts it, and no line of the contract's table is for it. */
   authorizationRequested(event: AuthorizationRequested): void;
   authorizeDenied(event: AuthorizeDenied): void;
@@ -186,9 +192,9 @@ export function createEvents(
     tokenVerified(event) {
       record(event, () => instruments.tokenVerifications.add(1, VALID));
     },
-    tokenVerificationFailed({ reason, tokenId }) {
+    tokenVerificationFailed({ reason, tokenId, grant }) {
       record(
-        null,
+        grant ?? null,
         () => instruments.tokenVerifications.add(1, INVALID),
         () => logger.warn({ reason, tokenId }, 'token.verification_failed'),
       );

@@ -102,9 +102,10 @@ const CASES: Case[] = [
   },
   {
     name: 'tokenVerificationFailed',
-    emit: (events) => events.tokenVerificationFailed({ reason: 'expired', tokenId: 'tok_1' }),
+    emit: (events) => events.tokenVerificationFailed({ reason: 'expired', tokenId: 'tok_1', grant: IDS }),
     line: { level: 'warn', msg: 'token.verification_failed', reason: 'expired', tokenId: 'tok_1' },
     counted: { 'grantex_token_verifications_total{result="invalid"}': 1 },
+    span: SPAN_IDS,
   },
   {
     name: 'tokenVerificationFailed without a token id',

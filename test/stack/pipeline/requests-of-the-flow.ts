@@ -109,7 +109,7 @@ export function requestsOfTheFlow(): Tree[] {
       'POST',
       '/v1/tokens/verify',
       200,
-      act('grantex.token.verify', {}, statement('SELECT tokens', 'tokens.states')),
+      act('grantex.token.verify', grant, statement('SELECT tokens', 'tokens.states')),
     ),
     request(
       'POST',
