@@ -5,23 +5,24 @@ const QUIET_MS = 10_000;
 /** Kinds of messages at one level that are told apart; the rest count as one kind. */
 const MOST_KINDS = 20;
 
-const LEVELS: Readonly<Record<string, DiagLogLevel>> = {
-  none: DiagLogLevel.NONE,
-  error: DiagLogLevel.ERROR,
-  warn: DiagLogLevel.WARN,
-  info: DiagLogLevel.INFO,
-  debug: DiagLogLevel.DEBUG,
-  verbose: DiagLogLevel.VERBOSE,
-  all: DiagLogLevel.ALL,
-};
+/** Every level that `OTEL_LOG_LEVEL` may name. */
+export const DIAGNOSTIC_LEVELS: ReadonlyMap<string, DiagLogLevel> = new Map([
+  ['none', DiagLogLevel.NONE],
+  ['error', DiagLogLevel.ERROR],
+  ['warn', DiagLogLevel.WARN],
+  ['info', DiagLogLevel.INFO],
+  ['debug', DiagLogLevel.DEBUG],
+  ['verbose', DiagLogLevel.VERBOSE],
+  ['all', DiagLogLevel.ALL],
+]);
 
 /**
  * Sends what OpenTelemetry's packages have to say about themselves to the record, as JSON lines: their own logger would
  * write plain text to standard output. A collector that is down makes a fault per batch; one line in ten seconds for each
- * kind of message says so, with the number it stands for. `OTEL_LOG_LEVEL` sets the level (default `warn`).
+ * kind of message says so, with the number it stands for. `level` is one of `DIAGNOSTIC_LEVELS` (default `warn`).
  */
 export function logDiagnostics(record: LineStream, level: string | undefined): void {
-  const logLevel = LEVELS[level?.toLowerCase() ?? ''] ?? DiagLogLevel.WARN;
+  const logLevel = DIAGNOSTIC_LEVELS.get(level ?? '') ?? DiagLogLevel.WARN;
   const at = (word: string) => {
     const kinds = new Map<string, { quietUntil: number; suppressed: number }>();
     return (...said: unknown[]) => {

@@ -1,8 +1,11 @@
 import { ConfigError } from '../src/config.ts';
+import { DIAGNOSTIC_LEVELS } from './diagnostics.ts';
 
 /** What this service decides from the standard `OTEL_*` variables. Endpoint, headers, timeouts, limits and the rest are read by the SDK's packages themselves. */
 export interface OtelSettings {
   readonly disabled: boolean;
+  /** From which level on OpenTelemetry's packages may say something of themselves; undefined: the default. */
+  readonly logLevel: string | undefined;
   /** Send traces by OTLP: only with an endpoint, never to a default address. */
   readonly traces: OtlpProtocol | null;
   readonly logs: OtlpProtocol | null;
@@ -54,6 +57,15 @@ export function readOtelEnv(env: Env): OtelSettings {
     faults.push(`${name} must be a whole number from 1`);
     return undefined;
   };
+  /** Looked at whether it is needed or not: what is set is meant. */
+  const protocol = (name: string): OtlpProtocol | undefined => {
+    const value = text(name);
+    const known = PROTOCOLS.find((one) => one === value);
+    if (value !== undefined && known === undefined)
+      faults.push(`${name} must be one of ${PROTOCOLS.join(', ')}`);
+    return known;
+  };
+  const common = protocol('OTEL_EXPORTER_OTLP_PROTOCOL');
   const sent = (signal: string, exporter: 'otlp' | undefined): OtlpProtocol | null => {
     const chosen = (text(`OTEL_${signal}_EXPORTER`) ?? exporter ?? 'none')
       .split(',')
@@ -61,20 +73,19 @@ export function readOtelEnv(env: Env): OtelSettings {
     const known = signal === 'METRICS' ? ['otlp', 'none', 'prometheus'] : ['otlp', 'none'];
     if (!chosen.every((value) => known.includes(value)))
       faults.push(`OTEL_${signal}_EXPORTER must be one of ${known.join(', ')}`);
+    const own = protocol(`OTEL_EXPORTER_OTLP_${signal}_PROTOCOL`);
     if (!chosen.includes('otlp')) return null;
-    const name = [`OTEL_EXPORTER_OTLP_${signal}_PROTOCOL`, 'OTEL_EXPORTER_OTLP_PROTOCOL'].find(text);
-    const protocol = PROTOCOLS.find((known) => known === (name ? text(name) : 'http/protobuf'));
     const endpoint = [`OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`, 'OTEL_EXPORTER_OTLP_ENDPOINT'].find(text);
     if (endpoint === undefined) return null;
     if (!/^https?:\/\//.test(text(endpoint) ?? '') || !URL.canParse(text(endpoint) ?? ''))
       faults.push(`${endpoint} must be a URL beginning http:// or https://`);
-    if (protocol === undefined) faults.push(`${name} must be one of ${PROTOCOLS.join(', ')}`);
-    return protocol ?? null;
+    return own ?? common ?? 'http/protobuf';
   };
 
   const disabled = text('OTEL_SDK_DISABLED')?.toLowerCase() === 'true';
   const settings = {
     disabled,
+    logLevel: text('OTEL_LOG_LEVEL')?.toLowerCase(),
     traces: sent('TRACES', 'otlp'),
     logs: sent('LOGS', 'otlp'),
     metrics: sent('METRICS', undefined),
@@ -93,6 +104,8 @@ export function readOtelEnv(env: Env): OtelSettings {
       timeoutMs: whole('OTEL_METRIC_EXPORT_TIMEOUT') ?? DEFAULT_METRIC_TIMEOUT_MS,
     },
   };
+  if (settings.logLevel !== undefined && !DIAGNOSTIC_LEVELS.has(settings.logLevel))
+    faults.push(`OTEL_LOG_LEVEL must be one of ${[...DIAGNOSTIC_LEVELS.keys()].join(', ')}`);
   const sampler = text('OTEL_TRACES_SAMPLER');
   if (sampler !== undefined && !SAMPLERS.includes(sampler))
     faults.push(`OTEL_TRACES_SAMPLER must be one of ${SAMPLERS.join(', ')}`);

@@ -50,7 +50,7 @@ export async function startTelemetry(config: Config, env: NodeJS.ProcessEnv): Pr
   const settings = readOtelEnv(env);
   const resource = createResource();
   const logs = createLogStreams(settings, resource, env);
-  logDiagnostics(logs.record, env['OTEL_LOG_LEVEL']);
+  logDiagnostics(logs.record, settings.logLevel);
 
   // Request ids of log lines live in the context, so there is a context manager whatever else is off.
   const contextManager = new RequestContextManager();

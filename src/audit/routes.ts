@@ -77,6 +77,13 @@ function instant(name: string, text: string | undefined): Date | undefined {
   const time = new Date(WITHOUT_ZONE.test(text) ? `${text}Z` : text);
   // The year 0 and years of more than four digits, in UTC, are dates to JavaScript and none to PostgreSQL.
   const year = time.getUTCFullYear();
-  if (/^\d{4}-\d\d-\d\d/.test(text) && year >= 1 && year <= 9999) return time;
+  if (year >= 1 && year <= 9999 && beginsWithADay(text)) return time;
   throw badRequest(`${name} must be an ISO 8601 time`);
+}
+
+/** To JavaScript the 30th of February is the 2nd of March. */
+function beginsWithADay(text: string): boolean {
+  const [written] = /^\d{4}-\d\d-\d\d/.exec(text) ?? [];
+  const day = new Date(`${written}T00:00:00Z`);
+  return !Number.isNaN(day.getTime()) && day.toISOString().startsWith(`${written}T`);
 }

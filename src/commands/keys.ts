@@ -6,14 +6,26 @@ import { rotateKeys } from '../keys/create-key.ts';
 import { createSealer } from '../keys/sealing.ts';
 import { loadSecretKey } from '../keys/secret-key.ts';
 import { publishedKeys } from '../keys/store.ts';
+import { badUsage, readWords } from './read-words.ts';
 import { runCommand } from './run-command.ts';
 import { withDatabase } from './with-database.ts';
 
-const USAGE = 'usage: npm run keys -- list|rotate';
+const USAGE = `usage: npm run keys -- list|rotate
+
+The signing keys in the database (DATABASE_URL, or the embedded one); also beside a running service.
+Exit codes: 0 done; 1 it failed; 2 bad usage; 78 bad configuration.
+
+  list     every key that is published, and what it does; reads only
+  rotate   makes a key, which is published at once and signs a little later; with DATABASE_URL it needs SECRET_KEY
+  --help
+`;
 
 await runCommand(async (print) => {
-  const [command] = process.argv.slice(2);
-  if (command !== 'list' && command !== 'rotate') throw new Error(USAGE);
+  const words = readWords(process.argv.slice(2));
+  if (!words) return print(USAGE.trimEnd());
+  const [command, ...more] = words;
+  if ((command !== 'list' && command !== 'rotate') || more.length > 0)
+    throw badUsage('The command must be list or rotate');
   const config = loadConfig(process.env, { sealing: command === 'rotate' });
   if (config.signingKeys)
     throw new Error('SIGNING_KEYS_FILE is set: the keys are those of that file; edit it and restart');

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { CommandError } from './run-command.ts';
+import { BAD_USAGE, CommandError } from './run-command.ts';
 
 export interface ReconcileCommand {
   /** URLs of `/metrics`; null: the one of this configuration. */
@@ -34,8 +34,6 @@ Exit codes: 0 equal, or explained by a process that has ended; 1 they differ; 2 
 `;
 
 const DAY_MS = 86_400_000;
-/** Exit code. */
-export const BAD_USAGE = 2;
 const bad = (message: string) => new CommandError(`${message}\n\n${USAGE}`, BAD_USAGE);
 
 /** @returns null when help is asked for. @throws {CommandError} */

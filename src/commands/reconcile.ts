@@ -10,8 +10,8 @@ import { prometheusSource } from '../reconciliation/prometheus-source.ts';
 import { reconcile, takeSnapshot } from '../reconciliation/reconcile.ts';
 import { scrapeSource } from '../reconciliation/scrape-source.ts';
 import { parseSnapshot, type Snapshot } from '../reconciliation/snapshot.ts';
-import { BAD_USAGE, type ReconcileCommand, readReconcileOptions, USAGE } from './reconcile-options.ts';
-import { CommandError, runCommand } from './run-command.ts';
+import { type ReconcileCommand, readReconcileOptions, USAGE } from './reconcile-options.ts';
+import { BAD_USAGE, CommandError, runCommand } from './run-command.ts';
 import { withDatabase } from './with-database.ts';
 
 const DIFFERS = 1;

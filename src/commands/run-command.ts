@@ -1,5 +1,8 @@
 import { BAD_CONFIGURATION, ConfigError } from '../config.ts';
 
+/** Exit code of a command line that cannot be used. */
+export const BAD_USAGE = 2;
+
 /** A fault with an exit code of its own. */
 export class CommandError extends Error {
   override readonly name = 'CommandError';

@@ -1,4 +1,5 @@
 import type { Deps } from '../deps.ts';
+import { notFound } from '../errors.ts';
 import { revokeGrant } from './revoke-grants.ts';
 import { grantById, listGrantsOfPrincipal, type PrincipalGrant } from './store.ts';
 
@@ -19,15 +20,15 @@ export const grantsOfPrincipal = (
 
 /**
  * Lets a principal take back a grant of his, with everything delegated from it.
- * @returns false when he has no such active grant
+ * @throws NOT_FOUND when he has no such active grant
  */
 export async function revokeGrantOfPrincipal(
   deps: Deps,
   { developerId, principalId }: PrincipalIds,
   grantId: string,
-): Promise<boolean> {
+): Promise<void> {
   // Whose grant it is never changes, so it may be looked up before.
   const grant = await grantById(deps.db, developerId, grantId, new Date(deps.clock.now()));
-  if (grant?.principalId !== principalId) return false;
-  return revokeGrant(deps, { developerId, grantId, revokedBy: 'principal' });
+  if (grant?.principalId !== principalId) throw notFound('Active grant');
+  await revokeGrant(deps, { developerId, grantId, revokedBy: 'principal' });
 }

@@ -1,5 +1,6 @@
 import type { Queryable } from '../db/client.ts';
 import type { Deps } from '../deps.ts';
+import { notFound } from '../errors.ts';
 import type { RevokedBy } from '../telemetry/events.ts';
 import { activeTraceParent } from '../telemetry/trace-parent.ts';
 import type { Outbox } from '../webhooks/outbox-store.ts';
@@ -12,25 +13,42 @@ export interface Revocation {
   readonly rows: readonly RevokedRow[];
 }
 
+interface Target {
+  readonly developerId: string;
+  readonly grantId: string;
+}
+
 /**
- * Revokes a grant with everything delegated from it, atomically; their tokens and refresh tokens die with them. Every
- * path that revokes ends here.
- * @returns false when there was no such active grant
+ * Revokes a grant with everything delegated from it, atomically; their tokens and refresh tokens die with them.
+ * @throws NOT_FOUND when there is no such active grant
  */
-export async function revokeGrant(
+export function revokeGrant(
   deps: Deps,
-  target: { developerId: string; grantId: string; revokedBy: RevokedBy },
-): Promise<boolean> {
+  target: Target & { revokedBy: 'developer' | 'principal' },
+): Promise<void> {
   return deps.telemetry.inSpan('grantex.grant.revoke', {}, async () => {
-    const now = new Date(deps.clock.now());
-    const outbox = outboxOf(deps, now);
-    const rows = await deps.db.transaction((tx) => revokeGrantTrees(tx, { ...target, now }, outbox));
-    recordRevocation(deps, { ...target, rows });
-    return rows.length > 0;
+    if (!(await revokeTree(deps, target))) throw notFound('Active grant');
   });
 }
 
-/** The same for all grants of an agent, within the transaction that removes it. The caller records it after the commit. */
+/** The same because a secret of the grant was used twice. That it is revoked already is then as good. */
+export async function revokeMisusedGrant(
+  deps: Deps,
+  target: Target & { revokedBy: 'code_replay' | 'refresh_reuse' },
+): Promise<void> {
+  await deps.telemetry.inSpan('grantex.grant.revoke', {}, () => revokeTree(deps, target));
+}
+
+/** @returns false when there was no such active grant */
+async function revokeTree(deps: Deps, target: Target & { revokedBy: RevokedBy }): Promise<boolean> {
+  const now = new Date(deps.clock.now());
+  const outbox = outboxOf(deps, now);
+  const rows = await deps.db.transaction((tx) => revokeGrantTrees(tx, { ...target, now }, outbox));
+  recordRevocation(deps, { ...target, rows });
+  return rows.length > 0;
+}
+
+/** Revokes all grants of an agent, within the transaction that removes it. The caller records it after the commit. */
 export async function revokeGrantsOfAgent(
   deps: Deps,
   tx: Queryable,

@@ -101,12 +101,8 @@ export const grantRoutes = (deps: Deps): Endpoint[] => [
     limit: 'api',
     responses: { 204: null },
     handle: async ({ developer, params }) => {
-      const target = {
-        developerId: developer.id,
-        grantId: params['id'] ?? '',
-        revokedBy: 'developer' as const,
-      };
-      if (!(await revokeGrant(deps, target))) throw notFound('Active grant');
+      const grantId = params['id'] ?? '';
+      await revokeGrant(deps, { developerId: developer.id, grantId, revokedBy: 'developer' });
       return noContent;
     },
   }),

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import type { Config } from '../config.ts';
+import { outsideRequests } from '../telemetry/request-id.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 
 /** Redis for the limits that replicas share. It answers at once or is gone without: a limiter never holds up a request. */
@@ -19,11 +20,11 @@ export async function openRedis(config: Config, telemetry: Telemetry): Promise<R
   });
   let told = false;
   redis.on('error', (error) => {
-    if (!told)
-      telemetry.logger.error(
-        { error: (error as NodeJS.ErrnoException).code ?? error.message },
-        'redis.connection_error',
-      );
+    if (!told) {
+      const fields = { error: (error as NodeJS.ErrnoException).code ?? error.message };
+      // The one connection serves every request, whichever of them happened to write to it last.
+      outsideRequests(() => telemetry.logger.error(fields, 'redis.connection_error'));
+    }
     told = true;
   });
   redis.on('ready', () => {

@@ -3,7 +3,7 @@ import { listEntries } from '../audit/list-entries.ts';
 import { AuditPageView } from '../audit/view.ts';
 import type { Deps } from '../deps.ts';
 import { parseDuration } from '../duration.ts';
-import { badRequest, notFound, unauthorized } from '../errors.ts';
+import { badRequest, unauthorized } from '../errors.ts';
 import { grantsOfPrincipal, revokeGrantOfPrincipal } from '../grants/grants-of-principal.ts';
 import { GrantView, grantView } from '../grants/view.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
@@ -101,8 +101,7 @@ export const principalSessionRoutes = (deps: Deps): Endpoint[] => [
     limit: 'consent',
     responses: { 204: null },
     handle: async ({ principal, params }) => {
-      if (!(await revokeGrantOfPrincipal(deps, principal, params['id'] ?? '')))
-        throw notFound('Active grant');
+      await revokeGrantOfPrincipal(deps, principal, params['id'] ?? '');
       return noContent;
     },
   }),

@@ -20,7 +20,10 @@ export interface Reconciliation {
   readonly living: readonly Process[];
 }
 
-/** By then, what was committed has been counted: requests are answered within three seconds, and are counted before. */
+/**
+ * By then, what was committed has been counted: requests are answered within three seconds, and are counted before. What is
+ * committed after its request was given up stays an error among the attempts, however long one waits.
+ */
 const SETTLED_MS = 3500;
 /** Gauges are read from the database at most so often, and a little later. */
 const GAUGE_AGE_MS = 6000;

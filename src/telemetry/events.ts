@@ -4,6 +4,7 @@ import type { LimiterName } from '../config.ts';
 import { describeError } from './describe-error.ts';
 import type { Instruments } from './instruments.ts';
 import type { Logger } from './logger.ts';
+import { outsideRequests } from './request-id.ts';
 
 /** Who brought a revocation about. */
 export type RevokedBy = 'developer' | 'principal' | 'code_replay' | 'refresh_reuse' | 'agent_deleted';
@@ -45,6 +46,12 @@ interface TokenVerified {
   readonly grantId: string;
   readonly agentId?: string | undefined;
   readonly developerId: string;
+}
+interface TokenVerificationFailed {
+  readonly reason: VerificationFailure;
+  readonly tokenId?: string | undefined;
+  /** Only of a token that is the caller's own. */
+  readonly grant?: GrantIds | undefined;
 }
 interface AuthorizeDenied {
   readonly agentId: string;
@@ -103,7 +110,7 @@ export interface Events {
   tokenExchanged(event: GrantIds): void;
   tokenRefreshed(event: GrantIds): void;
   tokenVerified(event: TokenVerified): void;
-  tokenVerificationFailed(event: { reason: VerificationFailure; tokenId?: string | undefined }): void;
+  tokenVerificationFailed(event: TokenVerificationFailed): void;
   /** Only on the span: the attempt counts it, and no line of the contract's table is for it. */
   authorizationRequested(event: AuthorizationRequested): void;
   authorizeDenied(event: AuthorizeDenied): void;
@@ -185,9 +192,9 @@ export function createEvents(
     tokenVerified(event) {
       record(event, () => instruments.tokenVerifications.add(1, VALID));
     },
-    tokenVerificationFailed({ reason, tokenId }) {
+    tokenVerificationFailed({ reason, tokenId, grant }) {
       record(
-        null,
+        grant ?? null,
         () => instruments.tokenVerifications.add(1, INVALID),
         () => logger.warn({ reason, tokenId }, 'token.verification_failed'),
       );
@@ -249,7 +256,8 @@ export function createEvents(
       );
     },
     databaseConnectionError({ error, pool }) {
-      record(null, () => logger.error({ error, pool }, 'database.connection_error'));
+      // A connection is the pool's, whichever request opened it.
+      record(null, () => outsideRequests(() => logger.error({ error, pool }, 'database.connection_error')));
     },
     requestFailed({ error, method, route }) {
       record(null, () => logger.error({ method, route, error: describeError(error) }, 'request.failed'));

@@ -1,7 +1,7 @@
 import { isForeignKeyViolation } from '../db/errors.ts';
 import type { Deps } from '../deps.ts';
 import { badRequest, unauthorized } from '../errors.ts';
-import { revokeGrant } from '../grants/revoke-grants.ts';
+import { revokeMisusedGrant } from '../grants/revoke-grants.ts';
 import { sha256 } from '../hash.ts';
 import { issueToken, prepareToken, type TokenPair } from '../keys/issue-token.ts';
 import { type ClaimCode, grantOfUsedCode } from './exchange-store.ts';
@@ -62,5 +62,5 @@ export function exchangeCode(
 
 async function revokeIfReplayed(deps: Deps, developerId: string, codeHash: Buffer): Promise<void> {
   const grantId = await grantOfUsedCode(deps.db, developerId, codeHash);
-  if (grantId !== null) await revokeGrant(deps, { developerId, grantId, revokedBy: 'code_replay' });
+  if (grantId !== null) await revokeMisusedGrant(deps, { developerId, grantId, revokedBy: 'code_replay' });
 }

@@ -1,7 +1,7 @@
 import { isForeignKeyViolation } from '../db/errors.ts';
 import type { Deps } from '../deps.ts';
 import { badRequest, unauthorized } from '../errors.ts';
-import { revokeGrant } from '../grants/revoke-grants.ts';
+import { revokeMisusedGrant } from '../grants/revoke-grants.ts';
 import { sha256 } from '../hash.ts';
 import { issueToken, prepareToken, type TokenPair } from '../keys/issue-token.ts';
 import { grantOfReusedRefreshToken, type RotateRefreshToken } from './refresh-store.ts';
@@ -49,7 +49,8 @@ export function refreshToken(
     if (grant === null) {
       const use = { developerId, presentedHash, idempotencyHash, repeatableSince };
       const grantId = await grantOfReusedRefreshToken(db, use);
-      if (grantId !== null) await revokeGrant(deps, { developerId, grantId, revokedBy: 'refresh_reuse' });
+      if (grantId !== null)
+        await revokeMisusedGrant(deps, { developerId, grantId, revokedBy: 'refresh_reuse' });
       throw refused();
     }
     if (enqueued) deps.deliveriesDue();

@@ -28,12 +28,17 @@ export function verifyToken(
   const { telemetry, clock } = deps;
   return telemetry.inSpan('grantex.token.verify', {}, async () => {
     const read = await deps.readGrantToken(token);
-    const state = await loadState(keyHash, read.valid ? read.claims.jti : null);
+    const tokenId = read.valid ? read.claims.jti : read.tokenId;
+    const state = await loadState(keyHash, tokenId ?? null);
     if (state.callerId === null) throw unauthorized();
-    if (!read.valid) return invalid(deps, read.reason, read.tokenId);
+    const invalid = (reason: VerificationFailure): Verification => {
+      telemetry.events.tokenVerificationFailed({ reason, tokenId, grant: ownGrant(state) });
+      return { valid: false };
+    };
+    if (!read.valid) return invalid(read.reason);
     const { claims } = read;
     const failure = failureOf(state, claims.grnt, clock.now());
-    if (failure) return invalid(deps, failure, claims.jti);
+    if (failure) return invalid(failure);
     telemetry.events.tokenVerified({
       grantId: claims.grnt,
       developerId: state.callerId,
@@ -50,13 +55,10 @@ export function verifyToken(
   });
 }
 
-function invalid(
-  { telemetry }: Deps,
-  reason: VerificationFailure,
-  tokenId: string | undefined,
-): Verification {
-  telemetry.events.tokenVerificationFailed({ reason, tokenId });
-  return { valid: false };
+/** What a token is about; undefined when it is unknown or another developer's. */
+function ownGrant({ callerId, ownerId, grantId, agentId }: TokenState) {
+  if (callerId === null || ownerId !== callerId || grantId === null || agentId === null) return undefined;
+  return { grantId, agentId, developerId: callerId };
 }
 
 /** Why a token whose own claims hold is not valid now; null when it is. */

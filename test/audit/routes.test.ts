@@ -114,12 +114,33 @@ test.each([
   'since=0000-12-31',
   'since=0001-01-01T00:00:00%2B14:00',
   'until=9999-12-31T23:59:59-14:00',
+  'since=2026-02-30',
+  'until=2026-02-29',
+  'since=2100-02-29',
+  'until=2026-04-31T12:00:00Z',
+  'since=2026-06-31T12:00:00.000%2B02:00',
+  'until=2026-02-29 12:00',
+  'since=2026-00-10',
+  'until=2026-01-00',
+  'since=2026-01-32T00:00:00Z',
   'page=0',
   'page=1.5',
   'pageSize=-1',
 ])('400 for ?%s', async (query) => {
   const { status, body } = await get(`/v1/audit/entries?${query}`);
   expect([status, body.code]).toEqual([400, 'BAD_REQUEST']);
+});
+
+test.each([
+  '2024-02-29',
+  '2000-02-29T23:59:59Z',
+  '2026-02-28',
+  '2024-02-29T23:30:00-05:00',
+  '2024-03-01T00:30:00%2B05:00',
+  '2026-12-31 23:59',
+  '0004-02-29',
+])('the day of %s exists', async (time) => {
+  expect((await get(`/v1/audit/entries?since=${time}&until=${time}`)).status).toBe(200);
 });
 
 test('pages of 20, at most 100', async () => {

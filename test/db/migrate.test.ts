@@ -80,6 +80,16 @@ test('npm run migrate: applies, then has nothing to do, and tells a fault on std
   expect(faulty).toMatchObject({ code: 78, stderr: expect.stringMatching(/^DATABASE_POOL_MAX must be/) });
 });
 
+test('npm run migrate migrates nothing when it is asked for help, or for what it does not know', async () => {
+  await empty();
+  const codes = [];
+  for (const word of ['--help', '--bogus', 'extra']) codes.push((await npmRun('migrate', [word], env)).code);
+  expect(codes).toEqual([0, 2, 2]);
+  expect(
+    await database.sql`select table_name from information_schema.tables where table_schema = 'public'`,
+  ).toEqual([]);
+});
+
 test('npm run migrate asks for no SECRET_KEY, and names DATABASE_URL when there is no database', async () => {
   expect(await npmRun('migrate', [], { DATABASE_URL: database.url })).toMatchObject({ code: 0, stderr: '' });
   const nowhere = { DATABASE_URL: 'postgres://nobody:hunter2@127.0.0.1:1/none' };

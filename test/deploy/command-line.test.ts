@@ -1,16 +1,18 @@
 import { expect, test } from 'vitest';
 import { npmRun } from '../support/command.ts';
 
-const COMMANDS = ['stack', 'demo', 'dashboards', 'dashboards:pictures', 'slo'];
+/** A command that does more than it should finds nothing to do it to. */
+const ENV = { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' };
+const COMMANDS = ['migrate', 'keys', 'stack', 'demo', 'dashboards', 'dashboards:pictures', 'slo'];
 
 test.each(COMMANDS)('npm run %s -- --help prints how it is used, and does nothing else', async (command) => {
-  const { code, stdout, stderr } = await npmRun(command, ['--help'], {});
+  const { code, stdout, stderr } = await npmRun(command, ['--help'], ENV);
   expect([code, stderr]).toEqual([0, '']);
   expect(stdout.split('\n')[0]).toMatch(`usage: npm run ${command}`);
 });
 
 test.each(COMMANDS)('npm run %s: what is no option of it is refused in one line', async (command) => {
-  expect(await npmRun(command, ['--speed', 'high'], {})).toEqual({
+  expect(await npmRun(command, ['--speed', 'high'], ENV)).toEqual({
     code: 2,
     stdout: '',
     stderr: "Unknown option '--speed'; --help says what there is\n",
@@ -20,6 +22,10 @@ test.each(COMMANDS)('npm run %s: what is no option of it is refused in one line'
 test('values that cannot be used are refused in one line', async () => {
   const given = await Promise.all([
     npmRun('stack', ['twice'], {}),
+    npmRun('migrate', ['extra'], ENV),
+    npmRun('keys', [], ENV),
+    npmRun('keys', ['burn'], ENV),
+    npmRun('keys', ['list', 'rotate'], ENV),
     npmRun('stack', ['--directory', '--free-ports'], {}),
     npmRun('stack', ['--directory'], {}),
     npmRun('dashboards:pictures', ['--minutes', 'ten'], {}),
@@ -27,6 +33,8 @@ test('values that cannot be used are refused in one line', async () => {
   ]);
   expect(given.map(({ code, stdout, stderr }) => [code, stdout + stderr])).toEqual([
     [2, "Unexpected argument 'twice'; --help says what there is\n"],
+    [2, "Unexpected argument 'extra'; --help says what there is\n"],
+    ...[1, 2, 3].map(() => [2, 'The command must be list or rotate; --help says what there is\n']),
     [2, "Option '--directory' argument is ambiguous; --help says what there is\n"],
     [2, "Option '--directory <value>' argument missing; --help says what there is\n"],
     [2, '--minutes must be a number from 1 to 100000; --help says what there is\n'],

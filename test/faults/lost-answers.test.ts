@@ -7,7 +7,8 @@ import { type Answer, startService, type TestService, waitFor } from '../support
 
 /**
  * What becomes of the counters when a commit succeeded and the service did not learn it in time. These tests tell how it
- * is: the one gap between counters and rows is the statement whose answer was lost for ever.
+ * is. There are two gaps between counters and rows: the statement whose answer was lost for ever, which no counter knows;
+ * and the one whose answer came after its request was given up, which is an error among the attempts and nowhere else.
  */
 let database: TestDatabase;
 let cable: Cable;

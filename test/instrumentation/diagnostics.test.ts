@@ -37,8 +37,8 @@ test('a package that names itself says what it has to say; objects are left out'
   expect(messages()).toEqual(['the-package cannot patch no such method']);
 });
 
-test('with OTEL_LOG_LEVEL=info and more nothing is left out', () => {
-  const { lines } = listen('INFO');
+test('with the level info and more nothing is left out', () => {
+  const { lines } = listen('info');
   for (const _ of [1, 2, 3]) diag.info('export retried');
   diag.debug('not asked for');
   expect(lines).toHaveLength(3);

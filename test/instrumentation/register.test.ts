@@ -116,6 +116,8 @@ describe('configuration that cannot be used', () => {
       OTEL_BSP_MAX_QUEUE_SIZE: '-1',
       OTEL_METRIC_EXPORT_INTERVAL: 'hourly',
       OTEL_METRIC_EXPORT_TIMEOUT: '0',
+      OTEL_LOG_LEVEL: 'loud',
+      OTEL_EXPORTER_OTLP_METRICS_PROTOCOL: 'grpc',
     });
     expect(code).toBe(78);
     expect(lines).toHaveLength(1);
@@ -130,9 +132,11 @@ describe('configuration that cannot be used', () => {
         'OTEL_BSP_MAX_QUEUE_SIZE',
         'OTEL_METRIC_EXPORT_INTERVAL',
         'OTEL_METRIC_EXPORT_TIMEOUT',
+        'OTEL_LOG_LEVEL',
+        'OTEL_EXPORTER_OTLP_METRICS_PROTOCOL',
       ]),
     );
     expect(new Set(names).size).toBe(names.length);
-    expect(JSON.stringify(lines)).not.toMatch(/secret-port|sometimes|collector|hourly/);
+    expect(JSON.stringify(lines)).not.toMatch(/secret-port|sometimes|collector|hourly|loud|grpc/);
   });
 });

@@ -144,7 +144,7 @@ test('npm run keys with another SECRET_KEY: said so, exit 78, and no key is adde
 });
 
 test.each<[string, string, Record<string, string>, number, RegExp]>([
-  ['an unknown command', 'burn', {}, 1, /^usage: npm run keys -- list\|rotate\n$/],
+  ['an unknown command', 'burn', {}, 2, /^The command must be list or rotate; --help says what there is\n$/],
   ['a bad configuration', 'list', { SECRET_KEY: 'short' }, 78, /^SECRET_KEY must be 32 bytes/],
 ])('npm run keys: %s is told on stderr', async (_what, command, env, code, message) => {
   expect(await keys(command, env)).toEqual({ code, stdout: '', stderr: expect.stringMatching(message) });

@@ -71,8 +71,8 @@ const PRINCIPALS: Mutant[] = [
   {
     name: 'principal-revokes-for-another',
     file: 'src/grants/grants-of-principal.ts',
-    text: 'if (grant?.principalId !== principalId) return false;',
-    replacement: 'if (grant === undefined || principalId === "") return false;',
+    text: 'if (grant?.principalId !== principalId) throw',
+    replacement: 'if (grant === undefined || principalId === "") throw',
     killedBy: [MODEL, SESSIONS],
   },
   {

@@ -24,7 +24,7 @@ export const TOLD: Mutant[] = [
   {
     name: 'reused-refresh-token-goes-unpunished',
     file: 'src/tokens/refresh-token.ts',
-    text: "if (grantId !== null) await revokeGrant(deps, { developerId, grantId, revokedBy: 'refresh_reuse' });",
+    text: "await revokeMisusedGrant(deps, { developerId, grantId, revokedBy: 'refresh_reuse' });",
     replacement: 'void grantId;',
     killedBy: [MODEL, REFRESH, RACING_CLAIMS],
   },

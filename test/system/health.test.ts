@@ -64,13 +64,16 @@ test.each(['hanging', 'cut'] as const)(
   },
 );
 
-test('a connection that is lost is logged with its error and its pool', async () => {
-  const [line] = await service.logged('database.connection_error');
-  expect(line).toMatchObject({
-    level: 'error',
-    error: expect.any(String),
-    pool: expect.stringMatching(/^(main|side)$/),
-  });
+test('connections that are lost are logged with error and pool, and with no request: whichever opened them has ended', async () => {
+  const lines = await service.logged('database.connection_error');
+  for (const line of lines)
+    expect(line).toEqual({
+      level: 'error',
+      timestamp: expect.any(String),
+      msg: 'database.connection_error',
+      error: expect.any(String),
+      pool: expect.stringMatching(/^(main|side|background)$/),
+    });
 });
 
 test('METRICS_ENABLED=false: no /metrics; METRICS_PORT and METRICS_API_KEY: another port, and a key', async () => {

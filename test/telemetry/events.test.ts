@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Events } from '../../src/telemetry/events.ts';
+import { withRequestId } from '../../src/telemetry/request-id.ts';
 import { changes, startHarness } from './harness.ts';
 
 let harness: ReturnType<typeof startHarness>;
@@ -101,9 +102,10 @@ const CASES: Case[] = [
   },
   {
     name: 'tokenVerificationFailed',
-    emit: (events) => events.tokenVerificationFailed({ reason: 'expired', tokenId: 'tok_1' }),
+    emit: (events) => events.tokenVerificationFailed({ reason: 'expired', tokenId: 'tok_1', grant: IDS }),
     line: { level: 'warn', msg: 'token.verification_failed', reason: 'expired', tokenId: 'tok_1' },
     counted: { 'grantex_token_verifications_total{result="invalid"}': 1 },
+    span: SPAN_IDS,
   },
   {
     name: 'tokenVerificationFailed without a token id',
@@ -238,6 +240,15 @@ describe('one call is the counter, the log line and the span attributes', () => 
     expect(lines).toEqual(line ? [line] : []);
     expect(changes(before, await harness.samples())).toEqual(counted ?? {});
     expect(attributes).toEqual(span ?? {});
+  });
+
+  test('a lost connection belongs to no request, whichever opened it', () => {
+    harness = startHarness();
+    const { events } = harness.telemetry;
+    const lose = () => events.databaseConnectionError({ error: 'ECONNRESET', pool: 'main' });
+    harness.inServerSpan(() => withRequestId('req_1', lose));
+    const fields = harness.lines().flatMap(Object.keys);
+    expect(fields).toEqual(['level', 'timestamp', 'error', 'pool', 'msg']);
   });
 
   test('the principal is on the span only when that is asked for', () => {

@@ -9,6 +9,7 @@ export function requestsOfTheFlow(): Tree[] {
   const developer_id = 'developer';
   const first = { agent_id: 'agent', developer_id };
   const grant = { ...first, grant_id: 'grant' };
+  const child = { agent_id: 'sub-agent', developer_id, grant_id: 'child grant' };
   const RULES = [
     'rate_spike',
     'high_failure_rate',
@@ -74,7 +75,7 @@ export function requestsOfTheFlow(): Tree[] {
       KEY,
       act(
         'grantex.grant.delegate',
-        { agent_id: 'sub-agent', developer_id, grant_id: 'child grant', scopes: SCOPES },
+        { ...child, scopes: SCOPES },
         statement('INSERT grants', 'grants.delegate'),
         sign('child grant'),
       ),
@@ -109,7 +110,7 @@ export function requestsOfTheFlow(): Tree[] {
       'POST',
       '/v1/tokens/verify',
       200,
-      act('grantex.token.verify', {}, statement('SELECT tokens', 'tokens.states')),
+      act('grantex.token.verify', child, statement('SELECT tokens', 'tokens.states')),
     ),
     request(
       'POST',
