@@ -41,8 +41,8 @@ const MAKERS: Readonly<Record<ProgramName, Make>> = {
   'grantex-auth': async ({ ports, directory }) => ({
     command: [
       process.execPath,
-      '--max-semi-space-size=4',
-      '--heap-growing-percent=50',
+      '--max-semi-space-size=8',
+      '--heap-growing-percent=100',
       '--import',
       './instrumentation/register.ts',
       'src/main.ts',

@@ -49,7 +49,11 @@ export async function listen(handler: RequestListener, host: string, port: numbe
   server.on('clientError', refuseUnparsable);
   // An expectation that is not known may be ignored (RFC 9110 §10.1.1), which keeps the one envelope.
   server.on('checkExpectation', (req, res) => server.emit('request', req, res));
-  server.on('connect', (_req, socket) => whenAnswered(socket, () => refuse(socket, 'This is not a proxy')));
+  server.on('connect', (_req, socket) => {
+    // http has let go of it, and an error that nobody hears would end the process.
+    socket.on('error', () => socket.destroy());
+    whenAnswered(socket, () => refuse(socket, 'This is not a proxy'));
+  });
   await bind(server, host, port);
   return {
     port: (server.address() as AddressInfo).port,

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { exchange } from '../contract/raw.ts';
 import { sentSpans, startSink } from '../instrumentation/child.ts';
@@ -29,6 +31,25 @@ test('a CONNECT behind requests is refused after their answers, and they are cou
   });
   await expect.poll(() => counted(me)).toBe(before + 2);
 });
+
+test.each(['at once', 'with the first answer'])(
+  'callers of CONNECT who reset their connection %s harm nobody',
+  async (when) => {
+    const { hostname, port } = new URL(service.url);
+    await Promise.all(
+      Array.from({ length: 20 }, async () => {
+        const socket = connect(Number(port), hostname);
+        await once(socket, 'connect');
+        socket.write(`${request('GET /v1/me')}CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\n\r\n`);
+        if (when !== 'at once') await once(socket, 'data');
+        socket.resetAndDestroy();
+        await once(socket, 'close');
+      }),
+    );
+    expect((await service.request('GET', '/v1/me', { key: party.key })).status).toBe(200);
+    expect(service.process.exitCode).toBe(null);
+  },
+);
 
 const half = (...headers: string[]) =>
   request('POST /v1/token', 'X-Request-Id: mine', 'Content-Type: application/json', ...headers);

@@ -19,7 +19,7 @@ const SCRIPT = `
     mount --rbind "$directory" "$directory" && mount -o remount,bind,ro "$directory"
   done
   if touch / "$1"/written /tmp/written 2>/dev/null; then exit 3; fi
-  cd "$1" && exec "$2" --max-semi-space-size=4 --heap-growing-percent=50 --import ./instrumentation/register.ts src/main.ts`;
+  cd "$1" && exec "$2" --max-semi-space-size=8 --heap-growing-percent=100 --import ./instrumentation/register.ts src/main.ts`;
 
 test('with a database elsewhere the service runs where it can write nothing: in compose and in Kubernetes it does', async () => {
   const child = spawn(

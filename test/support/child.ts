@@ -7,8 +7,8 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 /** As in `npm start`. */
 const COMPILE_CACHE = 'node_modules/.cache/node';
 const START = [
-  '--max-semi-space-size=4',
-  '--heap-growing-percent=50',
+  '--max-semi-space-size=8',
+  '--heap-growing-percent=100',
   '--import',
   './instrumentation/register.ts',
   'src/main.ts',
