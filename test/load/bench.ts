@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: requests per second, latency, CPU and database work of each scenario, with telemetry full, sampled and
  * off in turn; then widths of concurrency, growth of the database, memory, and the scrape by itself. Prints tables, and
- * leaves the figures as JSON in `test/load/results`. Takes some seven minutes.
+ * leaves the figures as JSON in `test/load/results`. Takes some eight minutes.
  *
  * `options.ts` has what can be chosen; `--profile <directory>` leaves a CPU profile of the service there. `--smoke` is
  * shortened, for CI: it proves that the benchmark works, and no figure of it means anything.
