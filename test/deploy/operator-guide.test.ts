@@ -92,7 +92,7 @@ test('its figures are those of the README', () => {
   const speed = readme.slice(readme.indexOf('## Speed'));
   const units = (row: string) =>
     new RegExp(`^\\| ${row} \\|[^|]*\\|[^|]*\\| ([\\d.]+) \\| ([\\d.]+) `, 'm').exec(speed);
-  const unit = Number(/(\d+) µs here/.exec(speed)?.[1]) / 1000;
+  const unit = Number(/([\d.]+) µs here/.exec(speed)?.[1]) / 1000;
   const rows = {
     verify: '`POST /v1/tokens/verify`',
     authorize: '`POST /v1/authorize`',
