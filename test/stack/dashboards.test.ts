@@ -17,6 +17,12 @@ const EMPTY_WHEN_WELL = new Set([
   'Sent on',
 ]);
 
+/**
+ * Prometheus extends what it saw to the edges of the window: at either end by as much as a scrape interval and a tenth of it,
+ * depending on when in the second it scrapes. The window is a minute.
+ */
+const EXTENDED = 1.04;
+
 let demo: WatchedDemo;
 let view: WatchedDemo['view'];
 
@@ -182,10 +188,9 @@ describe('the overview shows what the demo did', () => {
     ['429 per minute', undefined, () => 5, () => moved('grantex_rate_limited_total')],
     ['429 a minute, by limit', 'all', perMinute, () => moved('grantex_rate_limited_total')],
   ])('%s %s', async (title, legend, unit, done) => {
-    // Prometheus extends what it saw to the edges of the window: a scrape interval of a minute and more.
     const of = (await shown(title, legend)) * unit();
     expect(of).toBeGreaterThanOrEqual(done() * 0.995);
-    expect(of).toBeLessThanOrEqual(done() * 1.03);
+    expect(of).toBeLessThanOrEqual(done() * EXTENDED);
   });
 
   test('anomalies: as many as there are, of each type', async () => {
@@ -193,7 +198,9 @@ describe('the overview shows what the demo did', () => {
     expect(Object.keys(byType)).not.toEqual([]);
     // Whole ones, rounded down from what may be a little more.
     for (const title of ['Anomalies, 1 h', 'Anomalies in the hour before'])
-      expect(Math.abs((await shown(title)) - anomalies)).toBeLessThanOrEqual(Math.ceil(anomalies * 0.03));
+      expect(Math.abs((await shown(title)) - anomalies)).toBeLessThanOrEqual(
+        Math.ceil(anomalies * (EXTENDED - 1)),
+      );
     const severities = {
       high: ['rate_spike', 'unusual_scope_access', 'cascade_delegation'],
       medium: ['high_failure_rate'],
@@ -202,7 +209,7 @@ describe('the overview shows what the demo did', () => {
       const [severity = 'low'] = Object.entries(severities).find(([, types]) => types.includes(type)) ?? [];
       const line = await shown('Anomalies detected, by type', `${type} (${severity})`);
       expect(line, type).toBeGreaterThanOrEqual(count * 0.995);
-      expect(line, type).toBeLessThanOrEqual(count * 1.03);
+      expect(line, type).toBeLessThanOrEqual(count * EXTENDED);
     }
   });
 
@@ -218,7 +225,7 @@ describe('the overview shows what the demo did', () => {
       0,
     );
     expect(sum - health + (await born('route!="/health"'))).toBeGreaterThanOrEqual(asked * 0.995);
-    expect(sum - health + (await born('route!="/health"'))).toBeLessThanOrEqual(asked * 1.03);
+    expect(sum - health + (await born('route!="/health"'))).toBeLessThanOrEqual(asked * EXTENDED);
     const refused = demo.ended('denied', 'refused', 'unauthorized', 'limited');
     // A probe that gives up before the answer is a 499 of somebody else.
     const [probes] = await view.prometheus.instant(
@@ -230,7 +237,7 @@ describe('the overview shows what the demo did', () => {
       (probes?.points[0]?.[1] ?? 0) +
       (await born('route!="/health", status_code=~"4.."'));
     expect(seen).toBeGreaterThanOrEqual(refused * 0.995);
-    expect(seen).toBeLessThanOrEqual(refused * 1.03);
+    expect(seen).toBeLessThanOrEqual(refused * EXTENDED);
     expect(await shown('HTTP error rate', '5xx')).toBe(0);
   });
 
@@ -254,7 +261,7 @@ describe('the overview shows what the demo did', () => {
       ] as const) {
         const milliseconds = quantileOf(demo.before, scrape, family, q) * 1000;
         expect(Math.abs((await shown(title, legend)) / milliseconds - 1), `${title} ${legend}`).toBeLessThan(
-          0.03,
+          EXTENDED - 1,
         );
       }
   });
