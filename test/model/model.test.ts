@@ -136,6 +136,9 @@ test('whatever is done in whatever order, the service does what the model does',
       await counters.compare();
       await compareAnomalies(model, real);
       await compareAcknowledged(real);
+      // The totals of later runs are compared with what this one leaves: nothing of it may expire by the real clock.
+      await service.database
+        .sql`update grants set expires_at = expires_at + interval '1 day' where expires_at > now()`;
       ended.push({ model, real });
     },
   );
