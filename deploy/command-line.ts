@@ -1,9 +1,7 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { BAD_USAGE, faultOf, refusal } from '../src/bad-usage.ts';
 
 type Options = NonNullable<ParseArgsConfig['options']>;
-
-/** Exit code of a command line that cannot be used. */
-const BAD_USAGE = 2;
 
 /**
  * What the options on the command line say. With `--help` among them it prints `usage` and ends the process with 0; with
@@ -19,16 +17,15 @@ export function readOptions<const T extends Options>(
     const { values } = parseArgs({ args: [...args], options: all as T & typeof all });
     if (!(values as { readonly help?: boolean }).help) return values;
   } catch (error) {
-    // Node goes on with hints to what nobody meant.
-    return refuse((error as Error).message.split(/\.? *\n|\. /)[0] ?? '');
+    return refuse(faultOf(error));
   }
   process.stdout.write(usage);
   process.exit(0);
 }
 
 /** Ends the process: one line, and exit code 2. */
-export function refuse(sentence: string): never {
-  process.stderr.write(`${sentence}; --help says what there is\n`);
+export function refuse(fault: string): never {
+  process.stderr.write(`${refusal(fault)}\n`);
   process.exit(BAD_USAGE);
 }
 

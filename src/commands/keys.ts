@@ -6,8 +6,8 @@ import { rotateKeys } from '../keys/create-key.ts';
 import { createSealer } from '../keys/sealing.ts';
 import { loadSecretKey } from '../keys/secret-key.ts';
 import { publishedKeys } from '../keys/store.ts';
-import { badUsage, readWords } from './read-words.ts';
-import { runCommand } from './run-command.ts';
+import { readWords } from './read-words.ts';
+import { badUsage, runCommand } from './run-command.ts';
 import { withDatabase } from './with-database.ts';
 
 const USAGE = `usage: npm run keys -- list|rotate

@@ -4,8 +4,8 @@ import { hasCluster } from '../data-dir.ts';
 import { migrate } from '../db/migrate.ts';
 import { openDatabaseBeside, reachDatabase } from '../db/open.ts';
 import { loadSecretKey } from '../keys/secret-key.ts';
-import { badUsage, readWords } from './read-words.ts';
-import { runCommand } from './run-command.ts';
+import { readWords } from './read-words.ts';
+import { badUsage, runCommand } from './run-command.ts';
 
 const USAGE = `usage: npm run migrate
 

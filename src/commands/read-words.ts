@@ -1,9 +1,6 @@
 import { parseArgs } from 'node:util';
-import { BAD_USAGE, CommandError } from './run-command.ts';
-
-/** A fault of the command line, told in one line. */
-export const badUsage = (sentence: string) =>
-  new CommandError(`${sentence}; --help says what there is`, BAD_USAGE);
+import { faultOf } from '../bad-usage.ts';
+import { badUsage } from './run-command.ts';
 
 /**
  * The words on the command line of a command that has no option but `--help`.
@@ -19,7 +16,6 @@ export function readWords(args: readonly string[]): readonly string[] | null {
     });
     return values.help ? null : positionals;
   } catch (error) {
-    // Node goes on with hints to what nobody meant.
-    throw badUsage((error as Error).message.split(/\.? *\n|\. /)[0] ?? '');
+    throw badUsage(faultOf(error));
   }
 }

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
-import { BAD_USAGE, CommandError } from './run-command.ts';
+import { faultOf } from '../bad-usage.ts';
+import { badUsage } from './run-command.ts';
 
 export interface ReconcileCommand {
   /** URLs of `/metrics`; null: the one of this configuration. */
@@ -34,16 +35,15 @@ Exit codes: 0 equal, or explained by a process that has ended; 1 they differ; 2 
 `;
 
 const DAY_MS = 86_400_000;
-const bad = (message: string) => new CommandError(`${message}\n\n${USAGE}`, BAD_USAGE);
 
 /** @returns null when help is asked for. @throws {CommandError} */
 export function readReconcileOptions(args: readonly string[]): ReconcileCommand | null {
   const values = parse(args);
   if (values.help) return null;
   if (values.scrape !== undefined && values.prometheus !== undefined)
-    throw bad('--scrape and --prometheus exclude each other');
+    throw badUsage('--scrape and --prometheus exclude each other');
   if (values.snapshot !== undefined && values.since !== undefined)
-    throw bad('--snapshot and --since exclude each other');
+    throw badUsage('--snapshot and --since exclude each other');
   const scrape = values.scrape?.split(',').map((url) => assertUrl('--scrape', url.trim())) ?? null;
   const prometheus = values.prometheus === undefined ? null : assertUrl('--prometheus', values.prometheus);
   return {
@@ -75,18 +75,18 @@ function parse(args: readonly string[]) {
       },
     }).values;
   } catch (error) {
-    throw bad(error instanceof Error ? error.message : String(error));
+    throw badUsage(faultOf(error));
   }
 }
 
 function assertUrl(name: string, text: string): string {
   if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol))
-    throw bad(`${name}: "${text}" is no http or https URL`);
+    throw badUsage(`${name}: "${text}" is no http or https URL`);
   return text;
 }
 
 function positive(name: string, text: string): number {
   const value = Number(text);
-  if (text.trim() === '' || !(value > 0) || value > 1e6) throw bad(`${name} must be a number above 0`);
+  if (text.trim() === '' || !(value > 0) || value > 1e6) throw badUsage(`${name} must be a number above 0`);
   return value;
 }

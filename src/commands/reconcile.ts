@@ -1,5 +1,6 @@
 /** `npm run reconcile`: the counters and gauges of a live deployment against the rows in its database. */
 import { readFile, writeFile } from 'node:fs/promises';
+import { BAD_USAGE } from '../bad-usage.ts';
 import { type Config, ConfigError, loadConfig } from '../config.ts';
 import { hasCluster } from '../data-dir.ts';
 import type { Database } from '../db/client.ts';
@@ -11,7 +12,7 @@ import { reconcile, takeSnapshot } from '../reconciliation/reconcile.ts';
 import { scrapeSource } from '../reconciliation/scrape-source.ts';
 import { parseSnapshot, type Snapshot } from '../reconciliation/snapshot.ts';
 import { type ReconcileCommand, readReconcileOptions, USAGE } from './reconcile-options.ts';
-import { BAD_USAGE, CommandError, runCommand } from './run-command.ts';
+import { CommandError, runCommand } from './run-command.ts';
 import { withDatabase } from './with-database.ts';
 
 const DIFFERS = 1;

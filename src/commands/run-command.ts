@@ -1,7 +1,5 @@
+import { BAD_USAGE, refusal } from '../bad-usage.ts';
 import { BAD_CONFIGURATION, ConfigError } from '../config.ts';
-
-/** Exit code of a command line that cannot be used. */
-export const BAD_USAGE = 2;
 
 /** A fault with an exit code of its own. */
 export class CommandError extends Error {
@@ -12,6 +10,8 @@ export class CommandError extends Error {
     this.exitCode = exitCode;
   }
 }
+
+export const badUsage = (fault: string) => new CommandError(refusal(fault), BAD_USAGE);
 
 /**
  * Runs one command-line command: its output on stdout, a fault on stderr.

@@ -3,7 +3,16 @@ import { npmRun } from '../support/command.ts';
 
 /** A command that does more than it should finds nothing to do it to. */
 const ENV = { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' };
-const COMMANDS = ['migrate', 'keys', 'stack', 'demo', 'dashboards', 'dashboards:pictures', 'slo'];
+const COMMANDS = [
+  'migrate',
+  'keys',
+  'reconcile',
+  'stack',
+  'demo',
+  'dashboards',
+  'dashboards:pictures',
+  'slo',
+];
 
 test.each(COMMANDS)('npm run %s -- --help prints how it is used, and does nothing else', async (command) => {
   const { code, stdout, stderr } = await npmRun(command, ['--help'], ENV);
