@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
-import { context, ROOT_CONTEXT } from '@opentelemetry/api';
 import type { Deps } from '../deps.ts';
+import { outsideRequests } from '../telemetry/request-id.ts';
 import { within } from '../within.ts';
 import { detectAnomalies } from './detect-anomalies.ts';
 import { claimAnomalyScan, forgetFailedExchanges, tallyFailedExchanges } from './watch-store.ts';
@@ -98,7 +98,7 @@ export function watchForAnomalies(deps: Worldly): AnomalyWatch {
     }
   };
   // In no request's context, whoever starts it: what happens here belongs to none.
-  const running = context.with(ROOT_CONTEXT, run);
+  const running = outsideRequests(run);
 
   return {
     agentActed: remember,

@@ -9,8 +9,8 @@ export function withRequestId<T>(requestId: string, fn: () => T): T {
 }
 
 /**
- * Runs `fn` outside any request and span: what it logs belongs to none. For listeners of connections that outlive the
- * request in whose context they were opened.
+ * Runs `fn` outside any request and span: what it logs belongs to none. For work in the background, and for listeners of
+ * connections that outlive the request in whose context they were opened.
  */
 export function outsideRequests<T>(fn: () => T): T {
   return context.with(ROOT_CONTEXT, fn);

@@ -1,6 +1,6 @@
-import { context, ROOT_CONTEXT } from '@opentelemetry/api';
 import type { JobQueue, TakenJob } from '../db/job-queue.ts';
 import type { Deps } from '../deps.ts';
+import { outsideRequests } from '../telemetry/request-id.ts';
 import { within } from '../within.ts';
 import { deliver } from './deliver.ts';
 import { claimOutbox, loadDue, probeWork, purgeDeliveries } from './delivery-store.ts';
@@ -131,7 +131,7 @@ export function startDeliveryWorkers(deps: Worldly): DeliveryWorkers {
     }
   };
   // In no request's context, whoever starts it: what happens here belongs to none.
-  const running = context.with(ROOT_CONTEXT, run);
+  const running = outsideRequests(run);
 
   const end = async (graceMs: number) => {
     stopping = true;
