@@ -1,29 +1,21 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Sink, sentSpans, startSink } from '../instrumentation/child.ts';
+import { type Sink, sentSpans } from '../instrumentation/child.ts';
 import { newParty } from '../support/flow.ts';
 import { startService, type TestService, waitFor } from '../support/service.ts';
+import { startTracedService, type TracedService } from '../telemetry/traced-service.ts';
 import { detected, list, listed, typesOf } from './anomalies-of.ts';
 
 /** No scan of all agents comes in between. */
 const RARELY = { ANOMALY_SCAN_SECONDS: '86400' };
 
+let traced: TracedService;
 let sink: Sink;
 let service: TestService;
 beforeAll(async () => {
-  sink = await startSink();
-  service = await startService({
-    env: {
-      ...RARELY,
-      OTEL_EXPORTER_OTLP_ENDPOINT: sink.url,
-      OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
-      OTEL_BSP_SCHEDULE_DELAY: '100',
-    },
-  });
+  traced = await startTracedService(RARELY);
+  ({ service, sink } = traced);
 });
-afterAll(async () => {
-  await service.stop();
-  await sink.close();
-});
+afterAll(() => traced?.stop());
 
 test('after issuance, unasked: an anomaly, one more on the counters, a line, and a trace of its own', async () => {
   const party = await newParty(service);

@@ -2,9 +2,10 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { exchange } from '../contract/raw.ts';
-import { sentSpans, startSink } from '../instrumentation/child.ts';
+import { sentSpans } from '../instrumentation/child.ts';
 import { newParty, type Party } from '../support/flow.ts';
 import { startService, type TestService, waitFor } from '../support/service.ts';
+import { startTracedService } from '../telemetry/traced-service.ts';
 
 let service: TestService;
 let party: Party;
@@ -88,14 +89,20 @@ test('a scrape by an absolute target is a scrape, and is not measured', async ()
   expect(routes).not.toContain('unmatched');
 });
 
+test('rubbish behind requests takes the place of none of their answers', async () => {
+  const bytes = `${request('GET /v1/me').repeat(3)}rubbish\r\n\r\n`;
+  const { answers } = await exchange(service.url, bytes, 'end after');
+  expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
+});
+
 test('requests that the end of the service cuts off end in order: counted, told of in a span, and no error of ours', async () => {
-  const sink = await startSink();
-  const own = await startService({
-    env: {
-      OTEL_EXPORTER_OTLP_ENDPOINT: sink.url,
-      OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
-      SHUTDOWN_TIMEOUT_MS: '2000',
-    },
+  const {
+    service: own,
+    sink,
+    stop,
+  } = await startTracedService({
+    OTEL_METRICS_EXPORTER: 'otlp',
+    SHUTDOWN_TIMEOUT_MS: '2000',
   });
   const { apiKey } = await own.signup();
   const head = request(
@@ -106,10 +113,17 @@ test('requests that the end of the service cuts off end in order: counted, told 
   );
   const cut = exchange(own.url, head.replace(party.key, apiKey), 'ask after').catch(() => undefined);
   await waitFor(async () => ((await own.scrape()).text.includes('route="/v1/signup"') ? true : undefined));
-  expect(await own.stop()).toBe(0);
+  await stop();
   await cut;
+  expect(own.process.exitCode).toBe(0);
   expect(own.logs.filter(({ level }) => level === 'error')).toEqual([]);
   const span = sentSpans(sink).find(({ name }) => name === 'POST /v1/token');
   expect(Number(span?.attributes['http.response.status_code'])).toBe(499);
-  await sink.close();
+  const last = sink.received.findLast(({ path }) => path === '/v1/metrics')?.body.toString() ?? '{}';
+  const points = JSON.parse(last)
+    .resourceMetrics.flatMap(({ scopeMetrics }: { scopeMetrics: object[] }) => scopeMetrics)
+    .flatMap(({ metrics }: { metrics: object[] }) => metrics)
+    .filter(({ name }: { name: string }) => name === 'grantex_http_request_duration_seconds')
+    .flatMap(({ histogram }: { histogram: { dataPoints: object[] } }) => histogram.dataPoints);
+  expect(JSON.stringify(points)).toContain('"/v1/token"');
 });

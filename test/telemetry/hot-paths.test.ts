@@ -1,28 +1,20 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type SentSpan, type Sink, sentLogs, sentSpans, startSink } from '../instrumentation/child.ts';
+import { type SentSpan, type Sink, sentLogs, sentSpans } from '../instrumentation/child.ts';
 import { newParty, type Party } from '../support/flow.ts';
-import { type Answer, startService, type TestService, waitFor } from '../support/service.ts';
+import { type Answer, type TestService, waitFor } from '../support/service.ts';
+import { startTracedService, type TracedService } from './traced-service.ts';
 
+let running: TracedService;
 let sink: Sink;
 let service: TestService;
 let party: Party;
 beforeAll(async () => {
-  sink = await startSink();
-  service = await startService({
-    env: {
-      OTEL_EXPORTER_OTLP_ENDPOINT: sink.url,
-      OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
-      OTEL_BSP_SCHEDULE_DELAY: '100',
-      OTEL_BLRP_SCHEDULE_DELAY: '100',
-    },
-  });
+  running = await startTracedService({ OTEL_BLRP_SCHEDULE_DELAY: '100' });
+  ({ service, sink } = running);
   party = await newParty(service);
 });
-afterAll(async () => {
-  await service.stop();
-  await sink.close();
-});
+afterAll(() => running?.stop());
 
 const SERVER = 2;
 const CLIENT = 3;

@@ -1,26 +1,19 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type SentSpan, type Sink, sentSpans, startSink } from '../instrumentation/child.ts';
+import { type SentSpan, type Sink, sentSpans } from '../instrumentation/child.ts';
 import { newParty, type Party, type TokenPair } from '../support/flow.ts';
-import { startService, type TestService, waitFor } from '../support/service.ts';
+import { type TestService, waitFor } from '../support/service.ts';
+import { startTracedService, type TracedService } from './traced-service.ts';
 
+let traced: TracedService;
 let sink: Sink;
 let service: TestService;
 let party: Party;
 beforeAll(async () => {
-  sink = await startSink();
-  service = await startService({
-    env: {
-      OTEL_EXPORTER_OTLP_ENDPOINT: sink.url,
-      OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
-      OTEL_BSP_SCHEDULE_DELAY: '100',
-    },
-  });
+  traced = await startTracedService();
+  ({ service, sink } = traced);
   party = await newParty(service);
 });
-afterAll(async () => {
-  await service.stop();
-  await sink.close();
-});
+afterAll(() => traced?.stop());
 
 /** The spans of this name that `work` brings about, once there are so many. */
 async function spansOf(name: string, count: number, work: () => Promise<unknown>): Promise<SentSpan[]> {
