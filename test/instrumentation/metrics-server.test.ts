@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { startMetricsServer } from '../../instrumentation/metrics-server.ts';
 import type { ScrapeHandler } from '../../instrumentation/scrape.ts';
+import { exchange } from '../contract/raw.ts';
 
 const start = (handler: ScrapeHandler) => startMetricsServer(handler, { host: '127.0.0.1', port: 0 });
 
@@ -13,6 +14,9 @@ test('it has /metrics and nothing else, and is gone after its end', async () => 
     ['/metrics', '/metrics?x=1', '/', '/metricsx'].map(async (path) => (await fetch(base + path)).status),
   );
   expect(statuses).toEqual([200, 200, 404, 404]);
+  const [absolute] = (await exchange(base, 'GET http://x/metrics HTTP/1.1\r\nHost: x\r\n\r\n', 'end after'))
+    .answers;
+  expect([absolute?.status, absolute?.body]).toEqual([200, 'metrics']);
   await server.close(0);
   await expect(fetch(base)).rejects.toThrow();
 });

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { readdir } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
@@ -138,6 +139,22 @@ test('the embedded database: started, kept, and gone with the service; a second 
   await remove();
   // It makes a database on the disk and starts three services.
 }, 60_000);
+
+test('compiled code is kept as soon as the service has started, also of one that is killed', async () => {
+  const { path, remove } = await temporaryDirectory();
+  const service = await startService({ env: { NODE_COMPILE_CACHE: path } });
+  const kept = await waitFor(async () => {
+    const files = (await readdir(path, { recursive: true, withFileTypes: true })).filter((one) =>
+      one.isFile(),
+    );
+    return files.length > 0 ? files.length : undefined;
+  });
+  expect(kept).toBeGreaterThan(100);
+  service.process.kill('SIGKILL');
+  await once(service.process, 'exit');
+  await service.database.drop();
+  await remove();
+});
 
 test('SIGTERM during the start ends it, exit 0', async () => {
   const silent = createServer((socket) => void socket.on('error', () => undefined).resume());
