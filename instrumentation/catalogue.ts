@@ -28,7 +28,18 @@ export interface Family {
   readonly perAgent?: { readonly name: string; readonly help: string };
 }
 
-const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH', 'QUERY'];
+export const HTTP_METHODS = [
+  'GET',
+  'HEAD',
+  'POST',
+  'PUT',
+  'DELETE',
+  'CONNECT',
+  'OPTIONS',
+  'TRACE',
+  'PATCH',
+  'QUERY',
+];
 const ATTEMPT_SECONDS = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 const HTTP_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const DATABASE_SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10];
@@ -106,7 +117,7 @@ export const FAMILIES: readonly Family[] = [
     help: 'Duration of HTTP requests, in seconds, by route template; 499 is a client that left before the answer.',
     boundaries: HTTP_SECONDS,
     labels: [
-      { name: 'method', from: 'http.request.method', values: METHODS },
+      { name: 'method', from: 'http.request.method', values: HTTP_METHODS },
       { name: 'route', from: 'http.route', otherwise: 'unmatched' },
       { name: 'status_code', from: 'http.response.status_code' },
     ],

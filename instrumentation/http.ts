@@ -1,26 +1,38 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createRequire } from 'node:module';
-import { context } from '@opentelemetry/api';
-import { getRPCMetadata, RPCType } from '@opentelemetry/core';
-import { HttpInstrumentation, type HttpInstrumentationConfig } from '@opentelemetry/instrumentation-http';
+import {
+  type Attributes,
+  context,
+  type Histogram,
+  propagation,
+  ROOT_CONTEXT,
+  SpanKind,
+  SpanStatusCode,
+  type Tracer,
+  trace,
+} from '@opentelemetry/api';
+import {
+  getRPCMetadata,
+  type RPCMetadata,
+  RPCType,
+  setRPCMetadata,
+  suppressTracing,
+} from '@opentelemetry/core';
+import { HttpInstrumentation } from '@opentelemetry/instrumentation-http';
 import { isMetrics } from '../src/origin-form.ts';
-
-/**
- * Paths and queries may hold secrets. The others are read from `Host`, `Forwarded` and `X-Forwarded-*`, which any caller
- * can write; `TRUST_PROXY` decides whom the service believes.
- */
-const NOT_BELIEVED = {
-  'url.path': undefined,
-  'url.query': undefined,
-  'url.full': undefined,
-  'url.scheme': 'http',
-  'client.address': undefined,
-  'server.address': undefined,
-  'server.port': undefined,
-};
+import { HTTP_METHODS } from './catalogue.ts';
 
 /** nginx's status for a client that closed the connection before it was answered. */
 const CLIENT_CLOSED_REQUEST = 499;
+
+type Emit = (this: Server, event: string, ...args: unknown[]) => boolean;
+
+/** What instrumentation-http has and its types keep to itself. */
+interface Parts {
+  readonly tracer: Tracer;
+  readonly _httpServerDurationHistogram: Histogram;
+  _incomingRequestFunction(component: string, emit: Emit): Emit;
+}
 
 /**
  * Tells the server span and the request metric of the active request its route, the template, never the path, and the
@@ -37,34 +49,65 @@ export function setHttpRoute(template: string, from: { readonly ip?: string | un
 }
 
 /**
- * instrumentation-http for this service: every request but `/metrics`, and no secret on a span. Paths may be bearer secrets
- * (`/v1/consent/:id`), so `url.path` is the route template or absent, and queries and headers are not recorded.
- * `outgoing` also instruments requests that the service makes; they then carry its trace context to whoever they go to.
+ * instrumentation-http for this service: every request but `/metrics`, and no secret on a span. It patches `Server`, has
+ * the tracer and the histogram; what is done with one request is here. Its own way costs 30 µs more, a tenth of a short
+ * request with all of its telemetry: it reads addresses from `Host`, `Forwarded` and `X-Forwarded-*`, which any caller can
+ * write, and parses the URL, whose path and query may be secrets, to attributes that would have to be taken away again.
  */
-export function createHttpInstrumentation({ outgoing = false } = {}): HttpInstrumentation {
-  const options: HttpInstrumentationConfig = {
-    disableOutgoingRequestInstrumentation: !outgoing,
-    ignoreIncomingRequestHook: ({ url }) => isMetrics(url),
-    // Queries are not recorded, so nothing has to be looked for in them.
-    redactedQueryParamsServer: [],
-    // Set to nothing from the start rather than taken away at the end: samplers and exporters see no earlier value.
-    startIncomingSpanHook: () => NOT_BELIEVED,
-    responseHook: (_span, response) => {
-      (response as ServerResponse).prependListener('close', markAborted);
-    },
-    applyCustomAttributesOnSpan: (span, request) => {
-      if (!('url' in request)) return;
-      const route = getRPCMetadata(context.active())?.route;
-      if (route !== undefined) span.setAttribute('url.path', route);
-    },
-  };
-  const instrumentation = new HttpInstrumentation(options);
+export function createHttpInstrumentation(): HttpInstrumentation {
+  const instrumentation = new HttpInstrumentation({ disableOutgoingRequestInstrumentation: true });
+  const parts = instrumentation as unknown as Parts;
+  parts._incomingRequestFunction = (_component, emit) => measured(parts, emit);
   // Its hook sees `require` alone. This one makes it patch `Server.prototype` now, whichever way the service imports http.
   createRequire(import.meta.url)('http');
   return instrumentation;
 }
 
-/** Ahead of instrumentation-http's listener, which takes the status from the response: without this, an abort is a 200. */
-function markAborted(this: ServerResponse<IncomingMessage>): void {
-  if (!this.writableFinished) this.statusCode = CLIENT_CLOSED_REQUEST;
+/** `Server.prototype.emit` with every request in a context, a span and a measurement of its own. */
+function measured(parts: Parts, emit: Emit): Emit {
+  return function emitMeasured(this: Server, event, ...args) {
+    if (event !== 'request') return emit.call(this, event, ...args);
+    const [request, response] = args as [IncomingMessage, ServerResponse];
+    const active = isMetrics(request.url)
+      ? suppressTracing(context.active())
+      : begin(parts, request, response);
+    return context.with(active, emit, this, event, request, response);
+  };
+}
+
+const KNOWN_METHODS = new Set<string>(HTTP_METHODS);
+
+/** Begins a request's span and measurement, which end with its response, and returns its context. */
+function begin(parts: Parts, request: IncomingMessage, response: ServerResponse) {
+  const begun = performance.now();
+  const { method = 'GET', headers, socket } = request;
+  const labels: Attributes = { 'http.request.method': KNOWN_METHODS.has(method) ? method : '_OTHER' };
+  const parent = propagation.extract(ROOT_CONTEXT, headers);
+  const attributes = {
+    ...labels,
+    'http.request.method_original': KNOWN_METHODS.has(method) ? undefined : method,
+    'url.scheme': 'http',
+    'network.peer.address': socket.remoteAddress,
+    'network.peer.port': socket.remotePort,
+    'network.protocol.version': request.httpVersion,
+    'user_agent.original': headers['user-agent'],
+  };
+  const span = parts.tracer.startSpan(method, { kind: SpanKind.SERVER, attributes }, parent);
+  const metadata: RPCMetadata = { type: RPCType.HTTP, span };
+  response.on('close', () => {
+    // A caller that left has not been told what the response says.
+    const status = response.writableFinished ? response.statusCode : CLIENT_CLOSED_REQUEST;
+    const { route } = metadata;
+    labels['http.response.status_code'] = status;
+    if (route !== undefined) labels['http.route'] = route;
+    if (span.isRecording()) {
+      span.setAttributes(labels);
+      if (route !== undefined) span.setAttribute('url.path', route).updateName(`${method} ${route}`);
+      if (status >= 500)
+        span.setAttribute('error.type', String(status)).setStatus({ code: SpanStatusCode.ERROR });
+    }
+    span.end();
+    parts._httpServerDurationHistogram.record((performance.now() - begun) / 1000, labels);
+  });
+  return setRPCMetadata(trace.setSpan(parent, span), metadata);
 }

@@ -1,4 +1,5 @@
 import { context, type Meter, metrics, type Tracer, trace } from '@opentelemetry/api';
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { W3CTraceContextPropagator } from '@opentelemetry/core';
 import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
 import { RuntimeNodeInstrumentation } from '@opentelemetry/instrumentation-runtime-node';
@@ -9,7 +10,6 @@ import type { DestinationStream, MultiStreamRes } from 'pino';
 import type { Config } from '../src/config.ts';
 import { SERVICE_VERSION } from '../src/version.ts';
 import { within } from '../src/within.ts';
-import { RequestContextManager } from './context-manager.ts';
 import { logDiagnostics } from './diagnostics.ts';
 import { createHttpInstrumentation } from './http.ts';
 import { createLogStreams } from './logs.ts';
@@ -53,7 +53,7 @@ export async function startTelemetry(config: Config, env: NodeJS.ProcessEnv): Pr
   logDiagnostics(logs.record, settings.logLevel);
 
   // Request ids of log lines live in the context, so there is a context manager whatever else is off.
-  const contextManager = new RequestContextManager();
+  const contextManager = new AsyncLocalStorageContextManager();
   if (settings.disabled) {
     context.setGlobalContextManager(contextManager.enable());
     return {

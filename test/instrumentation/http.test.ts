@@ -87,6 +87,58 @@ test('spans: METHOD route, the parent of what is inside, and no secret of path, 
   expect(await child.output()).not.toContain(secret);
 });
 
+test('a failure is an error of the span, a refusal is not', async () => {
+  sink = await startSink();
+  child = await startChild(exporting(sink));
+  await fetch(`${child.url}/fail`);
+  await fetch(`${child.url}/unknown`);
+  await child.stop();
+  const [failed, refused] = sentSpans(sink);
+  expect(failed).toMatchObject({ name: 'GET /fail', status: { code: 2 } });
+  expect(failed?.attributes).toMatchObject({ 'http.response.status_code': 500, 'error.type': '500' });
+  expect(refused).toMatchObject({ name: 'GET', status: { code: 0 } });
+  expect(refused?.attributes).toMatchObject({ 'http.response.status_code': 404 });
+  expect(Object.keys(refused?.attributes ?? {})).not.toContain('error.type');
+});
+
+test('a method that is none of the usual ones is _OTHER, and the span has the original', async () => {
+  sink = await startSink();
+  child = await startChild(exporting(sink));
+  const { url } = child;
+  await fetch(url, { method: 'PROPFIND' });
+  await fetch(url, { method: 'PUT' });
+  expect(await counts(url)).toEqual([
+    '{method="PUT",route="unmatched",status_code="404"} 1',
+    '{method="_OTHER",route="unmatched",status_code="404"} 1',
+  ]);
+  await child.stop();
+  const [other, usual] = sentSpans(sink).map(({ attributes }) => attributes);
+  expect(other).toMatchObject({
+    'http.request.method': '_OTHER',
+    'http.request.method_original': 'PROPFIND',
+  });
+  expect(usual).toMatchObject({ 'http.request.method': 'PUT' });
+  expect(Object.keys(usual ?? {})).not.toContain('http.request.method_original');
+});
+
+test('what any caller can write into headers is no address of the span', async () => {
+  sink = await startSink();
+  child = await startChild(exporting(sink));
+  const claim = 'liar.example';
+  const headers = {
+    host: claim,
+    forwarded: `for=${claim};host=${claim}`,
+    'x-forwarded-for': claim,
+    'x-forwarded-host': claim,
+    'x-forwarded-proto': 'https',
+  };
+  await new Promise((resolve) => request(child?.url ?? '', { headers }, resolve).end());
+  await child.stop();
+  const [span] = sentSpans(sink);
+  expect(span?.attributes).toMatchObject({ 'url.scheme': 'http', 'network.peer.address': '127.0.0.1' });
+  expect(JSON.stringify(span)).not.toContain(claim);
+});
+
 describe('the trace context of a caller', () => {
   test.each([
     ['is ignored by default', {}, false],

@@ -1,9 +1,9 @@
 import { context, type Meter, trace } from '@opentelemetry/api';
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { MeterProvider } from '@opentelemetry/sdk-metrics';
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
-import { RequestContextManager } from '../../instrumentation/context-manager.ts';
 import { renderExposition } from '../../instrumentation/exposition.ts';
 import { createViews, type ViewSettings } from '../../instrumentation/views.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
@@ -40,7 +40,7 @@ export function startHarness(
     logger,
     capturePrincipal: options.capturePrincipal ?? false,
   });
-  context.setGlobalContextManager(new RequestContextManager().enable());
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
 
   const scrape = async () => {
     const { resourceMetrics } = await reader.collect({ timeoutMillis: 500 });
