@@ -9,20 +9,21 @@ export interface Driven {
 }
 
 /**
- * Sends `requests` in turn on each connection for the given time.
+ * Sends `requests` in turn on each connection for the given time: as fast as they are answered, or `rate` a second in all.
  * @throws when an answer was no 2xx, or none came: a fast refusal is not a result
  */
 export async function drive(
   url: string,
   requests: Request[],
-  { connections, seconds }: { connections: number; seconds: number },
+  { connections, seconds, rate }: { connections: number; seconds: number; rate?: number },
 ): Promise<Driven> {
   const times: number[] = [];
   const refusals = new Map<number, number>();
   const result = await new Promise<Result>((resolve, reject) => {
     // Its end is looked for once in every sample.
     const options = { url, requests, connections, duration: seconds, timeout: 10, sampleInt: 100 };
-    const run = autocannon(options, (error, ended) => (error ? reject(error) : resolve(ended)));
+    const paced = rate === undefined ? options : { ...options, overallRate: rate };
+    const run = autocannon(paced, (error, ended) => (error ? reject(error) : resolve(ended)));
     run.on('response', (_client, status, _bytes, milliseconds) => {
       if (status >= 200 && status < 300) times.push(milliseconds);
       else refusals.set(status, (refusals.get(status) ?? 0) + 1);
