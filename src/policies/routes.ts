@@ -73,12 +73,11 @@ export const policyRoutes = (deps: Deps): Endpoint[] => [
       const { name, effect, priority = 0, agentId = null, principalId = null, scopes = null } = body;
       const { timeOfDayStart = null, timeOfDayEnd = null } = body;
       const now = deps.clock.now();
-      const policy = await insertPolicy(
-        deps.db,
-        { developerId: developer.id, id: deps.ids.next('pol', now), now: new Date(now) },
-        { name, effect, priority, agentId, principalId, scopes, timeOfDayStart, timeOfDayEnd },
-        MAX_POLICIES,
-      ).catch(agentIsGone);
+      const target = { developerId: developer.id, id: deps.ids.next('pol', now), now: new Date(now) };
+      const terms = { name, effect, priority, agentId, principalId, scopes, timeOfDayStart, timeOfDayEnd };
+      const policy = await deps.db
+        .transaction((tx) => insertPolicy(tx, target, terms, MAX_POLICIES))
+        .catch(agentIsGone);
       if (policy) return created(policy);
       if ((await countPolicies(deps.db, developer.id)) >= MAX_POLICIES)
         throw badRequest(`A developer has at most ${MAX_POLICIES} policies`);

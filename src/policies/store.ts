@@ -1,5 +1,6 @@
 import type { Queryable } from '../db/client.ts';
 import { countOf } from '../db/count.ts';
+import { inTurn } from '../db/in-turn.ts';
 import { describeStatement } from '../telemetry/database.ts';
 
 export type PolicyEffect = 'allow' | 'deny';
@@ -102,14 +103,18 @@ const valuesOf = ({ developerId, id, now }: Target, terms: Partial<PolicyTerms>)
   now,
 ];
 
-/** @returns undefined when the policy names an agent that is not the developer's, or there are `limit` policies already */
+/**
+ * To be run in a transaction: of several at once, no more are let in than there is room for.
+ * @returns undefined when the policy names an agent that is not the developer's, or there are `limit` policies already
+ */
 export async function insertPolicy(
-  db: Queryable,
+  tx: Queryable,
   target: Target,
   terms: PolicyTerms,
   limit: number,
 ): Promise<Policy | undefined> {
-  const [policy] = await db.rows<Policy>(insert, [...valuesOf(target, terms), limit]);
+  await inTurn(tx, `policies of ${target.developerId}`);
+  const [policy] = await tx.rows<Policy>(insert, [...valuesOf(target, terms), limit]);
   return policy;
 }
 

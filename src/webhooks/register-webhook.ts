@@ -34,7 +34,7 @@ export async function registerWebhook(
     sealedSecret: sealSecret(sealer, id, secret),
     createdAt: new Date(now),
   };
-  const webhook = await insertWebhook(db, row, MAX_WEBHOOKS);
+  const webhook = await db.transaction((tx) => insertWebhook(tx, row, MAX_WEBHOOKS));
   if (!webhook) throw badRequest(`A developer has at most ${MAX_WEBHOOKS} webhooks`);
   // The workers get ready for the first event.
   deps.deliveriesDue();

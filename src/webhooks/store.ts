@@ -1,5 +1,6 @@
 import type { Queryable } from '../db/client.ts';
 import { countOf } from '../db/count.ts';
+import { inTurn } from '../db/in-turn.ts';
 import { describeStatement } from '../telemetry/database.ts';
 import type { EventType } from './event-types.ts';
 
@@ -87,14 +88,18 @@ const count = describeStatement({
     where webhook_id = $1 and ($2::text is null or status = $2)`,
 });
 
-/** @returns undefined when the developer has `limit` webhooks already */
+/**
+ * To be run in a transaction: of several at once, no more are let in than there is room for.
+ * @returns undefined when the developer has `limit` webhooks already
+ */
 export async function insertWebhook(
-  db: Queryable,
+  tx: Queryable,
   row: Webhook & { developerId: string; sealedSecret: Buffer },
   limit: number,
 ): Promise<Webhook | undefined> {
   const values = [row.developerId, row.id, row.url, row.events, row.sealedSecret, row.createdAt, limit];
-  const [webhook] = await db.rows<Webhook>(insert, values);
+  await inTurn(tx, `webhooks of ${row.developerId}`);
+  const [webhook] = await tx.rows<Webhook>(insert, values);
   return webhook;
 }
 
