@@ -22,7 +22,16 @@ export function requestsOfTheFlow(): Tree[] {
     request('POST', '/v1/signup', 201, statement('INSERT developers', 'developers.insert')),
     request('POST', '/v1/agents', 201, KEY, statement('INSERT agents', 'agents.insert')),
     request('POST', '/v1/agents', 201, KEY, statement('INSERT agents', 'agents.insert')),
-    request('POST', '/v1/webhooks', 201, KEY, statement('INSERT webhooks', 'webhooks.insert')),
+    request(
+      'POST',
+      '/v1/webhooks',
+      201,
+      KEY,
+      statement('BEGIN', 'transaction.begin'),
+      statement('SELECT', 'in_turn.lock'),
+      statement('INSERT webhooks', 'webhooks.insert'),
+      statement('COMMIT', 'transaction.commit'),
+    ),
     request(
       'POST',
       '/v1/authorize',
