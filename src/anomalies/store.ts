@@ -25,8 +25,9 @@ export interface NewAnomaly extends Omit<Anomaly, 'detectedAt' | 'acknowledgedAt
 const COLUMNS = `id, type, severity, agent_id as "agentId", principal_id as "principalId", description, metadata,
   detected_at as "detectedAt", acknowledged_at as "acknowledgedAt"`;
 
-// What an acknowledgement has covered opens nothing again. The rows are written in one order, so that replicas that find
-// the same at the same moment wait for each other and not in a circle.
+// What an acknowledgement has covered opens nothing again. That holds also for one that is committed while this statement
+// runs: the lock waits for it and reads the row as it is then, where the snapshot still has it open. Rows are locked in one
+// order and written in one, so that replicas that find the same at the same moment wait for each other and not in a circle.
 const open = describeStatement({
   operation: 'INSERT',
   collection: 'anomalies',
@@ -34,6 +35,13 @@ const open = describeStatement({
   text: `with found as materialized (
       select * from jsonb_to_recordset($1::text::jsonb) as found (id text, "developerId" text, type text, severity text,
         "agentId" text, "principalId" text, description text, metadata jsonb, at timestamptz)),
+    unseen as materialized (
+      select known.id from anomalies known join found on known.developer_id = found."developerId"
+        and known.type = found.type and known.agent_id = found."agentId"
+        and coalesce(known.principal_id, '') = coalesce(found."principalId", '')
+      where known.acknowledged_at is null),
+    locked as materialized (
+      select * from anomalies where id in (select id from unseen) order by id for update),
     stored as (
       insert into anomalies (id, developer_id, type, severity, agent_id, principal_id, description, metadata, detected_at,
         seen_at)
@@ -42,6 +50,11 @@ const open = describeStatement({
         select from anomalies known
         where known.developer_id = found."developerId" and known.type = found.type and known.agent_id = found."agentId"
           and coalesce(known.principal_id, '') = coalesce(found."principalId", '') and known.acknowledged_at >= found.at)
+      and not exists (
+        select from locked
+        where locked.developer_id = found."developerId" and locked.type = found.type
+          and locked.agent_id = found."agentId"
+          and coalesce(locked.principal_id, '') = coalesce(found."principalId", '') and locked.acknowledged_at >= found.at)
       order by "developerId", type, "agentId", "principalId"
       on conflict (developer_id, type, agent_id, coalesce(principal_id, '')) where acknowledged_at is null
       do update set description = excluded.description, metadata = excluded.metadata, seen_at = excluded.seen_at

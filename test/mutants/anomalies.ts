@@ -42,6 +42,13 @@ export const ANOMALIES: Mutant[] = [
     killedBy: ['test/anomalies/routes.test.ts'],
   },
   {
+    name: 'a-look-does-not-wait-for-an-acknowledgement',
+    file: STORE,
+    text: 'order by id for update)',
+    replacement: 'order by id)',
+    killedBy: ['test/races/acknowledgement.test.ts'],
+  },
+  {
     name: 'anomaly-counts-whenever-it-is-seen',
     file: 'src/anomalies/detect-anomalies.ts',
     text: 'if (opened) telemetry',
