@@ -15,7 +15,7 @@ import { figures, inUnits, medianFigures } from './figures.ts';
 import { growTo } from './grow.ts';
 import { lookForAnomalies } from './look.ts';
 import { type Measured, measure } from './measure.ts';
-import { readOptions, scenarioCalled } from './options.ts';
+import { readOptions, scenarioCalled, WORK } from './options.ts';
 import { addAgents, makeParty, type Party } from './party.ts';
 import type { Scenario } from './scenarios.ts';
 import { scrapeAlone } from './scrape.ts';
@@ -27,8 +27,6 @@ const options = readOptions();
 const { load, rounds } = options;
 /** CPU times of the bare server, measured throughout the run: microseconds a request. */
 const bare: number[] = [];
-/** What clients wait for and the database takes part in. */
-const WORK = ['verify', 'authorize', 'authorize + exchange', 'refresh'].map(scenarioCalled);
 
 const world = await openWorld();
 try {

@@ -22,8 +22,10 @@ export async function drive(
   const result = await new Promise<Result>((resolve, reject) => {
     // Its end is looked for once in every sample.
     const options = { url, requests, connections, duration: seconds, timeout: 10, sampleInt: 100 };
-    const paced = rate === undefined ? options : { ...options, overallRate: rate };
-    const run = autocannon(paced, (error, ended) => (error ? reject(error) : resolve(ended)));
+    const pace = rate === undefined ? {} : { overallRate: rate };
+    const run = autocannon({ ...options, ...pace }, (error, ended) =>
+      error ? reject(error) : resolve(ended),
+    );
     run.on('response', (_client, status, _bytes, milliseconds) => {
       if (status >= 200 && status < 300) times.push(milliseconds);
       else refusals.set(status, (refusals.get(status) ?? 0) + 1);

@@ -30,7 +30,8 @@ export async function lookForAnomalies(
     from generate_series(1, ${AGENTS}::int) n`;
   await sql`vacuum analyze`;
   const times: number[] = [];
-  let found: unknown;
+  // More than one when they differ: a refusal at the deadline is no time of a look.
+  const answers = new Set<string>();
   for (let n = 0; n < ROUNDS; n++) {
     const begun = performance.now();
     const response = await fetch(`${server.url}/v1/anomalies/detect`, {
@@ -39,7 +40,7 @@ export async function lookForAnomalies(
     });
     const answer = (await response.json()) as { total?: number; message?: string };
     times.push(performance.now() - begun);
-    found = answer.total ?? answer.message;
+    answers.add(String(answer.total ?? answer.message));
   }
-  return { grants, agents: AGENTS, found: String(found), 'slowest ms': round(Math.max(...times)) };
+  return { grants, agents: AGENTS, found: [...answers].join(', '), 'slowest ms': round(Math.max(...times)) };
 }

@@ -74,4 +74,7 @@ export function scenarioCalled(name: string): Scenario {
   return found;
 }
 
+/** What clients wait for and the database takes part in. */
+export const WORK = ['verify', 'authorize', 'authorize + exchange', 'refresh'].map(scenarioCalled);
+
 const numbers = (text: string) => text.split(',').filter(Boolean).map(Number);
