@@ -41,7 +41,7 @@ export default defineConfig({
           name: 'pgbouncer',
           include: [
             `test/${ON_A_DATABASE}/**/*.test.ts`,
-            'test/db/migrate.test.ts',
+            'test/db/{migrate,reserved-connection}.test.ts',
             'test/races/replicas.test.ts',
             'test/pgbouncer/**/*.test.ts',
           ],

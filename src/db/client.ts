@@ -133,7 +133,7 @@ function createPool(name: string, max: number, telemetry: DatabaseTelemetry, opt
       return {
         unsafe: (text, values) =>
           tx ? unsafe(tx, null, text, values) : withPermit((lease) => unsafe(lease.sql, lease, text, values)),
-        reserve: () => sql.reserve(),
+        reserve: () => reserve(withPermit),
       };
     },
     connections() {
@@ -168,6 +168,35 @@ async function run<R>(
   } catch (error) {
     throw toServiceError(error, { readOnly: statement.operation === 'SELECT', sent: wasSent(query) });
   }
+}
+
+/**
+ * A connection of one's own until `release`. It counts as the others do: a driver that has more to do than connections may
+ * keep a BEGIN that it never sends.
+ */
+function reserve(
+  withPermit: (work: (lease: Lease) => Promise<void>) => Promise<void>,
+): ReturnType<BunSqlLike['reserve']> {
+  return new Promise((resolve, reject) => {
+    const work = async ({ sql }: Lease) => {
+      const reserved = await sql.reserve();
+      const released = Promise.withResolvers<void>();
+      resolve({
+        unsafe: (text, values) => {
+          const query = reserved.unsafe(text, values as postgres.ParameterOrJSON<never>[]);
+          // Then the pool hears of it, too.
+          query.catch((error: unknown) => isConnectionLost(error) && released.reject(error));
+          return query;
+        },
+        release() {
+          reserved.release();
+          released.resolve();
+        },
+      });
+      await released.promise;
+    };
+    withPermit(work).catch(reject);
+  });
 }
 
 /** The driver keeps what it could not send for the next connection, however late that comes: it is withdrawn instead. */

@@ -1,0 +1,62 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Database } from '../../src/db/client.ts';
+import { describeStatement } from '../../src/telemetry/database.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { openTestDatabase } from '../support/open-database.ts';
+import { waitFor } from '../support/service.ts';
+
+let database: TestDatabase;
+let db: Database;
+beforeAll(async () => {
+  database = await createTestDatabase();
+  db = await openTestDatabase(database);
+});
+afterAll(async () => {
+  await db.close(1000);
+  await database.drop();
+});
+
+const ready = describeStatement({ operation: 'SELECT', name: 'ready', text: 'select true as ready' });
+const one = describeStatement({ operation: 'SELECT', name: 'one', text: 'select $1::int as one' });
+/** As the job queue writes what it does by itself. */
+const BLOCK = 'BEGIN; select pg_sleep(0.002); COMMIT';
+const BLOCKS = 200;
+
+test('a connection that is reserved counts as used until it is released, or lost', async () => {
+  const { background } = db;
+  const reserved = await background.driver().reserve();
+  expect(background.connections().used).toBe(1);
+  reserved.release();
+  await waitFor(async () => background.connections().used === 0 || undefined);
+
+  const lost = await background.driver().reserve();
+  await expect(lost.unsafe('select pg_terminate_backend(pg_backend_pid())')).rejects.toThrow();
+  await waitFor(async () => background.connections().used === 0 || undefined);
+  lost.release();
+  expect(await background.rows(one, [1])).toEqual([{ one: 1 }]);
+});
+
+test('transactions of three beside the blocks of the queue all begin and all end', async () => {
+  const { background } = db;
+  let upkeep = true;
+  const blocks = async () => {
+    for (let done = 0; done < BLOCKS; done++) {
+      const reserved = await background.driver().reserve();
+      await reserved.unsafe(BLOCK);
+      reserved.release();
+    }
+    upkeep = false;
+  };
+  const work = async () => {
+    let done = 0;
+    for (; upkeep; done++) {
+      const rows = await background.transaction((tx) => tx.rows(one, [done]));
+      expect(rows).toEqual([{ one: done }]);
+      expect(await background.rows(ready, [])).toEqual([{ ready: true }]);
+      await background.driver().unsafe('select $1::int', [done]);
+    }
+    return done;
+  };
+  const [, ...turns] = await Promise.all([blocks(), work(), work(), work()]);
+  expect(Math.min(...turns)).toBeGreaterThan(0);
+});
