@@ -10,6 +10,9 @@ const LOOK_BACK = 23 * 60 * 60;
 /** Next to the limit of three levels, and at it. */
 const DEEP = 2;
 
+/** Found in rows as soon as the grant is there. What rests on refused exchanges is found a second or two after them. */
+const AT_ONCE = ['new_principal', 'cascade_delegation'];
+
 /** `type agent principal`, as it stands in a row and as the model has it. */
 const nameOf = (type: string, agentId: string, principal: string) => `${type} ${agentId} ${principal}`;
 
@@ -35,13 +38,13 @@ async function rowsOf(real: Real): Promise<string[]> {
   const developers = real.given.developers.map(({ id }) => id);
   const rows = await real.service.database.sql<{ type: string; agent: string; principal: string }[]>`
     select type, agent_id as agent, principal_id as principal from anomalies
-    where developer_id = any(${developers}) and type in ('new_principal', 'cascade_delegation')`;
+    where developer_id = any(${developers}) and type = any(${AT_ONCE})`;
   return rows.map(({ type, agent, principal }) => nameOf(type, agent, principal)).sort();
 }
 
 /**
  * Looked for now, everything is found that the model's grants give cause for, once, and nothing that they do not. The other
- * rules are about times and figures that a run does not reach.
+ * rules are about times, or about figures that a run seldom reaches.
  */
 export async function compareAnomalies(model: Model, real: Real): Promise<void> {
   await detectAll(real);
@@ -60,10 +63,12 @@ export async function compareAnomalies(model: Model, real: Real): Promise<void> 
 export async function compareAcknowledged(real: Real): Promise<void> {
   const before = await rowsOf(real);
   for (const developer of which(real.given.developers)) {
-    const open = async () => (await real.ask(developer, 'GET', '/v1/anomalies?unacknowledged=true')).body;
-    for (const { id } of (await open()).anomalies)
+    const open = async (): Promise<{ id: string; type: string }[]> =>
+      (await real.ask(developer, 'GET', '/v1/anomalies?unacknowledged=true')).body.anomalies;
+    const seen = (await open()).map(({ id }) => id);
+    for (const id of seen)
       expect((await real.ask(developer, 'PATCH', `/v1/anomalies/${id}/acknowledge`)).status).toBe(200);
-    expect(await open()).toEqual({ anomalies: [], total: 0 });
+    expect((await open()).filter(({ id, type }) => seen.includes(id) || AT_ONCE.includes(type))).toEqual([]);
   }
   await detectAll(real);
   expect(await rowsOf(real)).toEqual(before);
