@@ -133,7 +133,7 @@ function createPool(name: string, max: number, telemetry: DatabaseTelemetry, opt
       return {
         unsafe: (text, values) =>
           tx ? unsafe(tx, null, text, values) : withPermit((lease) => unsafe(lease.sql, lease, text, values)),
-        reserve: () => reserve(withPermit),
+        reserve: () => reserve(telemetry, withPermit),
       };
     },
     connections() {
@@ -175,6 +175,7 @@ async function run<R>(
  * keep a BEGIN that it never sends.
  */
 function reserve(
+  telemetry: DatabaseTelemetry,
   withPermit: (work: (lease: Lease) => Promise<void>) => Promise<void>,
 ): ReturnType<BunSqlLike['reserve']> {
   return new Promise((resolve, reject) => {
@@ -182,12 +183,16 @@ function reserve(
       const reserved = await sql.reserve();
       const released = Promise.withResolvers<void>();
       resolve({
-        unsafe: (text, values) => {
-          const query = reserved.unsafe(text, values as postgres.ParameterOrJSON<never>[]);
-          // Then the pool hears of it, too.
-          query.catch((error: unknown) => isConnectionLost(error) && released.reject(error));
-          return query;
-        },
+        unsafe: (text, values) =>
+          telemetry.statement(QUEUE_STATEMENT, undefined, async () => {
+            try {
+              return await reserved.unsafe(text, values as postgres.ParameterOrJSON<never>[]);
+            } catch (error) {
+              // The pool must hear of it, too.
+              if (isConnectionLost(error)) released.reject(error);
+              throw error;
+            }
+          }),
         release() {
           reserved.release();
           released.resolve();

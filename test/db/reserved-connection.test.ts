@@ -7,9 +7,10 @@ import { waitFor } from '../support/service.ts';
 
 let database: TestDatabase;
 let db: Database;
+const measured: string[] = [];
 beforeAll(async () => {
   database = await createTestDatabase();
-  db = await openTestDatabase(database);
+  db = await openTestDatabase(database, (name) => measured.push(name));
 });
 afterAll(async () => {
   await db.close(1000);
@@ -34,6 +35,14 @@ test('a connection that is reserved counts as used until it is released, or lost
   await waitFor(async () => background.connections().used === 0 || undefined);
   lost.release();
   expect(await background.rows(one, [1])).toEqual([{ one: 1 }]);
+});
+
+test('what is run on a reserved connection is measured as the queue’s other statements are', async () => {
+  const reserved = await db.background.driver().reserve();
+  measured.length = 0;
+  await reserved.unsafe(BLOCK);
+  reserved.release();
+  expect(measured).toEqual(['queue']);
 });
 
 test('transactions of three beside the blocks of the queue all begin and all end', async () => {
