@@ -204,4 +204,11 @@ export const STORED: Mutant[] = [
     replacement: 'LOCK_KEY + Math.floor(Math.random() * 1e9)}) as locked',
     killedBy: [REPLICAS, 'test/db/migrate.test.ts'],
   },
+  {
+    name: 'a-reserved-connection-does-not-count',
+    file: 'src/db/client.ts',
+    text: '      await released.promise;\n',
+    replacement: '',
+    killedBy: ['test/db/reserved-connection.test.ts'],
+  },
 ];
