@@ -133,7 +133,7 @@ function createPool(name: string, max: number, telemetry: DatabaseTelemetry, opt
       return {
         unsafe: (text, values) =>
           tx ? unsafe(tx, null, text, values) : withPermit((lease) => unsafe(lease.sql, lease, text, values)),
-        reserve: () => reserve(telemetry, withPermit),
+        reserve: () => reserve(withPermit, (on, text, values) => unsafe(on, null, text, values)),
       };
     },
     connections() {
@@ -175,8 +175,8 @@ async function run<R>(
  * keep a BEGIN that it never sends.
  */
 function reserve(
-  telemetry: DatabaseTelemetry,
   withPermit: (work: (lease: Lease) => Promise<void>) => Promise<void>,
+  unsafe: (on: postgres.Sql, text: string, values?: unknown[]) => Promise<unknown>,
 ): ReturnType<BunSqlLike['reserve']> {
   return new Promise((resolve, reject) => {
     const work = async ({ sql }: Lease) => {
@@ -184,14 +184,10 @@ function reserve(
       const released = Promise.withResolvers<void>();
       resolve({
         unsafe: (text, values) =>
-          telemetry.statement(QUEUE_STATEMENT, undefined, async () => {
-            try {
-              return await reserved.unsafe(text, values as postgres.ParameterOrJSON<never>[]);
-            } catch (error) {
-              // The pool must hear of it, too.
-              if (isConnectionLost(error)) released.reject(error);
-              throw error;
-            }
+          unsafe(reserved, text, values).catch((error: unknown) => {
+            // The pool must hear of it, too.
+            if (isConnectionLost(error)) released.reject(error);
+            throw error;
           }),
         release() {
           reserved.release();
