@@ -139,6 +139,13 @@ module.exports = {
       to: { path: 'node_modules/postgres/' },
     },
     {
+      name: 'db-and-the-bundled-server-are-apart',
+      comment: 'the client does not know whose server it talks to, and the launcher runs no statements',
+      severity: 'error',
+      from: { path: '^src/(db|embedded-postgres)/' },
+      to: { path: '^src/(db|embedded-postgres)/', pathNot: '^src/$1/' },
+    },
+    {
       name: 'the-demo-knows-only-the-http-api',
       severity: 'error',
       from: { path: '^deploy/demo/' },

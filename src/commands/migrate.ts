@@ -1,8 +1,8 @@
 /** `npm run migrate`: migrations alone, against DATABASE_URL or the embedded database. */
 import { loadConfig } from '../config.ts';
 import { hasCluster } from '../data-dir.ts';
+import { openDatabaseBeside, reachDatabase } from '../database-source.ts';
 import { migrate } from '../db/migrate.ts';
-import { openDatabaseBeside, reachDatabase } from '../db/open.ts';
 import { loadSecretKey } from '../keys/secret-key.ts';
 import { readWords } from './read-words.ts';
 import { badUsage, runCommand } from './run-command.ts';

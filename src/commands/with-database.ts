@@ -1,7 +1,7 @@
 import type { Config } from '../config.ts';
+import { openDatabaseBeside, reachDatabase } from '../database-source.ts';
 import { type Database, openDatabase } from '../db/client.ts';
 import { assertMigrated } from '../db/migrate.ts';
-import { openDatabaseBeside, reachDatabase } from '../db/open.ts';
 import { withoutTelemetry } from './without-telemetry.ts';
 
 /**

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import postgres from 'postgres';
-import { type EmbeddedDatabase, startEmbeddedDatabase } from '../../src/db/embedded.ts';
+import { type EmbeddedDatabase, startEmbeddedDatabase } from '../../src/embedded-postgres/start.ts';
 
 export interface RunningProcess {
   readonly pid: number;
@@ -53,7 +53,7 @@ export class Workshop {
 
   /** A process of its own that runs the database in `dataDir` and then `afterwards`, in which `database` is known. */
   async service(dataDir: string, afterwards: string): Promise<{ child: ChildProcess; url: string }> {
-    const launcher = new URL('../../src/db/embedded.ts', import.meta.url).href;
+    const launcher = new URL('../../src/embedded-postgres/start.ts', import.meta.url).href;
     const script = `
       import { startEmbeddedDatabase } from ${JSON.stringify(launcher)};
       const database = await startEmbeddedDatabase({ dataDir: ${JSON.stringify(dataDir)} });

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import postgres from 'postgres';
 import type { TestProject } from 'vitest/node';
-import { startEmbeddedDatabase } from '../../src/db/embedded.ts';
 import { migrate } from '../../src/db/migrate.ts';
+import { startEmbeddedDatabase } from '../../src/embedded-postgres/start.ts';
 import { TEMPLATE, withDatabaseName } from './database-url.ts';
 import { type PgBouncer, startPgBouncer } from './pgbouncer.ts';
 

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync, constants, ftruncateSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseInUseError, EmbeddedDatabaseError, errorCode } from './embedded-error.ts';
+import { DatabaseInUseError, EmbeddedDatabaseError, errorCode } from './error.ts';
 
 /**
  * Takes the lock of a running service on `file` and writes our process id into it. The kernel holds the lock for as long

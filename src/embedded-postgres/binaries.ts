@@ -18,7 +18,7 @@ import {
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { EmbeddedDatabaseError, errorCode } from './embedded-error.ts';
+import { EmbeddedDatabaseError, errorCode } from './error.ts';
 
 const require = createRequire(import.meta.url);
 

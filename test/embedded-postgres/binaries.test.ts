@@ -3,7 +3,7 @@ import { existsSync, statSync } from 'node:fs';
 import { chmod, cp, lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { bundledPackage, usableBinaries } from '../../src/db/embedded-binaries.ts';
+import { bundledPackage, usableBinaries } from '../../src/embedded-postgres/binaries.ts';
 import { addRow, Workshop } from '../support/embedded.ts';
 
 const workshop = new Workshop();

@@ -16,8 +16,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import type { Layout } from '../data-dir.ts';
-import { cannotBecome, EmbeddedDatabaseError, errorCode } from './embedded-error.ts';
-import { SupervisedProcess } from './embedded-process.ts';
+import { cannotBecome, EmbeddedDatabaseError, errorCode } from './error.ts';
+import { SupervisedProcess } from './process.ts';
 
 /** The one role of the embedded database, a superuser of it. */
 export const SUPERUSER = 'grantex';

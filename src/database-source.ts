@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
-import { blame, type Config } from '../config.ts';
-import { reachableUrl } from './pooler.ts';
+import { blame, type Config } from './config.ts';
+import { reachableUrl } from './db/pooler.ts';
 
 /** Where the database is, and how to let go of it: `close` stops the embedded one and does nothing otherwise. */
 export interface OpenDatabase {
@@ -26,7 +26,7 @@ export async function openDatabaseUrl(
       exited: new Promise(() => undefined),
       close: async () => undefined,
     };
-  const { startEmbeddedDatabase } = await import('./embedded.ts');
+  const { startEmbeddedDatabase } = await import('./embedded-postgres/start.ts');
   const database = await startEmbeddedDatabase({ dataDir: config.dataDir, ...(onLog && { onLog }) });
   return { url: database.url, embedded: true, exited: database.exited, close: () => database.stop() };
 }
@@ -44,12 +44,12 @@ export async function reachDatabase(source: OpenDatabase): Promise<OpenDatabase>
 export async function openDatabaseBeside(
   config: Pick<Config, 'databaseUrl' | 'dataDir'>,
 ): Promise<OpenDatabase> {
-  const { DatabaseInUseError } = await import('./embedded-error.ts');
+  const { DatabaseInUseError } = await import('./embedded-postgres/error.ts');
   try {
     return await openDatabaseUrl(config);
   } catch (error) {
     if (!(error instanceof DatabaseInUseError)) throw error;
-    const { runningDatabaseUrl } = await import('./embedded-running.ts');
+    const { runningDatabaseUrl } = await import('./embedded-postgres/running.ts');
     const databaseUrl = runningDatabaseUrl(resolve(config.dataDir));
     return { ...(await openDatabaseUrl({ ...config, databaseUrl })), embedded: true };
   }

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { constants } from 'node:os';
 import { createInterface } from 'node:readline';
 import { within } from '../within.ts';
-import { cannotBecome, EmbeddedDatabaseError, errorCode } from './embedded-error.ts';
+import { cannotBecome, EmbeddedDatabaseError, errorCode } from './error.ts';
 
 /** How a program ended. */
 export interface Exit {

@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { layout, prepareDataDir } from '../data-dir.ts';
-import { bundledPackage, cacheDirectories, usableBinaries } from './embedded-binaries.ts';
+import { bundledPackage, cacheDirectories, usableBinaries } from './binaries.ts';
 import {
   clusterUser,
   ensureCluster,
@@ -11,10 +11,10 @@ import {
   SUPERUSER,
   type User,
   WORKING_DIRECTORY,
-} from './embedded-cluster.ts';
-import { EmbeddedDatabaseError } from './embedded-error.ts';
-import { lockDatabase, lockService } from './embedded-lock.ts';
-import { type Exit, SupervisedProcess } from './embedded-process.ts';
+} from './cluster.ts';
+import { EmbeddedDatabaseError } from './error.ts';
+import { lockDatabase, lockService } from './lock.ts';
+import { type Exit, SupervisedProcess } from './process.ts';
 
 /** A running PostgreSQL of ours alone. It ends with this process, however this process ends. */
 export interface EmbeddedDatabase {

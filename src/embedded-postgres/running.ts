@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { layout } from '../data-dir.ts';
-import { readOrMakePassword, SUPERUSER } from './embedded-cluster.ts';
-import { EmbeddedDatabaseError } from './embedded-error.ts';
+import { readOrMakePassword, SUPERUSER } from './cluster.ts';
+import { EmbeddedDatabaseError } from './error.ts';
 
 /**
  * The URL of the database that a running service has started in `dataDir`.
