@@ -94,7 +94,7 @@ async function liveThroughEverything(): Promise<void> {
   }, 15_000);
   await rename(['_away', '']);
   await database.sql`select pg_terminate_backend(pid) from pg_stat_activity
-    where datname = current_database() and pid <> pg_backend_pid() and application_name = 'postgres.js' and backend_start < now() - interval '1 ms'`;
+    where datname = current_database() and pid <> pg_backend_pid() and application_name = 'grantex-auth' and backend_start < now() - interval '1 ms'`;
   await service.logged('database.connection_error');
 }
 
