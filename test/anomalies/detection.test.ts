@@ -122,7 +122,7 @@ test('every type, by what agents really do', async () => {
     const gauge = await waitFor(async () => {
       const value = (await all.scrape()).value('grantex_anomalies_unacknowledged');
       return value === 6 ? value : undefined;
-    }, 10_000);
+    });
     expect(gauge).toBe(6);
   } finally {
     await all.stop();
@@ -149,7 +149,7 @@ test('no token waits for it: with its tables locked, exchanges go on, and are lo
   const found = await waitFor(async () => {
     const anomalies = await list(service, party);
     return anomalies.length === 20 ? anomalies : undefined;
-  }, 15_000);
+  });
   expect(new Set(found.map(({ principalId }) => principalId)).size).toBe(20);
 });
 

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { PATIENCE_MS } from '../support/child.ts';
 
 export interface RawAnswer {
   readonly status: number;
@@ -17,7 +18,6 @@ export interface Exchange {
   readonly port: number;
 }
 
-const PATIENCE_MS = 5_000;
 const LAST_ID = 'the last request';
 const LAST = `GET /health/live HTTP/1.1\r\nHost: x\r\nX-Request-Id: ${LAST_ID}\r\nConnection: close\r\n\r\n`;
 
