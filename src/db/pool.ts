@@ -143,7 +143,7 @@ export function createPool(options: PoolOptions): Pool {
       const connection: Connection = await openConnection({
         target: options.target,
         limits: options.limits,
-        timeoutMs: options.target.connectTimeoutMs ?? OPEN_TIMEOUT_MS,
+        timeoutMs: OPEN_TIMEOUT_MS,
         onLost: (error) => lost(connection, error),
       });
       failures = 0;
