@@ -116,6 +116,11 @@ const HISTOGRAMS = {
     unit: 's',
     description: 'Duration of database client operations, in seconds.',
   },
+  redisDuration: {
+    name: 'redis.client.operation.duration',
+    unit: 's',
+    description: 'Duration of calls of Redis, failures too, in seconds, by outcome.',
+  },
 } satisfies Record<string, Description>;
 
 /** Every instrument of the service. Only `src/telemetry` records into them: the rest of the service calls events. */
