@@ -3,6 +3,10 @@ import type { RedisTelemetry } from '../telemetry/redis.ts';
 
 /** Failures in a row after which Redis is asked no more. */
 const FAILURES = 3;
+/** After this time a call has failed. */
+const TIMEOUT_MS = 250;
+const TIMED_OUT = 'ETIMEDOUT';
+const CLOSED = 'CONNECTION_CLOSED';
 
 /** Asks Redis while it answers. */
 export interface RedisBreaker {
@@ -10,7 +14,7 @@ export interface RedisBreaker {
   ask<T>(call: () => Promise<T>): Promise<T | undefined>;
   /** The connection failed. */
   failed(error: Error): void;
-  /** The connection is gone. It may be back at once: without a failure nobody is told. */
+  /** The connection is gone, or could not be made. It may be back at once: the second time in a row is a failure. */
   interrupted(): void;
   /** For how long Redis has been away, in milliseconds; 0: it answers. */
   awayMs(): number;
@@ -37,28 +41,24 @@ export interface RedisBreakerOptions {
 export function createRedisBreaker(options: RedisBreakerOptions): RedisBreaker {
   const { telemetry, now = () => performance.now() } = options;
   /** null: Redis answers. */
-  let away: { readonly since: number; countedInMemory: number; told: boolean } | null = {
-    since: now(),
-    countedInMemory: 0,
-    told: false,
-  };
+  let away: Outage | null = { since: now(), countedInMemory: 0, interruptions: 0, told: false };
   /** Calls that failed since the last one that was answered. */
   let failures = 0;
 
   const leave = () => {
-    away ??= { since: now(), countedInMemory: failures, told: false };
+    away ??= { since: now(), countedInMemory: failures, interruptions: 0, told: false };
     return away;
   };
-  const tell = (error: unknown) => {
+  const tell = (code: string) => {
     const outage = leave();
-    if (!outage.told) telemetry.lost({ error: codeOf(error) });
+    if (!outage.told) telemetry.lost({ error: code });
     outage.told = true;
   };
   const timed = async <T>(call: () => Promise<T>): Promise<T> => {
     const begun = now();
     const end = (outcome: RedisOutcome) => telemetry.called(outcome, (now() - begun) / 1000);
     try {
-      const result = await call();
+      const result = await inTime(call());
       end('ok');
       return result;
     } catch (error) {
@@ -79,7 +79,7 @@ export function createRedisBreaker(options: RedisBreakerOptions): RedisBreaker {
           failures += 1;
           if (away === null) {
             if (failures >= FAILURES) {
-              tell(error);
+              tell(codeOf(error));
               options.onOpen();
             }
             return undefined;
@@ -89,14 +89,20 @@ export function createRedisBreaker(options: RedisBreakerOptions): RedisBreaker {
       away.countedInMemory += 1;
       return undefined;
     },
-    failed: tell,
-    interrupted: () => void leave(),
+    failed: (error) => tell(codeOf(error)),
+    interrupted() {
+      const outage = leave();
+      outage.interruptions += 1;
+      if (outage.interruptions > 1) tell(CLOSED);
+    },
     awayMs: () => (away === null ? 0 : now() - away.since),
     async probe() {
       try {
         await timed(options.probe);
       } catch (error) {
-        tell(error);
+        const code = codeOf(error);
+        // That there is no connection is told by what keeps it from coming about, and only then.
+        if (code !== CLOSED) tell(code);
         return false;
       }
       failures = 0;
@@ -113,7 +119,27 @@ export function createRedisBreaker(options: RedisBreakerOptions): RedisBreaker {
   };
 }
 
-const TIMED_OUT = 'ETIMEDOUT';
+interface Outage {
+  readonly since: number;
+  countedInMemory: number;
+  interruptions: number;
+  told: boolean;
+}
+
+/** Fails when `work` is late: not when its answer is there, and this process was busy with something else. */
+async function inTime<T>(work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const error = Object.assign(new Error('Redis has not answered in time'), { code: TIMED_OUT });
+    // Timers come before what has arrived, immediates after it.
+    timer = setTimeout(() => setImmediate(reject, error), TIMEOUT_MS);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
 
 /** A code for the log. Messages stay out of it: some name users and keys. */
 function codeOf(error: unknown): string {
@@ -124,5 +150,7 @@ function codeOf(error: unknown): string {
   // What Redis refuses with begins with a code: READONLY, OOM, WRONGPASS.
   if (name === 'ReplyError') return /^[A-Z]+\b/.exec(message)?.[0] ?? name;
   if (message.startsWith('All sentinels are unreachable')) return 'SENTINELS_UNREACHABLE';
-  return /^(Connection is closed|Stream isn't writeable)/.test(message) ? 'CONNECTION_CLOSED' : name;
+  return /^(Connection is closed|Stream isn't writeable|Reached the max retries)/.test(message)
+    ? CLOSED
+    : name;
 }

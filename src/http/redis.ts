@@ -34,9 +34,10 @@ export async function openRedis(config: Config, telemetry: Telemetry): Promise<S
     ...config.redisUrl,
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
-    commandTimeout: 250,
+    // For what the client itself asks when it connects; the breaker gives calls less.
+    commandTimeout: 2000,
     connectTimeout: 2000,
-    sentinelCommandTimeout: 500,
+    sentinelCommandTimeout: 1000,
     // A Redis that hangs does not end a connection from its side.
     disconnectTimeout: 50,
     retryStrategy: (attempt) => Math.min(attempt * 100, PROBE_MS),

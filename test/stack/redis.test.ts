@@ -1,75 +1,134 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
-import { Redis } from 'ioredis';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { Cable } from '../support/cable.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { type RedisServer, startRedis } from '../support/redis.ts';
 import { startService, type TestService, waitFor } from '../support/service.ts';
+import { ask, calls, isShared, reached } from './redis-limits.ts';
 
-let redis: ChildProcess;
-let url: string;
+let redis: RedisServer;
 let database: TestDatabase;
 let services: TestService[];
+let one: TestService;
+let other: TestService;
 
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, 'close');
-  return port;
+async function start(url: string, limits: string): Promise<void> {
+  const env = { REDIS_URL: url, RATE_LIMIT_ENABLED: 'true', RATE_LIMITS: limits };
+  services = await Promise.all([startService({ env, database }), startService({ env, database })]);
+  [one, other] = services as [TestService, TestService];
+  await Promise.all(services.map(reached));
 }
 
 beforeEach(async () => {
-  const port = await freePort();
-  redis = spawn(
-    'redis-server',
-    ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'],
-    {
-      stdio: 'ignore',
-    },
-  );
-  url = `redis://127.0.0.1:${port}`;
-  const client = new Redis(url, { retryStrategy: () => 20, maxRetriesPerRequest: null });
-  client.on('error', () => undefined);
-  await client.ping();
+  services = [];
+  redis = await startRedis();
   database = await createTestDatabase();
-  const env = { REDIS_URL: url, RATE_LIMIT_ENABLED: 'true', RATE_LIMITS: 'signup=3/3600' };
-  services = await Promise.all([startService({ env, database }), startService({ env, database })]);
-  // They serve before they have reached it, and count for themselves until then.
-  const connected = async () =>
-    String(await client.client('LIST'))
-      .trim()
-      .split('\n').length;
-  await waitFor(async () => (await connected()) === 1 + services.length || undefined);
-  client.disconnect();
 });
 afterEach(async () => {
   await Promise.all(services.map((service) => service.stop()));
-  redis.kill('SIGKILL');
+  await redis.kill();
   await database.drop();
 });
 
-const signup = (service: TestService | undefined) =>
-  service?.request('POST', '/v1/signup', { body: { name: 'Acme' } });
+const signup = async (service: TestService) =>
+  (await service.request('POST', '/v1/signup', { body: { name: 'Acme' } })).status;
 
 test('two replicas share one limit', async () => {
-  const [one, other] = services;
+  await start(`redis://127.0.0.1:${redis.port}/3`, 'signup=3/3600');
   const statuses = [];
-  for (const service of [one, other, one, other, one]) statuses.push((await signup(service))?.status);
+  for (const service of [one, other, one, other, one]) statuses.push(await signup(service));
   expect(statuses).toEqual([201, 201, 201, 429, 429]);
+  await redis.client.select(3);
+  expect(await redis.client.keys('grantex:signup:*')).toHaveLength(1);
 });
 
-test('without Redis each replica goes on counting for itself', async () => {
-  const [one, other] = services;
-  expect((await signup(one))?.headers.get('x-ratelimit-remaining')).toBe('2');
-  redis.kill('SIGKILL');
-  await once(redis, 'exit');
-  const lines = await waitFor(() => one?.logs.find(({ msg }) => msg === 'redis.connection_error'));
-  expect(lines).toMatchObject({ level: 'error', error: expect.stringMatching(/\S/) });
-  // Not of the one that was asked before: what it could not ask Redis in time, it has counted itself already.
+test('a Redis that was killed: each replica counts for itself; restarted: they share again', async () => {
+  await start(`redis://127.0.0.1:${redis.port}`, 'signup=3/3600');
+  expect(await signup(one)).toBe(201);
+  await redis.kill();
+  const [lost] = await one.logged('redis.connection_error');
+  expect(lost).toMatchObject({ level: 'error', error: 'ECONNREFUSED' });
+  expect(lost).not.toHaveProperty('requestId');
+  await other.logged('redis.connection_error');
+  for (const service of services) {
+    const statuses = [];
+    for (let call = 0; call < 4; call++) statuses.push(await signup(service));
+    expect(statuses).toEqual([201, 201, 201, 429]);
+  }
+
+  redis = await startRedis({ port: redis.port });
+  for (const service of services) {
+    const [restored] = await service.logged('redis.connection_restored');
+    expect(restored).toMatchObject({ level: 'info', countedInMemory: 4, seconds: expect.any(Number) });
+  }
   const statuses = [];
-  for (let call = 0; call < 4; call++) statuses.push((await signup(other))?.status);
+  for (const service of [one, other, one, other]) statuses.push(await signup(service));
   expect(statuses).toEqual([201, 201, 201, 429]);
-  expect((await signup(one))?.status).toBe(201);
+  expect(one.logs.filter(({ msg }) => msg === 'redis.connection_error')).toHaveLength(1);
+});
+
+test('a Redis that hangs costs those under way their wait, nobody else, and is back when it goes on', async () => {
+  await start(`redis://127.0.0.1:${redis.port}`, 'consent=100/3600');
+  await ask(one);
+  const before = await calls(one);
+  redis.process.kill('SIGSTOP');
+  const underWay = await Promise.all(Array.from({ length: 64 }, () => ask(one)));
+  expect(await one.logged('redis.connection_error')).toEqual([
+    expect.objectContaining({ level: 'error', error: 'ETIMEDOUT' }),
+  ]);
+  const after = [];
+  for (let call = 0; call < 200; call++) after.push(await ask(one));
+  // Neither everybody is refused nor is everybody let through.
+  const allowed = [...underWay, ...after].filter(({ status }) => status === 404);
+  expect(allowed).toHaveLength(100);
+  // Those 200 were not among the calls; probes were, one a second.
+  const now = await calls(one);
+  expect(now.ok).toBe(before.ok);
+  expect(now.timeout).toBeGreaterThan(2);
+  expect(now.error + now.timeout).toBeLessThan(164);
+
+  redis.process.kill('SIGCONT');
+  expect(await one.logged('redis.connection_restored')).toEqual([
+    expect.objectContaining({ level: 'info', countedInMemory: 264, seconds: expect.any(Number) }),
+  ]);
+  await isShared(one, other);
+  // What Redis itself was asked for that key: nothing of the 200.
+  const [key = ''] = await redis.client.keys('grantex:consent:*');
+  expect(Number(await redis.client.get(key))).toBeLessThan(100);
+});
+
+test('a connection that the network has swallowed, or reset, is given up for another one', async () => {
+  const cable = new Cable(redis.port);
+  try {
+    await start(`redis://127.0.0.1:${await cable.open()}`, 'consent=1000/3600');
+    await cable.set('swallowing');
+    await cable.set('through');
+    // Three calls in vain are needed to notice.
+    await Promise.all(services.flatMap((service) => [ask(service), ask(service), ask(service)]));
+    for (const service of services) {
+      const [lost] = await service.logged('redis.connection_error');
+      expect(lost).toMatchObject({ error: 'ETIMEDOUT' });
+      await service.logged('redis.connection_restored');
+    }
+    await isShared(one, other);
+
+    await cable.set('refusing');
+    await waitFor(
+      () => one.logs.filter(({ msg }) => msg === 'redis.connection_error').length === 2 || undefined,
+    );
+    await cable.set('through');
+    await Promise.all(services.map((service) => service.logged('redis.connection_restored', 2)));
+    await isShared(one, other);
+  } finally {
+    await cable.close();
+  }
+});
+
+test('a Redis that hangs holds up neither the start nor the end of the service', async () => {
+  redis.process.kill('SIGSTOP');
+  const env = { REDIS_URL: `redis://127.0.0.1:${redis.port}`, RATE_LIMIT_ENABLED: 'true' };
+  const service = await startService({ env, database });
+  services.push(service);
+  expect((await ask(service)).status).toBe(404);
+  await service.logged('redis.connection_error');
+  expect(await service.stop()).toBe(0);
 });

@@ -1,0 +1,82 @@
+import { readFile } from 'node:fs/promises';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Certificates, createCertificates } from '../support/certificates.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { type RedisServer, startRedis } from '../support/redis.ts';
+import { startService, type TestService } from '../support/service.ts';
+import { ask, calls, isShared, reached } from './redis-limits.ts';
+
+let certificates: Certificates;
+let database: TestDatabase;
+let redis: RedisServer;
+let sentinel: RedisServer;
+beforeAll(async () => {
+  certificates = await createCertificates();
+  const client = { tls: { ca: await readFile(certificates.ca, 'utf8') } };
+  const config = [
+    `tls-cert-file ${certificates.cert}`,
+    `tls-key-file ${certificates.key}`,
+    `tls-ca-cert-file ${certificates.ca}`,
+    'tls-auth-clients no',
+    'tls-replication yes',
+  ];
+  const user =
+    'user limits on >hunter2 ~grantex:* +select +info +client +eval +evalsha +set +incrby +pttl +expire';
+  redis = await startRedis({ config: [...config, user], client });
+  sentinel = await startRedis({
+    sentinel: true,
+    config: [...config, `sentinel monitor main 127.0.0.1 ${redis.port} 1`],
+    client,
+  });
+  database = await createTestDatabase();
+});
+afterAll(async () => {
+  await Promise.all([redis?.kill(), sentinel?.kill()]);
+  await database?.drop();
+  await certificates?.remove();
+});
+
+const start = (url: string, env: Record<string, string>) =>
+  startService({
+    database,
+    env: { REDIS_URL: url, RATE_LIMIT_ENABLED: 'true', RATE_LIMITS: 'consent=1000/3600', ...env },
+  });
+async function stopping(services: readonly TestService[], work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } finally {
+    await Promise.all(services.map((service) => service.stop()));
+  }
+}
+
+test('TLS by the name in the certificate and through Sentinel, with a private CA and a user of few rights', async () => {
+  const ca = { NODE_EXTRA_CA_CERTS: certificates.ca };
+  const services = await Promise.all([
+    start(`rediss://limits:hunter2@localhost:${redis.port}`, ca),
+    start(`redis-sentinel://limits:hunter2@localhost:${sentinel.port}/main?tls=true`, ca),
+  ]);
+  await stopping(services, async () => {
+    const [one, other] = services;
+    await Promise.all(services.map(reached));
+    await isShared(one, other);
+
+    redis.process.kill('SIGSTOP');
+    await Promise.all(Array.from({ length: 64 }, () => ask(one)));
+    expect(await one.logged('redis.connection_error')).toMatchObject([{ error: 'ETIMEDOUT' }]);
+    redis.process.kill('SIGCONT');
+    expect(await one.logged('redis.connection_restored')).toMatchObject([{ countedInMemory: 64 }]);
+    await isShared(one, other);
+  });
+});
+
+test('a certificate of an unknown CA: the limits are counted in memory, and the line says why', async () => {
+  const service = await start(`rediss://limits:hunter2@localhost:${redis.port}`, {});
+  await stopping([service], async () => {
+    expect(await service.logged('redis.connection_error')).toMatchObject([
+      { error: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' },
+    ]);
+    const { status, headers } = await ask(service);
+    expect([status, headers.get('x-ratelimit-remaining')]).toEqual([404, '999']);
+    expect((await calls(service)).ok).toBe(0);
+  });
+});
