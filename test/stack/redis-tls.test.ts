@@ -73,7 +73,7 @@ test('a certificate of an unknown CA: the limits are counted in memory, and the 
   const service = await start(`rediss://limits:hunter2@localhost:${redis.port}`, {});
   await stopping([service], async () => {
     expect(await service.logged('redis.connection_error')).toMatchObject([
-      { error: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' },
+      { error: 'SELF_SIGNED_CERT_IN_CHAIN' },
     ]);
     const { status, headers } = await ask(service);
     expect([status, headers.get('x-ratelimit-remaining')]).toEqual([404, '999']);
