@@ -13,9 +13,11 @@ test('the primary is killed, and a Sentinel hangs: two replicas share their limi
   undo.defer(() => database.drop());
   const hosts = sentinels.map(({ port }) => `127.0.0.1:${port}`).join();
   const url = `redis-sentinel://:hunter2@${hosts}/main?db=1`;
-  const services = await Promise.all([startLimited(url, database), startLimited(url, database)]);
-  undo.defer(async () => void (await Promise.all(services.map((service) => service.stop()))));
-  const [one, other] = services;
+  const one = await startLimited(url, database);
+  undo.defer(async () => void (await one.stop()));
+  const other = await startLimited(url, database);
+  undo.defer(async () => void (await other.stop()));
+  const services = [one, other];
   await Promise.all(services.map(reached));
   await isShared(one, other, IP);
 

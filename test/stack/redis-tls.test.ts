@@ -10,6 +10,7 @@ let certificates: Certificates;
 let database: TestDatabase;
 let redis: RedisServer;
 let sentinel: RedisServer;
+const services: TestService[] = [];
 beforeAll(async () => {
   certificates = await createCertificates();
   const client = { tls: { ca: await readFile(certificates.ca, 'utf8') } };
@@ -31,47 +32,38 @@ beforeAll(async () => {
   database = await createTestDatabase();
 });
 afterAll(async () => {
+  await Promise.all(services.map((service) => service.stop()));
   await Promise.all([redis?.kill(), sentinel?.kill()]);
   await database?.drop();
   await certificates?.remove();
 });
 
-const start = (url: string, env: Record<string, string>) => startLimited(url, database, env);
-async function stopping(services: readonly TestService[], work: () => Promise<void>): Promise<void> {
-  try {
-    await work();
-  } finally {
-    await Promise.all(services.map((service) => service.stop()));
-  }
+async function start(url: string, env: Record<string, string>): Promise<TestService> {
+  const service = await startLimited(url, database, env);
+  services.push(service);
+  return service;
 }
 
 test('TLS by the name in the certificate and through Sentinel, with a private CA and a user of few rights', async () => {
   const ca = { NODE_EXTRA_CA_CERTS: certificates.ca };
-  const services = await Promise.all([
-    start(`rediss://limits:hunter2@localhost:${redis.port}`, ca),
-    start(`redis-sentinel://limits:hunter2@localhost:${sentinel.port}/main?tls=true`, ca),
-  ]);
-  await stopping(services, async () => {
-    const [one, other] = services;
-    await Promise.all(services.map(reached));
-    await isShared(one, other, '192.0.2.1');
+  const one = await start(`rediss://limits:hunter2@localhost:${redis.port}`, ca);
+  const other = await start(`redis-sentinel://limits:hunter2@localhost:${sentinel.port}/main?tls=true`, ca);
+  await Promise.all([one, other].map(reached));
+  await isShared(one, other, '192.0.2.1');
 
-    const { lost, restored } = watch(one);
-    redis.process.kill('SIGSTOP');
-    await Promise.all(Array.from({ length: 64 }, () => ask(one, '192.0.2.2')));
-    expect(await lost()).toMatchObject({ error: 'ETIMEDOUT' });
-    redis.process.kill('SIGCONT');
-    expect(await restored()).toMatchObject({ countedInMemory: 64 });
-    await isShared(one, other, '192.0.2.1');
-  });
+  const { lost, restored } = watch(one);
+  redis.process.kill('SIGSTOP');
+  await Promise.all(Array.from({ length: 64 }, () => ask(one, '192.0.2.2')));
+  expect(await lost()).toMatchObject({ error: 'ETIMEDOUT' });
+  redis.process.kill('SIGCONT');
+  expect(await restored()).toMatchObject({ countedInMemory: 64 });
+  await isShared(one, other, '192.0.2.1');
 });
 
 test('a certificate of an unknown CA: the limits are counted in memory, and the line says why', async () => {
   const service = await start(`rediss://limits:hunter2@localhost:${redis.port}`, {});
-  await stopping([service], async () => {
-    expect(await watch(service, 0).lost()).toMatchObject({ error: 'SELF_SIGNED_CERT_IN_CHAIN' });
-    const { status, headers } = await ask(service, '192.0.2.3');
-    expect([status, headers.get('x-ratelimit-remaining')]).toEqual([404, '99']);
-    expect((await calls(service)).ok).toBe(0);
-  });
+  expect(await watch(service, 0).lost()).toMatchObject({ error: 'SELF_SIGNED_CERT_IN_CHAIN' });
+  const { status, headers } = await ask(service, '192.0.2.3');
+  expect([status, headers.get('x-ratelimit-remaining')]).toEqual([404, '99']);
+  expect((await calls(service)).ok).toBe(0);
 });

@@ -96,34 +96,36 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
 export async function startSentinels(name: string, password: string) {
   const client = { password };
   const secret = [`requirepass ${password}`, `masterauth ${password}`];
-  const primary = await startRedis({ config: secret, client });
-  const replica = await startRedis({ config: [...secret, `replicaof 127.0.0.1 ${primary.port}`], client });
-  const sentinels: RedisServer[] = [];
-  for (let count = 0; count < 3; count++)
-    sentinels.push(
-      await startRedis({
-        sentinel: true,
-        config: [
-          `sentinel monitor ${name} 127.0.0.1 ${primary.port} 2`,
-          `sentinel auth-pass ${name} ${password}`,
-          `sentinel down-after-milliseconds ${name} 1000`,
-          `sentinel failover-timeout ${name} 5000`,
-        ],
-      }),
-    );
-  const stop = () => Promise.all([primary, replica, ...sentinels].map((server) => server.kill()));
+  const servers: RedisServer[] = [];
+  const start = async (options: RedisServerOptions) => {
+    const server = await startRedis(options);
+    servers.push(server);
+    return server;
+  };
+  const stop = () => Promise.all(servers.map((server) => server.kill()));
   try {
+    const primary = await start({ config: secret, client });
+    const replica = await start({ config: [...secret, `replicaof 127.0.0.1 ${primary.port}`], client });
+    const watching = {
+      sentinel: true,
+      config: [
+        `sentinel monitor ${name} 127.0.0.1 ${primary.port} 2`,
+        `sentinel auth-pass ${name} ${password}`,
+        `sentinel down-after-milliseconds ${name} 1000`,
+        `sentinel failover-timeout ${name} 5000`,
+      ],
+    };
+    const sentinels = [await start(watching), await start(watching), await start(watching)];
     for (const { client } of sentinels)
       await waitFor(async () => {
-        const [replicas, others] = [
-          await client.call('SENTINEL', 'REPLICAS', name),
-          await client.call('SENTINEL', 'SENTINELS', name),
-        ] as unknown[][];
-        return (replicas?.length === 1 && others?.length === 2) || undefined;
+        const replicas = await client.call('SENTINEL', 'REPLICAS', name);
+        const others = await client.call('SENTINEL', 'SENTINELS', name);
+        const all = Array.isArray(replicas) && replicas.length === 1 && Array.isArray(others);
+        return (all && others.length === 2) || undefined;
       }, 30_000);
+    return { primary, replica, sentinels, stop };
   } catch (error) {
     await stop();
     throw error;
   }
-  return { primary, replica, sentinels, stop };
 }
