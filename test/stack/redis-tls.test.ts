@@ -1,23 +1,33 @@
-import { readFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Certificates, createCertificates } from '../support/certificates.ts';
+import { Authority } from '../support/certificates.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { type RedisServer, startRedis } from '../support/redis.ts';
-import type { TestService } from '../support/service.ts';
+import { type TestService, temporaryDirectory } from '../support/service.ts';
 import { ask, calls, isShared, reached, startLimited, watch } from './redis-limits.ts';
 
-let certificates: Certificates;
+let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
+let caFile: string;
 let database: TestDatabase;
 let redis: RedisServer;
 let sentinel: RedisServer;
 const services: TestService[] = [];
 beforeAll(async () => {
-  certificates = await createCertificates();
-  const client = { tls: { ca: await readFile(certificates.ca, 'utf8') } };
+  directory = await temporaryDirectory();
+  const authority = await Authority.create();
+  const { cert, key } = await authority.server();
+  const write = async (name: string, text: string) => {
+    const path = join(directory.path, name);
+    await writeFile(path, text, { mode: 0o600 });
+    return path;
+  };
+  caFile = await write('ca.pem', authority.cert);
+  const client = { tls: { ca: authority.cert } };
   const config = [
-    `tls-cert-file ${certificates.cert}`,
-    `tls-key-file ${certificates.key}`,
-    `tls-ca-cert-file ${certificates.ca}`,
+    `tls-cert-file ${await write('server.pem', cert)}`,
+    `tls-key-file ${await write('server.key', key)}`,
+    `tls-ca-cert-file ${caFile}`,
     'tls-auth-clients no',
     'tls-replication yes',
   ];
@@ -35,7 +45,7 @@ afterAll(async () => {
   await Promise.all(services.map((service) => service.stop()));
   await Promise.all([redis?.kill(), sentinel?.kill()]);
   await database?.drop();
-  await certificates?.remove();
+  await directory?.remove();
 });
 
 async function start(url: string, env: Record<string, string>): Promise<TestService> {
@@ -45,7 +55,7 @@ async function start(url: string, env: Record<string, string>): Promise<TestServ
 }
 
 test('TLS by the name in the certificate and through Sentinel, with a private CA and a user of few rights', async () => {
-  const ca = { NODE_EXTRA_CA_CERTS: certificates.ca };
+  const ca = { NODE_EXTRA_CA_CERTS: caFile };
   const one = await start(`rediss://limits:hunter2@localhost:${redis.port}`, ca);
   const other = await start(`redis-sentinel://limits:hunter2@localhost:${sentinel.port}/main?tls=true`, ca);
   await Promise.all([one, other].map(reached));
