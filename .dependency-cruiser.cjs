@@ -124,7 +124,10 @@ module.exports = {
       name: 'telemetry-stands-alone',
       severity: 'error',
       from: { path: '^src/telemetry/' },
-      to: { path: '^src/', pathNot: '^src/(telemetry/|(config|closed-sets|errors|request-scope|within)\\.ts)' },
+      to: {
+        path: '^src/',
+        pathNot: '^src/(telemetry/|(config|closed-sets|errors|request-scope|within)\\.ts)',
+      },
     },
     {
       name: 'no-http-below-routes',

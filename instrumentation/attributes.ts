@@ -38,7 +38,7 @@ export const OWN_ATTRIBUTES: readonly OwnAttribute[] = [
       ['result', 'Whether a verified token was valid.'],
       ['origin', 'What made a grant: consent or delegation.'],
       ['decision', 'What a principal decided.'],
-      ['outcome', 'How an attempt to deliver a webhook ended.'],
+      ['outcome', 'How an attempt to deliver a webhook, or a call of Redis, ended.'],
       ['type', 'Type of an anomaly.'],
       ['severity', 'Severity of an anomaly.'],
       ['endpoint', 'Name of a rate limiter.'],
@@ -91,6 +91,8 @@ export const OWN_ATTRIBUTES: readonly OwnAttribute[] = [
       ['statusCode', 'HTTP status that a receiver answered; null: none.'],
       ['attempt', 'Number of the attempt, from 1.'],
       ['retryAfter', 'Seconds until the limit allows more.'],
+      ['seconds', 'How long Redis was away.'],
+      ['countedInMemory', 'Requests whose limits this replica counted for itself meanwhile.'],
       ['metricsPort', 'Port of /metrics; absent when there is none.'],
       ['suppressed', 'Messages of OpenTelemetry of this kind that the line stands for besides.'],
     ] as const

@@ -1,4 +1,4 @@
-import { ANOMALY_SEVERITIES, ATTEMPT_OUTCOMES, STATEMENT_ENDS } from '../src/closed-sets.ts';
+import { ANOMALY_SEVERITIES, ATTEMPT_OUTCOMES, REDIS_OUTCOMES, STATEMENT_ENDS } from '../src/closed-sets.ts';
 import { LIMITER_NAMES } from '../src/config.ts';
 
 /** One label of an exported family. */
@@ -43,6 +43,8 @@ export const HTTP_METHODS = [
 const ATTEMPT_SECONDS = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 const HTTP_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const DATABASE_SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10];
+/** A call is given up after 250 ms. */
+const REDIS_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5];
 const GC_SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1];
 
 const oneOf = (name: string, ...values: readonly string[]): Label => ({ name, values });
@@ -209,6 +211,12 @@ export const FAMILIES: readonly Family[] = [
     instrument: 'grantex.statements.ended',
     name: 'grantex_statements_ended_total',
     labels: [oneOf('by', ...STATEMENT_ENDS)],
+  },
+  {
+    instrument: 'redis.client.operation.duration',
+    name: 'redis_client_operation_duration_seconds',
+    boundaries: REDIS_SECONDS,
+    labels: [oneOf('outcome', ...REDIS_OUTCOMES)],
   },
   ...['min', 'max', 'mean', 'stddev', 'p50', 'p90', 'p99'].map((statistic) => ({
     instrument: `nodejs.eventloop.delay.${statistic}`,

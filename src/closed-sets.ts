@@ -19,3 +19,7 @@ export const ANOMALY_SEVERITIES = {
 } as const;
 export type AnomalyType = keyof typeof ANOMALY_SEVERITIES;
 export type AnomalySeverity = (typeof ANOMALY_SEVERITIES)[AnomalyType];
+
+/** How a call of Redis can end; also the values of the `outcome` label of `redis_client_operation_duration_seconds`. */
+export const REDIS_OUTCOMES = ['ok', 'error', 'timeout'] as const;
+export type RedisOutcome = (typeof REDIS_OUTCOMES)[number];

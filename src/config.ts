@@ -15,8 +15,8 @@ import {
   string,
   timeOfDay,
   trustProxy,
-  url,
 } from './config-values.ts';
+import { type RedisAddress, redisUrl } from './redis-url.ts';
 
 /** Points per window of one named rate limit. */
 export interface RateLimit {
@@ -55,7 +55,8 @@ export interface Config {
   readonly databasePoolMax: number;
   readonly dataDir: string;
   readonly migrateOnStart: boolean;
-  readonly redisUrl: string | null;
+  /** Where rate limits are shared; null: each replica counts for itself. */
+  readonly redisUrl: RedisAddress | null;
   /** 32 bytes; null: generated in `dataDir` (embedded database only). */
   readonly secretKey: Buffer | null;
   /** Parsed private JWKS (RSA), first key signs; null: keys live in the database. */
@@ -177,7 +178,7 @@ export function loadConfig(env: Env, { sealing = true } = {}): Config {
     databasePoolMax: read('DATABASE_POOL_MAX', integer(1, 1000), 10),
     dataDir: read('DATA_DIR', string(1, 4096), '.data'),
     migrateOnStart: read('MIGRATE_ON_START', boolean, true),
-    redisUrl: read('REDIS_URL', url('redis:', 'rediss:'), null),
+    redisUrl: read('REDIS_URL', redisUrl, null),
     secretKey: read('SECRET_KEY', secretKey, null),
     signingKeys: read('SIGNING_KEYS_FILE', signingKeys, null),
     jwtIssuer: read('JWT_ISSUER', string(1, 2048), null),

@@ -135,7 +135,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     undo.defer(() => anomalies.stop(0));
 
     const redis = await openRedis(config, telemetry);
-    undo.defer(async () => redis?.disconnect());
+    undo.defer(async () => redis?.close());
     const limit = config.rateLimitEnabled ? createLimiter(config.rateLimits, redis) : null;
     const underWay = createUnderWay();
     const app = createApp({ deps, health, limit, setRoute: options.setRoute, underWay });

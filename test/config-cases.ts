@@ -108,8 +108,12 @@ export const CASES: Record<string, Case> = {
   REDIS_URL: {
     key: 'redisUrl',
     otherwise: null,
-    good: ['redis://localhost:6379/1', 'rediss://u:p@cache'].map((url) => [url, url] as const),
-    bad: ['http://:hunter2@cache', 'cache:6379'],
+    // Every form has its case in test/redis-url.test.ts.
+    good: [
+      ['redis://localhost:6379/1', { host: 'localhost', port: 6379, db: 1 }],
+      ['rediss://u:p@cache', { host: 'cache', port: 6379, db: 0, username: 'u', password: 'p', tls: {} }],
+    ],
+    bad: ['http://:hunter2@cache', 'cache:6379', 'redis://:hunter2@cache?timeout=1'],
   },
   SECRET_KEY: {
     key: 'secretKey',

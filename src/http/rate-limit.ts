@@ -1,4 +1,3 @@
-import type { Redis } from 'ioredis';
 import {
   type RateLimiterAbstract,
   RateLimiterMemory,
@@ -8,6 +7,7 @@ import {
 import { LIMITER_NAMES, type LimiterName, type RateLimit } from '../config.ts';
 import { ServiceError } from '../errors.ts';
 import type { Headers } from './headers.ts';
+import type { SharedStore } from './redis.ts';
 
 /**
  * Counts one request of `key` against a limit and adds the `x-ratelimit-*` headers.
@@ -25,40 +25,48 @@ export const rateLimited = (retryAfter: number) =>
  */
 export function createLimiter(
   limits: Readonly<Record<LimiterName, RateLimit>>,
-  redis: Redis | null,
+  redis: SharedStore | null,
 ): Limiter {
-  const limiters = new Map<LimiterName, RateLimiterAbstract>();
-  for (const name of LIMITER_NAMES) {
-    const { points, seconds: duration } = limits[name];
-    const memory = new RateLimiterMemory({ keyPrefix: name, points, duration });
-    limiters.set(
-      name,
-      redis
-        ? new RateLimiterRedis({
-            storeClient: redis,
-            keyPrefix: `grantex:${name}`,
-            points,
-            duration,
-            insuranceLimiter: memory,
-          })
-        : memory,
-    );
-  }
+  const limiters = new Map(
+    LIMITER_NAMES.map((name) => [name, createCounter(name, limits[name], redis)] as const),
+  );
 
   return async (name, key, headers) => {
-    const limiter = limiters.get(name);
-    if (!limiter) throw new Error(`no limiter named ${name}`);
-    let retryAfter: number | null = null;
-    const state = await limiter.consume(key).catch((refusal: unknown) => {
-      if (!(refusal instanceof RateLimiterRes)) throw refusal;
-      retryAfter = Math.max(1, Math.ceil(refusal.msBeforeNext / 1000));
-      return refusal;
-    });
-    const reset = Math.min(limiter.duration, Math.max(0, Math.ceil(state.msBeforeNext / 1000)));
-    headers['x-ratelimit-limit'] = String(limiter.points);
+    const count = limiters.get(name);
+    if (!count) throw new Error(`no limiter named ${name}`);
+    const { points, seconds } = limits[name];
+    const state = await count(key);
+    const reset = Math.min(seconds, Math.max(0, Math.ceil(state.msBeforeNext / 1000)));
+    headers['x-ratelimit-limit'] = String(points);
     headers['x-ratelimit-remaining'] = String(Math.max(0, state.remainingPoints));
     headers['x-ratelimit-reset'] = String(reset);
-    if (retryAfter !== null) headers['retry-after'] = String(retryAfter);
+    if (state.consumedPoints <= points) return null;
+    const retryAfter = Math.max(1, Math.ceil(state.msBeforeNext / 1000));
+    headers['retry-after'] = String(retryAfter);
     return retryAfter;
   };
 }
+
+/** Counts one request of a key, and tells how far the limit is used up. */
+function createCounter(
+  name: LimiterName,
+  { points, seconds: duration }: RateLimit,
+  redis: SharedStore | null,
+): (key: string) => Promise<RateLimiterRes> {
+  const memory = new RateLimiterMemory({ keyPrefix: name, points, duration });
+  if (!redis) return (key) => countIn(memory, key);
+  const shared = new RateLimiterRedis({
+    storeClient: redis.client,
+    keyPrefix: `grantex:${name}`,
+    points,
+    duration,
+  });
+  return async (key) => (await redis.ask(() => countIn(shared, key))) ?? countIn(memory, key);
+}
+
+/** A limit that is used up is an answer, too. */
+const countIn = (limiter: RateLimiterAbstract, key: string): Promise<RateLimiterRes> =>
+  limiter.consume(key).catch((refusal: unknown) => {
+    if (refusal instanceof RateLimiterRes) return refusal;
+    throw refusal;
+  });

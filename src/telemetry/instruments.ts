@@ -128,6 +128,11 @@ const HISTOGRAMS = {
     unit: 's',
     description: 'How long callers waited for a database connection, in seconds, by pool.',
   },
+  redisDuration: {
+    name: 'redis.client.operation.duration',
+    unit: 's',
+    description: 'Duration of calls of Redis, failures too, in seconds, by outcome.',
+  },
 } satisfies Record<string, Description>;
 
 /** Every instrument of the service. Only `src/telemetry` records into them: the rest of the service calls events. */

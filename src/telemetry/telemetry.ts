@@ -5,6 +5,7 @@ import { createDatabaseTelemetry, type DatabaseTelemetry } from './database.ts';
 import { createEvents, type Events } from './events.ts';
 import { createInstruments, type Instruments } from './instruments.ts';
 import type { Logger } from './logger.ts';
+import { createRedisTelemetry, type RedisTelemetry } from './redis.ts';
 import { observeSigningKeys, type SigningKeys } from './signing-keys.ts';
 import { createInLinkedSpan, createInSpan, type InLinkedSpan, type InSpan } from './span.ts';
 
@@ -25,6 +26,7 @@ export interface Telemetry {
   readonly database: DatabaseTelemetry;
   /** Of work that belongs to no request: durations and no spans. */
   readonly databaseInBackground: DatabaseTelemetry;
+  readonly redis: RedisTelemetry;
   readonly instruments: Instruments;
   readonly logger: Logger;
   /**
@@ -63,6 +65,7 @@ export function createTelemetry({ meter, tracer, logger, capturePrincipal }: Tel
     inLinkedSpan: createInLinkedSpan(tracer, instruments.guard),
     database: createDatabaseTelemetry(instruments, tracer),
     databaseInBackground: createDatabaseTelemetry(instruments, null),
+    redis: createRedisTelemetry(instruments, logger),
     instruments,
     logger,
     observeActiveGrants: observe(instruments.activeGrants, 'grantex_active_grants'),

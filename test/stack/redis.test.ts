@@ -1,75 +1,172 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
-import { Redis } from 'ioredis';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Cable } from '../support/cable.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-import { startService, type TestService, waitFor } from '../support/service.ts';
+import { type RedisServer, startRedis } from '../support/redis.ts';
+import type { TestService } from '../support/service.ts';
+import { ask, calls, isShared, reached, signup, startLimited, watch } from './redis-limits.ts';
 
-let redis: ChildProcess;
-let url: string;
+const DATABASE = 3;
+let redis: RedisServer;
 let database: TestDatabase;
-let services: TestService[];
+const services: TestService[] = [];
+let one: TestService;
+let other: TestService;
 
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, 'close');
-  return port;
+async function start(url: string): Promise<TestService> {
+  const service = await startLimited(url, database);
+  services.push(service);
+  return service;
+}
+beforeAll(async () => {
+  redis = await startRedis();
+  database = await createTestDatabase();
+  const url = `redis://127.0.0.1:${redis.port}/${DATABASE}`;
+  one = await start(url);
+  other = await start(url);
+  await Promise.all(services.map(reached));
+}, 120_000);
+afterAll(async () => {
+  await Promise.all(services.map((service) => service.stop()));
+  await redis?.kill();
+  await database?.drop();
+});
+
+async function tell(line: string): Promise<void> {
+  const [command = '', ...words] = line.split(' ');
+  await redis.client.call(command, words);
+}
+async function signups(ip: string, ...replicas: readonly TestService[]): Promise<number[]> {
+  const statuses = [];
+  for (const service of replicas) statuses.push(await signup(service, ip));
+  return statuses;
 }
 
-beforeEach(async () => {
-  const port = await freePort();
-  redis = spawn(
-    'redis-server',
-    ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'],
-    {
-      stdio: 'ignore',
-    },
-  );
-  url = `redis://127.0.0.1:${port}`;
-  const client = new Redis(url, { retryStrategy: () => 20, maxRetriesPerRequest: null });
-  client.on('error', () => undefined);
-  await client.ping();
-  database = await createTestDatabase();
-  const env = { REDIS_URL: url, RATE_LIMIT_ENABLED: 'true', RATE_LIMITS: 'signup=3/3600' };
-  services = await Promise.all([startService({ env, database }), startService({ env, database })]);
-  // They serve before they have reached it, and count for themselves until then.
-  const connected = async () =>
-    String(await client.client('LIST'))
-      .trim()
-      .split('\n').length;
-  await waitFor(async () => (await connected()) === 1 + services.length || undefined);
-  client.disconnect();
-});
-afterEach(async () => {
-  await Promise.all(services.map((service) => service.stop()));
-  redis.kill('SIGKILL');
-  await database.drop();
+test('two replicas share one limit, in the database of the URL', async () => {
+  const ip = '192.0.2.1';
+  expect(await signups(ip, one, other, one, other, one)).toEqual([201, 201, 201, 429, 429]);
+  await redis.client.select(DATABASE);
+  expect(await redis.client.get(`grantex:signup:${ip}`)).toBe('5');
 });
 
-const signup = (service: TestService | undefined) =>
-  service?.request('POST', '/v1/signup', { body: { name: 'Acme' } });
+test('a Redis that was killed: each replica counts for itself; restarted: they share again', async () => {
+  const ip = '192.0.2.2';
+  expect(await signup(one, ip)).toBe(201);
+  const watches = services.map((service) => watch(service));
+  await redis.kill();
+  for (const { lost } of watches) {
+    const line = await lost();
+    expect(line).toMatchObject({ level: 'error', error: 'ECONNREFUSED' });
+    expect(line).not.toHaveProperty('requestId');
+  }
+  for (const service of services)
+    expect(await signups(ip, service, service, service, service)).toEqual([201, 201, 201, 429]);
 
-test('two replicas share one limit', async () => {
-  const [one, other] = services;
-  const statuses = [];
-  for (const service of [one, other, one, other, one]) statuses.push((await signup(service))?.status);
-  expect(statuses).toEqual([201, 201, 201, 429, 429]);
+  redis = await startRedis({ port: redis.port });
+  for (const { restored } of watches)
+    expect(await restored()).toMatchObject({
+      level: 'info',
+      countedInMemory: 4,
+      seconds: expect.any(Number),
+    });
+  expect(await signups(ip, one, other, one, other)).toEqual([201, 201, 201, 429]);
+  expect(watches.map(({ lines }) => lines().length)).toEqual([2, 2]);
 });
 
-test('without Redis each replica goes on counting for itself', async () => {
-  const [one, other] = services;
-  expect((await signup(one))?.headers.get('x-ratelimit-remaining')).toBe('2');
-  redis.kill('SIGKILL');
-  await once(redis, 'exit');
-  const lines = await waitFor(() => one?.logs.find(({ msg }) => msg === 'redis.connection_error'));
-  expect(lines).toMatchObject({ level: 'error', error: expect.stringMatching(/\S/) });
-  // Not of the one that was asked before: what it could not ask Redis in time, it has counted itself already.
-  const statuses = [];
-  for (let call = 0; call < 4; call++) statuses.push((await signup(other))?.status);
-  expect(statuses).toEqual([201, 201, 201, 429]);
-  expect((await signup(one))?.status).toBe(201);
+test('a Redis that hangs costs those under way their wait, nobody else, and is back when it goes on', async () => {
+  const ip = '192.0.2.3';
+  const { lines, lost, restored } = watch(one);
+  const before = await calls(one);
+  redis.process.kill('SIGSTOP');
+  const underWay = await Promise.all(Array.from({ length: 64 }, () => ask(one, ip)));
+  expect(await lost()).toMatchObject({ level: 'error', error: 'ETIMEDOUT' });
+  const after = [];
+  for (let call = 0; call < 200; call++) after.push(await ask(one, ip));
+  // Neither is everybody refused, nor everybody let through.
+  expect([...underWay, ...after].filter(({ status }) => status === 404)).toHaveLength(100);
+  // Those 200 were not among the calls; probes were, one a second.
+  const now = await calls(one);
+  expect(now.ok).toBe(before.ok);
+  expect(now.timeout - before.timeout).toBeGreaterThanOrEqual(3);
+  expect(now.error - before.error + now.timeout - before.timeout).toBeLessThan(164);
+
+  redis.process.kill('SIGCONT');
+  expect(await restored()).toMatchObject({
+    level: 'info',
+    countedInMemory: 264,
+    seconds: expect.any(Number),
+  });
+  // What Redis itself was asked, once it went on: nothing of the 200.
+  await redis.client.select(DATABASE);
+  expect(Number(await redis.client.get(`grantex:consent:${ip}`))).toBeLessThanOrEqual(64);
+  await isShared(one, other, '192.0.2.4');
+  expect(lines()).toHaveLength(2);
+});
+
+test('a connection that the network has swallowed, or refuses, is given up for another one', async () => {
+  const ip = '192.0.2.5';
+  const cable = new Cable(redis.port);
+  try {
+    const far = await start(`redis://127.0.0.1:${await cable.open()}?db=${DATABASE}`);
+    await reached(far);
+    const swallowed = watch(far);
+    await cable.set('swallowing');
+    await cable.set('through');
+    // It takes three calls in vain to notice.
+    await Promise.all([ask(far, ip), ask(far, ip), ask(far, ip)]);
+    expect(await swallowed.lost()).toMatchObject({ error: 'ETIMEDOUT' });
+    await swallowed.restored();
+    await isShared(far, one, ip);
+
+    const refused = watch(far);
+    await cable.set('refusing');
+    expect(await refused.lost()).toMatchObject({ error: 'ECONNREFUSED' });
+    await cable.set('through');
+    await refused.restored();
+    await isShared(far, one, ip);
+  } finally {
+    await cable.close();
+  }
+});
+
+test.for([
+  // It takes no writes: as a primary that was made a replica.
+  ['READONLY', 'replicaof 127.0.0.1 1', 'replicaof no one'],
+  ['OOM', 'config set maxmemory 1', 'config set maxmemory 0'],
+] as const)(
+  'a Redis that answers with %s is away like one that does not answer',
+  async ([code, spoil, mend]) => {
+    const ip = `192.0.2.${code.length}0`;
+    const { lines, lost, restored } = watch(one);
+    await tell(spoil);
+    await Promise.all([ask(one, ip), ask(one, ip), ask(one, ip)]);
+    expect(await lost()).toMatchObject({ error: code });
+    const before = await calls(one);
+    expect((await ask(one, ip)).headers.get('x-ratelimit-remaining')).toBe('96');
+    expect((await calls(one)).ok).toBe(before.ok);
+    await tell(mend);
+    expect(await restored()).toMatchObject({ countedInMemory: 4 });
+    await isShared(one, other, ip);
+    expect(lines()).toHaveLength(2);
+  },
+);
+
+test('a Redis that hangs holds up neither the start nor the end of the service', async () => {
+  redis.process.kill('SIGSTOP');
+  const service = await startLimited(`redis://127.0.0.1:${redis.port}`, database);
+  expect((await ask(service, '192.0.2.6')).status).toBe(404);
+  expect(await watch(service, 0).lost()).toMatchObject({ error: 'ETIMEDOUT' });
+  expect(await service.stop()).toBe(0);
+  redis.process.kill('SIGCONT');
+});
+
+test('a database that does not exist, and a wrong password, are told as what they are', async () => {
+  for (const [url, error] of [
+    [`redis://127.0.0.1:${redis.port}/999`, 'ERR'],
+    [`redis://me:hunter2@127.0.0.1:${redis.port}`, 'WRONGPASS'],
+  ] as const) {
+    const service = await start(url);
+    expect(await watch(service, 0).lost()).toMatchObject({ error });
+    expect((await ask(service, '192.0.2.7')).headers.get('x-ratelimit-remaining')).toBe('99');
+    expect(service.stdout.join('')).not.toContain('hunter2');
+  }
 });

@@ -4,6 +4,7 @@ import { orZero, perSecond, quantile, series, share } from './queries.ts';
 import { MORE_SIGNALS } from './signals.ts';
 
 const DATABASE = 'db_client_operation_duration_seconds';
+const REDIS = 'redis_client_operation_duration_seconds';
 
 export const saturation: Row = {
   title: 'What it stands on',
@@ -117,6 +118,30 @@ export const saturation: Row = {
       decimals: 0,
       queries: [{ expr: `min(${series('grantex_signing_keys')})` }],
       runbooks: ['SigningKeyMissing'],
+    }),
+    graph({
+      title: 'Redis latency p99',
+      description:
+        'Of calls that were answered, by replica; after 250 ms a call has failed. Slow: look at SLOWLOG, and at what else is done in that Redis.',
+      unit: 's',
+      width: 12,
+      queries: [{ expr: quantile(0.99, REDIS, ['outcome="ok"'], 'instance'), legend: '{{instance}}' }],
+      noValue: 'no calls',
+    }),
+    graph({
+      title: 'Failed calls of Redis',
+      description:
+        'A minute, by replica and outcome. Sixty and no fewer: that replica probes once a second, and counts rate limits for itself. The log line redis.connection_error says why.',
+      unit: 'cpm',
+      width: 12,
+      runbooks: ['RedisUnavailable'],
+      queries: [
+        {
+          expr: `60 * ${perSecond(series(`${REDIS}_count`, 'outcome!="ok"'), 'instance, outcome')}`,
+          legend: '{{instance}}: {{outcome}}',
+        },
+      ],
+      noValue: 'none',
     }),
   ],
 };
