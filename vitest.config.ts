@@ -40,6 +40,7 @@ export default defineConfig({
           testTimeout: 120 * SECOND,
           // Building the real binaries for the first time takes minutes.
           hookTimeout: 1_200 * SECOND,
+          expect: { poll: { timeout: PATIENCE_MS } },
         },
       },
       {
@@ -72,6 +73,7 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 60 * SECOND,
           hookTimeout: 30 * SECOND,
+          expect: { poll: { timeout: PATIENCE_MS } },
         },
       },
       {
@@ -84,6 +86,7 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 600 * SECOND,
           hookTimeout: 600 * SECOND,
+          expect: { poll: { timeout: PATIENCE_MS } },
         },
       },
     ],

@@ -136,7 +136,11 @@ test('a receiver that hangs, and one whose answer drips, have the time limit and
   await party.grant();
   for (const one of [hanging, slow]) {
     const [row] = await deliveriesOnce(service, party, one, ended);
-    expect(row).toMatchObject({ status: 'failed', attempts: 3, lastError: `no answer within ${LIMIT_MS} ms` });
+    expect(row).toMatchObject({
+      status: 'failed',
+      attempts: 3,
+      lastError: `no answer within ${LIMIT_MS} ms`,
+    });
   }
   await grew(before, { timeout: 6, failed: 2 });
   await dripping.close();
