@@ -3,7 +3,7 @@ import { PATIENCE_MS } from './test/support/child.ts';
 
 const SECOND = 1_000;
 /** Only what hangs takes so long. A busy machine, on which a start takes ten seconds, is no fault. */
-const TEST_TIMEOUT = 120 * SECOND;
+const TEST_TIMEOUT = 240 * SECOND;
 /** Whatever the service does with its database. */
 const ON_A_DATABASE =
   '{agents,anomalies,audit,authorization,consent,developers,grants,keys,model,policies,principal-sessions,tokens,webhooks}';
@@ -40,6 +40,7 @@ export default defineConfig({
           testTimeout: 120 * SECOND,
           // Building the real binaries for the first time takes minutes.
           hookTimeout: 1_200 * SECOND,
+          expect: { poll: { timeout: PATIENCE_MS } },
         },
       },
       {
@@ -72,6 +73,7 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 60 * SECOND,
           hookTimeout: 30 * SECOND,
+          expect: { poll: { timeout: PATIENCE_MS } },
         },
       },
       {
@@ -84,6 +86,7 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 600 * SECOND,
           hookTimeout: 600 * SECOND,
+          expect: { poll: { timeout: PATIENCE_MS } },
         },
       },
     ],

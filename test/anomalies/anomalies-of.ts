@@ -13,8 +13,10 @@ export interface AnomalyView {
 export const list = async (on: TestService, { key }: Party, query = ''): Promise<AnomalyView[]> =>
   (await on.request('GET', `/v1/anomalies${query}`, { key })).body.anomalies;
 export const typesOf = (anomalies: readonly AnomalyView[]) => anomalies.map(({ type }) => type).sort();
-/** After a look that took long, as the first one may on a busy machine, the next is nine times as long in coming. */
-const NEXT_LOOK_MS = 15_000;
+/**
+ * After a look that took long, as every one may on a busy machine, the next is nine times as long in coming: a minute at most.
+ */
+export const NEXT_LOOK_MS = 90_000;
 /** Those of a party, once all of these types are there. */
 export const listed = (on: TestService, party: Party, ...types: string[]) =>
   waitFor(async () => {

@@ -3,7 +3,7 @@ import { type Sink, sentSpans } from '../instrumentation/child.ts';
 import { newParty } from '../support/flow.ts';
 import { startService, type TestService, waitFor } from '../support/service.ts';
 import { startTracedService, type TracedService } from '../telemetry/traced-service.ts';
-import { detected, list, listed, typesOf } from './anomalies-of.ts';
+import { detected, list, listed, NEXT_LOOK_MS, typesOf } from './anomalies-of.ts';
 
 /** No scan of all agents comes in between. */
 const RARELY = { ANOMALY_SCAN_SECONDS: '86400' };
@@ -113,7 +113,7 @@ test('every type, by what agents really do', async () => {
     const found = await waitFor(async () => {
       const anomalies = await list(all, party);
       return anomalies.length >= 6 ? anomalies : undefined;
-    });
+    }, NEXT_LOOK_MS);
     expect(found.map(({ type, severity, principalId }) => [type, severity, principalId]).sort()).toEqual(
       expected,
     );
@@ -149,7 +149,7 @@ test('no token waits for it: with its tables locked, exchanges go on, and are lo
   const found = await waitFor(async () => {
     const anomalies = await list(service, party);
     return anomalies.length === 20 ? anomalies : undefined;
-  });
+  }, NEXT_LOOK_MS);
   expect(new Set(found.map(({ principalId }) => principalId)).size).toBe(20);
 });
 
@@ -165,6 +165,7 @@ test('no scope that an agent asks for keeps anything from being found, whoever a
   await waitFor(
     async () =>
       (await list(service, other)).some(({ principalId }) => principalId === 'user_other') || undefined,
+    NEXT_LOOK_MS,
   );
   const { status, body } = await service.request('POST', '/v1/anomalies/detect', { key: hostile.key });
   expect([status, typesOf(body.anomalies)]).toEqual([200, ['new_principal', 'unusual_scope_access']]);

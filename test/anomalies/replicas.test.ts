@@ -3,7 +3,7 @@ import { createTestDatabase } from '../support/database.ts';
 import { newParty } from '../support/flow.ts';
 import { sumOver } from '../support/ledger.ts';
 import { startService, type TestService, waitFor } from '../support/service.ts';
-import { detected, list } from './anomalies-of.ts';
+import { detected, list, NEXT_LOOK_MS } from './anomalies-of.ts';
 
 test('two replicas: each anomaly is opened and counted once, and a restart counts nothing again', async () => {
   const database = await createTestDatabase();
@@ -33,7 +33,7 @@ test('two replicas: each anomaly is opened and counted once, and a restart count
       async () =>
         (await database.sql`select from anomalies where type = 'cascade_delegation'`).length === 1 ||
         undefined,
-      15_000,
+      NEXT_LOOK_MS,
     );
     const deep = { type: 'cascade_delegation', severity: 'high' };
     const sum = await waitFor(
@@ -49,7 +49,7 @@ test('two replicas: each anomaly is opened and counted once, and a restart count
         async () =>
           (await database.sql`select from anomaly_scan where begun_at > ${scan?.['begun_at']}`).length ===
             1 || undefined,
-        15_000,
+        NEXT_LOOK_MS,
       );
       await later.request('POST', '/v1/anomalies/detect', { key: party.key });
       for (const { type, severity } of await list(later, party))

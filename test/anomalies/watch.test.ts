@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { createTestDatabase } from '../support/database.ts';
 import { newParty } from '../support/flow.ts';
 import { startService, waitFor } from '../support/service.ts';
+import { NEXT_LOOK_MS } from './anomalies-of.ts';
 
 const UNDEFINED_TABLE = '42P01';
 
@@ -10,7 +11,7 @@ test('a step that fails every time leaves the others running, and goes on itself
   const { sql } = database;
   // A look that took long is followed by a long pause.
   const until = (holds: () => Promise<boolean> | boolean) =>
-    waitFor(async () => (await holds()) || undefined);
+    waitFor(async () => (await holds()) || undefined, NEXT_LOOK_MS);
   const untilFound = (type: string) =>
     until(async () => (await sql`select from anomalies where type = ${type}`).length > 0);
   await sql`alter table anomaly_scan rename to anomaly_scan_away`;

@@ -1,6 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 /** A clock that a step lives on. */
@@ -12,9 +11,6 @@ export interface Clock {
 }
 
 const WITH_CLOCK = fileURLToPath(new URL('with-clock.sh', import.meta.url));
-const LIBRARIES = '/usr/lib';
-/** The path that Debian's package libfaketime gives it below the directory of each architecture. */
-const LIBRARY = 'faketime/libfaketime.so.1';
 /** How far a probe may be off: starting a process takes a while on a busy machine. */
 const PROBE_MS = 30_000;
 
@@ -35,18 +31,13 @@ export function beforeNewYear(now: Date): Date {
   return at > now ? at : of(now.getUTCFullYear() + 1);
 }
 
-/** Noon in UTC of the next 29 February. */
+/** The next 29 February, half an hour before it ends in UTC. */
 export function nextLeapDay(now: Date): Date {
   for (let year = now.getUTCFullYear(); ; year++) {
-    const at = new Date(Date.UTC(year, 1, 29, 12));
+    const at = new Date(Date.UTC(year, 1, 29, 23, 30));
     if (isLeap(year) && at > now) return at;
   }
 }
-
-const library = (): string | undefined =>
-  readdirSync(LIBRARIES)
-    .map((directory) => join(LIBRARIES, directory, LIBRARY))
-    .find(existsSync);
 
 /** What this machine lacks for clocks of the tests' own. */
 export function missingForClocks(): string[] {
@@ -56,7 +47,7 @@ export function missingForClocks(): string[] {
     ...(existsSync('/usr/share/zoneinfo/Pacific/Kiritimati')
       ? []
       : ['the time zones: apt-get install tzdata']),
-    ...(library() ? [] : ['libfaketime: apt-get install faketime']),
+    ...(spawnSync('cc', ['--version']).error ? ['a C compiler: apt-get install gcc libc6-dev'] : []),
   ];
 }
 
@@ -67,7 +58,7 @@ export function missingForClocks(): string[] {
 export function onClock({ startsAt, zone = 'UTC' }: Clock, command: readonly string[]): string[] {
   const now = new Date();
   const seconds = startsAt ? Math.round((startsAt(now).getTime() - now.getTime()) / 1000) : 0;
-  const moved = ['unshare', '--mount', 'sh', WITH_CLOCK, String(seconds), zone, library() ?? ''];
+  const moved = ['unshare', '--mount', 'sh', WITH_CLOCK, String(seconds), zone];
   const script = 'console.log(Date.now(), Intl.DateTimeFormat().resolvedOptions().timeZone)';
   const [program = '', ...args] = [...moved, 'env', '--ignore-environment', process.execPath, '-e', script];
   const { stdout, stderr } = spawnSync(program, args, { encoding: 'utf8' });

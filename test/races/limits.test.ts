@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { newParty } from '../support/flow.ts';
 import { startService, type TestService } from '../support/service.ts';
+import { crowd } from './replicas.ts';
 
 let service: TestService;
 beforeAll(async () => {
@@ -10,9 +11,7 @@ afterAll(() => service.stop());
 
 /** Statuses of so many requests at once, by how often each came. */
 async function atOnce(count: number, path: string, body: unknown, key: string) {
-  const answers = await Promise.all(
-    Array.from({ length: count }, () => service.request('POST', path, { key, body })),
-  );
+  const { answers } = await crowd([service], count, () => service.request('POST', path, { key, body }));
   const refused = answers.filter(({ status }) => status !== 201);
   return {
     created: count - refused.length,

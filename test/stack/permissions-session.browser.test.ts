@@ -58,9 +58,7 @@ test('without a session, with one that is garbage, and with one that has expired
   expect(page.url()).toBe(`${service.url}/permissions`);
   const { url, sessionToken } = await session({ expiresIn: '1s' });
   await expect
-    .poll(async () => (await service.request('GET', '/v1/principal/grants', { key: sessionToken })).status, {
-      timeout: 5000,
-    })
+    .poll(async () => (await service.request('GET', '/v1/principal/grants', { key: sessionToken })).status)
     .toBe(401);
   await page.goto('about:blank');
   await page.goto(url);

@@ -9,6 +9,9 @@ import { parseScrape, type Scrape } from './scrape.ts';
 
 export { type LogLine, spawnService, waitFor } from './child.ts';
 
+/** Some tests have a database made on the disk first. */
+const START_MS = 90_000;
+
 /** Any 32 bytes. */
 export const SECRET_KEY = Buffer.alloc(32, 7).toString('base64');
 
@@ -65,7 +68,7 @@ export async function startService({ env = {}, database: shared }: StartOptions 
   });
   const { logs, stdout } = collect(child);
   const started = await Promise.race([
-    waitFor(() => logs.find(({ msg }) => msg === 'service.started')),
+    waitFor(() => logs.find(({ msg }) => msg === 'service.started'), START_MS),
     once(child, 'exit').then(([code]) => {
       throw new Error(`the service ended with ${code}: ${stdout.join('\n')}`);
     }),

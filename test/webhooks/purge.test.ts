@@ -69,8 +69,8 @@ test('a delivery does not wait until all that is old has gone', async () => {
   expect(await first.stop()).toBe(0);
 
   const { sql } = database;
-  await insertOld(database, id, party.agentId)('old', 'delivered', '31 days', 6000);
-  // Each statement of the purge takes a while.
+  await insertOld(database, id, party.agentId)('old', 'delivered', '31 days', 40_000);
+  // Each statement of the purge takes a while, and all of them far longer than the delivery on a busy machine.
   await sql.unsafe(`create function dawdle() returns trigger language plpgsql as
     $$ begin perform pg_sleep(0.4); return null; end $$;
     create trigger dawdle after insert on removed_deliveries for each statement execute function dawdle()`);
