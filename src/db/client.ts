@@ -89,6 +89,13 @@ interface Place {
   readonly inTransaction: boolean;
 }
 
+/** @throws SERVICE_UNAVAILABLE when nothing is left */
+function assertLeft({ leftMs }: Allowance): number {
+  const left = leftMs();
+  if (left <= 0) throw unavailable(new Error('the time of the request is over'));
+  return left;
+}
+
 interface Settings {
   readonly pool: Pool;
   readonly target: Target;
@@ -99,17 +106,16 @@ interface Settings {
 
 function createConnections({ pool, target, limits, telemetry, allowance }: Settings) {
   const transactions = new WeakMap<Queryable, Connection>();
-  const use = <T>(work: (connection: Connection, allowed: Allowance) => Promise<T>): Promise<T> => {
+  const use = async <T>(work: (connection: Connection, allowed: Allowance) => Promise<T>): Promise<T> => {
     const allowed = allowance();
-    const waitMs = Math.min(WAIT_MS, allowed.leftMs());
+    const waitMs = Math.min(WAIT_MS, assertLeft(allowed));
     return pool.use(allowed.tenant, waitMs, (connection) => work(connection, allowed));
   };
   const limitMs = (allowed: Allowance): number => {
-    const leftMs = allowed.leftMs();
-    if (leftMs <= 0) throw unavailable(new Error('the time of the request is over'));
+    const leftMs = assertLeft(allowed);
     return Math.min(leftMs, limits.statementMs || leftMs);
   };
-  const send = async (
+  const send = (
     { connection, allowed }: Place,
     text: string,
     values: readonly unknown[],
@@ -117,14 +123,7 @@ function createConnections({ pool, target, limits, telemetry, allowance }: Setti
   ): Promise<Result> => {
     const limit = limitMs(allowed);
     const prepare = prepared && (target.prepare ?? !connection.pooled);
-    try {
-      return await connection.run(text, values, { prepare, limitMs: Number.isFinite(limit) ? limit : 0 });
-    } catch (error) {
-      const by = endedBy(error, connection.cancelled);
-      // That is told with the connection, which ends with it.
-      if (by && by !== 'idle_in_transaction') telemetry.statementEnded(by);
-      throw error;
-    }
+    return connection.run(text, values, { prepare, limitMs: Number.isFinite(limit) ? limit : 0 });
   };
   const run = async <R>(
     place: Place,
@@ -216,9 +215,11 @@ export function openDatabase(options: DatabaseOptions): Database {
       target,
       limits,
       onConnectionError(error) {
+        // It ends with its connection, most often while no statement is under way.
         if (endedBy(error, false) === 'idle_in_transaction') telemetry.statementEnded('idle_in_transaction');
         options.onConnectionError(error, name);
       },
+      onStatementEnded: (by) => telemetry.statementEnded(by),
       onWaited: (seconds) => telemetry.waited(name, seconds),
       onServerSuspected: () => {
         for (const one of pools) one.renew();

@@ -1,7 +1,8 @@
 import type postgres from 'postgres';
+import type { StatementEnd } from '../closed-sets.ts';
 import { within } from '../within.ts';
 import { type Backend, cancelStatement } from './cancel.ts';
-import { isUnfit, ReadOnlyServerError, UnreplicatedCommitError } from './errors.ts';
+import { endedBy, isUnfit, ReadOnlyServerError, UnreplicatedCommitError } from './errors.ts';
 import type { SessionLimits } from './limits.ts';
 import type { Link } from './link.ts';
 
@@ -15,6 +16,12 @@ const GIVE_UP_MS = 15_000;
 const CANCELLED_MS = 500;
 /** For the words of parting. */
 const CLOSE_SECONDS = 1;
+
+export interface ConnectionOptions {
+  readonly limits: SessionLimits;
+  /** A statement was ended for the time that it took. */
+  readonly onStatementEnded: (by: StatementEnd) => void;
+}
 
 export type Rows = readonly Record<string, unknown>[];
 
@@ -39,15 +46,15 @@ export class Connection {
   readonly #sql: postgres.Sql;
   readonly #link: Link;
   readonly #backend: Backend;
-  readonly #limits: SessionLimits;
+  readonly #options: ConnectionOptions;
   #underWay: Promise<unknown> = Promise.resolve();
   #spent = false;
 
-  constructor(sql: postgres.Sql, link: Link, backend: Backend, limits: SessionLimits, pooled: boolean) {
+  constructor(sql: postgres.Sql, link: Link, backend: Backend, pooled: boolean, options: ConnectionOptions) {
     this.#sql = sql;
     this.#link = link;
     this.#backend = backend;
-    this.#limits = limits;
+    this.#options = options;
     this.pooled = pooled;
   }
 
@@ -64,7 +71,7 @@ export class Connection {
   /** What begins a transaction; behind a pooler the limits of the session come with it. */
   get begin(): string {
     if (!this.pooled) return 'begin';
-    const { statementMs, lockMs, idleInTransactionMs } = this.#limits;
+    const { statementMs, lockMs, idleInTransactionMs } = this.#options.limits;
     return `begin; set local statement_timeout = ${statementMs}; set local lock_timeout = ${lockMs};
       set local idle_in_transaction_session_timeout = ${idleInTransactionMs}`;
   }
@@ -120,13 +127,10 @@ export class Connection {
     this.#spent = true;
   }
 
-  /** The statement under way was cancelled because its time was over. */
-  get cancelled(): boolean {
-    return this.#link.cancelled;
-  }
-
   #judge(error: unknown): unknown {
     const cause = this.#link.unreplicated ? new UnreplicatedCommitError(error) : this.#link.reason(error);
+    const by = endedBy(cause, this.#link.cancelled);
+    if (by && by !== 'idle_in_transaction') this.#options.onStatementEnded(by);
     if (isUnfit(cause)) this.#spent = true;
     return cause;
   }
@@ -150,9 +154,11 @@ export class Connection {
       },
     );
     const giveUpAt = performance.now() + GIVE_UP_MS;
+    // A pooler keeps the request until it can pass it on, and some versions end when it is taken back.
+    const patienceMs = this.pooled ? GIVE_UP_MS : CANCEL_PATIENCE_MS;
     while (!answered && performance.now() < giveUpAt) {
       const begun = performance.now();
-      if (await cancelStatement(this.#backend, CANCEL_PATIENCE_MS)) {
+      if (await cancelStatement(this.#backend, patienceMs)) {
         await within(CANCELLED_MS, answer);
         break;
       }

@@ -30,10 +30,12 @@ export class ReadOnlyServerError extends Error {
   }
 }
 
+const NOT_REPLICATED = 'COMMIT_NOT_REPLICATED';
+
 /** The commit was made, and may be lost with this server: nobody waited for its standby. */
 export class UnreplicatedCommitError extends Error {
   override readonly name = 'UnreplicatedCommitError';
-  readonly code = 'COMMIT_NOT_REPLICATED';
+  readonly code = NOT_REPLICATED;
   constructor(cause?: unknown) {
     super('the commit may not have reached the synchronous standby', { cause });
   }
@@ -59,7 +61,8 @@ const NO_SERVER_AT_HAND =
 
 const codeOf = (error: unknown): string =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
-const causeOf = (error: unknown): unknown => (error instanceof ServiceError ? error.cause : error);
+/** What went wrong behind an answer of ours. */
+export const causeOf = (error: unknown): unknown => (error instanceof ServiceError ? error.cause : error);
 
 export const isUniqueViolation = (error: unknown): boolean =>
   error instanceof postgres.PostgresError && error.code === '23505';
@@ -108,6 +111,8 @@ export const isOfServer = (error: unknown): boolean =>
 /** By what a statement was ended before its time; null: it was not. */
 export function endedBy(error: unknown, cancelled: boolean): StatementEnd | null {
   switch (codeOf(causeOf(error))) {
+    case NOT_REPLICATED:
+      return cancelled ? 'cancel' : null;
     case '57014':
       return cancelled ? 'cancel' : 'statement_timeout';
     case '55P03':

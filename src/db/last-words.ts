@@ -11,22 +11,35 @@ export interface LastWords {
 const ERROR_RESPONSE = 0x45;
 const HEADER_BYTES = 5;
 
+/** Whether a server may be saying its last words: an ErrorResponse most often comes in by itself. */
+export const beginsWithError = (received: Buffer): boolean => received[0] === ERROR_RESPONSE;
+
 /**
- * Reads the last message of what came in last, when that is an error that ends the connection (PostgreSQL protocol,
- * "Message Formats": ErrorResponse). The driver drops it when a statement is under way, and says only that the connection
- * was closed.
+ * Reads the messages at the end of what came in, as far as they are errors that end the connection (PostgreSQL protocol,
+ * "Message Formats": ErrorResponse). The driver drops them when a statement is under way, and says only that the connection
+ * was closed. A pooler passes on what its server said and adds a word of its own: the first one counts.
  */
 export function lastWords(received: Buffer | undefined): LastWords | null {
-  if (!received) return null;
-  for (
-    let at = received.lastIndexOf(ERROR_RESPONSE);
-    at >= 0;
-    at = received.lastIndexOf(ERROR_RESPONSE, at - 1)
-  ) {
-    const rest = received.length - at;
-    if (rest > HEADER_BYTES && received.readInt32BE(at + 1) === rest - 1)
-      return fatal(received.subarray(at + HEADER_BYTES));
-    if (at === 0) break;
+  let first: LastWords | null = null;
+  let rest = received;
+  while (rest) {
+    const at = lastMessage(rest);
+    const words = at === null ? null : fatal(rest.subarray(at + HEADER_BYTES));
+    if (at === null || !words) break;
+    first = words;
+    rest = rest.subarray(0, at);
+  }
+  return first;
+}
+
+/** Where the message begins that ends where `received` does. */
+function lastMessage(received: Buffer): number | null {
+  for (let end = received.length; end > 0; ) {
+    const at = received.lastIndexOf(ERROR_RESPONSE, end - 1);
+    if (at < 0) return null;
+    const length = received.length - at;
+    if (length > HEADER_BYTES && received.readInt32BE(at + 1) === length - 1) return at;
+    end = at;
   }
   return null;
 }

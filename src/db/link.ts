@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import postgres from 'postgres';
 import { ConnectionLostError, isOfConnection } from './errors.ts';
-import { lastWords } from './last-words.ts';
+import { beginsWithError, type LastWords, lastWords } from './last-words.ts';
 
 /** The socket of one connection, and what is known of its end. */
 export class Link {
@@ -13,6 +13,7 @@ export class Link {
   readonly #socket: Socket;
   readonly #onLost: (error: Error) => void;
   #received: Buffer | undefined;
+  #said: LastWords | null = null;
   #failure: Error | undefined;
   #expected = false;
 
@@ -22,6 +23,7 @@ export class Link {
     // Before the driver's own: when it tells of the end, this one knows the reason.
     socket.on('data', (chunk) => {
       this.#received = chunk;
+      if (beginsWithError(chunk)) this.#said ??= lastWords(chunk);
     });
     socket.on('error', (error) => {
       this.#failure ??= error;
@@ -56,6 +58,10 @@ export class Link {
     if (error instanceof postgres.PostgresError) return error;
     // A fault of the caller, such as a value that no type can hold.
     if (error !== undefined && !this.closed && !this.#failure && !isOfConnection(error)) return error;
-    return new ConnectionLostError(lastWords(this.#received), this.#failure ?? error, this.cancelled);
+    return new ConnectionLostError(
+      this.#said ?? lastWords(this.#received),
+      this.#failure ?? error,
+      this.cancelled,
+    );
   }
 }

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import postgres from 'postgres';
 import { ARRAY_TYPES } from './array-types.ts';
 import type { Backend } from './cancel.ts';
-import { CHECK, Connection } from './connection.ts';
+import { CHECK, Connection, type ConnectionOptions } from './connection.ts';
 import { ReadOnlyServerError } from './errors.ts';
 import type { SessionLimits } from './limits.ts';
 import { Link } from './link.ts';
@@ -12,9 +12,8 @@ import type { Host, Target } from './target.ts';
 /** PostgreSQL raises it when a commit is made here and the wait for its replication is cancelled (`syncrep.c`). */
 const UNREPLICATED = 'SyncRepWaitForLSN';
 
-export interface ConnectionOptions {
+export interface OpenOptions extends ConnectionOptions {
   readonly target: Target;
-  readonly limits: SessionLimits;
   /** For all hosts together; `connect_timeout` of the target, where it is given, is for each. */
   readonly timeoutMs: number;
   /** Called once, when the connection is gone and nobody here asked for it. */
@@ -35,7 +34,7 @@ function inOrder(target: Target): readonly Host[] {
  * Opens a connection to the server that takes writes, host by host in the order of the target.
  * @throws what the last word of a server was, or else of the system (ECONNREFUSED, …), when there is none
  */
-export async function openConnection(options: ConnectionOptions): Promise<Connection> {
+export async function openConnection(options: OpenOptions): Promise<Connection> {
   const { target } = options;
   const hosts = inOrder(target);
   const end = performance.now() + options.timeoutMs;
@@ -58,10 +57,11 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
 }
 
 async function openOne(
-  { target, limits, onLost }: ConnectionOptions,
+  options: OpenOptions,
   way: Omit<Backend, 'pid' | 'secret'>,
   signal: AbortSignal,
 ): Promise<Connection> {
+  const { target, limits, onLost } = options;
   const socket = await openSocket(way.host, way.tls, way.encrypted, signal);
   let opened = false;
   const link: Link = new Link(
@@ -84,7 +84,7 @@ async function openOne(
     const pooled = row?.['pid'] !== pid;
     if (!pooled) await sql.unsafe(sessionSettings(limits));
     opened = true;
-    return new Connection(sql, link, { ...way, pid, secret }, limits, pooled);
+    return new Connection(sql, link, { ...way, pid, secret }, pooled, options);
   } catch (error) {
     link.expectEnd();
     const reason = error instanceof ReadOnlyServerError ? error : link.reason(error);

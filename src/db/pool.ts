@@ -1,7 +1,8 @@
+import type { StatementEnd } from '../closed-sets.ts';
 import { unavailable } from '../errors.ts';
 import { within } from '../within.ts';
 import type { Connection } from './connection.ts';
-import { isOfServer, tellsOfConnection } from './errors.ts';
+import { causeOf, isOfServer, tellsOfConnection } from './errors.ts';
 import { createFairQueue } from './fair-queue.ts';
 import type { SessionLimits } from './limits.ts';
 import { openConnection } from './open-connection.ts';
@@ -15,6 +16,8 @@ export interface PoolOptions {
   readonly limits: SessionLimits;
   /** A connection could not be made, was lost, or was given up. */
   readonly onConnectionError: (error: Error) => void;
+  /** A statement was ended for the time that it took. */
+  readonly onStatementEnded: (by: StatementEnd) => void;
   /** Hears of every use how long it waited for its connection, in seconds. */
   readonly onWaited: (seconds: number) => void;
   /** What happened says something of the server: the connections of all pools are better made anew. */
@@ -145,6 +148,7 @@ export function createPool(options: PoolOptions): Pool {
         limits: options.limits,
         timeoutMs: OPEN_TIMEOUT_MS,
         onLost: (error) => lost(connection, error),
+        onStatementEnded: options.onStatementEnded,
       });
       failures = 0;
       if (closing) leave(connection);
@@ -177,7 +181,7 @@ export function createPool(options: PoolOptions): Pool {
   const spent = (connection: Connection, error: unknown) => {
     // Of one that is closed `lost` has told.
     if (connection.fit || !connection.open || !tellsOfConnection(error)) return;
-    report(error);
+    report(causeOf(error));
     suspect(error);
   };
 

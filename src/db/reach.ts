@@ -14,6 +14,7 @@ export async function assertReachable(url: string): Promise<void> {
     limits: COMMAND_LIMITS,
     timeoutMs: PATIENCE_MS,
     onLost: () => undefined,
+    onStatementEnded: () => undefined,
   });
   await connection.close();
 }

@@ -153,6 +153,26 @@ describe.each(WAYS)('%s', (way) => {
     await db.side.assertWritable(1_000);
   });
 
+  test('a write that finds out that the server takes none: one line with its word, and no connection is kept', async () => {
+    await fillPool();
+    await admin`alter system set default_transaction_read_only = on`;
+    await admin`select pg_reload_conf()`;
+    try {
+      const write = async () => (await outcome(db.rows(insert, [1]))) === 503 || undefined;
+      await waitFor(async () => {
+        const refused = await write();
+        if (!refused) await admin`truncate numbers`.catch(() => undefined);
+        return refused;
+      });
+      expect(errors[0]).toBe('25006');
+      expect(open()).toBe(0);
+    } finally {
+      await admin`set default_transaction_read_only = off`;
+      await admin`alter system reset default_transaction_read_only`;
+      await admin`select pg_reload_conf()`;
+    }
+  });
+
   test('a commit that its standby may not have is not acknowledged', async () => {
     await db.rows(one, [1]);
     await admin`alter system set synchronous_standby_names = 'nobody'`;
@@ -165,6 +185,7 @@ describe.each(WAYS)('%s', (way) => {
       const write = (work: () => Promise<unknown>) => asRequest(1_000, () => outcome(work()));
       expect(await write(() => db.rows(insert, [1]))).toBe('COMMIT_NOT_REPLICATED');
       expect(await write(() => db.transaction((tx) => tx.rows(insert, [2])))).toBe('COMMIT_NOT_REPLICATED');
+      expect(ended).toEqual(['cancel', 'cancel']);
     } finally {
       await admin`set synchronous_commit = local`;
       await admin`alter system reset synchronous_standby_names`;

@@ -32,6 +32,11 @@ test.each([
   expect(lastWords(received)).toMatchObject({ code: '57P01', severity: 'FATAL' });
 });
 
+test('a pooler passes on what the server said, and adds a word of its own: the first counts', () => {
+  const own = message('E', { S: 'FATAL', C: '08P01', M: 'server conn crashed?' });
+  expect(lastWords(Buffer.concat([READY, message('E', TERMINATED), own]))).toMatchObject({ code: '57P01' });
+});
+
 test('a pooler says no severity that is not translated', () => {
   const said = { S: 'FATAL', C: '08P01', M: 'server login has been failing (server_login_retry)' };
   expect(lastWords(message('E', said))).toEqual({ code: '08P01', severity: 'FATAL', message: said.M });
