@@ -39,7 +39,7 @@ test('nobody waits, every use of a pool is a wait of some time, and no statement
     .labelSets('db_client_connection_wait_seconds_bucket')
     .filter(({ pool }) => pool === 'main')
     .map(({ le }) => le);
-  expect(boundaries).toEqual(['0.001', '0.005', '0.01', '0.05', '0.1', '0.5', '1', '5', '10', '+Inf']);
+  expect(boundaries).toEqual(['0.001', '0.005', '0.01', '0.05', '0.1', '0.25', '0.5', '1', '2', '+Inf']);
   const ends = scrape.labelSets('grantex_statements_ended_total').map(({ by = '' }) => by);
   expect(ends.sort()).toEqual(['cancel', 'idle_in_transaction', 'lock_timeout', 'statement_timeout']);
   for (const by of ends) expect(scrape.value('grantex_statements_ended_total', { by }), by).toBe(0);

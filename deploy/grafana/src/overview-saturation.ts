@@ -76,7 +76,7 @@ export const saturation: Row = {
     graph({
       title: 'Statements ended in the 5 minutes before',
       description:
-        'For the time that they took, by what ended them; 0 is the rule. Dashed lines are where the alert begins. lock_timeout: somebody holds a lock; cancel: the server is slow; statement_timeout and idle_in_transaction: a replica was frozen or is late.',
+        'For the time that they took, by what ended them; 0 is the rule. Dashed lines are where the alert begins. lock_timeout: somebody holds a lock; cancel: the same, or the server is slow; statement_timeout and idle_in_transaction: a replica was frozen or is late.',
       unit: 'none',
       width: 8,
       decimals: 0,

@@ -33,7 +33,7 @@ export async function prepareHeldLock(service: TestService): Promise<readonly Fa
   };
   return faultBehind(
     'a lock that somebody holds',
-    { DatabaseStatementsEnded: { by: 'lock_timeout' }, DatabaseConnectionsWaiting: {} },
+    { DatabaseStatementsEnded: {}, DatabaseConnectionsWaiting: {} },
     begin,
   );
 }
