@@ -44,6 +44,8 @@ export const OWN_ATTRIBUTES: readonly OwnAttribute[] = [
       ['endpoint', 'Name of a rate limiter.'],
       ['agent_id', 'Agent, or `other` beyond METRICS_AGENT_LIMIT.'],
       ['signal', 'What was dropped: traces or logs.'],
+      ['pool', 'Pool of database connections that is waited for: main, side or background.'],
+      ['by', 'What ended a database statement before its time.'],
       ['db.client.connection.pool.name', 'Pool of database connections; in development upstream.'],
       ['db.client.connection.state', 'idle or used; in development upstream.'],
       ['nodejs.eventloop.state', 'active or idle; in development upstream.'],

@@ -45,6 +45,8 @@ const HTTP_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const DATABASE_SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10];
 /** A call is given up after 250 ms. */
 const REDIS_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5];
+/** Nobody waits for a connection longer than 1.8 s (`db/client.ts`). */
+const WAIT_SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2];
 const GC_SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1];
 
 const oneOf = (name: string, ...values: readonly string[]): Label => ({ name, values });
@@ -204,7 +206,7 @@ export const FAMILIES: readonly Family[] = [
   {
     instrument: 'db.client.connection.wait_time',
     name: 'db_client_connection_wait_seconds',
-    boundaries: DATABASE_SECONDS,
+    boundaries: WAIT_SECONDS,
     labels: [{ name: 'pool', from: 'db.client.connection.pool.name' }],
   },
   {

@@ -27,3 +27,20 @@ test('the connections that are measured are all that the database has of the ser
   expect([...pools.keys()].sort()).toEqual(['background', 'main', 'side']);
   expect(pools.get('side')).toBe(1);
 });
+
+test('nobody waits, every use of a pool is a wait of some time, and no statement was ended', async () => {
+  const scrape = await service.scrape();
+  const pools = scrape.labelSets('db_client_connection_waiting').map(({ pool }) => pool);
+  expect(pools.sort()).toEqual(['background', 'main', 'side']);
+  for (const pool of pools)
+    expect(scrape.value('db_client_connection_waiting', { pool: pool ?? '' }), pool).toBe(0);
+  expect(scrape.value('db_client_connection_wait_seconds_count', { pool: 'main' })).toBeGreaterThan(0);
+  const boundaries = scrape
+    .labelSets('db_client_connection_wait_seconds_bucket')
+    .filter(({ pool }) => pool === 'main')
+    .map(({ le }) => le);
+  expect(boundaries).toEqual(['0.001', '0.005', '0.01', '0.05', '0.1', '0.25', '0.5', '1', '2', '+Inf']);
+  const ends = scrape.labelSets('grantex_statements_ended_total').map(({ by = '' }) => by);
+  expect(ends.sort()).toEqual(['cancel', 'idle_in_transaction', 'lock_timeout', 'statement_timeout']);
+  for (const by of ends) expect(scrape.value('grantex_statements_ended_total', { by }), by).toBe(0);
+});

@@ -49,9 +49,16 @@ describe('what it names is there', () => {
   });
 
   test('alerts', () => {
-    const rules =
-      readText('deploy/prometheus/rules/signals.yml') + readText('deploy/prometheus/rules/absence.yml');
-    for (const alert of ['AnomaliesDetected', 'HighTokenExchangeFailureRate', 'SigningKeyOld']) {
+    const rules = ['signals', 'absence', 'database']
+      .map((name) => readText(`deploy/prometheus/rules/${name}.yml`))
+      .join('');
+    for (const alert of [
+      'AnomaliesDetected',
+      'DatabaseConnectionsWaiting',
+      'DatabaseStatementsEnded',
+      'HighTokenExchangeFailureRate',
+      'SigningKeyOld',
+    ]) {
       expect(GUIDE).toContain(`\`${alert}\``);
       expect(rules).toContain(`alert: ${alert}\n`);
     }

@@ -66,6 +66,12 @@ grantex_rate_limited_total{endpoint="refresh"} 0
 grantex_rate_limited_total{endpoint="verify"} 0
 grantex_rate_limited_total{endpoint="consent"} 0
 grantex_rate_limited_total{endpoint="signup"} 0
+# HELP grantex_statements_ended_total Database statements and transactions that were ended for the time they took, by what ended them.
+# TYPE grantex_statements_ended_total counter
+grantex_statements_ended_total{by="statement_timeout"} 0
+grantex_statements_ended_total{by="lock_timeout"} 0
+grantex_statements_ended_total{by="idle_in_transaction"} 0
+grantex_statements_ended_total{by="cancel"} 0
 # HELP grantex_metrics_collection_errors_total Failures while reading or writing out metrics.
 # TYPE grantex_metrics_collection_errors_total counter
 grantex_metrics_collection_errors_total 0

@@ -9,7 +9,8 @@ import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { expectExplained, snapshotOf } from '../support/reconcile.ts';
 import { type TestService, waitFor } from '../support/service.ts';
 import { drill, type Outcome, tableOf } from './drills/drill.ts';
-import { DRILL_ENV, type Fault, prepareFaults } from './drills/faults.ts';
+import { DRILL_ENV, faultBehind, prepareFaults } from './drills/faults.ts';
+import { prepareHeldLock } from './drills/held-lock.ts';
 import { type Pipeline, startPipeline } from './pipeline/pipeline.ts';
 
 /** Fifteen times as fast as in life: windows, pauses and intervals are shortened, thresholds are the committed ones. */
@@ -62,45 +63,34 @@ test(
 );
 
 test(
+  'so does a lock that somebody holds, until it is released',
+  async () => {
+    // The slowed database may have brought about the same.
+    await allIsWell('DatabaseConnectionsWaiting|DatabaseStatementsEnded');
+    const faults = await prepareHeldLock(service);
+    outcomes.push(...(await Promise.all(faults.map((fault) => drill(fault, watch)))));
+    for (const { alert } of faults) await tryFilters(alert);
+  },
+  5 * MINUTE,
+);
+
+test(
   'so does a service that was killed, until it is started again',
   async () => {
     // Error budgets still remember what the first drills did.
     await allIsWell('HealthCheckFailing|TargetDown');
-    let dying: Promise<void> | undefined;
-    const kill = async () => {
-      const exited = once(service.process, 'exit');
-      service.process.kill('SIGKILL');
-      await exited;
-    };
-    const killed = (alert: string, job: string): Fault => ({
-      name: 'a killed service',
-      alert,
-      labels: { job },
-      async begin() {
-        dying ??= kill();
-        await dying;
-        return mend;
+    const faults = faultBehind(
+      'a killed service',
+      { HealthCheckFailing: { job: 'grantex-auth-health' }, TargetDown: { job: 'grantex-auth' } },
+      async () => {
+        const exited = once(service.process, 'exit');
+        service.process.kill('SIGKILL');
+        await exited;
+        return async () => {
+          service = await startService();
+        };
       },
-    });
-    // Both alerts must have been told before it is started again.
-    let waiting = 2;
-    let restarted: Promise<void> | undefined;
-    let proceed: () => void = () => undefined;
-    const bothTold = new Promise<void>((resolve) => {
-      proceed = resolve;
-    });
-    const mend = async () => {
-      if (--waiting === 0) proceed();
-      await bothTold;
-      restarted ??= startService().then((started) => {
-        service = started;
-      });
-      await restarted;
-    };
-    const faults = [
-      killed('HealthCheckFailing', 'grantex-auth-health'),
-      killed('TargetDown', 'grantex-auth'),
-    ];
+    );
     outcomes.push(...(await Promise.all(faults.map((fault) => drill(fault, watch)))));
     await tryFilters('HealthCheckFailing');
     await tryFilters('TargetDown');

@@ -98,6 +98,28 @@ test('a pool is observed at every scrape until that is ended', async () => {
   expect((await harness.samples()).get(series('used'))).toBe(5);
 });
 
+test('a use of a pool is one wait in seconds, and a statement that was ended one count by what ended it', async () => {
+  const { database } = harness.telemetry;
+  database.waited('main', 0);
+  database.waited('main', 0.25);
+  database.waited('side', 1.5);
+  database.statementEnded('lock_timeout');
+  database.statementEnded('lock_timeout');
+  database.statementEnded('cancel');
+  const samples = await harness.samples();
+  const wait = (part: string, labels: string) =>
+    samples.get(`db_client_connection_wait_seconds_${part}{${labels}}`);
+  expect(wait('count', 'pool="main"')).toBe(2);
+  expect(wait('sum', 'pool="main"')).toBe(0.25);
+  expect(wait('bucket', 'pool="main",le="0.1"')).toBe(1);
+  expect(wait('bucket', 'pool="main",le="0.5"')).toBe(2);
+  expect(wait('count', 'pool="side"')).toBe(1);
+  const ended = ['statement_timeout', 'lock_timeout', 'idle_in_transaction', 'cancel'].map((by) =>
+    samples.get(`grantex_statements_ended_total{by="${by}"}`),
+  );
+  expect(ended).toEqual([0, 2, 0, 1]);
+});
+
 test('a tracer that throws does not keep the statement from running', async () => {
   const broken = {
     startSpan: () => {

@@ -1,6 +1,6 @@
 import type { Row } from './dashboard.ts';
 import { graph, stat } from './panels.ts';
-import { orZero, perSecond, quantile, series, share } from './queries.ts';
+import { count, orZero, perSecond, quantile, series, share } from './queries.ts';
 import { MORE_SIGNALS } from './signals.ts';
 
 const DATABASE = 'db_client_operation_duration_seconds';
@@ -21,7 +21,7 @@ export const saturation: Row = {
     graph({
       title: 'Database connections',
       description:
-        'By pool and state, all replicas together. No idle ones for long: raise DATABASE_POOL_MAX, or find the statement that holds them.',
+        'By pool and state, all replicas together. No idle ones for long: see below whether somebody waits for one, and for how long.',
       unit: 'none',
       width: 8,
       queries: [
@@ -48,6 +48,46 @@ export const saturation: Row = {
       ],
       signal: MORE_SIGNALS.databaseErrors,
       noValue: 'no statements',
+    }),
+    graph({
+      title: 'Callers waiting for a connection',
+      description:
+        'As of the scrape, by pool, all replicas together. Above 0 for long: the statements that keep the connections are slow or wait for a lock, or DATABASE_POOL_MAX is too small.',
+      unit: 'none',
+      width: 8,
+      decimals: 0,
+      runbooks: MORE_SIGNALS.databaseWaitP95Seconds.alerts,
+      queries: [{ expr: `sum by (pool) (${series('db_client_connection_waiting')})`, legend: '{{pool}}' }],
+    }),
+    graph({
+      title: 'Wait for a connection p95',
+      description:
+        'Of requests, by replica; who finds an idle connection waits 0 seconds. Dashed lines are where the alert begins, and after 1.8 s a request gives up with 503. One replica alone: look at it; all: look at the database.',
+      unit: 's',
+      width: 8,
+      queries: [
+        {
+          expr: quantile(0.95, 'db_client_connection_wait_seconds', ['pool="main"'], 'instance'),
+          legend: '{{instance}}',
+        },
+      ],
+      signal: MORE_SIGNALS.databaseWaitP95Seconds,
+      noValue: 'no statements',
+    }),
+    graph({
+      title: 'Statements ended in the 5 minutes before',
+      description:
+        'For the time that they took, by what ended them; 0 is the rule. Dashed lines are where the alert begins. lock_timeout: somebody holds a lock; cancel: the same, or the server is slow; statement_timeout and idle_in_transaction: a replica was frozen or is late.',
+      unit: 'none',
+      width: 8,
+      decimals: 0,
+      queries: [
+        {
+          expr: `floor(${count(series('grantex_statements_ended_total'), 'by', '5m')})`,
+          legend: '{{by}}',
+        },
+      ],
+      signal: MORE_SIGNALS.statementsEndedPer5Minutes,
     }),
     graph({
       title: 'Event loop in use',

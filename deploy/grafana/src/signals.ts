@@ -23,6 +23,8 @@ export const SIGNALS = {
 /** The others that are drawn as lines. */
 export const MORE_SIGNALS = {
   databaseErrors: { warning: 0.01, critical: 0.1, alerts: ['DatabaseErrors'] },
+  databaseWaitP95Seconds: { warning: 0.1, critical: 0.5, alerts: ['DatabaseConnectionsWaiting'] },
+  statementsEndedPer5Minutes: { warning: 5, critical: 50, alerts: ['DatabaseStatementsEnded'] },
   signingKeysReadSeconds: { warning: 60, critical: 120, alerts: ['SigningKeysStale'] },
 } satisfies Record<string, Signal>;
 

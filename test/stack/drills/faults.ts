@@ -24,7 +24,7 @@ export const DRILL_ENV = {
 };
 
 /** Repeats `act` until the end is asked for, at an even pace; the first failure of the test itself is thrown then. */
-function keepOn(everyMs: number, act: () => Promise<unknown>): () => Promise<void> {
+export function keepOn(everyMs: number, act: () => Promise<unknown>): () => Promise<void> {
   const ending = new AbortController();
   const working = (async () => {
     while (!ending.signal.aborted) {
@@ -37,6 +37,36 @@ function keepOn(everyMs: number, act: () => Promise<unknown>): () => Promise<voi
     ending.abort();
     return working;
   };
+}
+
+/**
+ * One fault behind several alerts: it begins once, and is mended when the drills of all of them have asked for it.
+ * @param alerts their names, with the labels that only alerts about this fault have
+ */
+export function faultBehind(
+  name: string,
+  alerts: Readonly<Record<string, Fault['labels']>>,
+  begin: Fault['begin'],
+): readonly Fault[] {
+  let begun: ReturnType<Fault['begin']> | undefined;
+  let mended: Promise<void> | undefined;
+  let left = Object.keys(alerts).length;
+  const allAsked = Promise.withResolvers<void>();
+  return Object.entries(alerts).map(([alert, labels]) => ({
+    name,
+    alert,
+    labels,
+    async begin() {
+      begun ??= begin();
+      const mend = await begun;
+      return async () => {
+        if (--left === 0) allAsked.resolve();
+        await allAsked.promise;
+        mended ??= mend();
+        await mended;
+      };
+    },
+  }));
 }
 
 async function expectStatus(

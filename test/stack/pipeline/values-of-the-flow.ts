@@ -19,6 +19,7 @@ export const VALUES_OF_THE_FLOW: Readonly<Record<string, Readonly<Record<string,
   grantex_anomalies_detected_total: { 'severity=low type=new_principal': 2 },
   grantex_anomalies_unacknowledged: { '': 2 },
   grantex_rate_limited_total: {},
+  grantex_statements_ended_total: {},
   grantex_active_grants: { '': 0 },
   grantex_signing_keys: { '': 1 },
   grantex_agent_token_exchange_total: {

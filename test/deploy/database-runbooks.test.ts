@@ -1,0 +1,103 @@
+import { readFile } from 'node:fs/promises';
+import postgres from 'postgres';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { codeBlocks } from '../../deploy/prometheus/check/check-runbook.ts';
+import { newParty } from '../support/flow.ts';
+import { startService, type TestService, waitFor } from '../support/service.ts';
+
+/** More than a developer's share of the pool, so that some wait for a connection while the others wait for the lock. */
+const AT_ONCE = 12;
+const HOLDER = 'forgotten-psql';
+
+let service: TestService;
+let holder: postgres.Sql;
+beforeAll(async () => {
+  service = await startService();
+  holder = postgres(service.database.url, { max: 1, connection: { application_name: HOLDER } });
+});
+afterAll(async () => {
+  await holder.end({ timeout: 1 });
+  await service.stop();
+});
+
+/** The SQL of a runbook, block by block, with the variable of psql filled in. */
+async function sqlOf(alert: string, pid = 0): Promise<string[]> {
+  const file = new URL(`../../deploy/runbooks/${alert}.md`, import.meta.url);
+  return codeBlocks(await readFile(file, 'utf8'), 'sql').map((text) => text.replaceAll(':pid', String(pid)));
+}
+
+/** Sends bursts of entries for the audit chain, one after the other, until the returned function is called; then their statuses. */
+function keepWriting(of: TestService, key: string, body: unknown): () => Promise<number[]> {
+  let ending = false;
+  const statuses: number[] = [];
+  const working = (async () => {
+    while (!ending) {
+      const burst = Array.from({ length: AT_ONCE }, () => of.request('POST', '/v1/audit/log', { key, body }));
+      statuses.push(...(await Promise.all(burst)).map(({ status }) => status));
+    }
+  })();
+  return async () => {
+    ending = true;
+    await working;
+    return statuses;
+  };
+}
+
+test('every query of the runbooks about the database is SQL that it takes', async () => {
+  const texts = await Promise.all(
+    ['DatabaseErrors', 'DatabaseConnectionsWaiting', 'DatabaseStatementsEnded'].map((alert) => sqlOf(alert)),
+  );
+  expect(texts.map(({ length }) => length)).toEqual([1, 2, 6]);
+  for (const text of texts.flat()) await service.database.sql.unsafe(text);
+  const [state] = await service.database.sql.unsafe(texts[0]?.[0] ?? '');
+  expect(state).toMatchObject({ standby: false, read_only: false });
+});
+
+test('while somebody holds a lock: metrics tell of the waiting, the runbook finds the holder, and ends it', async () => {
+  const { sql } = service.database;
+  const party = await newParty(service);
+  const { key, agentId } = party;
+  const { grantId } = await party.grant();
+  const entry = { agentId, grantId, action: 'calendar.read' };
+  const session = await holder.reserve();
+  const [{ pid } = { pid: 0 }] = await session<{ pid: number }[]>`select pg_backend_pid() as pid`;
+  await session.unsafe('begin; lock table audit_heads');
+  const stop = keepWriting(service, key, entry);
+
+  const waiting = () =>
+    service.scrape().then((scrape) => ({
+      now: scrape.value('db_client_connection_waiting', { pool: 'main' }) ?? 0,
+      ended: scrape.value('grantex_statements_ended_total', { by: 'lock_timeout' }) ?? 0,
+      slow:
+        (scrape.value('db_client_connection_wait_seconds_count', { pool: 'main' }) ?? 0) -
+        (scrape.value('db_client_connection_wait_seconds_bucket', { pool: 'main', le: '0.5' }) ?? 0),
+    }));
+  await waitFor(async () => ((await waiting()).now > 0 ? true : undefined));
+  await waitFor(async () => {
+    const { ended, slow } = await waiting();
+    return ended > 5 && slow > 0 ? true : undefined;
+  });
+
+  const [holders = '', locks = '', , , cancel = '', terminate = ''] = await sqlOf(
+    'DatabaseStatementsEnded',
+    pid,
+  );
+  const found = await waitFor(async () => (await sql.unsafe(holders)).at(0));
+  expect(found).toMatchObject({ pid, application_name: HOLDER, state: 'idle in transaction' });
+  expect(Number(found['holds_up'])).toBeGreaterThan(0);
+  expect((await sql.unsafe(locks)).at(0)).toMatchObject({
+    pid,
+    relation: 'audit_heads',
+    mode: 'AccessExclusiveLock',
+    granted: true,
+  });
+  expect(await sql.unsafe(cancel)).toEqual([{ pg_cancel_backend: true }]);
+  expect(await sql.unsafe(terminate)).toEqual([{ pg_terminate_backend: true }]);
+
+  await waitFor(async () => {
+    const { status } = await service.request('POST', '/v1/audit/log', { key, body: entry });
+    return status === 201 ? true : undefined;
+  });
+  expect((await stop()).filter((status) => status >= 500).length).toBeGreaterThan(5);
+  await waitFor(async () => ((await waiting()).now === 0 ? true : undefined));
+});
