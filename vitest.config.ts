@@ -14,7 +14,13 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/stack/**', 'test/faults/**', 'test/load/**', 'test/pgbouncer/**'],
+          exclude: [
+            'test/stack/**',
+            'test/faults/**',
+            'test/load/**',
+            'test/pgbouncer/**',
+            'test/failover/**',
+          ],
           globalSetup: ['test/support/global-setup.ts'],
           pool: 'forks',
           allowOnly: false,
@@ -62,6 +68,19 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 60 * SECOND,
           hookTimeout: 30 * SECOND,
+        },
+      },
+      {
+        // With the real Patroni, etcd and HAProxy; a lease that has to run out takes its time.
+        test: {
+          name: 'failover',
+          include: ['test/failover/**/*.test.ts'],
+          exclude: ['test/**/*.nightly.test.ts'],
+          pool: 'forks',
+          allowOnly: false,
+          fileParallelism: false,
+          testTimeout: 180 * SECOND,
+          hookTimeout: 120 * SECOND,
         },
       },
     ],
