@@ -80,8 +80,7 @@ export class FailoverCluster {
   }
 
   /** A planned change of the leader, as `patronictl switchover` asks for it. */
-  async switchOver(): Promise<void> {
-    const leader = await this.leader();
+  async switchOver(leader: Node): Promise<void> {
     const response = await fetch(`http://127.0.0.1:${leader.restPort}/switchover`, {
       method: 'POST',
       body: JSON.stringify({ leader: leader.name }),
@@ -141,11 +140,7 @@ export class FailoverCluster {
 
   /** For looking at rows; straight to `node`, so that it ends with it. */
   open({ port }: Node, database: string): postgres.Sql {
-    return postgres(`postgres://${USER}:${PASSWORD}@127.0.0.1:${port}/${database}`, {
-      max: 1,
-      onnotice: () => undefined,
-      connection: { application_name: ONLOOKER },
-    });
+    return connect(port, database);
   }
 
   end(): Promise<void> {
@@ -184,11 +179,7 @@ export class FailoverCluster {
 
   /** On a connection of its own; undefined when it cannot be had. */
   async #ask<T>(port: number, question: (sql: postgres.Sql) => Promise<T>): Promise<T | undefined> {
-    const sql = postgres(`postgres://${USER}:${PASSWORD}@127.0.0.1:${port}/postgres`, {
-      max: 1,
-      connect_timeout: PATIENCE_MS / SECOND,
-      onnotice: () => undefined,
-    });
+    const sql = connect(port, 'postgres');
     try {
       return await question(sql);
     } catch {
@@ -198,3 +189,13 @@ export class FailoverCluster {
     }
   }
 }
+
+const connect = (port: number, database: string): postgres.Sql =>
+  postgres(`postgres://${USER}:${PASSWORD}@127.0.0.1:${port}/${database}`, {
+    max: 1,
+    connect_timeout: PATIENCE_MS / SECOND,
+    onnotice: () => undefined,
+    // Nobody would await that question, and its failure would end the tests.
+    fetch_types: false,
+    connection: { application_name: ONLOOKER },
+  });

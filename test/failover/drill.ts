@@ -47,14 +47,15 @@ export async function drill(
   try {
     await manyGoodSince(0);
     const begun = performance.now();
-    const successor = cluster.successorOf(old, way);
-    await fault.begin(cluster, old);
+    const { victim, over } = await fault.begin(cluster, old, way);
+    const outcome = over.then((leader) => ({ leader, back: performance.now() }));
+    // Awaited below; until then its failure is nobody's surprise.
+    outcome.catch(() => undefined);
     if (fault.isOutage) await waitFor(async () => (await health()) === 503 || undefined, 10 * SECOND);
-    const leader = await successor;
-    const back = performance.now();
+    const { leader, back } = await outcome;
     await waitFor(async () => (await health()) === 200 || undefined, RECOVERY_MS);
     await manyGoodSince(back + RECOVERY_MS);
-    await fault.end(cluster, old);
+    await fault.end(cluster, victim);
     expect(await cluster.complete()).toBe(leader);
     await manyGoodSince(performance.now());
     await traffic.stop();

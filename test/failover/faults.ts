@@ -1,33 +1,74 @@
-import type { FailoverCluster } from './cluster.ts';
+import type { FailoverCluster, Way } from './cluster.ts';
 import type { Node } from './settings.ts';
 
-/** What happens to the leader while the service works. */
+/** What happens to a node while the service works. */
 export interface Fault {
   readonly name: string;
-  begin(cluster: FailoverCluster, leader: Node): Promise<void> | void;
-  /** Brings the old leader back, under load, when another leads. */
-  end(cluster: FailoverCluster, old: Node): Promise<void> | void;
-  /** The leader's lease has to run out first, so that somebody is refused for sure. */
+  begin(cluster: FailoverCluster, leader: Node, way: Way): Promise<Begun>;
+  /** Brings the node back, under load. */
+  end(cluster: FailoverCluster, victim: Node): Promise<void>;
+  /** Nobody leads for a while: the lease has to run out first. */
   readonly isOutage: boolean;
+}
+
+interface Begun {
+  /** The node that it happens to. */
+  readonly victim: Node;
+  /** The leader, as soon as commits can go on for somebody who comes by this way. */
+  readonly over: Promise<Node>;
 }
 
 export const KILLED: Fault = {
   name: 'leader killed',
-  begin: (cluster, leader) => cluster.kill(leader),
-  end: (cluster, old) => cluster.start(old),
+  async begin(cluster, leader, way) {
+    await cluster.kill(leader);
+    return { victim: leader, over: cluster.successorOf(leader, way) };
+  },
+  end: (cluster, victim) => cluster.start(victim),
   isOutage: true,
 };
 
 export const PAUSED: Fault = {
   name: 'leader paused, later continued',
-  begin: (cluster, leader) => cluster.pause(leader),
-  end: (cluster, old) => cluster.resume(old),
+  async begin(cluster, leader, way) {
+    cluster.pause(leader);
+    return { victim: leader, over: cluster.successorOf(leader, way) };
+  },
+  end: async (cluster, victim) => cluster.resume(victim),
   isOutage: true,
 };
 
 export const SWITCHOVER: Fault = {
   name: 'planned switchover',
-  begin: (cluster) => cluster.switchOver(),
-  end: () => undefined,
+  async begin(cluster, leader, way) {
+    const successor = cluster.successorOf(leader, way);
+    // Patroni answers later than the new leader can be reached, or says why it refuses.
+    const done = cluster.switchOver(leader);
+    return { victim: leader, over: Promise.race([successor, done.then(() => successor)]) };
+  },
+  end: async () => undefined,
+  isOutage: false,
+};
+
+export const STANDBY_KILLED: Fault = {
+  name: 'synchronous standby killed',
+  async begin(cluster, leader) {
+    const victim = await cluster.synchronousStandby();
+    await cluster.kill(victim);
+    // The dead one does not answer, so whoever says so is another.
+    return { victim, over: cluster.synchronousStandby().then(() => leader) };
+  },
+  end: KILLED.end,
+  isOutage: false,
+};
+
+export const STANDBY_PAUSED: Fault = {
+  name: 'synchronous standby paused, later continued',
+  async begin(cluster, leader) {
+    const victim = await cluster.synchronousStandby();
+    cluster.pause(victim);
+    return { victim, over: cluster.synchronousStandby().then(() => leader) };
+  },
+  end: PAUSED.end,
   isOutage: false,
 };

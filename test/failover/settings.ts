@@ -1,3 +1,6 @@
+import { parse } from 'yaml';
+import { readText } from '../deploy/compose-file.ts';
+
 /** One PostgreSQL with its Patroni. */
 export interface Node {
   readonly name: string;
@@ -14,8 +17,12 @@ export const USER = 'postgres';
 export const PASSWORD = 'postgres-of-a-test';
 const HOST = '127.0.0.1';
 
-/** The least that Patroni takes: after so many seconds without a sign of life the leader's lease ends. */
-export const TTL_SECONDS = 20;
+/** What the guide for operators tells them to write is what is tried here. */
+function snippet(fence: string): string {
+  const [, text] = new RegExp(`\`\`\`${fence}\n(.*?)\`\`\``, 's').exec(readText('deploy/README.md')) ?? [];
+  if (text === undefined) throw new Error(`deploy/README.md has no ${fence}`);
+  return text;
+}
 
 export const etcdArguments = (directory: string, port: number, peerPort: number): string[] => [
   ...['--name', 'etcd', '--data-dir', `${directory}/data`, '--logger', 'zap'],
@@ -29,22 +36,16 @@ export const etcdArguments = (directory: string, port: number, peerPort: number)
   ...['--initial-cluster', `etcd=http://${HOST}:${peerPort}`],
 ];
 
-/** Patroni reads YAML, which JSON is too. As deploy/README.md tells operators to set it up, with the ports of a test. */
-export const patroniSettings = ({ name, directory, port, restPort }: Node, etcdPort: number): string =>
-  JSON.stringify({
+/** Patroni reads YAML, which JSON is too. */
+export function patroniSettings({ name, directory, port, restPort }: Node, etcdPort: number): string {
+  const { dcs } = parse(snippet('yaml patroni')).bootstrap;
+  return JSON.stringify({
     scope: 'grantex',
     name,
     restapi: { listen: `${HOST}:${restPort}`, connect_address: `${HOST}:${restPort}` },
     etcd3: { hosts: `${HOST}:${etcdPort}` },
     bootstrap: {
-      dcs: {
-        ttl: TTL_SECONDS,
-        loop_wait: 2,
-        retry_timeout: 5,
-        synchronous_mode: true,
-        // What is not lost by the end of processes, only by that of a machine, costs time here.
-        postgresql: { use_pg_rewind: true, parameters: { fsync: 'off' } },
-      },
+      dcs,
       initdb: [{ encoding: 'UTF8' }, 'data-checksums'],
     },
     postgresql: {
@@ -63,23 +64,23 @@ export const patroniSettings = ({ name, directory, port, restPort }: Node, etcdP
         `host replication replicator ${HOST}/32 scram-sha-256`,
         `host all all ${HOST}/32 scram-sha-256`,
       ],
-      parameters: { unix_socket_directories: directory, password_encryption: 'scram-sha-256' },
+      parameters: {
+        unix_socket_directories: directory,
+        // What is lost only by the end of a machine, not of processes, would cost time here.
+        fsync: 'off',
+      },
       basebackup: [{ checkpoint: 'fast' }],
     },
   });
+}
 
-/** HAProxy asks each Patroni whether its PostgreSQL is the primary, and ends the connections to one that no longer is. */
-export const haproxySettings = (port: number, nodes: readonly Node[]): string => `
-defaults
-  mode tcp
-  timeout connect 1s
-  timeout check 1s
-  timeout client 30m
-  timeout server 30m
-listen primary
-  bind ${HOST}:${port}
-  option httpchk OPTIONS /primary
-  http-check expect status 200
-  default-server inter 1s fall 2 rise 1 on-marked-down shutdown-sessions
-${nodes.map((node) => `  server ${node.name} ${HOST}:${node.port} check port ${node.restPort}`).join('\n')}
-`;
+/** With the ports of a test. */
+export function haproxySettings(port: number, nodes: readonly Node[]): string {
+  const withoutServers = snippet('haproxy')
+    .replace(/^ *server .*\n/gm, '')
+    .replace(/bind \S+/, `bind ${HOST}:${port}`);
+  const servers = nodes.map(
+    (node) => `  server ${node.name} ${HOST}:${node.port} check port ${node.restPort}\n`,
+  );
+  return withoutServers + servers.join('');
+}

@@ -3,7 +3,7 @@ import { newParty } from '../support/flow.ts';
 import { FailoverCluster, type Way } from './cluster.ts';
 import { drill, expectAtLeaderOnly, expectKept, expectReconciledFromHere } from './drill.ts';
 import { DrilledService } from './drilled-service.ts';
-import { type Fault, KILLED, PAUSED, SWITCHOVER } from './faults.ts';
+import { type Fault, KILLED, PAUSED, STANDBY_KILLED, STANDBY_PAUSED, SWITCHOVER } from './faults.ts';
 
 const MINUTE = 60_000;
 
@@ -15,6 +15,8 @@ afterAll(() => cluster?.end());
 
 const CASES: readonly (readonly [Way, Fault])[] = [
   ['haproxy', PAUSED],
+  ['haproxy', STANDBY_KILLED],
+  ['haproxy', STANDBY_PAUSED],
   ['hosts', SWITCHOVER],
   ['hosts', KILLED],
   ['hosts', PAUSED],
