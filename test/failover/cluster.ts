@@ -140,7 +140,7 @@ export class FailoverCluster {
 
   /** For looking at rows; straight to `node`, so that it ends with it. */
   open({ port }: Node, database: string): postgres.Sql {
-    return connect(port, database);
+    return connect(port, database, {});
   }
 
   end(): Promise<void> {
@@ -179,7 +179,8 @@ export class FailoverCluster {
 
   /** On a connection of its own; undefined when it cannot be had. */
   async #ask<T>(port: number, question: (sql: postgres.Sql) => Promise<T>): Promise<T | undefined> {
-    const sql = connect(port, 'postgres');
+    // The driver's look-up of types is awaited by nobody, and where it fails it would end the tests.
+    const sql = connect(port, 'postgres', { fetch_types: false });
     try {
       return await question(sql);
     } catch {
@@ -190,12 +191,11 @@ export class FailoverCluster {
   }
 }
 
-const connect = (port: number, database: string): postgres.Sql =>
+const connect = (port: number, database: string, options: { fetch_types?: boolean }): postgres.Sql =>
   postgres(`postgres://${USER}:${PASSWORD}@127.0.0.1:${port}/${database}`, {
     max: 1,
     connect_timeout: PATIENCE_MS / SECOND,
     onnotice: () => undefined,
-    // Nobody would await that question, and its failure would end the tests.
-    fetch_types: false,
     connection: { application_name: ONLOOKER },
+    ...options,
   });
