@@ -19,7 +19,7 @@ export function tableOf(shots: readonly Shot[], { begun, back }: Moments): Row {
     500: of(500).length,
     503: of(503).length,
     'seconds of 503': seconds(span(of(503))),
-    'longest without success': seconds(longestPause(during.filter(isGood))),
+    'longest without success': seconds(longestPause(begun, during.filter(isGood))),
     'new leader after s': seconds(back - begun),
     'recovered after ms': Math.max(
       0,
@@ -39,7 +39,7 @@ function span(shots: readonly Shot[]): number {
   );
 }
 
-function longestPause(good: readonly Shot[]): number {
+function longestPause(since: number, good: readonly Shot[]): number {
   const ends = good.map(({ reply }) => reply.ended).sort((a, b) => a - b);
-  return Math.max(0, ...ends.slice(1).map((end, index) => end - (ends[index] ?? end)));
+  return Math.max(0, ...ends.map((end, index) => end - (ends[index - 1] ?? since)));
 }
