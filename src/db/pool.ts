@@ -1,7 +1,7 @@
 import { unavailable } from '../errors.ts';
 import { within } from '../within.ts';
 import type { Connection } from './connection.ts';
-import { isOfServer } from './errors.ts';
+import { isOfServer, tellsOfConnection } from './errors.ts';
 import { createFairQueue } from './fair-queue.ts';
 import type { SessionLimits } from './limits.ts';
 import { openConnection } from './open-connection.ts';
@@ -176,7 +176,7 @@ export function createPool(options: PoolOptions): Pool {
   };
   const spent = (connection: Connection, error: unknown) => {
     // Of one that is closed `lost` has told.
-    if (connection.fit || !connection.open) return;
+    if (connection.fit || !connection.open || !tellsOfConnection(error)) return;
     report(error);
     suspect(error);
   };
