@@ -100,14 +100,26 @@ export class FailoverCluster {
 
   /** Resolves when the leader has both of its standbys, one of them synchronous, and HAProxy leads to it alone. */
   async complete(): Promise<Node> {
-    const leader = await this.leader();
+    try {
+      return await this.#complete();
+    } catch (error) {
+      const directories = ['etcd', 'haproxy', ...NAMES].map((name) => join(this.#workspace.path, name));
+      throw new Error(`not complete; ${await this.#workspace.logs(directories)}`, { cause: error });
+    }
+  }
+
+  async #complete(): Promise<Node> {
     const attached = async (sql: postgres.Sql) => {
       const [row] =
         await sql`select count(*)::int as standbys, count(*) filter (where sync_state = 'sync')::int as sync
         from pg_stat_replication where state = 'streaming'`;
       return (row?.['standbys'] === NAMES.length - 1 && row?.['sync'] === 1) || undefined;
     };
-    await waitFor(() => this.#ask(leader.port, attached), 60 * SECOND);
+    // Who leads is asked again each time: one that was frozen may say so of itself for a moment.
+    const leader = await waitFor(async () => {
+      const node = await this.leader();
+      return (await this.#ask(node.port, attached)) ? node : undefined;
+    }, 60 * SECOND);
     // PostgreSQL knows the synchronous standby a few seconds before etcd does, and until then nobody may succeed.
     await this.synchronousStandby();
     // Until its first checks HAProxy takes each of them for a primary.
