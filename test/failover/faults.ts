@@ -29,12 +29,16 @@ export const KILLED: Fault = {
 };
 
 export const PAUSED: Fault = {
-  name: 'leader paused, later continued',
+  name: 'leader paused, later reset',
   async begin(cluster, leader, way) {
     cluster.pause(leader);
     return { victim: leader, over: cluster.successorOf(leader, way) };
   },
-  end: async (cluster, victim) => cluster.resume(victim),
+  // As a watchdog does. Patroni 3.0 that simply goes on was seen to take the lock back from the new leader.
+  async end(cluster, victim) {
+    await cluster.kill(victim);
+    await cluster.start(victim);
+  },
   isOutage: true,
 };
 
@@ -69,6 +73,6 @@ export const STANDBY_PAUSED: Fault = {
     cluster.pause(victim);
     return { victim, over: cluster.synchronousStandby().then(() => leader) };
   },
-  end: PAUSED.end,
+  end: async (cluster, victim) => cluster.resume(victim),
   isOutage: false,
 };
