@@ -19,7 +19,14 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/stack/**', 'test/faults/**', 'test/load/**', 'test/pgbouncer/**', LONG],
+          exclude: [
+            'test/stack/**',
+            'test/faults/**',
+            'test/load/**',
+            'test/pgbouncer/**',
+            'test/failover/**',
+            LONG,
+          ],
           globalSetup: ['test/support/global-setup.ts'],
           pool: 'forks',
           allowOnly: false,
@@ -74,6 +81,19 @@ export default defineConfig({
           testTimeout: 60 * SECOND,
           hookTimeout: 30 * SECOND,
           expect: { poll: { timeout: PATIENCE_MS } },
+        },
+      },
+      {
+        // With the real Patroni, etcd and HAProxy; a lease that has to run out takes its time.
+        test: {
+          name: 'failover',
+          include: ['test/failover/**/*.test.ts'],
+          exclude: [LONG],
+          pool: 'forks',
+          allowOnly: false,
+          fileParallelism: false,
+          testTimeout: 180 * SECOND,
+          hookTimeout: 120 * SECOND,
         },
       },
       {

@@ -10,7 +10,9 @@ export interface Figures {
 }
 
 /** Attempts of the deliveries that there are, and deliveries by status with those that were removed. */
-export async function storedFigures({ sql }: TestDatabase): Promise<Figures & { readonly pending: number }> {
+export async function storedFigures({
+  sql,
+}: Pick<TestDatabase, 'sql'>): Promise<Figures & { readonly pending: number }> {
   const [row] = await sql<[Figures & { pending: number }]>`
     with gone as (select coalesce(sum(total) filter (where status = 'delivered'), 0) as delivered,
         coalesce(sum(total) filter (where status = 'failed'), 0) as failed from removed_deliveries),

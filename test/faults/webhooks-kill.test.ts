@@ -1,18 +1,17 @@
 import { once } from 'node:events';
-import { decodeJwt } from 'jose';
 import { expect, onTestFinished, test } from 'vitest';
 import { type SentSpan, type Sink, sentSpans, startSink } from '../instrumentation/child.ts';
 import { printTable } from '../load/table.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-import { newParty, type TokenPair } from '../support/flow.ts';
+import { newParty } from '../support/flow.ts';
 import { expectExplained, snapshotOf } from '../support/reconcile.ts';
 import { type TestService, waitFor } from '../support/service.ts';
 import { hook } from '../webhooks/hooks.ts';
 import { answer, type Receiver, startReceiver } from '../webhooks/receiver.ts';
+import { issuedOf, subjectsOf, told } from './events.ts';
 import { killUnderLoad } from './kill.ts';
 import { startOwnService } from './own-service.ts';
 import { subjectOf } from './tallying-receiver.ts';
-import { isGood, type Shot } from './traffic.ts';
 
 const ENV = {
   // A token names its issuer, which must not change with the port.
@@ -44,17 +43,6 @@ async function kill({ process }: TestService): Promise<void> {
   const exited = once(process, 'exit');
   process.kill('SIGKILL');
   await exited;
-}
-
-const issuedOf = ({ grantToken }: TokenPair): string => `token.issued ${decodeJwt(grantToken).jti}`;
-
-/** The events of a whole database, as its grants and tokens say; no part of them is read from the outbox. */
-async function subjectsOf({ sql }: TestDatabase): Promise<string[]> {
-  const rows = await sql<{ subject: string }[]>`
-    select 'token.issued ' || jti as subject from tokens
-    union all select 'grant.created ' || id from grants
-    union all select 'grant.revoked ' || id from grants where status = 'revoked'`;
-  return rows.map(({ subject }) => subject).sort();
 }
 
 /** Keeps jobs from being made and taken, until `release`: whatever is committed meanwhile, nobody can begin to deliver. */
@@ -206,13 +194,3 @@ test(
   },
   2 * PERIOD,
 );
-
-/** Events that callers know of by their answers. */
-function told(shots: readonly Shot[]): string[] {
-  return shots.filter(isGood).flatMap(({ kind, reply: { body }, grantId }) => {
-    if (kind === 'revoke') return [`grant.revoked ${grantId}`];
-    if (kind === 'refresh') return [issuedOf(body)];
-    if (kind === 'exchange' || kind === 'delegate') return [issuedOf(body), `grant.created ${body.grantId}`];
-    return [];
-  });
-}

@@ -27,8 +27,16 @@ const onClock = (name: string, clock: Clock, env: Record<string, string> = {}): 
   missing: missingForClocks,
 });
 
-const program = (name: string) => () =>
-  spawnSync(name, ['--version']).error ? [`${name}: apt-get install ${name}`] : [];
+const program =
+  (name: string, debian = name) =>
+  () =>
+    spawnSync(name, ['--version']).error ? [`${name}: apt-get install ${debian}`] : [];
+const OF_FAILOVER = [
+  program('etcd', 'etcd-server'),
+  program('haproxy'),
+  program('patroni'),
+  program('/usr/lib/postgresql/15/bin/postgres', 'postgresql-15'),
+];
 
 /** In the order of the night: the short ones first. */
 export const STEPS: readonly Step[] = [
@@ -42,7 +50,11 @@ export const STEPS: readonly Step[] = [
   onClock('zone-st-johns', { zone: 'America/St_Johns' }, { LANG: 'de_DE.UTF-8', LC_ALL: 'de_DE.UTF-8' }),
   { name: 'busy', command: UNIT, busyLoops: availableParallelism() },
   { name: 'pgbouncer', command: npm('test:pgbouncer'), missing: program('pgbouncer') },
-  { name: 'long', command: ['npx', 'vitest', 'run', '--project', 'nightly'] },
+  {
+    name: 'long',
+    command: ['npx', 'vitest', 'run', '--project', 'nightly'],
+    missing: () => OF_FAILOVER.flatMap((missing) => missing()),
+  },
   { name: 'mutants', command: npm('mutants') },
   { name: 'soak', command: npm('soak') },
 ];
