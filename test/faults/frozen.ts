@@ -1,0 +1,80 @@
+import type { ChildProcess } from 'node:child_process';
+import { expect, onTestFinished } from 'vitest';
+import { newParty } from '../support/flow.ts';
+import { expectReconciledBut } from '../support/reconcile.ts';
+import { type TestService, waitFor } from '../support/service.ts';
+import { Client, type Reply } from './client.ts';
+import { ANSWER_MS } from './ledger.ts';
+import { isGood, startTraffic } from './traffic.ts';
+import { hold, type Work, waitingForLock } from './works.ts';
+
+const SECOND = 1_000;
+const RECOVERY_MS = 5 * SECOND;
+
+/** SIGSTOP; goes on at the end of the test at the latest. */
+export function freeze({ process: child }: { process: ChildProcess }): () => void {
+  const thaw = () => void child.kill('SIGCONT');
+  onTestFinished(thaw);
+  child.kill('SIGSTOP');
+  return thaw;
+}
+
+/** One replica stands still with the work half done: the others must be able to do it within 5 s. */
+export async function runFrozen(services: readonly [TestService, TestService, TestService], work: Work) {
+  const [frozen, second, third] = services;
+  const { sql } = frozen.database;
+  const ready = await work.prepare(second);
+  const other = await newParty(second, 'sandbox');
+  const stuck = new Client(frozen.url);
+  const client = new Client(second.url);
+  const lock = await hold(sql, ready.lock);
+  const answering = ready.ask(stuck, 'frozen');
+  await waitingForLock(sql);
+  const thaw = freeze(frozen);
+  await lock.release();
+  const begun = performance.now();
+
+  const traffic = startTraffic({ url: third.url, ...other, callers: 2, name: `beside_${other.developerId}` });
+  const replies: Reply[] = [];
+  await waitFor(async () => {
+    replies.push(await ready.ask(client, 'second'));
+    return work.done.includes(replies.at(-1)?.status ?? 0) || undefined;
+  }, RECOVERY_MS);
+  const freed = performance.now() - begun;
+  await traffic.stop();
+  thaw();
+  const thawed = performance.now();
+  const answered = await answering;
+  await waitFor(
+    async () => (await frozen.request('GET', '/health')).status === 200 || undefined,
+    RECOVERY_MS,
+  );
+  await waitFor(
+    async () => work.done.includes((await ready.ask(stuck, 'again')).status) || undefined,
+    RECOVERY_MS,
+  );
+  const recovered = performance.now() - thawed;
+  stuck.close();
+  client.close();
+
+  expect(
+    replies
+      .slice(0, -1)
+      .map(({ status }) => status)
+      .filter((status) => status !== 503),
+  ).toEqual([]);
+  expect(Math.max(...replies.map(({ ms }) => ms))).toBeLessThan(ANSWER_MS);
+  expect(traffic.shots.filter((shot) => !isGood(shot))).toEqual([]);
+  // Its time was up before it could learn anything: 500 says that nobody knows, and 503 that nothing was done.
+  expect([503, 500, ...(work.oneStatement ? work.done : [])]).toContain(answered.status);
+  expect((await ready.stored(sql, 'frozen')) ?? 0).toBe(0);
+  expect((await ready.stored(sql, 'second')) ?? 1).toBe(1);
+  await expectReconciledBut(answered.status === 500 && work.oneStatement ? 1 : 0, ...services);
+  return {
+    'frozen in': work.name,
+    'told meanwhile': replies.map(({ status }) => status).join(' '),
+    'done by another after ms': Math.round(freed),
+    'the frozen one says': answered.status,
+    'recovered after ms': Math.round(recovered),
+  };
+}
