@@ -124,7 +124,7 @@ module.exports = {
       name: 'telemetry-stands-alone',
       severity: 'error',
       from: { path: '^src/telemetry/' },
-      to: { path: '^src/', pathNot: '^src/(telemetry/|(config|closed-sets|errors|within)\\.ts)' },
+      to: { path: '^src/', pathNot: '^src/(telemetry/|(config|closed-sets|errors|request-scope|within)\\.ts)' },
     },
     {
       name: 'no-http-below-routes',

@@ -1,4 +1,4 @@
-import { ANOMALY_SEVERITIES, ATTEMPT_OUTCOMES } from '../src/closed-sets.ts';
+import { ANOMALY_SEVERITIES, ATTEMPT_OUTCOMES, STATEMENT_ENDS } from '../src/closed-sets.ts';
 import { LIMITER_NAMES } from '../src/config.ts';
 
 /** One label of an exported family. */
@@ -193,6 +193,22 @@ export const FAMILIES: readonly Family[] = [
     instrument: 'db.client.connection.count',
     name: 'db_client_connection_count',
     labels: [plain('db.client.connection.pool.name'), oneOf('db.client.connection.state', 'idle', 'used')],
+  },
+  {
+    instrument: 'db.client.connection.pending_requests',
+    name: 'db_client_connection_waiting',
+    labels: [{ name: 'pool', from: 'db.client.connection.pool.name' }],
+  },
+  {
+    instrument: 'db.client.connection.wait_time',
+    name: 'db_client_connection_wait_seconds',
+    boundaries: DATABASE_SECONDS,
+    labels: [{ name: 'pool', from: 'db.client.connection.pool.name' }],
+  },
+  {
+    instrument: 'grantex.statements.ended',
+    name: 'grantex_statements_ended_total',
+    labels: [oneOf('by', ...STATEMENT_ENDS)],
   },
   ...['min', 'max', 'mean', 'stddev', 'p50', 'p90', 'p99'].map((statistic) => ({
     instrument: `nodejs.eventloop.delay.${statistic}`,

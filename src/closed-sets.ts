@@ -4,6 +4,10 @@
 export const ATTEMPT_OUTCOMES = ['2xx', '3xx', '4xx', '5xx', 'timeout', 'refused', 'blocked'] as const;
 export type AttemptOutcome = (typeof ATTEMPT_OUTCOMES)[number];
 
+/** What ended a statement before its time; also the values of the `by` label of `grantex_statements_ended_total`. */
+export const STATEMENT_ENDS = ['statement_timeout', 'lock_timeout', 'idle_in_transaction', 'cancel'] as const;
+export type StatementEnd = (typeof STATEMENT_ENDS)[number];
+
 /** How grave each type of anomaly is; also the values of the labels of `grantex_anomalies_detected_total`. */
 export const ANOMALY_SEVERITIES = {
   rate_spike: 'high',

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { blame, type Config } from './config.ts';
-import { reachableUrl } from './db/pooler.ts';
+import { assertReachable } from './db/reach.ts';
 
 /** Where the database is, and how to let go of it: `close` stops the embedded one and does nothing otherwise. */
 export interface OpenDatabase {
@@ -32,12 +32,11 @@ export async function openDatabaseUrl(
 }
 
 /**
- * The database as it is to be used, once it is known that it can be: asked before anything else is asked of it.
+ * Makes sure that the database can be used, before anything is asked of it.
  * @throws naming DATABASE_URL, and never what it holds
  */
-export async function reachDatabase(source: OpenDatabase): Promise<OpenDatabase> {
-  if (source.embedded) return source;
-  return { ...source, url: await reachableUrl(source.url).catch(blame('DATABASE_URL')) };
+export async function reachDatabase({ embedded, url }: OpenDatabase): Promise<void> {
+  if (!embedded) await assertReachable(url).catch(blame('DATABASE_URL'));
 }
 
 /** The same for a command, which may also run beside the service: it then uses the database that the service has started. */

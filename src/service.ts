@@ -73,9 +73,9 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     // A bad SECRET_KEY is a fault of configuration, to be told before anything is started.
     const secretKey = await loadSecretKey(config);
     const sealer = createSealer(secretKey);
-    const opened = await openSource(options);
-    undo.defer(() => opened.close());
-    const source = await reachDatabase(opened);
+    const source = await openSource(options);
+    undo.defer(() => source.close());
+    await reachDatabase(source);
     if (config.migrateOnStart) await migrate(source.url);
     else await assertMigrated(source.url);
 

@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Deps } from '../deps.ts';
-import { outsideRequests } from '../telemetry/request-id.ts';
+import { outsideRequests } from '../request-scope.ts';
 import { within } from '../within.ts';
 import { detectAnomalies } from './detect-anomalies.ts';
 import { claimAnomalyScan, forgetFailedExchanges, tallyFailedExchanges } from './watch-store.ts';

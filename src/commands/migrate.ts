@@ -25,8 +25,8 @@ await runCommand(async (print) => {
   if (config.databaseUrl === null && !hasCluster(config.dataDir)) await loadSecretKey(config);
   const database = await openDatabaseBeside(config);
   try {
-    const { url } = await reachDatabase(database);
-    const { applied } = await migrate(url, { upgradeJobs: true });
+    await reachDatabase(database);
+    const { applied } = await migrate(database.url, { upgradeJobs: true });
     print(applied.length === 0 ? 'nothing to do: the schema is current' : `applied ${applied.join(', ')}`);
   } finally {
     await database.close();

@@ -1,8 +1,9 @@
 import type { Config } from '../config.ts';
 import { openDatabaseBeside, reachDatabase } from '../database-source.ts';
 import { type Database, openDatabase } from '../db/client.ts';
+import { COMMAND_LIMITS } from '../db/limits.ts';
 import { assertMigrated } from '../db/migrate.ts';
-import { withoutTelemetry } from './without-telemetry.ts';
+import { NO_DATABASE_TELEMETRY } from '../telemetry/database.ts';
 
 /**
  * Does a command's work on the service's database, by one connection, which is closed afterwards however that ends.
@@ -10,13 +11,15 @@ import { withoutTelemetry } from './without-telemetry.ts';
  */
 export async function withDatabase(config: Config, work: (db: Database) => Promise<void>): Promise<void> {
   await using undo = new AsyncDisposableStack();
-  const opened = await openDatabaseBeside(config);
-  undo.defer(() => opened.close());
-  const { url } = await reachDatabase(opened);
+  const source = await openDatabaseBeside(config);
+  undo.defer(() => source.close());
+  await reachDatabase(source);
+  const { url } = source;
   const db = openDatabase({
     url,
     poolMax: 1,
-    telemetry: withoutTelemetry(),
+    telemetry: NO_DATABASE_TELEMETRY,
+    limits: COMMAND_LIMITS,
     onConnectionError: () => undefined,
   });
   undo.defer(() => db.close(1000));

@@ -1,12 +1,14 @@
 import type { SpanContext } from '@opentelemetry/api';
 import type { BunSqlLike } from 'pg-boss';
-import postgres from 'postgres';
+import { unavailable } from '../errors.ts';
+import { requestScope } from '../request-scope.ts';
 import { type DatabaseTelemetry, describeStatement, type Statement } from '../telemetry/database.ts';
-import { isConnectionLost, toServiceError } from './errors.ts';
-import { createPermits, type Patience } from './permits.ts';
-import { trackSockets } from './sockets.ts';
+import type { Connection, Result } from './connection.ts';
+import { endedBy, toServiceError } from './errors.ts';
+import { BACKGROUND_LIMITS, REQUEST_LIMITS, type SessionLimits, SIDE_LIMITS } from './limits.ts';
+import { createPool, type Pool } from './pool.ts';
+import { parseTarget, type Target } from './target.ts';
 import { runTransaction } from './transaction.ts';
-import { workingBackends } from './working-backends.ts';
 
 /** Something statements can be run on: the pool, or one transaction. */
 export interface Queryable {
@@ -18,229 +20,231 @@ export interface Queryable {
   rows<R>(statement: Statement, values: readonly unknown[], links?: readonly SpanContext[]): Promise<R[]>;
 }
 
-export interface Database extends Queryable {
+/** Connections of one kind of work. */
+export interface Connections extends Queryable {
   /** Runs `work` in one transaction (READ COMMITTED); commits when it resolves, rolls back when it throws. */
   transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
+  /** Established connections by state, and callers that wait for one. */
+  connections(): { readonly used: number; readonly idle: number; readonly waiting: number };
+}
+
+export interface Database extends Connections {
   /** A connection of its own, so that health and gauges are not queued behind the requests. */
-  readonly side: Queryable & Pick<Background, 'connections'>;
+  readonly side: Side;
   /** Connections of their own for work that no request waits for: neither can hold up the other. */
   readonly background: Background;
-  /** Established connections by state. */
-  connections(): { used: number; idle: number };
   /** Waits for statements under way, at most `timeoutMs`, then closes every connection. */
   close(timeoutMs: number): Promise<void>;
 }
 
-export interface Background extends Queryable {
-  /** As `Database.transaction`. */
-  transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
-  connections(): { used: number; idle: number };
+export interface Side extends Connections {
+  /** @throws when the server does not answer within `withinMs`, or takes no writes */
+  assertWritable(withinMs: number): Promise<void>;
+}
+
+export interface Background extends Connections {
   /** The driver, for the job queue; on the connection of `tx` when there is one. */
   driver(tx?: Queryable): BunSqlLike;
 }
 
 export interface DatabaseOptions {
+  /** A connection string of libpq. */
   readonly url: string;
   readonly poolMax: number;
   readonly telemetry: DatabaseTelemetry;
   /** Of the background; default: the same. */
   readonly backgroundTelemetry?: DatabaseTelemetry;
+  /** Of the sessions of all pools, for commands; default: those of a service. */
+  readonly limits?: SessionLimits;
   /** A connection could not be made, or was lost. */
   readonly onConnectionError: (error: Error, pool: string) => void;
 }
 
-const CONNECT_TIMEOUT_SECONDS = 2;
-const RETRY_SECONDS = 0.25;
-/** As long as a statement on one of its connections may take. */
-const LEFT_BEHIND_SECONDS = 15;
+/** Less than the time of a request's statements: whoever gets a connection has some of it left. */
+const WAIT_MS = 1_800;
 /** One that looks for webhooks to deliver, one that says what became of them, and one that looks for anomalies. */
 const BACKGROUND_CONNECTIONS = 3;
-
-interface Pool extends Background {
-  close(timeoutMs: number): Promise<void>;
-}
-
-/** What a piece of work may use. */
-interface Lease {
-  readonly sql: postgres.Sql;
-  readonly patience: Patience;
-  readonly onWithdrawn: () => void;
-}
 
 /** What the job queue runs has texts of its own, so it is measured as one kind of statement. */
 const QUEUE_STATEMENT = describeStatement({ operation: 'QUEUE', name: 'queue', text: '' });
 
-function createPool(name: string, max: number, telemetry: DatabaseTelemetry, options: DatabaseOptions): Pool {
-  const sockets = trackSockets(
-    (error) => options.onConnectionError(error, name),
-    (pids) => workingBackends(options.url, pids),
-  );
-  const permits = createPermits(max);
-  // `socket` is missing from the driver's types.
-  const settings = {
-    max,
-    connect_timeout: CONNECT_TIMEOUT_SECONDS,
-    backoff: () => RETRY_SECONDS,
-    onnotice: () => undefined,
-    socket: sockets.open,
-  };
-  const open = () => postgres(options.url, settings as postgres.Options<Record<string, never>>);
-  let sql = open();
-  const transactions = new WeakMap<Queryable, postgres.TransactionSql>();
+/** Whose work it is, and how much time it has left; work outside requests has all the time of its pool. */
+interface Allowance {
+  readonly tenant: string | null;
+  leftMs(): number;
+}
+const UNLIMITED: Allowance = { tenant: null, leftMs: () => Number.POSITIVE_INFINITY };
 
-  // After the loss of a connection, or when a statement is withdrawn from one that is being made, the driver may keep it
-  // as one that waits for ever, and half-written bytes for the next. So its whole pool is left to end what it has.
-  const renew = (old: postgres.Sql) => {
-    if (old !== sql) return;
-    sql = open();
-    void old.end({ timeout: LEFT_BEHIND_SECONDS });
-  };
-  const withPermit = <T>(work: (lease: Lease) => Promise<T>) =>
-    permits.run(async (patience) => {
-      const own = sql;
-      try {
-        return await work({ sql: own, patience, onWithdrawn: () => renew(own) });
-      } catch (error) {
-        if (isConnectionLost(error)) renew(own);
-        throw error;
-      }
-    });
+function allowanceOfRequest(): Allowance {
+  const scope = requestScope();
+  if (!scope) return UNLIMITED;
+  return { tenant: scope.developerId, leftMs: () => scope.statementsEndAt - performance.now() };
+}
 
-  return {
+/** Where a statement is run. */
+interface Place {
+  readonly connection: Connection;
+  readonly allowed: Allowance;
+  /** What fails before the COMMIT is rolled back for certain. */
+  readonly inTransaction: boolean;
+}
+
+interface Settings {
+  readonly pool: Pool;
+  readonly target: Target;
+  readonly limits: SessionLimits;
+  readonly telemetry: DatabaseTelemetry;
+  readonly allowance: () => Allowance;
+}
+
+function createConnections({ pool, target, limits, telemetry, allowance }: Settings) {
+  const transactions = new WeakMap<Queryable, Connection>();
+  const use = <T>(work: (connection: Connection, allowed: Allowance) => Promise<T>): Promise<T> => {
+    const allowed = allowance();
+    const waitMs = Math.min(WAIT_MS, allowed.leftMs());
+    return pool.use(allowed.tenant, waitMs, (connection) => work(connection, allowed));
+  };
+  const limitMs = (allowed: Allowance): number => {
+    const leftMs = allowed.leftMs();
+    if (leftMs <= 0) throw unavailable(new Error('the time of the request is over'));
+    return Math.min(leftMs, limits.statementMs || leftMs);
+  };
+  const send = async (
+    { connection, allowed }: Place,
+    text: string,
+    values: readonly unknown[],
+    prepared: boolean,
+  ): Promise<Result> => {
+    const limit = limitMs(allowed);
+    const prepare = prepared && (target.prepare ?? !connection.pooled);
+    try {
+      return await connection.run(text, values, { prepare, limitMs: Number.isFinite(limit) ? limit : 0 });
+    } catch (error) {
+      const by = endedBy(error, connection.cancelled);
+      if (by) telemetry.statementEnded(by);
+      throw error;
+    }
+  };
+  const run = async <R>(
+    place: Place,
+    statement: Statement,
+    values: readonly unknown[],
+    links?: readonly SpanContext[],
+  ): Promise<R[]> => {
+    try {
+      return await telemetry.statement(
+        statement,
+        links,
+        async () => Array.from(await send(place, statement.text, values, true)) as R[],
+      );
+    } catch (error) {
+      throw toServiceError(error, { nothingDone: place.inTransaction || statement.operation === 'SELECT' });
+    }
+  };
+
+  const connections: Connections & Pick<Background, 'driver'> = {
     rows: (statement, values, links) =>
-      withPermit((lease) => run(lease.sql, telemetry, lease, statement, values, links)),
-    transaction: (work) =>
-      withPermit((lease) =>
-        runTransaction(lease.sql, telemetry, lease.patience, (tx) => {
-          const queryable: Queryable = {
-            rows: (statement, values, links) => run(tx, telemetry, null, statement, values, links),
-          };
-          transactions.set(queryable, tx);
-          return work(queryable);
-        }),
+      use((connection, allowed) =>
+        run({ connection, allowed, inTransaction: false }, statement, values, links),
       ),
+    transaction: (work) =>
+      use((connection, allowed) => {
+        const queryable: Queryable = {
+          rows: (statement, values, links) =>
+            run({ connection, allowed, inTransaction: true }, statement, values, links),
+        };
+        transactions.set(queryable, connection);
+        const options = { telemetry, limitMs: limits.statementMs, assertInTime: () => void limitMs(allowed) };
+        return runTransaction(connection, options, () => work(queryable));
+      }),
+    connections: pool.state,
     driver(within) {
-      const tx = within && transactions.get(within);
-      const unsafe = (
-        on: postgres.Sql | postgres.TransactionSql,
-        lease: Lease | null,
-        text: string,
-        values?: unknown[],
-      ) =>
+      const unsafe = (connection: Connection, text: string, values: unknown[] = []) =>
         telemetry.statement(QUEUE_STATEMENT, undefined, () =>
-          sendInTime(on.unsafe(text, values as postgres.ParameterOrJSON<never>[]), lease),
+          send({ connection, allowed: UNLIMITED, inTransaction: true }, text, values, false),
         );
+      const tx = within && transactions.get(within);
       return {
         unsafe: (text, values) =>
-          tx ? unsafe(tx, null, text, values) : withPermit((lease) => unsafe(lease.sql, lease, text, values)),
-        reserve: () => reserve(withPermit, (on, text, values) => unsafe(on, null, text, values)),
+          tx ? unsafe(tx, text, values) : use((connection) => unsafe(connection, text, values)),
+        reserve: () => reserve(use, unsafe),
       };
     },
-    connections() {
-      const open = sockets.count();
-      const used = Math.min(open, permits.held());
-      return { used, idle: open - used };
-    },
-    async close(timeoutMs) {
-      await sql.end({ timeout: timeoutMs / 1000 });
-      sockets.close();
-    },
   };
+  return connections;
 }
 
-/** `lease`: for a statement of its own, which is withdrawn if it has not been sent by the end of its patience. */
-async function run<R>(
-  sql: postgres.Sql | postgres.TransactionSql,
-  telemetry: DatabaseTelemetry,
-  lease: Lease | null,
-  statement: Statement,
-  values: readonly unknown[],
-  links?: readonly SpanContext[],
-): Promise<R[]> {
-  // `unsafe` is the driver's name for "text and parameters apart": the text is a constant of a store.ts.
-  const query = sql.unsafe(statement.text, values as postgres.ParameterOrJSON<never>[], { prepare: true });
-  try {
-    return await telemetry.statement(
-      statement,
-      links,
-      async () => Array.from(await sendInTime(query, lease)) as R[],
-    );
-  } catch (error) {
-    throw toServiceError(error, { readOnly: statement.operation === 'SELECT', sent: wasSent(query) });
-  }
-}
-
-/**
- * A connection of one's own until `release`. It counts as the others do: a driver that has more to do than connections may
- * keep a BEGIN that it never sends.
- */
+/** A connection of one's own until `release`. */
 function reserve(
-  withPermit: (work: (lease: Lease) => Promise<void>) => Promise<void>,
-  unsafe: (on: postgres.Sql, text: string, values?: unknown[]) => Promise<unknown>,
+  use: (work: (connection: Connection) => Promise<void>) => Promise<void>,
+  unsafe: (on: Connection, text: string, values?: unknown[]) => Promise<unknown>,
 ): ReturnType<BunSqlLike['reserve']> {
   return new Promise((resolve, reject) => {
-    const work = async ({ sql }: Lease) => {
-      const reserved = await sql.reserve();
+    const work = async (connection: Connection) => {
       const released = Promise.withResolvers<void>();
       resolve({
         unsafe: (text, values) =>
-          unsafe(reserved, text, values).catch((error: unknown) => {
-            // The pool must hear of it, too.
-            if (isConnectionLost(error)) released.reject(error);
+          unsafe(connection, text, values).catch((error: unknown) => {
+            // It may have failed between a BEGIN and a COMMIT of its own.
+            connection.retire();
             throw error;
           }),
-        release() {
-          reserved.release();
-          released.resolve();
-        },
+        release: () => released.resolve(),
       });
       await released.promise;
     };
-    withPermit(work).catch(reject);
+    use(work).catch(reject);
   });
-}
-
-/** The driver keeps what it could not send for the next connection, however late that comes: it is withdrawn instead. */
-async function sendInTime(
-  query: ReturnType<postgres.Sql['unsafe']>,
-  lease: Lease | null,
-): Promise<Iterable<unknown>> {
-  const withdraw = () => {
-    if (wasSent(query)) return;
-    query.cancel();
-    lease?.onWithdrawn();
-  };
-  const timer = lease && setTimeout(withdraw, lease.patience.leftMs());
-  try {
-    return await query;
-  } finally {
-    if (timer) clearTimeout(timer);
-  }
-}
-
-/** The driver notes the backend when it writes the statement to a connection that is ready. */
-function wasSent(query: object): boolean {
-  return (query as { state?: object | null }).state != null;
 }
 
 /** Opens the pools; connections are made when they are first needed, and again after they were lost. */
 export function openDatabase(options: DatabaseOptions): Database {
-  const main = createPool('main', options.poolMax, options.telemetry, options);
-  const side = createPool('side', 1, options.telemetry, options);
-  const background = createPool(
-    'background',
-    BACKGROUND_CONNECTIONS,
-    options.backgroundTelemetry ?? options.telemetry,
-    options,
-  );
+  const target = parseTarget(options.url);
+  const { telemetry, backgroundTelemetry = telemetry } = options;
+  const pools: Pool[] = [];
+  const open = (
+    name: string,
+    max: number,
+    limits: SessionLimits,
+    measured: DatabaseTelemetry,
+    allowance: () => Allowance = () => UNLIMITED,
+  ) => {
+    const pool = createPool({
+      name,
+      max,
+      target,
+      limits,
+      onConnectionError(error) {
+        if (endedBy(error, false) === 'idle_in_transaction') telemetry.statementEnded('idle_in_transaction');
+        options.onConnectionError(error, name);
+      },
+      onWaited: (seconds) => telemetry.waited(name, seconds),
+      onServerSuspected: () => {
+        for (const one of pools) one.renew();
+      },
+    });
+    pools.push(pool);
+    return { pool, ...createConnections({ pool, target, limits, telemetry: measured, allowance }) };
+  };
+  const of = (limits: SessionLimits) => options.limits ?? limits;
+
+  const main = open('main', options.poolMax, of(REQUEST_LIMITS), telemetry, allowanceOfRequest);
+  const side = open('side', 1, of(SIDE_LIMITS), telemetry);
+  const background = open('background', BACKGROUND_CONNECTIONS, of(BACKGROUND_LIMITS), backgroundTelemetry);
   return {
     rows: main.rows,
     transaction: main.transaction,
     connections: main.connections,
-    side,
+    side: {
+      rows: side.rows,
+      transaction: side.transaction,
+      connections: side.connections,
+      assertWritable: (withinMs) =>
+        side.pool.use(null, withinMs, (connection) => connection.assertWritable(withinMs)),
+    },
     background,
     async close(timeoutMs) {
-      await Promise.all([main, side, background].map((pool) => pool.close(timeoutMs)));
+      await Promise.all(pools.map((pool) => pool.close(timeoutMs)));
     },
   };
 }

@@ -1,14 +1,19 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { BunSqlLike } from 'pg-boss';
-import postgres from 'postgres';
+import { describeStatement, NO_DATABASE_TELEMETRY } from '../telemetry/database.ts';
+import { type Background, openDatabase, type Queryable } from './client.ts';
+import { isLockTimeout } from './errors.ts';
 import { JOBS_SCHEMA } from './jobs-schema.ts';
+import { MIGRATION_LIMITS } from './limits.ts';
 
 const DIRECTORY = new URL('./migrations/', import.meta.url);
 /** Any constant will do, as long as every version of this service uses the same one. */
 const LOCK_KEY = 4_917_205_113;
 const LOCK_RETRY_MS = 50;
+/** How often migrations that wait for a lock in vain are begun again, and after what pause. */
+const ATTEMPTS = 10;
+const ATTEMPT_PAUSE_MS = 1_000;
 
 interface Migration {
   readonly name: string;
@@ -26,40 +31,61 @@ function readMigrations(): Migration[] {
     });
 }
 
-/** No prepared statements: works through PgBouncer, and a migration file may hold many statements. */
-function connect(databaseUrl: string): postgres.Sql {
-  return postgres(databaseUrl, {
-    max: 3,
-    prepare: false,
-    fetch_types: false,
-    connect_timeout: 10,
-    onnotice: () => undefined,
+const statement = (operation: string, name: string, text: string) =>
+  describeStatement({ operation, collection: 'schema_migrations', name: `migrate.${name}`, text });
+const tryLock = statement('SELECT', 'lock', `select pg_try_advisory_xact_lock(${LOCK_KEY}) as locked`);
+const ledger = statement('SELECT', 'ledger', 'select name, checksum from schema_migrations');
+const note = statement('INSERT', 'note', 'insert into schema_migrations (name, checksum) values ($1, $2)');
+const hasTable = statement('SELECT', 'has_table', 'select to_regclass($1) is not null as found');
+const LEDGER = `create table if not exists schema_migrations (
+  name text primary key, checksum text not null, applied_at timestamptz not null default now())`;
+
+type Applied = readonly { readonly name: string; readonly checksum: string }[];
+
+/** Does `work` on connections of its own, with the limits of migrations. */
+async function connected<T>(databaseUrl: string, work: (db: Background) => Promise<T>): Promise<T> {
+  let lastError: Error | undefined;
+  const db = openDatabase({
+    url: databaseUrl,
+    poolMax: 1,
+    telemetry: NO_DATABASE_TELEMETRY,
+    limits: MIGRATION_LIMITS,
+    onConnectionError: (error) => {
+      lastError = error;
+    },
   });
+  try {
+    return await work(db.background);
+  } catch (error) {
+    // "Unavailable" says nothing to whoever starts a service.
+    throw lastError ?? error;
+  } finally {
+    await db.close(5_000);
+  }
 }
 
 /**
  * One transaction under the lock, alone among all replicas. Whoever waits asks again instead of waiting in the database: there
  * it would keep a connection, of which a pooler may have few, from the one that holds the lock and needs another.
  */
-async function underLock<T>(
-  sql: postgres.Sql,
-  work: (tx: postgres.TransactionSql) => Promise<T>,
-): Promise<T> {
-  for (;;) {
-    const done = await sql.begin(async (tx) => {
-      const [row] = await tx<{ locked: boolean }[]>`select pg_try_advisory_xact_lock(${LOCK_KEY}) as locked`;
-      return row?.locked ? { result: await work(tx) } : null;
-    });
-    if (done) return done.result as T;
-    await delay(LOCK_RETRY_MS);
+async function underLock<T>(db: Background, work: (tx: Queryable) => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; ) {
+    try {
+      const done = await db.transaction(async (tx) => {
+        const [row] = await tx.rows<{ locked: boolean }>(tryLock, []);
+        return row?.locked ? { result: await work(tx) } : null;
+      });
+      if (done) return done.result;
+      await delay(LOCK_RETRY_MS);
+    } catch (error) {
+      if (!isLockTimeout(error) || attempt++ >= ATTEMPTS) throw error;
+      await delay(ATTEMPT_PAUSE_MS);
+    }
   }
 }
 
-function pending(
-  migrations: Migration[],
-  ledger: readonly { name: string; checksum: string }[],
-): Migration[] {
-  const known = new Map(ledger.map((row) => [row.name, row.checksum]));
+function pending(migrations: Migration[], applied: Applied): Migration[] {
+  const known = new Map(applied.map((row) => [row.name, row.checksum]));
   for (const { name, checksum } of migrations)
     if (known.has(name) && known.get(name) !== checksum)
       throw new Error(`migration ${name} was changed after it had been applied`);
@@ -68,75 +94,57 @@ function pending(
 
 /**
  * Brings the database to the newest schema. All pending migrations are one transaction under an advisory lock, so two
- * replicas that start at once apply each of them exactly once, and a failure leaves the schema as it was.
+ * replicas that start at once apply each of them exactly once, and a failure leaves the schema as it was. A migration that
+ * finds a table locked for long gives way and begins again, some ten times: whoever came after it would wait behind it.
  *
  * The tables of the job queue are made after that, under a lock of their own; `upgradeJobs` also brings older ones to the
  * version of this release, which otherwise happens when the first replica opens the queue.
  * @returns the names that this call applied, in order
  * @throws when a migration fails, or when one that was applied earlier has been edited since
  */
-export async function migrate(
-  databaseUrl: string,
-  { upgradeJobs = false } = {},
-): Promise<{ applied: string[] }> {
-  const sql = connect(databaseUrl);
-  try {
-    const applied = await underLock(sql, async (tx) => {
-      await tx`create table if not exists schema_migrations (
-        name text primary key, checksum text not null, applied_at timestamptz not null default now())`;
-      const ledger = await tx<
-        { name: string; checksum: string }[]
-      >`select name, checksum from schema_migrations`;
-      const todo = pending(readMigrations(), ledger);
+export function migrate(databaseUrl: string, { upgradeJobs = false } = {}): Promise<{ applied: string[] }> {
+  return connected(databaseUrl, async (db) => {
+    const applied = await underLock(db, async (tx) => {
+      const { unsafe } = db.driver(tx);
+      await unsafe(LEDGER);
+      const todo = pending(readMigrations(), await tx.rows(ledger, []));
       for (const { name, text, checksum } of todo) {
-        await tx.unsafe(text);
-        await tx`insert into schema_migrations (name, checksum) values (${name}, ${checksum})`;
+        await unsafe(text);
+        await tx.rows(note, [name, checksum]);
       }
       return todo.map(({ name }) => name);
     });
-    if (upgradeJobs || !(await hasJobs(sql))) await installJobs(sql);
+    if (upgradeJobs || !(await isThere(db, `${JOBS_SCHEMA}.version`))) await installJobs(db);
     return { applied };
-  } finally {
-    await sql.end({ timeout: 5 });
-  }
+  });
 }
 
 /**
  * For a start without migrations (`MIGRATE_ON_START=false`): the schema must already be the newest.
  * @throws naming the migrations that are missing
  */
-export async function assertMigrated(databaseUrl: string): Promise<void> {
-  const sql = connect(databaseUrl);
-  try {
-    const [table] = await sql<
-      { found: boolean }[]
-    >`select to_regclass('schema_migrations') is not null as found`;
-    const ledger = table?.found
-      ? await sql<{ name: string; checksum: string }[]>`select name, checksum from schema_migrations`
-      : [];
-    const missing = pending(readMigrations(), ledger).map(({ name }) => name);
-    if (!(await hasJobs(sql))) missing.push('the tables of the job queue');
+export function assertMigrated(databaseUrl: string): Promise<void> {
+  return connected(databaseUrl, async (db) => {
+    const applied: Applied = (await isThere(db, 'schema_migrations')) ? await db.rows(ledger, []) : [];
+    const missing = pending(readMigrations(), applied).map(({ name }) => name);
+    if (!(await isThere(db, `${JOBS_SCHEMA}.version`))) missing.push('the tables of the job queue');
     if (missing.length > 0)
       throw new Error(
         `the database lacks ${missing.join(', ')}: run "npm run migrate", or set MIGRATE_ON_START=true`,
       );
-  } finally {
-    await sql.end({ timeout: 5 });
-  }
+  });
 }
 
 /**
  * The library cannot make its schema twice at one moment: replicas take turns under the lock, which one connection holds
  * while the library works on another. Loaded here, because a start that finds all in place shall not pay for it.
  */
-async function installJobs(sql: postgres.Sql): Promise<void> {
+async function installJobs(db: Background): Promise<void> {
   const { migrateJobs } = await import('./job-queue.ts');
-  await underLock(sql, () => migrateJobs(sql as unknown as BunSqlLike));
+  await underLock(db, () => migrateJobs(db.driver()));
 }
 
-async function hasJobs(sql: postgres.Sql): Promise<boolean> {
-  const [row] = await sql<
-    { found: boolean }[]
-  >`select to_regclass(${`${JOBS_SCHEMA}.version`}) is not null as found`;
+async function isThere(db: Queryable, table: string): Promise<boolean> {
+  const [row] = await db.rows<{ found: boolean }>(hasTable, [table]);
   return row?.found === true;
 }

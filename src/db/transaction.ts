@@ -1,56 +1,54 @@
-import type postgres from 'postgres';
 import { type DatabaseTelemetry, describeStatement, type Statement } from '../telemetry/database.ts';
-import { isConnectionLost, toServiceError } from './errors.ts';
-import type { Patience } from './permits.ts';
+import type { Connection } from './connection.ts';
+import { toServiceError } from './errors.ts';
 
 const [BEGIN, COMMIT, ROLLBACK] = (['BEGIN', 'COMMIT', 'ROLLBACK'] as const).map((operation) =>
   describeStatement({ operation, name: `transaction.${operation.toLowerCase()}`, text: operation }),
 ) as [Statement, Statement, Statement];
 
+export interface TransactionOptions {
+  readonly telemetry: DatabaseTelemetry;
+  /** For each of the three statements. */
+  readonly limitMs: number;
+  /** @throws when the time of the request is over: what has not been committed by then is rolled back */
+  readonly assertInTime: () => void;
+}
+
 /**
- * Runs `work` between BEGIN and COMMIT, or ROLLBACK when it throws. The driver sends these three by itself; their spans
- * are drawn around the moments between which it does.
- * @throws SERVICE_UNAVAILABLE when nothing was sent within `patience`
+ * Runs `work` between BEGIN and COMMIT (READ COMMITTED), or ROLLBACK when it throws.
+ * @throws SERVICE_UNAVAILABLE when it is sure that nothing was committed; what `work` throws
  */
 export async function runTransaction<T>(
-  sql: postgres.Sql,
-  telemetry: DatabaseTelemetry,
-  patience: Patience,
-  work: (tx: postgres.TransactionSql) => Promise<T>,
+  connection: Connection,
+  { telemetry, limitMs, assertInTime }: TransactionOptions,
+  work: () => Promise<T>,
 ): Promise<T> {
-  const begun = Promise.withResolvers<void>();
-  const ended = Promise.withResolvers<void>();
-  // Nobody waits for it when BEGIN fails.
-  ended.promise.catch(() => undefined);
-  let sent = false;
-  const record = (statement: Statement, until: Promise<unknown>) =>
-    void telemetry.statement(statement, undefined, () => until).catch(() => undefined);
-
-  record(BEGIN, begun.promise);
+  const send = (statement: Statement, text: string) =>
+    telemetry.statement(statement, undefined, () => connection.run(text, [], { prepare: false, limitMs }));
   try {
-    const result = await sql.begin(async (tx) => {
-      begun.resolve();
-      patience.assertLeft();
-      sent = true;
-      try {
-        const done = await work(tx);
-        record(COMMIT, ended.promise);
-        return done;
-      } catch (error) {
-        // The driver would send ROLLBACK on a socket that is no more, which ends the process. It ends this by itself.
-        if (isConnectionLost(error)) return new Promise<never>(() => undefined);
-        record(
-          ROLLBACK,
-          ended.promise.catch(() => undefined),
-        );
-        throw error;
-      }
-    });
-    ended.resolve();
-    return result as T;
+    await send(BEGIN, connection.begin);
   } catch (error) {
-    begun.reject(error);
-    ended.reject(error);
-    throw toServiceError(error, { readOnly: false, sent });
+    throw toServiceError(error, { nothingDone: true });
+  }
+  try {
+    const result = await work();
+    assertInTime();
+    await commit(() => send(COMMIT, 'commit'));
+    return result;
+  } catch (error) {
+    // Without a connection the server has rolled back by itself.
+    if (connection.fit) await send(ROLLBACK, 'rollback').catch(() => connection.retire());
+    throw error;
+  }
+}
+
+/** A transaction in which a statement failed ends with the tag ROLLBACK and no error. */
+async function commit(send: () => Promise<{ readonly command?: string }>): Promise<void> {
+  try {
+    const { command } = await send();
+    if (command !== 'COMMIT')
+      throw new Error('the transaction was rolled back: one of its statements had failed');
+  } catch (error) {
+    throw toServiceError(error, { nothingDone: false });
   }
 }

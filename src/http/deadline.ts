@@ -1,18 +1,23 @@
 import { ServiceError, unavailable } from '../errors.ts';
+import { requestScope } from '../request-scope.ts';
 
 /** The longest a caller is kept waiting for the database, whatever hangs. */
 const DEADLINE_MS = 2500;
+/** By then its statements are cancelled: what is left is for the server to say what became of them. */
+const STATEMENTS_MS = 2000;
 
 /**
- * Answers in time even when the work behind hangs. The work is told by `assertInTime`, which throws once the time is up,
- * not to begin what the caller no longer waits for. What is under way by then is not stopped, and what it commits later is
- * recorded, truthfully, by its own events: so the caller of a write learns 500, "nobody knows", and only that of a read
- * gets the 503 that invites a repetition.
+ * Answers in time even when the work behind hangs. The statements of the request end, in the database too, before its
+ * caller is answered; the work is told by `assertInTime`, which throws once the time is up, not to begin what the caller no
+ * longer waits for. Only a database that says nothing at all leaves a statement whose end is not known by then: so the
+ * caller of a write learns 500, "nobody knows", and only that of a read gets the 503 that invites a repetition.
  */
 export async function withDeadline<T>(
   work: (assertInTime: () => void) => Promise<T>,
   readOnly: boolean,
 ): Promise<T> {
+  const scope = requestScope();
+  if (scope) scope.statementsEndAt = performance.now() + STATEMENTS_MS;
   let late: ServiceError | undefined;
   let timer: NodeJS.Timeout | undefined;
   const expiry = new Promise<never>((_resolve, reject) => {

@@ -5,6 +5,7 @@ import type { LimiterName } from '../config.ts';
 import type { Developer } from '../developers/store.ts';
 import { notFound } from '../errors.ts';
 import type { Principal } from '../principal-sessions/session-token.ts';
+import { requestScope } from '../request-scope.ts';
 import type { AttemptKind, Attempts } from '../telemetry/attempts.ts';
 import type { Events } from '../telemetry/events.ts';
 import { type Bearer, bearerOf } from './bearer.ts';
@@ -192,6 +193,8 @@ async function answer(
   const principal = bearer && access === 'principal' ? await readSession(bearer.token) : undefined;
   const lookUp = bearer && !principal && (access === 'developer' || parts instanceof Unreadable);
   const developer = lookUp ? await authenticate(bearer.hash) : undefined;
+  const scope = requestScope();
+  if (scope) scope.developerId = developer?.id ?? principal?.developerId ?? null;
   if (parts instanceof Unreadable) throw parts.error;
   // The caller has been told that it failed: then nothing may begin.
   assertInTime();

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import type { Config } from '../config.ts';
-import { outsideRequests } from '../telemetry/request-id.ts';
+import { outsideRequests } from '../request-scope.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 
 /** Redis for the limits that replicas share. It answers at once or is gone without: a limiter never holds up a request. */

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { RequestHandler, Response } from 'express';
 import helmet from 'helmet';
 import { badRequest, type ServiceError } from '../errors.ts';
-import { withRequestId } from '../telemetry/request-id.ts';
+import { inRequest } from '../request-scope.ts';
 import { beginHeaders, constantHeaders, headersOf } from './headers.ts';
 
 const HEADER = 'x-request-id';
@@ -18,7 +18,7 @@ export const requestContext: RequestHandler = (req, res, next) => {
   const incoming = req.headers[HEADER];
   const id = typeof incoming === 'string' && PRINTABLE.test(incoming) ? incoming : randomUUID();
   beginHeaders(res, { ...security, [HEADER]: id });
-  withRequestId(id, () => next(faultOf(req)));
+  inRequest(id, () => next(faultOf(req)));
 };
 
 /** What RFC 9112 §2.3 and §3.2 have a server refuse and the parser lets through. */

@@ -6,6 +6,7 @@ import {
   SpanStatusCode,
   type Tracer,
 } from '@opentelemetry/api';
+import type { StatementEnd } from '../closed-sets.ts';
 import type { Instruments } from './instruments.ts';
 
 /** What a statement says about itself; constant, so it is described once. */
@@ -56,9 +57,27 @@ export interface DatabaseTelemetry {
     links: readonly SpanContext[] | undefined,
     run: () => Promise<T>,
   ): Promise<T>;
-  /** Reports a pool's connections at every scrape. Returns the function that ends this. */
-  observePool(pool: string, read: () => { idle: number; used: number }): () => void;
+  /** Reports a pool's connections, and who waits for one, at every scrape. Returns the function that ends this. */
+  observePool(pool: string, read: () => PoolState): () => void;
+  /** A use of the pool got its connection, or gave up, after so many seconds. */
+  waited(pool: string, seconds: number): void;
+  /** A statement, or a transaction, was ended for the time that it took. */
+  statementEnded(by: StatementEnd): void;
 }
+
+export interface PoolState {
+  readonly idle: number;
+  readonly used: number;
+  readonly waiting: number;
+}
+
+/** For commands, which are over in a moment and looked at by whoever gave them: nothing is measured. */
+export const NO_DATABASE_TELEMETRY: DatabaseTelemetry = {
+  statement: (_statement, _links, run) => run(),
+  observePool: () => () => undefined,
+  waited: () => undefined,
+  statementEnded: () => undefined,
+};
 
 /**
  * `now` is a monotonic clock in milliseconds. Without a tracer there are durations and no spans: for work in the background
@@ -69,7 +88,8 @@ export function createDatabaseTelemetry(
   tracer: Tracer | null,
   now: () => number = () => performance.now(),
 ): DatabaseTelemetry {
-  const { guard, databaseDuration, databaseConnections } = instruments;
+  const { guard, databaseDuration, databaseConnections, databaseWaiting, databaseWait, statementsEnded } =
+    instruments;
 
   return {
     async statement(statement, links, run) {
@@ -105,17 +125,42 @@ export function createDatabaseTelemetry(
         'db.client.connection.pool.name': pool,
         'db.client.connection.state': state,
       });
-      const [idle, used] = [labels('idle'), labels('used')];
-      const callback: Parameters<typeof databaseConnections.addCallback>[0] = (result) =>
+      const [idle, used, waiting] = [labels('idle'), labels('used'), poolLabels(pool)];
+      const observeOpen: Parameters<typeof databaseConnections.addCallback>[0] = (result) =>
         guard.run(() => {
           const count = read();
           result.observe(count.idle, idle);
           result.observe(count.used, used);
         });
-      databaseConnections.addCallback(callback);
-      return () => databaseConnections.removeCallback(callback);
+      const observeWaiting: Parameters<typeof databaseWaiting.addCallback>[0] = (result) =>
+        guard.run(() => result.observe(read().waiting, waiting));
+      databaseConnections.addCallback(observeOpen);
+      databaseWaiting.addCallback(observeWaiting);
+      return () => {
+        databaseConnections.removeCallback(observeOpen);
+        databaseWaiting.removeCallback(observeWaiting);
+      };
+    },
+
+    waited(pool, seconds) {
+      guard.run(() => databaseWait.record(seconds, poolLabels(pool)));
+    },
+
+    statementEnded(by) {
+      guard.run(() => statementsEnded.add(1, { by }));
     },
   };
+}
+
+/** One object for each pool: it is recorded with every statement. */
+const POOL_LABELS = new Map<string, Attributes>();
+function poolLabels(pool: string): Attributes {
+  let labels = POOL_LABELS.get(pool);
+  if (!labels) {
+    labels = { 'db.client.connection.pool.name': pool };
+    POOL_LABELS.set(pool, labels);
+  }
+  return labels;
 }
 
 /** The class of an SQLSTATE is its first two characters: some forty, where codes are hundreds. */

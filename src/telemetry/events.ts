@@ -1,10 +1,10 @@
 import { type Attributes, SpanStatusCode, trace } from '@opentelemetry/api';
 import type { AnomalySeverity, AnomalyType, AttemptOutcome } from '../closed-sets.ts';
 import type { LimiterName } from '../config.ts';
+import { outsideRequests } from '../request-scope.ts';
 import { describeError } from './describe-error.ts';
 import type { Instruments } from './instruments.ts';
 import type { Logger } from './logger.ts';
-import { outsideRequests } from './request-id.ts';
 
 /** Who brought a revocation about. */
 export type RevokedBy = 'developer' | 'principal' | 'code_replay' | 'refresh_reuse' | 'agent_deleted';

@@ -6,7 +6,7 @@ import type {
   ObservableGauge,
   ObservableUpDownCounter,
 } from '@opentelemetry/api';
-import { ANOMALY_SEVERITIES, ATTEMPT_OUTCOMES } from '../closed-sets.ts';
+import { ANOMALY_SEVERITIES, ATTEMPT_OUTCOMES, STATEMENT_ENDS } from '../closed-sets.ts';
 import { LIMITER_NAMES } from '../config.ts';
 import { createGuard, type Guard } from './guard.ts';
 
@@ -92,6 +92,13 @@ const COUNTERS = {
     description: 'Requests refused with 429, by limiter.',
     seeds: seeds('endpoint', ...LIMITER_NAMES),
   },
+  statementsEnded: {
+    name: 'grantex.statements.ended',
+    unit: '{statement}',
+    description:
+      'Database statements and transactions that were ended for the time they took, by what ended them.',
+    seeds: seeds('by', ...STATEMENT_ENDS),
+  },
   collectionErrors: {
     name: 'grantex.metrics.collection_errors',
     unit: '{error}',
@@ -116,6 +123,11 @@ const HISTOGRAMS = {
     unit: 's',
     description: 'Duration of database client operations, in seconds.',
   },
+  databaseWait: {
+    name: 'db.client.connection.wait_time',
+    unit: 's',
+    description: 'How long callers waited for a database connection, in seconds, by pool.',
+  },
 } satisfies Record<string, Description>;
 
 /** Every instrument of the service. Only `src/telemetry` records into them: the rest of the service calls events. */
@@ -129,6 +141,7 @@ export type Instruments = { readonly [name in keyof typeof COUNTERS]: Counter } 
   readonly signingKeyAge: ObservableGauge;
   readonly signingKeysReadAge: ObservableGauge;
   readonly databaseConnections: ObservableUpDownCounter;
+  readonly databaseWaiting: ObservableUpDownCounter;
   /** Swallows and counts what the recording of telemetry throws. */
   readonly guard: Guard;
 };
@@ -195,6 +208,10 @@ export function createInstruments(meter: Meter): Instruments {
     databaseConnections: meter.createObservableUpDownCounter('db.client.connection.count', {
       unit: '{connection}',
       description: 'Open database connections, by state.',
+    }),
+    databaseWaiting: meter.createObservableUpDownCounter('db.client.connection.pending_requests', {
+      unit: '{request}',
+      description: 'Callers that wait for a database connection now, by pool.',
     }),
     guard,
   };

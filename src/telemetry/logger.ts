@@ -1,7 +1,7 @@
 import { context, isSpanContextValid, trace } from '@opentelemetry/api';
 import { type DestinationStream, type MultiStreamRes, pino } from 'pino';
 import type { LogLevel } from '../config.ts';
-import { requestIdOf } from './request-id.ts';
+import { requestScope } from '../request-scope.ts';
 
 /** pino's logger; `msg` is the event name, fields are an object. */
 export type Logger = pino.Logger;
@@ -34,7 +34,7 @@ export function createLogger({ level, stream }: LoggerOptions): Logger {
 function contextFields(): Record<string, string> {
   const fields: Record<string, string> = {};
   const active = context.active();
-  const requestId = requestIdOf(active);
+  const requestId = requestScope(active)?.id;
   if (requestId !== undefined) fields['requestId'] = requestId;
   const span = trace.getSpanContext(active);
   if (span !== undefined && isSpanContextValid(span)) {

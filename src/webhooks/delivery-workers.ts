@@ -1,6 +1,6 @@
 import type { JobQueue, TakenJob } from '../db/job-queue.ts';
 import type { Deps } from '../deps.ts';
-import { outsideRequests } from '../telemetry/request-id.ts';
+import { outsideRequests } from '../request-scope.ts';
 import { within } from '../within.ts';
 import { deliver } from './deliver.ts';
 import { claimOutbox, loadDue, probeWork, purgeDeliveries } from './delivery-store.ts';

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { PATIENCE_MS } from '../support/child.ts';
 
 export interface RawAnswer {
   readonly status: number;
@@ -17,15 +18,14 @@ export interface Exchange {
   readonly port: number;
 }
 
-const PATIENCE_MS = 5_000;
 const LAST_ID = 'the last request';
 const LAST = `GET /health/live HTTP/1.1\r\nHost: x\r\nX-Request-Id: ${LAST_ID}\r\nConnection: close\r\n\r\n`;
 
 /**
- * What the client does behind its bytes, or once they were answered: asks a plain last request, which shows where the
- * server takes the bytes to end, or ends the connection.
+ * What the client does behind its bytes, or after their first whole answer: it asks a plain last request, which shows where
+ * the server takes the bytes to end, or it ends the connection. One that reads to the end leaves that to the server.
  */
-export type Ending = 'ask behind' | 'ask after' | 'end behind' | 'end after';
+export type Ending = 'ask behind' | 'ask after' | 'end behind' | 'end after' | 'read to the end';
 
 /**
  * Writes bytes to a connection of its own and gathers what comes back until the server closes it.
@@ -41,6 +41,7 @@ export function exchange(
     const socket = connect({ port: Number(port), host: hostname, allowHalfOpen: true });
     const received: Buffer[] = [];
     let own = 0;
+    let finished = false;
     const patience = setTimeout(() => {
       socket.destroy();
       reject(new Error(`left open after ${PATIENCE_MS} ms, with ${Buffer.concat(received)}`));
@@ -50,10 +51,16 @@ export function exchange(
       socket.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes);
       if (ending.endsWith('behind')) finish();
     });
-    const finish = () => void (ending.startsWith('ask') ? socket.write(LAST) : socket.end());
+    const finish = () => {
+      finished = true;
+      if (ending.startsWith('ask')) socket.write(LAST);
+      else socket.end();
+    };
     socket.on('data', (chunk: Buffer) => {
       received.push(chunk);
-      if (ending.endsWith('after') && received.length === 1) finish();
+      // An answer may come in several chunks.
+      if (ending.endsWith('after') && !finished && parseAnswers(Buffer.concat(received)).answers.length > 0)
+        finish();
     });
     socket.on('end', () => socket.destroy());
     // What is still being written when the server is done with it may end in a reset.
@@ -61,7 +68,8 @@ export function exchange(
     socket.on('close', () => {
       clearTimeout(patience);
       try {
-        const all = parseAnswers(Buffer.concat(received));
+        const { answers: all, rest } = parseAnswers(Buffer.concat(received));
+        if (rest.length > 0) throw new Error(`not a whole answer: ${rest.toString('latin1')}`);
         const kept = all.at(-1)?.headers['x-request-id'] === LAST_ID;
         resolve({ answers: kept ? all.slice(0, -1) : all, kept, port: own });
       } catch (error) {
@@ -71,26 +79,25 @@ export function exchange(
   });
 }
 
-/** @throws when it is not a sequence of whole HTTP/1.1 answers */
-function parseAnswers(bytes: Buffer): RawAnswer[] {
+/** The whole HTTP/1.1 answers at the beginning, and what is behind them. */
+function parseAnswers(bytes: Buffer): { answers: RawAnswer[]; rest: Buffer } {
   const answers: RawAnswer[] = [];
   let rest = bytes;
-  while (rest.length > 0) {
+  for (;;) {
     const end = rest.indexOf('\r\n\r\n');
-    const [start = '', ...lines] = rest.subarray(0, end).toString('latin1').split('\r\n');
+    const [start = '', ...lines] = rest.subarray(0, Math.max(end, 0)).toString('latin1').split('\r\n');
     const status = Number(/^HTTP\/1\.1 (\d{3}) /.exec(start)?.[1]);
-    if (end < 0 || Number.isNaN(status)) throw new Error(`not an answer: ${rest.toString('latin1')}`);
+    if (Number.isNaN(status)) return { answers, rest };
     const headers = Object.fromEntries(
       lines.map((line) => [line.split(':', 1)[0]?.toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]),
     );
     const length = Number(headers['content-length'] ?? 0);
     const body = rest.subarray(end + 4, end + 4 + length);
-    if (body.length < length) throw new Error(`half an answer: ${rest.toString('latin1')}`);
+    if (body.length < length) return { answers, rest };
     // Interim answers come before the real one.
     if (status >= 200) answers.push({ status, headers, body: body.toString('utf8') });
     rest = rest.subarray(end + 4 + length);
   }
-  return answers;
 }
 
 const TIME_WAIT = '06';

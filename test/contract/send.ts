@@ -1,5 +1,6 @@
 import { Agent, request } from 'node:http';
 import { text } from 'node:stream/consumers';
+import { PATIENCE_MS } from '../support/child.ts';
 import type { Answer } from '../support/service.ts';
 
 /** A request as it goes out: nothing of it is made tidy on the way, as `fetch` would. */
@@ -31,7 +32,7 @@ export function createSender(base: string, connections: number): Sender {
           method,
           path,
           headers: { ...headers, ...length },
-          timeout: 10_000,
+          timeout: PATIENCE_MS,
         });
         outgoing.on('timeout', () => outgoing.destroy(new Error(`no answer: ${method} ${path}`)));
         outgoing.on('error', reject);

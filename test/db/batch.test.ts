@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createBatch } from '../../src/db/batch.ts';
 import { type Database, openDatabase } from '../../src/db/client.ts';
-import { describeStatement } from '../../src/telemetry/database.ts';
+import { describeStatement, NO_DATABASE_TELEMETRY } from '../../src/telemetry/database.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 
 /** Counts what is sent, and runs it as it is. */
@@ -17,11 +17,11 @@ beforeAll(async () => {
     poolMax: 4,
     onConnectionError: () => undefined,
     telemetry: {
+      ...NO_DATABASE_TELEMETRY,
       statement: (_statement, _links, run) => {
         sent++;
         return run();
       },
-      observePool: () => () => undefined,
     },
   });
 });

@@ -20,7 +20,7 @@ test('the connections that are measured are all that the database has of the ser
     }
     const [row] = await service.database.sql<{ open: number }[]>`
       select count(*)::int as open from pg_stat_activity
-      where datname = current_database() and application_name = 'postgres.js' and pid <> pg_backend_pid()`;
+      where datname = current_database() and application_name = 'grantex-auth' and pid <> pg_backend_pid()`;
     const measured = [...counts.values()].reduce((sum, count) => sum + count, 0);
     return measured === row?.open ? counts : undefined;
   }, 15_000);

@@ -131,7 +131,7 @@ beforeAll(async () => {
     );
     return STATEMENTS.every((name) => found.has(name)) ? found : undefined;
   });
-}, 60_000);
+});
 afterAll(async () => {
   await service.stop();
   await sink.close();

@@ -20,7 +20,7 @@ beforeAll(async () => {
   });
   child = started;
   createInterface({ input: started.stdout }).on('line', (line) => lines.push(line));
-  url = await waitFor(() => lines[0]?.match(/^alerts arrive at (http:\/\/127\.0\.0\.1:\d+)$/)?.[1], 15_000);
+  url = await waitFor(() => lines[0]?.match(/^alerts arrive at (http:\/\/127\.0\.0\.1:\d+)$/)?.[1]);
 });
 afterAll(async () => {
   const ended = once(child, 'exit');

@@ -3,7 +3,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { expect, test } from 'vitest';
 import { loadConfig } from '../../src/config.ts';
 import { openRedis } from '../../src/http/redis.ts';
-import { withRequestId } from '../../src/telemetry/request-id.ts';
+import { inRequest } from '../../src/request-scope.ts';
 import { startHarness } from '../telemetry/harness.ts';
 
 test('a Redis that is not there is told once, and of no request', async () => {
@@ -15,7 +15,7 @@ test('a Redis that is not there is told once, and of no request', async () => {
   await once(nobody, 'close');
 
   const config = loadConfig({ REDIS_URL: `redis://127.0.0.1:${port}` });
-  const redis = await withRequestId('req_1', () => openRedis(config, harness.telemetry));
+  const redis = await inRequest('req_1', () => openRedis(config, harness.telemetry));
   let attempts = 0;
   redis?.on('reconnecting', () => {
     attempts += 1;

@@ -57,7 +57,11 @@ const half = (...headers: string[]) =>
 const exchanged = (status_code: string) => ({ method: 'POST', route: '/v1/token', status_code });
 
 test('a body that is no HTTP: 400 with the id that was given, and counted as 400', async () => {
-  const { answers } = await exchange(service.url, `${half('Transfer-Encoding: chunked')}zz\r\n`, 'end after');
+  const { answers } = await exchange(
+    service.url,
+    `${half('Transfer-Encoding: chunked')}zz\r\n`,
+    'read to the end',
+  );
   expect(answers).toHaveLength(1);
   expect(answers[0]).toMatchObject({
     status: 400,
@@ -80,8 +84,8 @@ test('a caller that ends in the middle of its body has left: no answer, and coun
 });
 
 test('a scrape by an absolute target is a scrape, and is not measured', async () => {
-  const bytes = 'GET http://x/metrics?a=b HTTP/1.1\r\nHost: x\r\n\r\n';
-  const { answers } = await exchange(service.url, bytes, 'end after');
+  const bytes = 'GET http://x/metrics?a=b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
+  const { answers } = await exchange(service.url, bytes, 'read to the end');
   expect(answers[0]?.status).toBe(200);
   expect(answers[0]?.body).toContain('# TYPE grantex_active_grants gauge');
   const routes = (await service.scrape()).labelSets(HTTP).map(({ route }) => route);
@@ -91,7 +95,7 @@ test('a scrape by an absolute target is a scrape, and is not measured', async ()
 
 test('rubbish behind requests takes the place of none of their answers', async () => {
   const bytes = `${request('GET /v1/me').repeat(3)}rubbish\r\n\r\n`;
-  const { answers } = await exchange(service.url, bytes, 'end after');
+  const { answers } = await exchange(service.url, bytes, 'read to the end');
   expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
 });
 

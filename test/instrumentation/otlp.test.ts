@@ -196,7 +196,7 @@ describe('the pipeline never hurts the service', () => {
       );
     };
     // Two spans and one line a request, and every one of them is lost in one way or the other.
-    await expect.poll(lost, { timeout: 10_000 }).toEqual([100, 50]);
+    await expect.poll(lost).toEqual([100, 50]);
   });
 
   test('an exit without preparation still sends the last lines to a collector that is there', async () => {

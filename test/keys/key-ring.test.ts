@@ -1,10 +1,10 @@
 import { createLocalJWKSet, decodeProtectedHeader, jwtVerify } from 'jose';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type Database, openDatabase } from '../../src/db/client.ts';
-import { reachableUrl } from '../../src/db/pooler.ts';
 import { rotateKeys } from '../../src/keys/create-key.ts';
 import { databaseKeyRing, type KeyRing } from '../../src/keys/key-ring.ts';
 import { createSealer } from '../../src/keys/sealing.ts';
+import { NO_DATABASE_TELEMETRY } from '../../src/telemetry/database.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { newParty } from '../support/flow.ts';
 import { SECRET_KEY, startService, waitFor } from '../support/service.ts';
@@ -21,14 +21,14 @@ let looks: number;
 beforeEach(async () => {
   database = await createTestDatabase();
   db = openDatabase({
-    url: await reachableUrl(database.url),
+    url: database.url,
     poolMax: 4,
     telemetry: {
+      ...NO_DATABASE_TELEMETRY,
       statement: (statement, _links, run) => {
         if (statement.name === 'keys.published') looks++;
         return run();
       },
-      observePool: () => () => undefined,
     },
     onConnectionError: () => undefined,
   });

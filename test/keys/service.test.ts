@@ -133,7 +133,7 @@ test('npm run keys: a rotated key reaches running replicas, waits, signs; tokens
       });
       expect(verified.body).toMatchObject({ valid: true, grantId: pair.grantId });
     }
-}, 40_000);
+});
 
 test('npm run keys with another SECRET_KEY: said so, exit 78, and no key is added', async () => {
   const [before] = await database.sql`select count(*)::int as keys from signing_keys`;
@@ -160,8 +160,7 @@ test('npm run keys finds the embedded database of a running service', async () =
   expect((await keys('list', env)).stdout.split('\n')).toHaveLength(3);
   await service.stop();
   await remove();
-  // It makes a database on the disk.
-}, 60_000);
+});
 
 test('SIGNING_KEYS_FILE: the first signs, all are published without their private members, none is stored', async () => {
   const { path, remove } = await temporaryDirectory();

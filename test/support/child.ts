@@ -46,10 +46,16 @@ export function collect(child: ChildProcess): { logs: LogLine[]; stdout: string[
   return { logs, stdout };
 }
 
+/**
+ * A limit for what comes about for sure unless something is broken. It only keeps a broken test from hanging, so it is
+ * generous: a busy machine is no fault. A test that promises a time measures it.
+ */
+export const PATIENCE_MS = 30_000;
+
 /** Looks again until there is something; for conditions, instead of sleeping. */
 export async function waitFor<T>(
   look: () => T | undefined | Promise<T | undefined>,
-  timeoutMs = 5000,
+  timeoutMs = PATIENCE_MS,
 ): Promise<T> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {

@@ -1,5 +1,5 @@
 import { type Database, openDatabase } from '../../src/db/client.ts';
-import { reachableUrl } from '../../src/db/pooler.ts';
+import { NO_DATABASE_TELEMETRY } from '../../src/telemetry/database.ts';
 import type { TestDatabase } from './database.ts';
 
 /**
@@ -11,14 +11,14 @@ export const openTestDatabase = async (
   onStatement: (name: string) => void = () => undefined,
 ): Promise<Database> =>
   openDatabase({
-    url: await reachableUrl(url),
+    url: url,
     poolMax: 2,
     telemetry: {
+      ...NO_DATABASE_TELEMETRY,
       statement(statement, _links, run) {
         onStatement(statement.name);
         return run();
       },
-      observePool: () => () => undefined,
     },
     onConnectionError: () => undefined,
   });

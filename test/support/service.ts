@@ -72,7 +72,7 @@ export async function startService({
   const child = spawnService(settings, 'pipe', within);
   const { logs, stdout } = collect(child);
   const started = await Promise.race([
-    waitFor(() => logs.find(({ msg }) => msg === 'service.started'), 15_000),
+    waitFor(() => logs.find(({ msg }) => msg === 'service.started')),
     once(child, 'exit').then(([code]) => {
       throw new Error(`the service ended with ${code}: ${stdout.join('\n')}`);
     }),

@@ -48,7 +48,7 @@ test('Ctrl-C under npm, which reaches the service and is passed on to it by npm,
     detached: true,
   });
   const { logs } = collect(npm);
-  await waitFor(() => logs.find(({ msg }) => msg === 'service.started'), 15_000);
+  await waitFor(() => logs.find(({ msg }) => msg === 'service.started'));
   process.kill(-(npm.pid as number), 'SIGINT');
   // Its exit code is that of npm, and differs between versions of npm.
   await once(npm, 'close');

@@ -75,7 +75,7 @@ test('one line on stderr says where it listens and where the data is; the last o
   });
   const said = text(child.stderr as NodeJS.ReadableStream);
   const { logs } = collect(child);
-  await waitFor(() => logs.find(({ msg }) => msg === 'service.started'), 15_000);
+  await waitFor(() => logs.find(({ msg }) => msg === 'service.started'));
   child.kill('SIGTERM');
   expect(await once(child, 'close')).toEqual([0, null]);
   expect(logs.slice(-2).map(({ level, msg }) => [level, msg])).toEqual([
@@ -137,8 +137,7 @@ test('the embedded database: started, kept, and gone with the service; a second 
   expect(await again.stop()).toBe(0);
   await service.database.drop();
   await remove();
-  // It makes a database on the disk and starts three services.
-}, 60_000);
+});
 
 test('compiled code is kept as soon as the service has started, also of one that is killed', async () => {
   const { path, remove } = await temporaryDirectory();
@@ -147,7 +146,8 @@ test('compiled code is kept as soon as the service has started, also of one that
     const files = (await readdir(path, { recursive: true, withFileTypes: true })).filter((one) =>
       one.isFile(),
     );
-    return files.length > 0 ? files.length : undefined;
+    // They are written one after another.
+    return files.length > 100 ? files.length : undefined;
   });
   expect(kept).toBeGreaterThan(100);
   service.process.kill('SIGKILL');

@@ -81,11 +81,16 @@ test('the duration is in seconds', async () => {
 
 test('a pool is observed at every scrape until that is ended', async () => {
   let used = 2;
-  const end = harness.telemetry.database.observePool('main', () => ({ idle: 10 - used, used }));
+  const end = harness.telemetry.database.observePool('main', () => ({
+    idle: 10 - used,
+    used,
+    waiting: used + 1,
+  }));
   const series = (state: string) =>
     `db_client_connection_count{db_client_connection_pool_name="main",db_client_connection_state="${state}"}`;
   const first = await harness.samples();
-  expect([first.get(series('idle')), first.get(series('used'))]).toEqual([8, 2]);
+  const waiting = 'db_client_connection_waiting{pool="main"}';
+  expect([first.get(series('idle')), first.get(series('used')), first.get(waiting)]).toEqual([8, 2, 3]);
   used = 5;
   expect((await harness.samples()).get(series('used'))).toBe(5);
   end();

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { inRequest } from '../../src/request-scope.ts';
 import type { Events } from '../../src/telemetry/events.ts';
-import { withRequestId } from '../../src/telemetry/request-id.ts';
 import { changes, startHarness } from './harness.ts';
 
 let harness: ReturnType<typeof startHarness>;
@@ -246,7 +246,7 @@ describe('one call is the counter, the log line and the span attributes', () => 
     harness = startHarness();
     const { events } = harness.telemetry;
     const lose = () => events.databaseConnectionError({ error: 'ECONNRESET', pool: 'main' });
-    harness.inServerSpan(() => withRequestId('req_1', lose));
+    harness.inServerSpan(() => inRequest('req_1', lose));
     const fields = harness.lines().flatMap(Object.keys);
     expect(fields).toEqual(['level', 'timestamp', 'error', 'pool', 'msg']);
   });

@@ -1,6 +1,6 @@
 import { context, trace } from '@opentelemetry/api';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { withRequestId } from '../../src/telemetry/request-id.ts';
+import { inRequest } from '../../src/request-scope.ts';
 import { startHarness } from './harness.ts';
 
 let harness: ReturnType<typeof startHarness>;
@@ -17,7 +17,7 @@ test('a line is level word, ISO time with milliseconds, event and fields, and no
 
 test('inside a request a line carries the request and the span, across awaits and apart from other requests', async () => {
   const request = (id: string) =>
-    withRequestId(id, async () => {
+    inRequest(id, async () => {
       const span = harness.tracer.startSpan(id);
       await context.with(trace.setSpan(context.active(), span), async () => {
         await new Promise((resolve) => setImmediate(resolve));

@@ -54,7 +54,7 @@ test('the ten metrics of the seed are all there: names, types, labels and bounda
       now.value('grantex_anomalies_unacknowledged') === 1 &&
       now.value('grantex_webhook_deliveries_total', delivered) === 1;
     return ready ? now : undefined;
-  }, 15_000);
+  });
   await receiver.close();
   const known = FAMILIES.flatMap(({ name, perAgent }) => [name, perAgent?.name]);
   expect(scrape.families.filter((name) => name !== 'target_info' && !known.includes(name))).toEqual([]);

@@ -1,5 +1,6 @@
+import { PATIENCE_MS, waitFor } from '../support/child.ts';
 import type { Party } from '../support/flow.ts';
-import { type Answer, type TestService, waitFor } from '../support/service.ts';
+import type { Answer, TestService } from '../support/service.ts';
 
 export const ALL_EVENTS = ['grant.created', 'grant.revoked', 'token.issued'];
 
@@ -7,7 +8,8 @@ export const ALL_EVENTS = ['grant.created', 'grant.revoked', 'token.issued'];
 export const HOOK_ENV = {
   ALLOW_PRIVATE_WEBHOOK_HOSTS: 'true',
   WEBHOOK_BACKOFF_SECONDS: '1',
-  WEBHOOK_TIMEOUT_MS: '1000',
+  // No test's receiver takes so long by accident, however busy the machine.
+  WEBHOOK_TIMEOUT_MS: '30000',
 };
 
 export interface Hook {
@@ -58,7 +60,7 @@ export const deliveriesOnce = (
   of: Pick<Hook, 'id'>,
   holds: (one: DeliveryView) => boolean,
   count = 1,
-  timeoutMs = 20_000,
+  timeoutMs = PATIENCE_MS,
 ): Promise<DeliveryView[]> =>
   waitFor(async () => {
     const { body } = await listDeliveries(service, party, of);

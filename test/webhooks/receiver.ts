@@ -1,6 +1,6 @@
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { waitFor } from '../support/service.ts';
+import { PATIENCE_MS, waitFor } from '../support/child.ts';
 
 /** One request that came in, with the exact bytes of its body. */
 export interface Received {
@@ -59,7 +59,7 @@ export async function startReceiver(behaviour: Behaviour = answer(204)): Promise
     behave(next) {
       behave = next;
     },
-    until: (count, filter = () => true, timeoutMs = 15_000) =>
+    until: (count, filter = () => true, timeoutMs = PATIENCE_MS) =>
       waitFor(() => {
         const found = received.filter(filter);
         return found.length >= count ? found : undefined;

@@ -92,5 +92,5 @@ export async function compareOpened(service: TestService): Promise<void> {
     return (
       (same && rows.length > 1 && scrape.value('grantex_anomalies_unacknowledged') === waiting) || undefined
     );
-  }, 15_000);
+  });
 }

@@ -1,4 +1,5 @@
 import { expect, vi } from 'vitest';
+import { PATIENCE_MS } from '../../support/child.ts';
 import { deliveryLedgerOf } from '../../support/ledger.ts';
 import { at, which } from '../at.ts';
 import { principalId } from '../given.ts';
@@ -6,7 +7,7 @@ import type { Model } from '../model.ts';
 import type { Real } from '../real.ts';
 import type { Manner, Told } from './model.ts';
 
-const WITHIN = { timeout: 10_000, interval: 20 };
+const WITHIN = { timeout: PATIENCE_MS, interval: 20 };
 /** How deliveries to a receiver of each manner end, and after how many attempts. */
 const ENDED_AS: Readonly<Record<Manner, string>> = { well: 'delivered', gone: 'failed', slowly: 'delivered' };
 const ATTEMPTS: Readonly<Record<Manner, number>> = { well: 1, gone: 1, slowly: 2 };

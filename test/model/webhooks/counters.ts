@@ -1,9 +1,10 @@
 import { expect, vi } from 'vitest';
+import { PATIENCE_MS } from '../../support/child.ts';
 import { deliveryLedgerOf } from '../../support/ledger.ts';
 import type { TestService } from '../../support/service.ts';
 import type { Inbox } from './inbox.ts';
 
-const WITHIN = { timeout: 10_000, interval: 20 };
+const WITHIN = { timeout: PATIENCE_MS, interval: 20 };
 
 /** By how much each counter differs from what it counts. */
 type Gaps = Readonly<

@@ -1,0 +1,54 @@
+import type { Socket } from 'node:net';
+import { openSocket } from './socket.ts';
+import type { Host, Tls } from './target.ts';
+
+/** Where a backend is, and what it told its client at the start so that only that one may cancel (BackendKeyData). */
+export interface Backend {
+  readonly host: Host;
+  readonly tls: Tls;
+  readonly encrypted: boolean;
+  readonly pid: number;
+  readonly secret: number;
+}
+
+const CANCEL_REQUEST = 80_877_102;
+
+/**
+ * Asks the server to cancel what a backend works on (PostgreSQL protocol, "Canceling Requests in Progress"), on a connection
+ * of its own. Poolers pass it on to the server that works for this client. The server does not say whether there was
+ * anything to cancel: the answer to the statement does.
+ * @returns whether a server took the request within `timeoutMs`; false also proves that nobody answers there now
+ */
+export async function cancelStatement(backend: Backend, timeoutMs: number): Promise<boolean> {
+  const signal = AbortSignal.timeout(timeoutMs);
+  try {
+    const socket = await openSocket(backend.host, backend.tls, backend.encrypted, signal);
+    return await sendRequest(socket, backend, signal);
+  } catch {
+    // Whatever went wrong says one thing: nobody takes requests there.
+    return false;
+  }
+}
+
+/** The server closes the connection when it has passed the request on. */
+function sendRequest(socket: Socket, { pid, secret }: Backend, signal: AbortSignal): Promise<boolean> {
+  const request = Buffer.alloc(16);
+  request.writeInt32BE(16, 0);
+  request.writeInt32BE(CANCEL_REQUEST, 4);
+  request.writeUInt32BE(pid, 8);
+  request.writeUInt32BE(secret, 12);
+  return new Promise((resolve) => {
+    const giveUp = () => socket.destroy();
+    signal.addEventListener('abort', giveUp, { once: true });
+    let failed = false;
+    socket.on('error', () => {
+      failed = true;
+    });
+    socket.on('close', () => {
+      signal.removeEventListener('abort', giveUp);
+      resolve(!failed && !signal.aborted);
+    });
+    socket.resume();
+    socket.write(request);
+  });
+}

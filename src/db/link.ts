@@ -1,0 +1,61 @@
+import type { Socket } from 'node:net';
+import postgres from 'postgres';
+import { ConnectionLostError, isOfConnection } from './errors.ts';
+import { lastWords } from './last-words.ts';
+
+/** The socket of one connection, and what is known of its end. */
+export class Link {
+  closed = false;
+  /** A request to cancel was sent. */
+  cancelled = false;
+  /** A commit was made that its standby may not have. */
+  unreplicated = false;
+  readonly #socket: Socket;
+  readonly #onLost: (error: Error) => void;
+  #received: Buffer | undefined;
+  #failure: Error | undefined;
+  #expected = false;
+
+  constructor(socket: Socket, onLost: (error: Error) => void, onClosed: () => void) {
+    this.#socket = socket;
+    this.#onLost = onLost;
+    // Before the driver's own: when it tells of the end, this one knows the reason.
+    socket.on('data', (chunk) => {
+      this.#received = chunk;
+    });
+    socket.on('error', (error) => {
+      this.#failure ??= error;
+    });
+    socket.on('close', () => {
+      this.closed = true;
+      onClosed();
+      if (!this.#expected) this.#onLost(this.reason());
+    });
+  }
+
+  /** Whoever asked for the end hears of it from its own call. */
+  expectEnd(): void {
+    this.#expected = true;
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  giveUp(): void {
+    this.#failure ??= Object.assign(new Error('the database owes an answer for too long'), {
+      code: 'ETIMEDOUT',
+    });
+    this.#socket.destroy();
+  }
+
+  reason(): Error;
+  reason(error: unknown): unknown;
+  reason(error?: unknown): unknown {
+    // What the server says of a statement. Of a connection it says the last word, which the driver may not pass on.
+    if (error instanceof postgres.PostgresError) return error;
+    // A fault of the caller, such as a value that no type can hold.
+    if (error !== undefined && !this.closed && !this.#failure && !isOfConnection(error)) return error;
+    return new ConnectionLostError(lastWords(this.#received), this.#failure ?? error, this.cancelled);
+  }
+}

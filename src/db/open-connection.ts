@@ -1,0 +1,140 @@
+import type { Socket } from 'node:net';
+import postgres from 'postgres';
+import { ARRAY_TYPES } from './array-types.ts';
+import type { Backend } from './cancel.ts';
+import { CHECK, Connection } from './connection.ts';
+import { ReadOnlyServerError } from './errors.ts';
+import type { SessionLimits } from './limits.ts';
+import { Link } from './link.ts';
+import { encryptions, openSocket } from './socket.ts';
+import type { Target } from './target.ts';
+
+/** PostgreSQL raises it when a commit is made here and the wait for its replication is cancelled (`syncrep.c`). */
+const UNREPLICATED = 'SyncRepWaitForLSN';
+
+export interface ConnectionOptions {
+  readonly target: Target;
+  readonly limits: SessionLimits;
+  readonly timeoutMs: number;
+  /** Called once, when the connection is gone and nobody here asked for it. */
+  readonly onLost: (error: Error) => void;
+}
+
+/**
+ * Opens a connection to the server that takes writes, host by host in the order of the target.
+ * @throws what the last word of a server was, or else of the system (ECONNREFUSED, …), when there is none
+ */
+export async function openConnection(options: ConnectionOptions): Promise<Connection> {
+  const { hosts, tls } = options.target;
+  const end = performance.now() + options.timeoutMs;
+  const failures: unknown[] = [];
+  for (const [index, host] of hosts.entries()) {
+    const share = (end - performance.now()) / (hosts.length - index);
+    if (share <= 0) break;
+    const signal = AbortSignal.timeout(Math.ceil(share));
+    for (const encrypted of encryptions(host, tls)) {
+      try {
+        return await openOne(options, { host, tls, encrypted }, signal);
+      } catch (error) {
+        failures.push(error);
+        if (!mayDependOnEncryption(error)) break;
+      }
+    }
+  }
+  throw failures.find(isServers) ?? failures.at(-1);
+}
+
+async function openOne(
+  { target, limits, onLost }: ConnectionOptions,
+  way: Omit<Backend, 'pid' | 'secret'>,
+  signal: AbortSignal,
+): Promise<Connection> {
+  const socket = await openSocket(way.host, way.tls, way.encrypted, signal);
+  let opened = false;
+  const link: Link = new Link(
+    socket,
+    (error) => {
+      if (opened) onLost(error);
+    },
+    // Whatever the driver still has is answered now.
+    () => void sql.end({ timeout: 0 }),
+  );
+  const sql = createClient(target, link, socket);
+  const giveUp = () => link.giveUp();
+  signal.addEventListener('abort', giveUp, { once: true });
+  if (signal.aborted) giveUp();
+  try {
+    const result = await sql.unsafe(CHECK);
+    const [row] = result;
+    if (row?.['readOnly'] === true) throw new ReadOnlyServerError();
+    const { pid, secret } = result.state;
+    const pooled = row?.['pid'] !== pid;
+    if (!pooled) await sql.unsafe(sessionSettings(limits));
+    opened = true;
+    return new Connection(sql, link, { ...way, pid, secret }, limits, pooled);
+  } catch (error) {
+    link.expectEnd();
+    const reason = error instanceof ReadOnlyServerError ? error : link.reason(error);
+    link.destroy();
+    throw reason;
+  } finally {
+    signal.removeEventListener('abort', giveUp);
+  }
+}
+
+/** `transaction_timeout` is set where the server knows it. */
+const sessionSettings = ({
+  statementMs,
+  lockMs,
+  idleInTransactionMs,
+  transactionMs,
+}: SessionLimits): string =>
+  `select set_config('statement_timeout', '${statementMs}', false), set_config('lock_timeout', '${lockMs}', false),
+    set_config('idle_in_transaction_session_timeout', '${idleInTransactionMs}', false),
+    (select set_config(name, '${transactionMs}', false) from pg_settings where name = 'transaction_timeout')`;
+
+function createClient(target: Target, link: Link, socket: Socket): postgres.Sql {
+  let given = false;
+  const settings = {
+    host: 'localhost',
+    port: 5432,
+    user: target.user,
+    password: () => target.password,
+    database: target.database,
+    max: 1,
+    ssl: false,
+    fetch_types: false,
+    types: ARRAY_TYPES,
+    connect_timeout: 0,
+    idle_timeout: 0,
+    max_lifetime: null,
+    keep_alive: null,
+    backoff: () => 0,
+    connection: {
+      application_name: target.applicationName ?? 'grantex-auth',
+      ...(target.options !== null && { options: target.options }),
+    },
+    onnotice: ({ routine }: postgres.Notice) => {
+      if (routine === UNREPLICATED) link.unreplicated = true;
+    },
+    // Documented, and missing from the driver's types. It asks again when the first one is gone.
+    socket: () => {
+      if (given || socket.destroyed) throw new Error('this connection is closed');
+      given = true;
+      return socket;
+    },
+  };
+  return postgres(settings as postgres.Options<typeof ARRAY_TYPES>);
+}
+
+const codeOf = (error: unknown): string =>
+  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+
+const isServers = (error: unknown): boolean =>
+  /^[0-9A-Z]{5}$/.test(codeOf(error)) && !/^E[A-Z]+$/.test(codeOf(error));
+
+/** `sslmode` prefer and allow try the other way when a server refuses one: no TLS there, or none for this user (`pg_hba.conf`). */
+const mayDependOnEncryption = (error: unknown): boolean => {
+  const code = codeOf(error);
+  return code === 'TLS_REFUSED' || code.startsWith('28') || code.startsWith('ERR_SSL') || code === 'EPROTO';
+};

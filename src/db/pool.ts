@@ -1,0 +1,264 @@
+import { unavailable } from '../errors.ts';
+import { within } from '../within.ts';
+import type { Connection } from './connection.ts';
+import { isOfServer } from './errors.ts';
+import { createFairQueue } from './fair-queue.ts';
+import type { SessionLimits } from './limits.ts';
+import { openConnection } from './open-connection.ts';
+import type { Target } from './target.ts';
+
+export interface PoolOptions {
+  readonly name: string;
+  /** Most connections. */
+  readonly max: number;
+  readonly target: Target;
+  readonly limits: SessionLimits;
+  /** A connection could not be made, was lost, or was given up. */
+  readonly onConnectionError: (error: Error) => void;
+  /** Hears of every use how long it waited for its connection, in seconds. */
+  readonly onWaited: (seconds: number) => void;
+  /** What happened says something of the server: the connections of all pools are better made anew. */
+  readonly onServerSuspected: () => void;
+}
+
+export interface Pool {
+  /**
+   * Lends a connection to `work`, which has it alone.
+   * @param tenant for whom; null: for many. One tenant has at most half of the connections, and waits behind the others
+   * @throws SERVICE_UNAVAILABLE, without having run `work`, when none came free within `waitMs` or too many wait already
+   */
+  use<T>(tenant: string | null, waitMs: number, work: (connection: Connection) => Promise<T>): Promise<T>;
+  /** Its connections that are established, and the callers that wait for one. */
+  state(): { readonly used: number; readonly idle: number; readonly waiting: number };
+  /** Uses none of the connections again that are open now. */
+  renew(): void;
+  /** Waits for work under way, at most `timeoutMs`, then closes every connection. */
+  close(timeoutMs: number): Promise<void>;
+}
+
+const OPEN_TIMEOUT_MS = 2_000;
+/** Between two attempts to connect while they fail; it doubles up to the greatest. */
+const RETRY_MS = 250;
+const MAX_RETRY_MS = 1_000;
+/** Whoever waits while there is no connection at all is told after so many failures. The first may be the end of a blip. */
+const FAILURES_UNTIL_TOLD = 2;
+/** After that a connection is made anew, so that a changed name or a new pooler is noticed in the end. */
+const LIFETIME_MS = 30 * 60 * 1_000;
+/** Beyond so many waiting for each connection a caller is turned away at once; for one tenant a quarter of that. */
+const WAITING_PER_CONNECTION = 400;
+const TENANTS_PART = 4;
+/** The tenant of what is done for many. */
+const NOBODY = '';
+
+interface Waiter {
+  readonly tenant: string;
+  take(connection: Connection): void;
+  refuse(error: unknown): void;
+}
+
+/**
+ * A pool of connections that throws away what is unfit and makes another. Connections are made when somebody waits for one;
+ * while that fails, one attempt at a time is made, and whoever waits may still be served by a connection that comes back.
+ */
+export function createPool(options: PoolOptions): Pool {
+  const { max, onConnectionError, onWaited } = options;
+  const idle: Connection[] = [];
+  const lent = new Map<Connection, string>();
+  const queue = createFairQueue<Waiter>();
+  const held = new Map<string, number>();
+  const share = Math.ceil(max / 2);
+  const mostWaiting = max * WAITING_PER_CONNECTION;
+  let opening = 0;
+  let failures = 0;
+  let failedAt = 0;
+  let retry: NodeJS.Timeout | undefined;
+  let trustedFrom = 0;
+  let closing = false;
+  let emptied: (() => void) | undefined;
+
+  const eligible = (tenant: string) => tenant === NOBODY || (held.get(tenant) ?? 0) < share;
+  const usable = (connection: Connection) =>
+    connection.fit &&
+    connection.openedAt >= trustedFrom &&
+    performance.now() - connection.openedAt < LIFETIME_MS;
+  const leave = (connection: Connection) => void connection.close();
+
+  const takeIdle = (): Connection | undefined => {
+    for (let connection = idle.pop(); connection; connection = idle.pop()) {
+      if (usable(connection)) return connection;
+      leave(connection);
+    }
+    return undefined;
+  };
+  const lend = (connection: Connection, tenant: string) => {
+    lent.set(connection, tenant);
+    held.set(tenant, (held.get(tenant) ?? 0) + 1);
+  };
+  const giveBack = (connection: Connection, tenant: string) => {
+    lent.delete(connection);
+    const left = (held.get(tenant) ?? 1) - 1;
+    if (left > 0) held.set(tenant, left);
+    else held.delete(tenant);
+    if (closing || !usable(connection)) leave(connection);
+    else idle.push(connection);
+    if (closing && lent.size === 0) emptied?.();
+    dispatch();
+  };
+
+  const dispatch = () => {
+    while (queue.size > 0) {
+      const connection = takeIdle();
+      if (!connection) break;
+      const waiter = queue.take(eligible);
+      if (!waiter) {
+        idle.push(connection);
+        break;
+      }
+      lend(connection, waiter.tenant);
+      waiter.take(connection);
+    }
+    openForWaiting();
+  };
+  const openForWaiting = () => {
+    if (closing) return;
+    const room = max - lent.size - idle.length - opening;
+    const wanted = Math.min(queue.size - opening, room);
+    if (wanted <= 0) return;
+    if (failures === 0) for (let count = 0; count < wanted; count++) void open();
+    else if (opening === 0 && !retry) {
+      const pause = Math.min(RETRY_MS * 2 ** (failures - 1), MAX_RETRY_MS);
+      retry = setTimeout(
+        () => {
+          retry = undefined;
+          if (queue.size > 0 && !closing) void open();
+        },
+        Math.max(0, failedAt + pause - performance.now()),
+      );
+    }
+  };
+  const open = async (): Promise<void> => {
+    opening++;
+    const begun = performance.now();
+    try {
+      const connection: Connection = await openConnection({
+        target: options.target,
+        limits: options.limits,
+        timeoutMs: options.target.connectTimeoutMs ?? OPEN_TIMEOUT_MS,
+        onLost: (error) => lost(connection, error),
+      });
+      failures = 0;
+      if (closing) leave(connection);
+      else idle.push(connection);
+    } catch (error) {
+      // Attempts that were made side by side fail for one reason.
+      if (begun >= failedAt) failures++;
+      failedAt = performance.now();
+      report(error);
+      if (failures >= FAILURES_UNTIL_TOLD && lent.size + idle.length === 0)
+        for (const waiter of queue.drain()) waiter.refuse(unavailable(error));
+    } finally {
+      opening--;
+      dispatch();
+    }
+  };
+
+  const report = (error: unknown) =>
+    onConnectionError(error instanceof Error ? error : new Error(String(error)));
+  const suspect = (error: unknown) => {
+    if (isOfServer(error)) options.onServerSuspected();
+  };
+  const lost = (connection: Connection, error: Error) => {
+    const at = idle.indexOf(connection);
+    if (at >= 0) idle.splice(at, 1);
+    report(error);
+    suspect(error);
+    dispatch();
+  };
+  const spent = (connection: Connection, error: unknown) => {
+    // Of one that is closed `lost` has told.
+    if (connection.fit || !connection.open) return;
+    report(error);
+    suspect(error);
+  };
+
+  const wait = (tenant: string, waitMs: number): Promise<Connection> => {
+    if (queue.size >= mostWaiting || queue.of(tenant) >= mostWaiting / TENANTS_PART)
+      throw unavailable(new Error('too many wait for a connection'));
+    const begun = performance.now();
+    return new Promise((resolve, reject) => {
+      const end = () => {
+        clearTimeout(timer);
+        onWaited((performance.now() - begun) / 1000);
+      };
+      const waiter: Waiter = {
+        tenant,
+        take(connection) {
+          end();
+          resolve(connection);
+        },
+        refuse(error) {
+          end();
+          reject(error);
+        },
+      };
+      const timer = setTimeout(
+        () => {
+          queue.remove(tenant, waiter);
+          waiter.refuse(unavailable(new Error(`no connection came free within ${Math.round(waitMs)} ms`)));
+        },
+        Math.max(0, waitMs),
+      );
+      queue.add(tenant, waiter);
+      openForWaiting();
+    });
+  };
+  const acquire = (tenant: string, waitMs: number): Connection | Promise<Connection> => {
+    if (closing) throw unavailable(new Error('the connections are being closed'));
+    const connection = eligible(tenant) ? takeIdle() : undefined;
+    if (!connection) return wait(tenant, waitMs);
+    onWaited(0);
+    lend(connection, tenant);
+    return connection;
+  };
+
+  return {
+    async use(tenant, waitMs, work) {
+      const of = tenant ?? NOBODY;
+      const connection = await acquire(of, waitMs);
+      try {
+        return await work(connection);
+      } catch (error) {
+        spent(connection, error);
+        throw error;
+      } finally {
+        giveBack(connection, of);
+      }
+    },
+    state: () => ({
+      used: [...lent.keys()].filter(({ open }) => open).length,
+      idle: idle.length,
+      waiting: queue.size,
+    }),
+    renew() {
+      trustedFrom = performance.now();
+      for (const connection of idle.splice(0)) leave(connection);
+      dispatch();
+    },
+    async close(timeoutMs) {
+      closing = true;
+      clearTimeout(retry);
+      for (const waiter of queue.drain())
+        waiter.refuse(unavailable(new Error('the connections are being closed')));
+      const free = idle.splice(0).map((connection) => connection.close());
+      if (lent.size > 0)
+        await within(
+          timeoutMs,
+          new Promise<void>((resolve) => {
+            emptied = resolve;
+          }),
+        );
+      for (const connection of lent.keys()) connection.destroy();
+      await Promise.all(free);
+    },
+  };
+}

@@ -1,0 +1,21 @@
+import { COMMAND_LIMITS } from './limits.ts';
+import { openConnection } from './open-connection.ts';
+import { parseTarget } from './target.ts';
+
+const PATIENCE_MS = 10_000;
+
+/**
+ * Connects once.
+ * @throws what the server said, or the system, when there is no server there that takes writes
+ */
+export async function assertReachable(url: string): Promise<void> {
+  const target = parseTarget(url);
+  const timeoutMs = target.connectTimeoutMs ?? PATIENCE_MS;
+  const connection = await openConnection({
+    target,
+    limits: COMMAND_LIMITS,
+    timeoutMs,
+    onLost: () => undefined,
+  });
+  await connection.close();
+}

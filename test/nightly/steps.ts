@@ -1,0 +1,59 @@
+import { spawnSync } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+import { beforeNewYear, type Clock, missingForClocks, nextLeapDay, nextTime } from './clock.ts';
+
+/** One of the things that a night has time for. */
+export interface Step {
+  readonly name: string;
+  readonly command: readonly string[];
+  /** Beside those of this process. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly clock?: Clock;
+  /** How many processes do nothing but use a core beside it. */
+  readonly busyLoops?: number;
+  /** What this machine lacks for it. */
+  readonly missing?: () => string[];
+}
+
+const npm = (...args: string[]) => ['npm', 'run', '--silent', ...args];
+const UNIT = npm('test');
+
+const onClock = (name: string, clock: Clock, env: Record<string, string> = {}): Step => ({
+  name,
+  command: UNIT,
+  // For what looks at the variable first. Processes without variables are given the zone by the machine.
+  env: { TZ: clock.zone ?? 'UTC', ...env },
+  clock,
+  missing: missingForClocks,
+});
+
+const program = (name: string) => () =>
+  spawnSync(name, ['--version']).error ? [`${name}: apt-get install ${name}`] : [];
+
+/** In the order of the night: the short ones first. */
+export const STEPS: readonly Step[] = [
+  // Off hours (22:00 to 06:00), and the hour before another day.
+  onClock('clock-2330', { startsAt: (now) => nextTime(now, 23, 30) }),
+  onClock('clock-new-year', { startsAt: beforeNewYear }),
+  onClock('clock-leap-day', { startsAt: nextLeapDay }),
+  // Fourteen hours ahead of UTC, the furthest that there is.
+  onClock('zone-kiritimati', { zone: 'Pacific/Kiritimati' }),
+  // Behind UTC by what are no whole hours, and in a language with commas in its numbers.
+  onClock('zone-st-johns', { zone: 'America/St_Johns' }, { LANG: 'de_DE.UTF-8', LC_ALL: 'de_DE.UTF-8' }),
+  { name: 'busy', command: UNIT, busyLoops: availableParallelism() },
+  { name: 'pgbouncer', command: npm('test:pgbouncer'), missing: program('pgbouncer') },
+  { name: 'long', command: ['npx', 'vitest', 'run', '--project', 'nightly'] },
+  { name: 'mutants', command: npm('mutants') },
+  { name: 'soak', command: npm('soak') },
+];
+
+/**
+ * The steps of these names, in the order of the night; all of them for no names.
+ * @throws for a name that no step has
+ */
+export function stepsNamed(names: readonly string[], steps: readonly Step[] = STEPS): readonly Step[] {
+  const unknown = names.filter((name) => !steps.some((step) => step.name === name));
+  if (unknown.length > 0)
+    throw new Error(`no step ${unknown.join(', ')}; there are ${steps.map(({ name }) => name).join(', ')}`);
+  return steps.filter(({ name }) => names.length === 0 || names.includes(name));
+}
