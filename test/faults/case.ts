@@ -41,11 +41,11 @@ export interface Result {
 export async function runCase(route: Route, fault: Fault): Promise<Result> {
   const undo = undoAtTheEnd();
   const { scene, pid } = await prepare(route, fault, undo);
-  const { service, traffic, database } = scene;
+  const { service, traffic } = scene;
   const health = async () => (await service.request('GET', '/health')).status;
   await waitFor(() => traffic.shots.filter(isGood).length >= GOOD_AGAIN || undefined, 20 * SECOND);
   expect(await health()).toBe(200);
-  await expectExactGauge(route, service, database);
+  await expectExactGauge(route, [service]);
   if (fault.quiet) await traffic.stop();
 
   const begun = performance.now();
@@ -74,7 +74,7 @@ export async function runCase(route: Route, fault: Fault): Promise<Result> {
   if (!fault.unknown) expect(bad.filter(isUnknown).map(describe)).toEqual([]);
   await expectSound(scene, shots);
   expectLogged(service, fault.logged(route.way));
-  await expectExactGauge(route, service, database);
+  await expectExactGauge(route, [service]);
   if (fault.ended) {
     const ended = (await service.scrape()).value('grantex_statements_ended_total', { by: fault.ended });
     expect(ended).toBeGreaterThan(0);
@@ -99,7 +99,9 @@ type Undo = (step: () => Promise<unknown>) => void;
 function undoAtTheEnd(): Undo {
   const steps: (() => Promise<unknown>)[] = [];
   onTestFinished(async () => {
-    for (const step of steps.reverse()) await step();
+    const failures: unknown[] = [];
+    for (const step of steps.reverse()) await step().catch((error: unknown) => failures.push(error));
+    if (failures.length > 0) throw new AggregateError(failures, 'not everything was cleared away');
   });
   return (step) => steps.push(step);
 }
@@ -187,16 +189,19 @@ async function expectSound({ service }: Scene, shots: readonly Shot[]): Promise<
 }
 
 /** Reported connections are those that the other side has, and encrypted if they are to be. */
-async function expectExactGauge(route: Route, service: TestService, database: string): Promise<void> {
+export async function expectExactGauge(route: Route, services: readonly TestService[]): Promise<void> {
+  const database = new URL(services[0]?.database.url ?? '').pathname.slice(1);
   const look = async () => {
     const { all, encrypted } = await route.connections(database);
-    return { reported: (await service.scrape()).sum('db_client_connection_count'), there: all, encrypted };
+    const scrapes = await Promise.all(services.map((service) => service.scrape()));
+    const reported = scrapes.reduce((sum, scrape) => sum + scrape.sum('db_client_connection_count'), 0);
+    return { reported, there: all, encrypted };
   };
-  const isExact = ({ reported, there }: Awaited<ReturnType<typeof look>>) => reported === there;
-  const seen = await waitFor(async () => {
-    const now = await look();
-    return isExact(now) ? now : undefined;
-  }, RECOVERY_MS).catch(look);
+  const settled = async () => {
+    const seen = await look();
+    return seen.reported === seen.there ? seen : undefined;
+  };
+  const seen = await waitFor(settled, RECOVERY_MS).catch(look);
   expect(seen).toEqual({ ...seen, reported: seen.there, encrypted: route.way.tls ? seen.there : 0 });
 }
 

@@ -49,7 +49,7 @@ export const LOGIN_FAULTS: readonly Fault[] = [
     callers: 'refused',
     lastsMs: 3_000,
     unknown: true,
-    logged: () => ({ one: ['08P01', ...LOST], others: ['57P01', 'CONNECT_TIMEOUT'] }),
+    logged: () => ({ one: ['08P01', ...LOST], others: ['57P01'] }),
     async begin({ route: { server } }) {
       await server.cable.set('refusing');
       return { end: () => server.cable.set('through') };

@@ -27,7 +27,7 @@ export const NETWORK_FAULTS: readonly Fault[] = [
     callers: 'refused',
     unknown: true,
     lastsMs: 3_000,
-    logged: () => ({ one: ['CONNECT_TIMEOUT', ...LOST], others: ['57014', '57P01'] }),
+    logged: () => ({ one: LOST, others: ['57014', '57P01'] }),
     async begin({ route: { front } }) {
       await front.set('swallowing');
       return { end: () => front.set('through') };

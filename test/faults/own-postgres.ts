@@ -1,20 +1,23 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import postgres from 'postgres';
 import { migrate } from '../../src/db/migrate.ts';
 import { type EmbeddedDatabase, startEmbeddedDatabase } from '../../src/embedded-postgres/start.ts';
 import { Cable } from '../support/cable.ts';
-import type { Certificate } from '../support/certificates.ts';
 import { TEMPLATE, withDatabaseName } from '../support/database-url.ts';
 import { processesOn } from '../support/embedded.ts';
+import type { ServerTls } from '../support/pgbouncer.ts';
 import { waitFor } from '../support/service.ts';
-import { giveToServer, makeTmpfs, type Tmpfs } from './server-files.ts';
+import { switchTlsOn } from '../support/tls-server.ts';
+import { makeTmpfs, type Tmpfs } from './server-files.ts';
 import { copyAsStandby } from './standby.ts';
 
 /** Whom the services are at the database: no superuser, for whom many refusals do not hold. */
 export const ROLE = 'service';
+/** Lines of pg_hba.conf: the role comes in with TLS alone, and a standby may follow. */
+const RULES = [`hostnossl all ${ROLE} all reject`, 'host replication all 127.0.0.1/32 scram-sha-256'];
 
 /**
  * A PostgreSQL that a test may ill-treat, of its own, and behind a cable that can fail too. Only the death of the whole
@@ -34,12 +37,12 @@ export class OwnPostgres {
   }
 
   /** With a certificate the role of the services is let in with TLS alone. */
-  static async start(certificate?: Certificate): Promise<OwnPostgres> {
+  static async start(tls?: ServerTls): Promise<OwnPostgres> {
     const dataDir = await mkdtemp(join(tmpdir(), 'grantex-faults-'));
     const own = new OwnPostgres(dataDir, await startEmbeddedDatabase({ dataDir, durable: false }));
     await own.cable.open();
     await own.#makeTemplate();
-    if (certificate) await own.#requireTls(certificate);
+    if (tls) await switchTlsOn(own.sql, dataDir, tls, tls.ca, RULES);
     return own;
   }
 
@@ -211,20 +214,16 @@ export class OwnPostgres {
     await sql`alter database ${sql(TEMPLATE)} with is_template true allow_connections false`;
   }
 
-  async #requireTls({ cert, key }: Certificate): Promise<void> {
-    for (const [name, text] of Object.entries({ 'server.crt': cert, 'server.key': key })) {
-      const path = join(this.#cluster, name);
-      await writeFile(path, text);
-      await giveToServer(path, this.#cluster);
-    }
-    const rules = join(this.#cluster, 'pg_hba.conf');
-    await writeFile(rules, `hostnossl all ${ROLE} all reject\n${await readFile(rules, 'utf8')}`);
-    await this.set('ssl', 'on');
-  }
-
   #signal(signal: NodeJS.Signals): void {
-    for (const { pid, name } of processesOn(this.#dataDir))
-      if (name === 'postgres') process.kill(pid, signal);
+    for (const { pid, name } of processesOn(this.#dataDir)) {
+      if (name !== 'postgres') continue;
+      try {
+        process.kill(pid, signal);
+      } catch (error) {
+        // It has ended meanwhile.
+        if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+      }
+    }
   }
 
   async #postmaster(): Promise<number> {

@@ -6,9 +6,9 @@ import type { Fault } from './fault.ts';
  * How the loss of a connection is called by the system and the driver. A server that ends a session says 57P01 (by an
  * administrator), 57P02 (after a crash) or nothing; PgBouncer then says 08P01 to its client.
  */
-export const LOST = ['CONNECTION_CLOSED', 'CONNECTION_DESTROYED', 'CONNECTION_ENDED', 'ECONNRESET', 'EPIPE'];
+export const LOST = ['CONNECTION_CLOSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT'];
 /** Nobody is there, or nobody answers. */
-export const ABSENT = ['ECONNREFUSED', 'CONNECT_TIMEOUT', 'ECONNRESET', 'CONNECTION_CLOSED'];
+export const ABSENT = ['ECONNREFUSED', 'ECONNRESET', 'CONNECTION_CLOSED', 'ETIMEDOUT'];
 export const ENDED = ['57P01', '57P02', '57P03', '08P01'];
 
 const repeatedly = (everyMs: number, work: () => Promise<unknown>): (() => Promise<void>) => {
