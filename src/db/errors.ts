@@ -59,7 +59,8 @@ const NO_SERVER_AT_HAND =
 
 const codeOf = (error: unknown): string =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
-const causeOf = (error: unknown): unknown => (error instanceof ServiceError ? error.cause : error);
+/** What the database or the driver said. */
+export const causeOf = (error: unknown): unknown => (error instanceof ServiceError ? error.cause : error);
 
 export const isUniqueViolation = (error: unknown): boolean =>
   error instanceof postgres.PostgresError && error.code === '23505';

@@ -1,7 +1,7 @@
 import { unavailable } from '../errors.ts';
 import { within } from '../within.ts';
 import type { Connection } from './connection.ts';
-import { isOfServer } from './errors.ts';
+import { causeOf, isOfServer } from './errors.ts';
 import { createFairQueue } from './fair-queue.ts';
 import type { SessionLimits } from './limits.ts';
 import { openConnection } from './open-connection.ts';
@@ -177,7 +177,7 @@ export function createPool(options: PoolOptions): Pool {
   const spent = (connection: Connection, error: unknown) => {
     // Of one that is closed `lost` has told.
     if (connection.fit || !connection.open) return;
-    report(error);
+    report(causeOf(error));
     suspect(error);
   };
 
