@@ -1,5 +1,4 @@
 import { expect } from 'vitest';
-import { waitFor } from '../support/service.ts';
 import type { Fault } from './fault.ts';
 
 /**
@@ -33,8 +32,11 @@ export const SERVER_FAULTS: readonly Fault[] = [
     quiet: true,
     // A pooler replaces its idle server connections, and no client hears of it.
     logged: ({ pooled }) => (pooled ? { one: [] } : { one: ['57P01', ...LOST] }),
-    async begin({ route, database }) {
-      await waitFor(async () => (await route.server.terminate(database)) > 0 || undefined);
+    async begin({ route, database, service }) {
+      const terminated = await route.server.terminate(database);
+      expect(terminated).toBeGreaterThan(0);
+      // Whoever asks before the farewell has arrived is refused, truthfully.
+      if (!route.way.pooled) await service.logged('database.connection_error', terminated);
       return { end: () => undefined };
     },
   },

@@ -1,10 +1,12 @@
 import { execFile } from 'node:child_process';
-import { chmod, chown, mkdtemp, rm, stat, statfs, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdtemp, open as openFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
+/** A page of the memory that such a disk is made of. */
+const BLOCK_BYTES = 4096;
 
 /** A file that the server of `cluster` may read, and nobody else. */
 export async function giveToServer(path: string, cluster: string, mode = 0o600): Promise<void> {
@@ -34,8 +36,15 @@ export async function makeTmpfs(megabytes: number, cluster: string): Promise<Tmp
   return {
     path,
     async fill() {
-      const { bavail, bsize } = await statfs(mounted);
-      await writeFile(filler, Buffer.alloc(bavail * bsize));
+      const block = Buffer.alloc(BLOCK_BYTES);
+      const file = await openFile(filler, 'a');
+      try {
+        for (;;) await file.write(block);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+      } finally {
+        await file.close();
+      }
     },
     empty: () => rm(filler, { force: true }),
     async remove() {
