@@ -142,6 +142,7 @@ interface Prepared {
 
 async function prepare(route: Route, fault: Fault, undo: Undo): Promise<Prepared> {
   const { server } = route;
+  await route.mend();
   const small = fault.onSmallDisk ? await server.smallDisk(SMALL_DISK_MEGABYTES) : undefined;
   if (small) undo(small.remove);
   const names = fault.byName ? await makeNameTable('127.0.0.1') : undefined;

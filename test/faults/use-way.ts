@@ -9,6 +9,7 @@ export async function startOn(
   env: Record<string, string> = {},
 ): Promise<TestService[]> {
   const { server } = route;
+  await route.mend();
   const name = await server.newDatabase();
   const database = {
     url: route.url(name),

@@ -32,6 +32,8 @@ export interface Route {
   readonly server: OwnPostgres;
   /** Between the service and whatever it reaches first; without a pooler that of the server. */
   readonly front: Cable;
+  /** Where a fault has ended the pooler there is another one from now on. */
+  mend(): Promise<void>;
   /** For the service. @param host a name or address of this machine at which a cable listens */
   url(database: string, host?: string): string;
   /** The same front at another address of this machine. */
@@ -44,7 +46,7 @@ export interface Route {
 export async function openRoute(way: Way): Promise<Route> {
   const trust = way.tls ? await makeTrust() : undefined;
   const server = await OwnPostgres.start(trust?.tls);
-  const pooler = way.pooled ? await startPooler(server, trust?.tls) : undefined;
+  let pooler = way.pooled ? await startPooler(server, trust?.tls) : undefined;
   const front = pooler ? new Cable(pooler.port) : server.cable;
   if (pooler) await front.open();
   const others: Cable[] = [];
@@ -52,6 +54,11 @@ export async function openRoute(way: Way): Promise<Route> {
     way,
     server,
     front,
+    async mend() {
+      if (!pooler || pooler.running) return;
+      pooler = await startPooler(server, trust?.tls);
+      front.leadTo(pooler.port);
+    },
     url(database, host = '127.0.0.1') {
       const url = new URL(server.roleUrl);
       url.host = `${host}:${front.port}`;

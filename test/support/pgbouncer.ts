@@ -15,6 +15,8 @@ const PORT_ATTEMPTS = 5;
 
 export interface PgBouncer {
   readonly port: number;
+  /** It has not ended by itself. */
+  readonly running: boolean;
   /** What `SHOW CLIENTS` has of one database's, without our own. */
   clients(database: string): Promise<PooledClient[]>;
   /** `url` by way of this PgBouncer. */
@@ -75,7 +77,13 @@ export async function startPgBouncer(serverUrl: string, options: PgBouncerOption
         if (line.includes('process up')) resolve(true);
       });
     });
-    if (await Promise.race([ready, ended.then(() => false)]))
+    let stopping = false;
+    const over = false;
+    if (await Promise.race([ready, ended.then(() => false)])) {
+      void ended.then(([code, signal]) => {
+        if (!stopping)
+          process.stderr.write(`pgbouncer ended with ${signal ?? code}: ${said.slice(-20).join('\n')}\n`);
+      });
       return {
         port,
         through(url) {
@@ -83,14 +91,19 @@ export async function startPgBouncer(serverUrl: string, options: PgBouncerOption
           changed.port = String(port);
           return changed.href;
         },
+        get running() {
+          return !over;
+        },
         clients: (database) => clientsOf(server, port, database),
         async stop() {
+          stopping = true;
           // At once, whoever is still connected.
           child.kill('SIGTERM');
           await ended;
           await rm(directory, { recursive: true, force: true });
         },
       };
+    }
     if (attempt < PORT_ATTEMPTS) return start(attempt + 1);
     await rm(directory, { recursive: true, force: true });
     throw new Error(`pgbouncer does not start: ${said.join('\n')}`);
