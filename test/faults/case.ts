@@ -49,7 +49,7 @@ export async function runCase(route: Route, fault: Fault): Promise<Result> {
   if (fault.quiet) await traffic.stop();
 
   const begun = performance.now();
-  const { end, after } = lasting(await fault.begin(scene), undo);
+  const { end, proof, after } = lasting(await fault.begin(scene), undo);
   const failures = () => traffic.shots.filter((shot) => !isGood(shot) && shot.reply.begun > begun).length;
   if (fault.callers === 'refused') {
     expect(await waitFor(async () => ((await health()) === 503 ? 503 : undefined))).toBe(503);
@@ -64,7 +64,6 @@ export async function runCase(route: Route, fault: Fault): Promise<Result> {
   await waitFor(async () => (await health()) === 200 || undefined, RECOVERY_MS);
   await waitFor(() => goodAtTheEnd(second.shots, back) >= GOOD_AGAIN || undefined, 20 * SECOND);
   await second.stop();
-  await after?.();
 
   const shots = fault.quiet ? [...traffic.shots, ...second.shots] : traffic.shots;
   const bad = shots.filter((shot) => !isGood(shot));
@@ -79,7 +78,9 @@ export async function runCase(route: Route, fault: Fault): Promise<Result> {
     const ended = (await service.scrape()).value('grantex_statements_ended_total', { by: fault.ended });
     expect(ended).toBeGreaterThan(0);
   }
+  await proof();
   await expectAlive(scene, pid);
+  await after();
   const status = (wanted: number) => bad.filter(({ reply }) => reply.status === wanted).length;
   const recovered = Math.max(back, ...bad.filter(isAfter(back)).map(({ reply }) => reply.ended)) - back;
   return {
@@ -107,7 +108,7 @@ function undoAtTheEnd(): Undo {
 }
 
 /** Ends once, at its time or at the end of the test. */
-function lasting({ end, after }: Lasting, undo: Undo): { end(): Promise<void>; after(): Promise<void> } {
+function lasting({ end, proof, after }: Lasting, undo: Undo): Required<Lasting> {
   let ended: Promise<void> | undefined;
   let cleared: Promise<void> | undefined;
   const own = {
@@ -115,13 +116,14 @@ function lasting({ end, after }: Lasting, undo: Undo): { end(): Promise<void>; a
       ended ??= Promise.resolve(end());
       return ended;
     },
+    proof: () => Promise.resolve(proof?.()),
     after() {
       cleared ??= Promise.resolve(after?.());
       return cleared;
     },
   };
   undo(own.after);
-  undo(own.end);
+  undo(async () => own.end());
   return own;
 }
 

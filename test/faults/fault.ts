@@ -21,7 +21,9 @@ export interface Scene {
 export interface Lasting {
   /** From when that resolves the service has its time to recover. */
   readonly end: () => Promise<void> | void;
-  /** Waits for what must be so after the recovery, and clears away. */
+  /** What must be so besides after the recovery. */
+  readonly proof?: () => Promise<void>;
+  /** Clears away what the service needed until its end. */
   readonly after?: () => Promise<void>;
 }
 

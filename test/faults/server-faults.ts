@@ -119,11 +119,10 @@ export const SERVER_FAULTS: readonly Fault[] = [
           // A pooler keeps what it has for an hour; what moves the address of a server must end its connections.
           if (way.pooled) server.cable.cutNow();
         },
-        async after() {
-          const left = await standby.sessions();
-          await standby.end();
-          expect(left).toBe(0);
+        async proof() {
+          expect(await standby.sessions()).toBe(0);
         },
+        after: () => standby.end(),
       };
     },
   },
