@@ -212,7 +212,8 @@ function expectLogged(service: TestService, { one, others = [] }: Logged): void 
   const said = service.logs
     .filter(({ msg }) => msg === 'database.connection_error')
     .map(({ error }) => error);
-  const allowed = [...one, ...others];
+  // On a machine that is busy enough any connection may take too long to make.
+  const allowed = [...one, ...others, 'ETIMEDOUT'];
   expect(said.filter((error) => !allowed.includes(String(error)))).toEqual([]);
   if (one.length > 0)
     expect(one.filter((error) => said.includes(error)).length, `one of ${one} in ${said}`).toBeGreaterThan(0);

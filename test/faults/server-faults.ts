@@ -36,7 +36,8 @@ export const SERVER_FAULTS: readonly Fault[] = [
       const terminated = await route.server.terminate(database);
       expect(terminated).toBeGreaterThan(0);
       // Whoever asks before the farewell has arrived is refused, truthfully.
-      if (!route.way.pooled) await service.logged('database.connection_error', terminated);
+      if (route.way.pooled) await route.poolerHasNone(database);
+      else await service.logged('database.connection_error', terminated);
       return { end: () => undefined };
     },
   },

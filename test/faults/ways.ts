@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Cable } from '../support/cable.ts';
 import { Authority } from '../support/certificates.ts';
 import { type PgBouncer, type ServerTls, startPgBouncer } from '../support/pgbouncer.ts';
+import { waitFor } from '../support/service.ts';
 import { OwnPostgres, ROLE } from './own-postgres.ts';
 
 /** A way from the service to its database. */
@@ -40,6 +41,8 @@ export interface Route {
   frontAt(host: string): Promise<Cable>;
   /** How many connections the other side has of the services on this database, and how many of them are encrypted. */
   connections(database: string): Promise<{ all: number; encrypted: number }>;
+  /** Resolves when the pooler, if there is one, knows that it has no connection to the server. */
+  poolerHasNone(database: string): Promise<void>;
   end(): Promise<void>;
 }
 
@@ -79,6 +82,9 @@ export async function openRoute(way: Way): Promise<Route> {
       if (!pooler) return sessionsOf(server, database);
       const clients = await pooler.clients(database);
       return { all: clients.length, encrypted: clients.filter(({ tls }) => tls !== '').length };
+    },
+    async poolerHasNone(database) {
+      await waitFor(async () => !pooler || (await pooler.servers(database)).length === 0 || undefined);
     },
     async end() {
       await Promise.all([front, ...others].map((cable) => cable.close()));

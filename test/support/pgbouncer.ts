@@ -19,12 +19,14 @@ export interface PgBouncer {
   readonly running: boolean;
   /** What `SHOW CLIENTS` has of one database's, without our own. */
   clients(database: string): Promise<PooledClient[]>;
+  /** What `SHOW SERVERS` has for one database: its connections to the server. */
+  servers(database: string): Promise<PooledClient[]>;
   /** `url` by way of this PgBouncer. */
   through(url: string): string;
   stop(): Promise<void>;
 }
 
-/** A line of `SHOW CLIENTS`. */
+/** A line of `SHOW CLIENTS` or `SHOW SERVERS`. */
 export interface PooledClient {
   readonly database: string;
   readonly state: string;
@@ -94,7 +96,8 @@ export async function startPgBouncer(serverUrl: string, options: PgBouncerOption
         get running() {
           return !over;
         },
-        clients: (database) => clientsOf(server, port, database),
+        clients: (database) => connectionsOf(server, port, 'clients', database),
+        servers: (database) => connectionsOf(server, port, 'servers', database),
         async stop() {
           stopping = true;
           // At once, whoever is still connected.
@@ -141,7 +144,12 @@ server_tls_ca_file = ${ca}
 `;
 
 /** Its console understands nothing but simple queries. */
-async function clientsOf(server: URL, port: number, database: string): Promise<PooledClient[]> {
+async function connectionsOf(
+  server: URL,
+  port: number,
+  side: 'clients' | 'servers',
+  database: string,
+): Promise<PooledClient[]> {
   const { username, password } = server;
   const console = postgres({
     host: '127.0.0.1',
@@ -155,8 +163,8 @@ async function clientsOf(server: URL, port: number, database: string): Promise<P
     ssl: 'prefer',
   });
   try {
-    const rows = Array.from(await console.unsafe('show clients').simple()) as unknown as PooledClient[];
-    return rows.filter((client) => client.database === database);
+    const rows = Array.from(await console.unsafe(`show ${side}`).simple()) as unknown as PooledClient[];
+    return rows.filter((one) => one.database === database);
   } finally {
     await console.end({ timeout: 1 });
   }
