@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
+import type postgres from 'postgres';
 import { expect, onTestFinished } from 'vitest';
 import { newParty } from '../support/flow.ts';
 import { expectReconciledBut } from '../support/reconcile.ts';
@@ -19,6 +20,18 @@ export function freeze({ process: child }: { process: ChildProcess }): () => voi
   return thaw;
 }
 
+/**
+ * Asks, and asks again when the wait for the lock was over before anybody saw it.
+ * @returns the asking whose session waits for the lock
+ */
+async function askAndWait(sql: postgres.Sql, ask: () => Promise<Reply>): Promise<{ reply: Promise<Reply> }> {
+  for (;;) {
+    const reply = ask();
+    const seen = waitingForLock(sql).catch(() => false);
+    if (await Promise.race([seen, reply.then(() => false)])) return { reply };
+  }
+}
+
 /** One replica stands still with the work half done: the others must be able to do it within 5 s. */
 export async function runFrozen(services: readonly [TestService, TestService, TestService], work: Work) {
   const [frozen, second, third] = services;
@@ -28,8 +41,7 @@ export async function runFrozen(services: readonly [TestService, TestService, Te
   const stuck = new Client(frozen.url);
   const client = new Client(second.url);
   const lock = await hold(sql, ready.lock);
-  const answering = ready.ask(stuck, 'frozen');
-  await waitingForLock(sql);
+  const { reply: answering } = await askAndWait(sql, () => ready.ask(stuck, 'frozen'));
   const thaw = freeze(frozen);
   await lock.release();
   const begun = performance.now();
@@ -75,6 +87,58 @@ export async function runFrozen(services: readonly [TestService, TestService, Te
     'told meanwhile': replies.map(({ status }) => status).join(' '),
     'done by another after ms': Math.round(freed),
     'the frozen one says': answered.status,
+    'recovered after ms': Math.round(recovered),
+  };
+}
+
+/**
+ * The replica that has delivered a webhook stands still while it stores so: its locks are free within 5 s, the others go on
+ * meanwhile, and it is stored in the end.
+ */
+export async function runFrozenSettle(services: readonly [TestService, TestService, TestService]) {
+  const [one] = services;
+  const { sql } = one.database;
+  const party = await newParty(one, 'sandbox');
+  const { hook, receiver, asked } = await slowHook(one, party);
+  onTestFinished(() => receiver.close());
+  await party.grant();
+  const answerIt = await asked;
+  const lock = await hold(sql, async (tx) => tx`select from webhook_deliveries for update`);
+  answerIt();
+  const name = await waitFor(async () => {
+    const [row] = await sql<{ name: string }[]>`select application_name as name from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock' and usename <> current_user`;
+    return row?.name;
+  });
+  const frozen = services.find((_, index) => replicaName(index) === name) ?? one;
+  const other = services.find((service) => service !== frozen) ?? one;
+  const thaw = freeze(frozen);
+  await lock.release();
+  const begun = performance.now();
+  const beside = await newParty(other, 'sandbox');
+  const traffic = startTraffic({ url: other.url, ...beside, callers: 2, name: 'beside_settle' });
+  const silent = async () => {
+    const [row] = await sql<{ n: number }[]>`select count(*)::int as n from pg_stat_activity
+      where datname = current_database() and application_name = ${name} and state like 'idle in transaction%'`;
+    return row?.n;
+  };
+  await waitFor(async () => (await silent()) === 0 || undefined, RECOVERY_MS);
+  const freed = performance.now() - begun;
+  await traffic.stop();
+  thaw();
+  const thawed = performance.now();
+  const delivered = await deliveriesOnce(other, party, hook, ({ status }) => status === 'delivered');
+  const recovered = performance.now() - thawed;
+
+  expect(delivered).toHaveLength(1);
+  expect(receiver.received.length).toBeGreaterThanOrEqual(1);
+  expect(traffic.shots.filter((shot) => !isGood(shot))).toEqual([]);
+  await expectReconciledBut(0, ...services);
+  return {
+    'frozen in': 'storing what became of a webhook',
+    'told meanwhile': '',
+    'done by another after ms': Math.round(freed),
+    'the frozen one says': '',
     'recovered after ms': Math.round(recovered),
   };
 }

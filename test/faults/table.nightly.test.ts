@@ -11,5 +11,6 @@ defineTable(
     locked: LOCKED,
     lockedMs: 30_000,
     frozen: FREEZABLE,
+    settles: true,
   })),
 );

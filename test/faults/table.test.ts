@@ -19,5 +19,6 @@ defineTable(
     locked: way.pooled === way.tls ? LOCKED : [],
     lockedMs: 3_000,
     frozen: way.pooled === way.tls ? (way.pooled ? [AUDIT_ENTRY] : FREEZABLE) : [],
+    settles: !way.pooled && !way.tls,
   })),
 );

@@ -21,6 +21,13 @@ export async function startOn(
     for (const service of services) service.process.kill('SIGKILL');
     await database.drop();
   });
-  for (let started = 0; started < count; started++) services.push(await startService({ database, env }));
+  for (let index = 0; index < count; index++) {
+    const url = new URL(database.url);
+    url.searchParams.set('application_name', replicaName(index));
+    services.push(await startService({ database, env: { ...env, DATABASE_URL: url.href } }));
+  }
   return services;
 }
+
+/** What the database calls the sessions of the `index`-th service. */
+export const replicaName = (index: number): string => `replica_${index}`;

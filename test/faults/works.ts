@@ -228,6 +228,9 @@ export async function slowHook(service: TestService, party: Party) {
     if (index > 0) answer(204)(response, index, request);
     else asked.resolve(() => void response.writeHead(204).end());
   });
-  await hook(service, party, receiver.url, ['grant.created']);
-  return { receiver, asked: asked.promise };
+  return {
+    receiver,
+    hook: await hook(service, party, receiver.url, ['grant.created']),
+    asked: asked.promise,
+  };
 }
