@@ -2,6 +2,7 @@
 import { createPrivateKey, type JsonWebKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
+import { parseTarget, TargetError } from './db/target.ts';
 
 /** A parser returns the value or, as `Fault`, what the variable should be. It never repeats the value: it may be a secret. */
 export class Fault {
@@ -10,7 +11,14 @@ export class Fault {
     this.expected = expected;
   }
 }
-export type Parser<T> = (text: string) => T | Fault;
+/** As `Fault`, of a value that has parts: what is wrong with each. */
+export class Faults {
+  readonly list: readonly string[];
+  constructor(list: readonly string[]) {
+    this.list = list;
+  }
+}
+export type Parser<T> = (text: string) => T | Fault | Faults;
 
 export const integer =
   (min: number, max: number): Parser<number> =>
@@ -45,11 +53,22 @@ export const url =
 
 export const baseUrl: Parser<string> = (text) => {
   const parsed = url('http:', 'https:')(text);
-  if (parsed instanceof Fault) return parsed;
+  if (typeof parsed !== 'string') return parsed;
   const { search, hash, username, password } = new URL(parsed);
   return search || hash || username || password
     ? new Fault('a base URL without user, query and fragment')
     : parsed.replace(/\/+$/, '');
+};
+
+/** A connection string of libpq: a URL, or keyword=value pairs. */
+export const connectionString: Parser<string> = (text) => {
+  try {
+    parseTarget(text);
+    return text;
+  } catch (error) {
+    if (error instanceof TargetError) return new Faults(error.faults);
+    throw error;
+  }
 };
 
 export const oneOf =

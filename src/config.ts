@@ -3,7 +3,9 @@ import {
   bearerKey,
   boolean,
   bytes,
+  connectionString,
   Fault,
+  Faults,
   integer,
   oneOf,
   origins,
@@ -160,8 +162,9 @@ export function loadConfig(env: Env, { sealing = true } = {}): Config {
     const text = env[name];
     if (text === undefined || text === '') return fallback;
     const value = parse(text);
-    if (!(value instanceof Fault)) return value;
-    faults.push(`${name} must be ${value.expected}`);
+    if (value instanceof Fault) faults.push(`${name} must be ${value.expected}`);
+    else if (value instanceof Faults) faults.push(...value.list.map((fault) => `${name}: ${fault}`));
+    else return value;
     return fallback;
   };
 
@@ -170,7 +173,7 @@ export function loadConfig(env: Env, { sealing = true } = {}): Config {
     port: read('PORT', integer(0, 65535), 3001),
     publicUrl: read('PUBLIC_URL', baseUrl, null),
     trustProxy: read('TRUST_PROXY', trustProxy, false),
-    databaseUrl: read('DATABASE_URL', url('postgres:', 'postgresql:'), null),
+    databaseUrl: read('DATABASE_URL', connectionString, null),
     databasePoolMax: read('DATABASE_POOL_MAX', integer(1, 1000), 10),
     dataDir: read('DATA_DIR', string(1, 4096), '.data'),
     migrateOnStart: read('MIGRATE_ON_START', boolean, true),

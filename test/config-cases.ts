@@ -89,8 +89,18 @@ export const CASES: Record<string, Case> = {
   DATABASE_URL: {
     key: 'databaseUrl',
     otherwise: null,
-    good: ['postgres://u:p@db/x', 'postgresql://db/x?sslmode=require'].map((url) => [url, url] as const),
-    bad: ['db.example.com', 'mysql://me:hunter2@db/x', 'postgres:me:hunter2@db/x'],
+    good: [
+      'postgres://u:p@db/x',
+      'postgresql://db/x?sslmode=require',
+      'postgres://[::1],%2Frun:7/x',
+      'host=db dbname=x',
+    ].map((url) => [url, url] as const),
+    bad: [
+      'db.example.com',
+      'mysql://me:hunter2@db/x',
+      'postgres:me:hunter2@db/x',
+      ' postgres://me:hunter2@db/x',
+    ],
   },
   DATABASE_POOL_MAX: whole('databasePoolMax', 10, 1, 1000),
   DATA_DIR: text('dataDir', '.data', 1, 4096),

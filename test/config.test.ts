@@ -22,7 +22,7 @@ function faultsOf(env: Record<string, string>): readonly string[] {
     return error.faults;
   }
 }
-const named = (faults: readonly string[]) => faults.map((fault) => fault.split(' ')[0]);
+const named = (faults: readonly string[]) => faults.map((fault) => fault.split(/:? /)[0]);
 const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8');
 
 test('the cases are all variables and all members of the configuration', () => {
@@ -42,7 +42,7 @@ describe.each(Object.entries(CASES))('%s', (name, { key, otherwise, good, bad })
   });
   test.for(bad)('refuses %j', (written) => {
     const faults = faultsOf({ SECRET_KEY, [name]: written });
-    expect(faults).toEqual([expect.stringMatching(new RegExp(`^${name} must be \\S`))]);
+    expect(faults).toEqual([expect.stringMatching(new RegExp(`^${name}:? must be \\S`))]);
     expect(faults.join()).not.toContain('hunter2');
   });
 });
@@ -64,6 +64,17 @@ test.each([
   ['two free ports', { PORT: '0', METRICS_PORT: '0' }, []],
 ])('%s', (_what, env, expected) => {
   expect(named(faultsOf(env))).toEqual(expected);
+});
+
+test('every parameter of DATABASE_URL that cannot be honoured is named, and no value', () => {
+  const DATABASE_URL = 'postgres://me:hunter2@db/x?channel_binding=require&sslrootcert=/hunter2&work_mem=4MB';
+  const faults = faultsOf({ SECRET_KEY, DATABASE_URL });
+  expect(faults).toEqual(
+    ['channel_binding must be', 'work_mem is no', 'sslrootcert must be'].map((fault) =>
+      expect.stringMatching(`^DATABASE_URL: ${fault} `),
+    ),
+  );
+  expect(faults.join()).not.toContain('hunter2');
 });
 
 test('the configuration cannot be changed', () => {

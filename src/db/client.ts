@@ -121,7 +121,8 @@ function createConnections({ pool, target, limits, telemetry, allowance }: Setti
       return await connection.run(text, values, { prepare, limitMs: Number.isFinite(limit) ? limit : 0 });
     } catch (error) {
       const by = endedBy(error, connection.cancelled);
-      if (by) telemetry.statementEnded(by);
+      // That is told with the connection, which ends with it.
+      if (by && by !== 'idle_in_transaction') telemetry.statementEnded(by);
       throw error;
     }
   };

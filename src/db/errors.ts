@@ -84,12 +84,19 @@ export function isOfOneRow(error: unknown): boolean {
 /** A code by which the driver or the system tells of a connection, not of a statement. */
 export const isOfConnection = (error: unknown): boolean => /^(CONNECTION_|E[A-Z]+$)/.test(codeOf(error));
 
-/** Whether the connection that this came from is to be thrown away. */
-export function isUnfit(error: unknown): boolean {
+/**
+ * Whether the connection that this came from is to be thrown away. After a fault of the driver's own an answer may be under
+ * way that it would take for that of the next statement.
+ */
+export const isUnfit = (error: unknown): boolean =>
+  !(causeOf(error) instanceof postgres.PostgresError) || tellsOfConnection(error);
+
+/** Whether it says something of the connection, or of the server, and not of a statement. */
+export function tellsOfConnection(error: unknown): boolean {
   const cause = causeOf(error);
   if (cause instanceof postgres.PostgresError)
     return UNFIT.test(cause.code) || cause.severity === 'FATAL' || cause.severity === 'PANIC';
-  return true;
+  return cause instanceof ConnectionLostError || cause instanceof ReadOnlyServerError;
 }
 
 /**

@@ -7,7 +7,7 @@ import { ReadOnlyServerError } from './errors.ts';
 import type { SessionLimits } from './limits.ts';
 import { Link } from './link.ts';
 import { encryptions, openSocket } from './socket.ts';
-import type { Target } from './target.ts';
+import type { Host, Target } from './target.ts';
 
 /** PostgreSQL raises it when a commit is made here and the wait for its replication is cancelled (`syncrep.c`). */
 const UNREPLICATED = 'SyncRepWaitForLSN';
@@ -15,9 +15,20 @@ const UNREPLICATED = 'SyncRepWaitForLSN';
 export interface ConnectionOptions {
   readonly target: Target;
   readonly limits: SessionLimits;
+  /** For all hosts together; `connect_timeout` of the target, where it is given, is for each. */
   readonly timeoutMs: number;
   /** Called once, when the connection is gone and nobody here asked for it. */
   readonly onLost: (error: Error) => void;
+}
+
+/** Of several hosts the one that took writes the last time; most often it still does. */
+const lastGood = new WeakMap<Target, Host>();
+
+function inOrder(target: Target): readonly Host[] {
+  const { hosts, loadBalanced } = target;
+  const last = lastGood.get(target);
+  const first = loadBalanced ? Math.floor(Math.random() * hosts.length) : last ? hosts.indexOf(last) : 0;
+  return [...hosts.slice(first), ...hosts.slice(0, first)];
 }
 
 /**
@@ -25,16 +36,18 @@ export interface ConnectionOptions {
  * @throws what the last word of a server was, or else of the system (ECONNREFUSED, …), when there is none
  */
 export async function openConnection(options: ConnectionOptions): Promise<Connection> {
-  const { hosts, tls } = options.target;
+  const { target } = options;
+  const hosts = inOrder(target);
   const end = performance.now() + options.timeoutMs;
   const failures: unknown[] = [];
   for (const [index, host] of hosts.entries()) {
-    const share = (end - performance.now()) / (hosts.length - index);
-    if (share <= 0) break;
-    const signal = AbortSignal.timeout(Math.ceil(share));
-    for (const encrypted of encryptions(host, tls)) {
+    const share = target.connectTimeoutMs ?? (end - performance.now()) / (hosts.length - index);
+    const signal = AbortSignal.timeout(Math.max(1, Math.ceil(share)));
+    for (const encrypted of encryptions(host, target.tls)) {
       try {
-        return await openOne(options, { host, tls, encrypted }, signal);
+        const connection = await openOne(options, { host, tls: target.tls, encrypted }, signal);
+        lastGood.set(target, host);
+        return connection;
       } catch (error) {
         failures.push(error);
         if (!mayDependOnEncryption(error)) break;

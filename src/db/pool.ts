@@ -1,7 +1,7 @@
 import { unavailable } from '../errors.ts';
 import { within } from '../within.ts';
 import type { Connection } from './connection.ts';
-import { causeOf, isOfServer } from './errors.ts';
+import { causeOf, isOfServer, tellsOfConnection } from './errors.ts';
 import { createFairQueue } from './fair-queue.ts';
 import type { SessionLimits } from './limits.ts';
 import { openConnection } from './open-connection.ts';
@@ -143,7 +143,7 @@ export function createPool(options: PoolOptions): Pool {
       const connection: Connection = await openConnection({
         target: options.target,
         limits: options.limits,
-        timeoutMs: options.target.connectTimeoutMs ?? OPEN_TIMEOUT_MS,
+        timeoutMs: OPEN_TIMEOUT_MS,
         onLost: (error) => lost(connection, error),
       });
       failures = 0;
@@ -176,7 +176,7 @@ export function createPool(options: PoolOptions): Pool {
   };
   const spent = (connection: Connection, error: unknown) => {
     // Of one that is closed `lost` has told.
-    if (connection.fit || !connection.open) return;
+    if (connection.fit || !connection.open || !tellsOfConnection(error)) return;
     report(causeOf(error));
     suspect(error);
   };

@@ -9,12 +9,10 @@ const PATIENCE_MS = 10_000;
  * @throws what the server said, or the system, when there is no server there that takes writes
  */
 export async function assertReachable(url: string): Promise<void> {
-  const target = parseTarget(url);
-  const timeoutMs = target.connectTimeoutMs ?? PATIENCE_MS;
   const connection = await openConnection({
-    target,
+    target: parseTarget(url),
     limits: COMMAND_LIMITS,
-    timeoutMs,
+    timeoutMs: PATIENCE_MS,
     onLost: () => undefined,
   });
   await connection.close();

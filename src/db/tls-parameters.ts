@@ -1,6 +1,6 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { SecureVersion } from 'node:tls';
+import { createSecureContext, type SecureVersion } from 'node:tls';
 
 export type TlsMode = 'disable' | 'allow' | 'prefer' | 'require' | 'verify-ca' | 'verify-full';
 
@@ -26,7 +26,6 @@ export interface Tls {
 const VERSIONS = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'] as const;
 const MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const;
 const CERTIFICATES = /-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs;
-const REVOKED = /-----BEGIN X509 CRL-----.*?-----END X509 CRL-----/s;
 
 /**
  * The TLS part of a connection string's parameters.
@@ -52,9 +51,7 @@ export function readTls(parameters: ReadonlyMap<string, string>, fault: (text: s
   const file = (name: string, check: (content: string) => unknown) =>
     readFile(name, text(name), check, fault);
   const ca = system ? null : file('sslrootcert', readCertificates);
-  const crl = file('sslcrl', (content) => {
-    if (!REVOKED.test(content)) throw new Error('no list in it');
-  });
+  const crl = file('sslcrl', (content) => createSecureContext({ crl: content }));
   const sendsCertificate = text('sslcertmode') !== 'disable';
   const cert = file('sslcert', readCertificates);
   const passphrase = parameters.get('sslpassword') ?? null;

@@ -1,9 +1,11 @@
 import dns from 'node:dns';
 import { once } from 'node:events';
 import net from 'node:net';
+import tls from 'node:tls';
 import { afterEach, expect, test, vi } from 'vitest';
 import { openSocket } from '../../src/db/socket.ts';
 import { parseTarget } from '../../src/db/target.ts';
+import { Authority } from '../support/certificates.ts';
 
 const servers: net.Server[] = [];
 const open = new Set<net.Socket>();
@@ -85,6 +87,37 @@ test('no TLS behind the S', async () => {
   });
   await expect(connect(port)).rejects.toMatchObject({ code: 'ERR_SSL_WRONG_VERSION_NUMBER' });
   await gone(accepted);
+});
+
+test.each([
+  ['localhost', 'sslmode=require', true],
+  ['localhost', 'sslmode=require&sslsni=0', false],
+  ['127.0.0.1', 'sslmode=require', false],
+  ['127.0.0.1', 'sslmode=require&host=localhost&hostaddr=127.0.0.1', true],
+])('%s with %s: the server is told the name: %s', async (host, parameters, named) => {
+  const { promise: hello, resolve } = Promise.withResolvers<Buffer>();
+  const { port } = await serve((socket) => {
+    socket.once('data', () => {
+      socket.write('S');
+      socket.once('data', (bytes) => {
+        resolve(bytes);
+        socket.destroy();
+      });
+    });
+  });
+  await expect(connect(port, parameters, undefined, host)).rejects.toMatchObject({ code: 'ECONNRESET' });
+  expect((await hello).includes('localhost')).toBe(named);
+});
+
+test('direct TLS with something that is no PostgreSQL', async () => {
+  const secure = tls.createServer({ ...(await (await Authority.create()).server()) });
+  secure.on('secureConnection', (socket) => open.add(socket));
+  servers.push(secure);
+  await once(secure.listen(0, '127.0.0.1'), 'listening');
+  const { port } = secure.address() as net.AddressInfo;
+  await expect(connect(port, 'sslmode=require&sslnegotiation=direct')).rejects.toMatchObject({
+    code: 'TLS_NEGOTIATION_FAILED',
+  });
 });
 
 test.each([

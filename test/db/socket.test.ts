@@ -1,7 +1,10 @@
+import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import postgres from 'postgres';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { encryptions, openSocket } from '../../src/db/socket.ts';
@@ -135,6 +138,28 @@ test.each(['verify-full', 'verify-ca'])('%s: an authority that nobody knows', as
   await expect(login(at('localhost', { sslmode }))).rejects.toMatchObject({
     code: expect.stringMatching(/UNABLE_TO_|SELF_SIGNED/),
   });
+});
+
+test('verify-full: an authority that NODE_EXTRA_CA_CERTS names', async () => {
+  const module = (name: string) => JSON.stringify(new URL(`../../src/db/${name}.ts`, import.meta.url).href);
+  const script = `
+    import { openSocket } from ${module('socket')};
+    import { parseTarget } from ${module('target')};
+    const { hosts, tls } = parseTarget(process.env.TARGET);
+    const socket = await openSocket(hosts[0], tls, true, AbortSignal.timeout(10_000));
+    console.log(socket.authorized, socket.getProtocol());
+    socket.destroy();`;
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], {
+    env: { TARGET: at('localhost', { sslmode: 'verify-full' }), NODE_EXTRA_CA_CERTS: file('ca') },
+  });
+  expect(stdout).toBe('true TLSv1.3\n');
+});
+
+test('sslcrl: an authority that has no list of revoked certificates is not believed', async () => {
+  const sslcrl = fileURLToPath(new URL('fixtures/another-authority.crl', import.meta.url));
+  await expect(
+    login(at('localhost', { sslmode: 'verify-full', sslrootcert: file('ca'), sslcrl })),
+  ).rejects.toMatchObject({ code: 'UNABLE_TO_GET_CRL' });
 });
 
 test('without an authority require, prefer and allow encrypt and verify nothing', async () => {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -54,6 +54,11 @@ test('a key that needs a password', () => {
   const expected = [expect.stringMatching(/^sslkey must be .* which sslpassword opens/)];
   expect(faults(files)).toEqual(expected);
   expect(faults({ ...files, sslpassword: 'wrong' })).toEqual(expected);
+});
+
+test('a list of revoked certificates', () => {
+  const content = readFileSync(new URL('fixtures/another-authority.crl', import.meta.url), 'utf8');
+  expect(tlsOf({ sslcrl: file('x.crl', content) })).toMatchObject({ crl: content });
 });
 
 test('what is in them must be what they are for', () => {

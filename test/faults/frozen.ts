@@ -4,10 +4,12 @@ import { expect, onTestFinished } from 'vitest';
 import { newParty } from '../support/flow.ts';
 import { expectReconciledBut } from '../support/reconcile.ts';
 import { type TestService, waitFor } from '../support/service.ts';
+import { deliveriesOnce } from '../webhooks/hooks.ts';
 import { Client, type Reply } from './client.ts';
 import { ANSWER_MS } from './ledger.ts';
 import { isGood, startTraffic } from './traffic.ts';
-import { hold, type Work, waitingForLock } from './works.ts';
+import { replicaName } from './use-way.ts';
+import { hold, slowHook, type Work, waitingForLock } from './works.ts';
 
 const SECOND = 1_000;
 const RECOVERY_MS = 5 * SECOND;

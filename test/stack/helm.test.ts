@@ -16,6 +16,9 @@ import {
 } from './kubernetes/chart.ts';
 import { installPython, runProgram } from './python.ts';
 
+/** `extraEnv` of a value set: Node.js reads it, the service does not. */
+const OF_NODE = ['NODE_EXTRA_CA_CERTS'];
+
 const charts = {} as Record<ValueSet, Rendered>;
 let python: string;
 let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
@@ -108,7 +111,7 @@ describe('every value set', () => {
     const standard = new Set(readText('.env.example').match(/(?<=^#)OTEL_\w+(?==)/gm));
     // Parts of another variable.
     for (const [name, value] of Object.entries(given))
-      if (!value.fieldRef) expect([...read, ...standard], name).toContain(name);
+      if (!value.fieldRef) expect([...read, ...standard, ...OF_NODE], name).toContain(name);
     const plain = Object.fromEntries(Object.entries(given).filter(([, value]) => typeof value === 'string'));
     delete plain['SIGNING_KEYS_FILE'];
     const secrets = {
@@ -176,6 +179,9 @@ describe('minimal', () => {
 });
 
 describe('production', () => {
+  const DATABASE_CA = { name: 'database-ca', secret: { secretName: 'auth-db-ca' } };
+  const DATABASE_CA_MOUNT = { name: 'database-ca', mountPath: '/etc/database-ca', readOnly: true };
+
   test('takes its secrets from where they are', () => {
     expect(charts.production.variables).toMatchObject({
       DATABASE_URL: { secretKeyRef: { name: 'auth-db-app', key: 'uri' } },
@@ -188,13 +194,29 @@ describe('production', () => {
     });
     expect(charts.production.container.volumeMounts).toEqual([
       { name: 'signing-keys', mountPath: '/etc/grantex-auth', readOnly: true },
+      DATABASE_CA_MOUNT,
     ]);
     expect(charts.production.one('Deployment').spec.template.spec.volumes).toEqual([
       {
         name: 'signing-keys',
         secret: { secretName: 'auth-signing', items: [{ key: 'jwks.json', path: 'signing-keys.json' }] },
       },
+      DATABASE_CA,
     ]);
+  });
+
+  test('has the private authority of its database, also for the migration', () => {
+    const { template } = charts.production.one('Job', 'auth-grantex-auth-migrate').spec;
+    const [migrate] = template.spec.containers;
+    expect(template.spec.volumes).toEqual([DATABASE_CA]);
+    expect(migrate.volumeMounts).toEqual([DATABASE_CA_MOUNT]);
+    const trusted = { name: 'NODE_EXTRA_CA_CERTS', value: '/etc/database-ca/ca.crt' };
+    expect(migrate.env).toContainEqual(trusted);
+    expect(charts.production.container.env).toContainEqual(trusted);
+    for (const { spec } of [charts.minimal.one('Deployment'), charts.defaults.one('Deployment')]) {
+      expect(spec.template.spec).not.toHaveProperty('volumes');
+      expect(spec.template.spec.containers[0]).not.toHaveProperty('volumeMounts');
+    }
   });
 
   test('leaves the number of replicas to the autoscaler', () => {
@@ -234,6 +256,7 @@ describe('the schema of the values', () => {
       "additional properties 'PUBLIC_URI' not allowed",
     ],
     ['a secret in clear', 'env.SECRET_KEY=x', "additional properties 'SECRET_KEY' not allowed"],
+    ['a volume without a name', 'extraVolumes[0].emptyDir.medium=Memory', "missing property 'name'"],
     ['a port that is none', 'service.port=0', 'minimum'],
     ['metrics on the port of the service', 'metrics.port=3001', 'not'],
     [
