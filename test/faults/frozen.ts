@@ -31,6 +31,8 @@ async function askAndWait(sql: postgres.Sql, ask: () => Promise<Reply>): Promise
     const reply = ask();
     const seen = waitingForLock(sql).catch(() => false);
     if (await Promise.race([seen, reply.then(() => false)])) return { reply };
+    // Told that the lock was not to be had: nothing else is an answer to this.
+    expect((await reply).status).toBe(503);
   }
 }
 

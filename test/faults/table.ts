@@ -56,7 +56,7 @@ export function defineTable(columns: readonly Column[]): void {
       test.each(locked)(
         'somebody else keeps a lock: $name',
         async (work) => {
-          const [service] = await startOn(route, 1, LOOPBACK_HOOKS);
+          const [service] = await startOn(route, 1, REPLICA_ENV);
           if (!service) throw new Error('there is no service');
           results.locks.push(await runLocked(service, work, lockedMs));
           await expectExactGauge(route, [service]);
@@ -68,7 +68,7 @@ export function defineTable(columns: readonly Column[]): void {
       test.each(frozen)(
         'one replica of three freezes: $name',
         async (work) => {
-          const [one, two, three] = await startOn(route, 3, LOOPBACK_HOOKS);
+          const [one, two, three] = await startOn(route, 3, REPLICA_ENV);
           if (!one || !two || !three) throw new Error('there are too few services');
           results['frozen replicas'].push(await runFrozen([one, two, three], work));
           await expectExactGauge(route, [one, two, three]);
@@ -80,7 +80,7 @@ export function defineTable(columns: readonly Column[]): void {
       test.each(settles ? [way] : [])(
         'one replica of three freezes while it stores what became of a webhook, by way of $name',
         async () => {
-          const [one, two, three] = await startOn(route, 3, LOOPBACK_HOOKS);
+          const [one, two, three] = await startOn(route, 3, REPLICA_ENV);
           if (!one || !two || !three) throw new Error('there are too few services');
           results['frozen replicas'].push(await runFrozenSettle([one, two, three]));
           await expectExactGauge(route, [one, two, three]);
@@ -92,4 +92,9 @@ export function defineTable(columns: readonly Column[]): void {
   );
 }
 
-const LOOPBACK_HOOKS = { ALLOW_PRIVATE_WEBHOOK_HOSTS: 'true', DATABASE_POOL_MAX: '4' };
+/** Replicas of one service: each takes the tokens of the others. */
+const REPLICA_ENV = {
+  ALLOW_PRIVATE_WEBHOOK_HOSTS: 'true',
+  DATABASE_POOL_MAX: '4',
+  JWT_ISSUER: 'https://auth.example.com',
+};
