@@ -1,46 +1,91 @@
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import postgres from 'postgres';
+import { migrate } from '../../src/db/migrate.ts';
 import { type EmbeddedDatabase, startEmbeddedDatabase } from '../../src/embedded-postgres/start.ts';
 import { Cable } from '../support/cable.ts';
-import type { TestDatabase } from '../support/database.ts';
+import { TEMPLATE, withDatabaseName } from '../support/database-url.ts';
 import { processesOn } from '../support/embedded.ts';
+import type { ServerTls } from '../support/pgbouncer.ts';
 import { waitFor } from '../support/service.ts';
+import { switchTlsOn } from '../support/tls-server.ts';
+import { makeTmpfs, type Tmpfs } from './server-files.ts';
+import { copyAsStandby } from './standby.ts';
 
-/** A PostgreSQL that a test may ill-treat: durable, of its own, and behind a cable that can fail too. */
+/** Whom the services are at the database: no superuser, for whom many refusals do not hold. */
+export const ROLE = 'service';
+/** Lines of pg_hba.conf: the role comes in with TLS alone, and a standby may follow. */
+const RULES = [`hostnossl all ${ROLE} all reject`, 'host replication all 127.0.0.1/32 scram-sha-256'];
+
+/**
+ * A PostgreSQL that a test may ill-treat, of its own, and behind a cable that can fail too. Only the death of the whole
+ * machine could take from it what it has committed.
+ */
 export class OwnPostgres {
   readonly cable: Cable;
+  readonly rolePassword = randomBytes(12).toString('hex');
   readonly #dataDir: string;
-  readonly #cablePort: number;
+  readonly #connections = new Map<string, postgres.Sql>();
   #database: EmbeddedDatabase;
-  #sql: postgres.Sql;
 
-  private constructor(dataDir: string, database: EmbeddedDatabase, cable: Cable, cablePort: number) {
+  private constructor(dataDir: string, database: EmbeddedDatabase) {
     this.#dataDir = dataDir;
     this.#database = database;
-    this.cable = cable;
-    this.#cablePort = cablePort;
-    this.#sql = open(database);
+    this.cable = new Cable(portOf(database.url));
   }
 
-  static async start(): Promise<OwnPostgres> {
+  /** With a certificate the role of the services is let in with TLS alone. */
+  static async start(tls?: ServerTls): Promise<OwnPostgres> {
     const dataDir = await mkdtemp(join(tmpdir(), 'grantex-faults-'));
-    const database = await startEmbeddedDatabase({ dataDir });
-    const cable = new Cable(portOf(database));
-    return new OwnPostgres(dataDir, database, cable, await cable.open());
+    const own = new OwnPostgres(dataDir, await startEmbeddedDatabase({ dataDir, durable: false }));
+    await own.cable.open();
+    await own.#makeTemplate();
+    if (tls) await switchTlsOn(own.sql, dataDir, tls, tls.ca, RULES);
+    return own;
   }
 
-  /** Past the cable, so that it works whatever the cable does. */
+  get port(): number {
+    return portOf(this.#database.url);
+  }
+
+  /** As superuser and past the cable, so that it works whatever the cable does. */
   get sql(): postgres.Sql {
-    return this.#sql;
+    return this.sqlOf('postgres');
   }
 
-  /** For `startService`: through the cable, under one address for ever. */
-  get forService(): TestDatabase {
+  sqlOf(name: string): postgres.Sql {
+    let sql = this.#connections.get(name);
+    if (!sql) {
+      const url = withDatabaseName(this.#database.url, name);
+      sql = open(url, name === 'postgres' ? 1 : 3);
+      this.#connections.set(name, sql);
+    }
+    return sql;
+  }
+
+  /** For the role of the services, past the cable. */
+  get roleUrl(): string {
     const url = new URL(this.#database.url);
-    url.port = String(this.#cablePort);
-    return { url: url.href, sql: this.#sql, drop: async () => undefined };
+    url.username = ROLE;
+    url.password = this.rolePassword;
+    return url.href;
+  }
+
+  /** A migrated, empty database of the services' role. */
+  async newDatabase(tablespace = 'pg_default'): Promise<string> {
+    const { sql } = this;
+    const name = `faults_${randomBytes(6).toString('hex')}`;
+    await sql`create database ${sql(name)} template ${sql(TEMPLATE)} owner ${sql(ROLE)} tablespace ${sql(tablespace)}`;
+    return name;
+  }
+
+  async drop(name: string): Promise<void> {
+    await this.#connections.get(name)?.end({ timeout: 1 });
+    this.#connections.delete(name);
+    const { sql } = this;
+    await sql`drop database if exists ${sql(name)} with (force)`;
   }
 
   /** SIGKILL to the whole of it at once; nobody listens at its address any more. */
@@ -50,25 +95,31 @@ export class OwnPostgres {
     await this.cable.set('refusing');
   }
 
+  /** Shut down in order while somebody still works: nobody new is let in (57P03). Ends when the last session does. */
+  async refuseAsShuttingDown(): Promise<void> {
+    process.kill(await this.#postmaster(), 'SIGTERM');
+  }
+
+  /** Whatever state it is in, it is started anew. */
   async restart(): Promise<void> {
-    await this.#sql.end({ timeout: 1 });
-    this.#database = await startEmbeddedDatabase({ dataDir: this.#dataDir });
-    this.#sql = open(this.#database);
-    this.cable.leadTo(portOf(this.#database));
+    await this.#disconnect();
+    await this.#database.stop();
+    this.#database = await startEmbeddedDatabase({ dataDir: this.#dataDir, durable: false });
+    this.cable.leadTo(portOf(this.#database.url));
     await this.cable.set('through');
   }
 
   /** SIGKILL to one process that serves a client: PostgreSQL then ends all the others, and recovers by itself. */
-  async killBackend(): Promise<void> {
-    const [backend] = await this.#sql<{ pid: number }[]>`select pid from pg_stat_activity
-      where backend_type = 'client backend' and pid <> pg_backend_pid() order by query_start desc limit 1`;
+  async killBackend(database: string): Promise<void> {
+    const [backend] = await this.sql<{ pid: number }[]>`select pid from pg_stat_activity
+      where datname = ${database} and usename = ${ROLE} order by query_start desc limit 1`;
     process.kill(backend?.pid ?? 0, 'SIGKILL');
   }
 
   /** Resolves when it takes connections again. */
   async answers(): Promise<void> {
     await waitFor(() =>
-      this.#sql`select 1`.then(
+      this.sql`select 1`.then(
         () => true,
         () => undefined,
       ),
@@ -83,24 +134,115 @@ export class OwnPostgres {
     this.#signal('SIGCONT');
   }
 
+  /** Ends sessions of the services on one database; FATAL 57P01 to each. @returns how many */
+  async terminate(database: string): Promise<number> {
+    const ended = await this.sql`select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = ${database} and usename = ${ROLE}`;
+    return ended.length;
+  }
+
+  /** A setting for everybody from now on, or its default again. */
+  async set(name: string, value: string | null): Promise<void> {
+    const { sql } = this;
+    // ALTER SYSTEM takes no parameters.
+    await sql.unsafe(`alter system ${value === null ? `reset ${name}` : `set ${name} = '${value}'`}`);
+    await sql`select pg_reload_conf()`;
+  }
+
+  async alterRole(change: string): Promise<void> {
+    await this.sql.unsafe(`alter role ${ROLE} ${change}`);
+  }
+
+  /** A hot standby that follows this one. */
+  async standby(): Promise<{ port: number; sessions(): Promise<number>; end(): Promise<void> }> {
+    const dataDir = await mkdtemp(join(tmpdir(), 'grantex-standby-'));
+    await copyAsStandby({ from: this.#dataDir, to: dataDir, primaryUrl: this.#database.url, sql: this.sql });
+    const standby = await startEmbeddedDatabase({ dataDir, durable: false });
+    const sql = open(standby.url, 1);
+    return {
+      port: portOf(standby.url),
+      sessions: () => sessionsOf(sql),
+      async end() {
+        await sql.end({ timeout: 0 });
+        await standby.stop();
+        await rm(dataDir, { recursive: true, force: true });
+      },
+    };
+  }
+
+  /** A tablespace on a disk of its own, so small that it can be filled. */
+  async smallDisk(megabytes: number): Promise<{ tablespace: string; disk: Tmpfs; remove(): Promise<void> }> {
+    const { sql } = this;
+    const tablespace = `small_${randomBytes(4).toString('hex')}`;
+    const disk = await makeTmpfs(megabytes, this.#cluster);
+    await sql.unsafe(`create tablespace ${tablespace} location '${disk.path}'`);
+    return {
+      tablespace,
+      disk,
+      remove: async () => {
+        // Its empty files go with a checkpoint.
+        await sql`checkpoint`;
+        await sql.unsafe(`drop tablespace ${tablespace}`);
+        await disk.remove();
+      },
+    };
+  }
+
   async end(): Promise<void> {
     this.thaw();
     await this.cable.close();
-    await this.#sql.end({ timeout: 1 });
+    await this.#disconnect();
     await this.#database.stop();
     await rm(this.#dataDir, { recursive: true, force: true });
   }
 
+  get #cluster(): string {
+    return join(this.#dataDir, 'postgres');
+  }
+
+  async #disconnect(): Promise<void> {
+    const all = Array.from(this.#connections.values());
+    this.#connections.clear();
+    await Promise.all(all.map((sql) => sql.end({ timeout: 0 })));
+  }
+
+  async #makeTemplate(): Promise<void> {
+    const { sql } = this;
+    await sql.unsafe(`create role ${ROLE} login password '${this.rolePassword}'`);
+    await sql`create database ${sql(TEMPLATE)} owner ${sql(ROLE)}`;
+    await migrate(withDatabaseName(this.roleUrl, TEMPLATE));
+    await sql`alter database ${sql(TEMPLATE)} with is_template true allow_connections false`;
+  }
+
   #signal(signal: NodeJS.Signals): void {
-    for (const { pid, name } of processesOn(this.#dataDir))
-      if (name === 'postgres') process.kill(pid, signal);
+    for (const { pid, name } of processesOn(this.#dataDir)) {
+      if (name !== 'postgres') continue;
+      try {
+        process.kill(pid, signal);
+      } catch (error) {
+        // It has ended meanwhile.
+        if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+      }
+    }
   }
 
   async #postmaster(): Promise<number> {
-    return Number((await readFile(join(this.#dataDir, 'postgres/postmaster.pid'), 'utf8')).split('\n')[0]);
+    return Number((await readFile(join(this.#cluster, 'postmaster.pid'), 'utf8')).split('\n')[0]);
   }
 }
 
-const portOf = ({ url }: EmbeddedDatabase) => Number(new URL(url).port);
-const open = ({ url }: EmbeddedDatabase) =>
-  postgres(url, { max: 1, onnotice: () => undefined, backoff: () => 0.05 });
+const portOf = (url: string) => Number(new URL(url).port);
+/** Whatever the server has been told to do to others, this may write. */
+const open = (url: string, max: number) =>
+  postgres(url, {
+    max,
+    onnotice: () => undefined,
+    backoff: () => 0.05,
+    connection: { default_transaction_read_only: false },
+  });
+
+async function sessionsOf(sql: postgres.Sql): Promise<number> {
+  const [row] = await sql<{ n: number }[]>`
+    select count(*)::int as n from pg_stat_activity where usename = ${ROLE}`;
+  return row?.n ?? Number.NaN;
+}

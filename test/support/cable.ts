@@ -19,11 +19,14 @@ const ENDING: ReadonlySet<CableState> = new Set(['cut', 'reset', 'refusing']);
 /** Below the range from which the kernel gives ports to outgoing connections: it cannot be taken while nobody listens. */
 const [FIRST_PORT, LAST_PORT] = [20_000, 32_000];
 
+/** What is lost on the way: what is asked, what is answered, or both. */
+export type Direction = 'asked' | 'answered' | 'both';
+
 interface Pair {
   readonly near: Socket;
   readonly far: Socket;
-  /** Carries nothing any more, whatever the cable does. */
-  dead: boolean;
+  /** What it loses for ever, whatever the cable does. */
+  deaf: boolean;
   mute: boolean;
 }
 
@@ -35,13 +38,27 @@ export class Cable {
   #far: number;
   #port = 0;
   #muteAfter: string | undefined;
+  readonly #host: string;
 
-  /** @param far the port of the database on this machine */
-  constructor(far: number) {
+  /**
+   * @param far the port of the database on this machine
+   * @param host where it listens: any loopback address
+   */
+  constructor(far: number, host = '127.0.0.1') {
     this.#far = far;
+    this.#host = host;
   }
 
-  async open(): Promise<number> {
+  get port(): number {
+    return this.#port;
+  }
+
+  /** @param port a free one unless given */
+  async open(port?: number): Promise<number> {
+    if (port !== undefined) {
+      this.#port = port;
+      await this.#listen();
+    }
     while (this.#server === undefined) {
       this.#port = FIRST_PORT + Math.floor(Math.random() * (LAST_PORT - FIRST_PORT));
       await this.#listen().catch((error: NodeJS.ErrnoException) => {
@@ -51,9 +68,19 @@ export class Cable {
     return this.#port;
   }
 
-  /** The database is at another port from now on. */
+  /** The database is at another port from now on; connections that there are stay where they lead. */
   leadTo(far: number): void {
     this.#far = far;
+  }
+
+  /** Ends every connection that there is now; new ones are carried as before. */
+  cutNow(): void {
+    for (const { near, far } of this.#pairs) for (const socket of [near, far]) socket.destroy();
+  }
+
+  /** Loses one direction or both of every connection that there is now, for ever; new ones are carried as before. */
+  forget(direction: Direction): void {
+    for (const pair of this.#pairs) lose(pair, direction);
   }
 
   async set(state: CableState): Promise<void> {
@@ -77,7 +104,7 @@ export class Cable {
 
   async #listen(): Promise<void> {
     const server = createServer((near) => this.#connect(near));
-    server.listen(this.#port, '127.0.0.1');
+    server.listen(this.#port, this.#host);
     await once(server, 'listening');
     this.#server = server;
   }
@@ -89,15 +116,15 @@ export class Cable {
       return;
     }
     const far = connect(this.#far, '127.0.0.1');
-    const pair: Pair = { near, far, dead: false, mute: false };
+    const pair: Pair = { near, far, deaf: false, mute: false };
     this.#pairs.add(pair);
     near.on('data', (chunk) => {
-      if (pair.dead) return;
+      if (pair.deaf) return;
       if (this.#muteAfter !== undefined && chunk.includes(this.#muteAfter)) pair.mute = true;
       far.write(chunk);
     });
     far.on('data', (chunk) => {
-      if (!pair.dead && !pair.mute) near.write(chunk);
+      if (!pair.mute) near.write(chunk);
     });
     far.on('error', () => far.destroy());
     for (const [one, other] of [
@@ -105,8 +132,9 @@ export class Cable {
       [far, near],
     ] as const)
       one.on('close', () => {
-        // The end of a connection is a packet too, and gets lost like the others.
-        if (one === near || !pair.dead) other.destroy();
+        // The end of a connection is a packet too, and gets lost like the others. But what the near side has given up ends
+        // at the far one, too: a server whose client is gone for good ends its session by its own keep-alive.
+        if (one === near || !pair.mute) other.destroy();
         if (one === near) this.#pairs.delete(pair);
       });
     this.#apply(pair);
@@ -114,8 +142,8 @@ export class Cable {
 
   #apply(pair: Pair): void {
     const { near, far } = pair;
-    if (this.#state === 'swallowing') pair.dead = true;
-    if (this.#state === 'mute') pair.mute = true;
+    if (this.#state === 'swallowing') lose(pair, 'both');
+    if (this.#state === 'mute') lose(pair, 'answered');
     if (this.#state === 'reset') near.resetAndDestroy();
     for (const socket of [near, far]) {
       if (ENDING.has(this.#state)) socket.destroy();
@@ -123,4 +151,9 @@ export class Cable {
       else socket.resume();
     }
   }
+}
+
+function lose(pair: Pair, direction: Direction): void {
+  pair.deaf ||= direction !== 'answered';
+  pair.mute ||= direction !== 'asked';
 }

@@ -16,9 +16,17 @@ const START = [
 
 export type LogLine = Record<string, unknown> & { readonly msg: string; readonly level: string };
 
-/** The service's process with exactly this environment on top of an empty one. */
-export function spawnService(env: Record<string, string>, stdio: 'pipe' | 'inherit' = 'pipe'): ChildProcess {
-  return spawn(process.execPath, START, {
+/**
+ * The service's process with exactly this environment on top of an empty one.
+ * @param within makes of its command one that becomes it, in other surroundings
+ */
+export function spawnService(
+  env: Record<string, string>,
+  stdio: 'pipe' | 'inherit' = 'pipe',
+  within: (command: readonly string[]) => readonly string[] = (command) => command,
+): ChildProcess {
+  const [command = '', ...args] = within([process.execPath, ...START]);
+  return spawn(command, args, {
     cwd: ROOT,
     env: { PATH: process.env['PATH'] ?? '', NODE_COMPILE_CACHE: COMPILE_CACHE, ...env },
     stdio: ['ignore', 'pipe', stdio],

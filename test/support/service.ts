@@ -53,19 +53,26 @@ export interface StartOptions {
   readonly env?: Record<string, string>;
   /** Share a database with another service; it is then not dropped by this one's `stop`. */
   readonly database?: TestDatabase;
+  /** As of `spawnService`. */
+  readonly within?: (command: readonly string[]) => readonly string[];
 }
 
 /** Starts the service on a free port; rate limits are off unless `env` turns them on. */
-export async function startService({ env = {}, database: shared }: StartOptions = {}): Promise<TestService> {
+export async function startService({
+  env = {},
+  database: shared,
+  within,
+}: StartOptions = {}): Promise<TestService> {
   const database = shared ?? (await createTestDatabase());
-  const child = spawnService({
+  const settings = {
     DATABASE_URL: database.url,
     SECRET_KEY,
     PORT: '0',
     RATE_LIMIT_ENABLED: 'false',
     DATABASE_POOL_MAX: '5',
     ...env,
-  });
+  };
+  const child = spawnService(settings, 'pipe', within);
   const { logs, stdout } = collect(child);
   const started = await Promise.race([
     waitFor(() => logs.find(({ msg }) => msg === 'service.started'), START_MS),

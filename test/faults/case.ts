@@ -1,0 +1,220 @@
+import { expect, onTestFinished } from 'vitest';
+import { newParty } from '../support/flow.ts';
+import { expectReconciledBut } from '../support/reconcile.ts';
+import { startService, type TestService, waitFor } from '../support/service.ts';
+import { Client } from './client.ts';
+import type { Fault, Lasting, Logged, Scene } from './fault.ts';
+import {
+  expectAnswersStored,
+  expectCountersExplained,
+  expectNothingHalfMade,
+  expectProperAnswers,
+  expectRefusedUndone,
+} from './ledger.ts';
+import { makeNameTable, withNames } from './name-table.ts';
+import { isGood, isUnknown, type Shot, startTraffic, type Traffic } from './traffic.ts';
+import type { Route } from './ways.ts';
+
+const SECOND = 1_000;
+const RECOVERY_MS = 5 * SECOND;
+const POOL = 4;
+/** More than connections, so that each of these is used. */
+const CALLERS = 6;
+/** In a row, over all callers: it works again. */
+const GOOD_AGAIN = 60;
+const SMALL_DISK_MEGABYTES = 32;
+/** A revocation that nobody knows of may have ended a child with its parent. */
+const ROWS_OF_A_REQUEST = 2;
+
+/** What became of one case. */
+export interface Result {
+  readonly way: string;
+  readonly fault: string;
+  readonly requests: number;
+  readonly 503: number;
+  readonly 500: number;
+  readonly 'slowest ms': number;
+  readonly 'recovered after ms': number;
+}
+
+/** Load, the fault, its end, and what must hold whatever happened. */
+export async function runCase(route: Route, fault: Fault): Promise<Result> {
+  const undo = undoAtTheEnd();
+  const { scene, pid } = await prepare(route, fault, undo);
+  const { service, traffic } = scene;
+  const health = async () => (await service.request('GET', '/health')).status;
+  await waitFor(() => traffic.shots.filter(isGood).length >= GOOD_AGAIN || undefined, 20 * SECOND);
+  expect(await health()).toBe(200);
+  await expectExactGauge(route, [service]);
+  if (fault.quiet) await traffic.stop();
+
+  const begun = performance.now();
+  const { end, proof, after } = lasting(await fault.begin(scene), undo);
+  const failures = () => traffic.shots.filter((shot) => !isGood(shot) && shot.reply.begun > begun).length;
+  if (fault.callers === 'refused') {
+    expect(await waitFor(async () => ((await health()) === 503 ? 503 : undefined))).toBe(503);
+    await waitFor(() => failures() >= CALLERS || undefined, 10 * SECOND);
+  }
+  const until = begun + (fault.lastsMs ?? 0);
+  await waitFor(() => performance.now() >= until || undefined, 60 * SECOND);
+  await end();
+  const back = performance.now();
+
+  const second = fault.quiet ? traffic.again() : traffic;
+  await waitFor(async () => (await health()) === 200 || undefined, RECOVERY_MS);
+  await waitFor(() => goodAtTheEnd(second.shots, back) >= GOOD_AGAIN || undefined, 20 * SECOND);
+  await second.stop();
+
+  const shots = fault.quiet ? [...traffic.shots, ...second.shots] : traffic.shots;
+  const bad = shots.filter((shot) => !isGood(shot));
+  // By when they were sent: how long a machine takes to answer is another matter.
+  expect(bad.filter(({ reply }) => reply.begun > back + RECOVERY_MS)).toEqual([]);
+  if (fault.callers === 'none') expect(bad.map(describe)).toEqual([]);
+  if (!fault.unknown) expect(bad.filter(isUnknown).map(describe)).toEqual([]);
+  await expectSound(scene, shots);
+  expectLogged(service, fault.logged(route.way));
+  await expectExactGauge(route, [service]);
+  if (fault.ended) {
+    const ended = (await service.scrape()).value('grantex_statements_ended_total', { by: fault.ended });
+    expect(ended).toBeGreaterThan(0);
+  }
+  await proof();
+  await expectAlive(scene, pid);
+  await after();
+  const status = (wanted: number) => bad.filter(({ reply }) => reply.status === wanted).length;
+  const recovered = Math.max(back, ...bad.filter(isAfter(back)).map(({ reply }) => reply.ended)) - back;
+  return {
+    way: route.way.name,
+    fault: fault.name,
+    requests: shots.length,
+    503: status(503),
+    500: status(500),
+    'slowest ms': Math.round(Math.max(...shots.map(({ reply }) => reply.ms))),
+    'recovered after ms': Math.round(recovered),
+  };
+}
+
+type Undo = (step: () => Promise<unknown>) => void;
+
+/** Runs its steps however the test ends, the latest first: the next one is to find the way whole. */
+function undoAtTheEnd(): Undo {
+  const steps: (() => Promise<unknown>)[] = [];
+  onTestFinished(async () => {
+    const failures: unknown[] = [];
+    for (const step of steps.reverse()) await step().catch((error: unknown) => failures.push(error));
+    if (failures.length > 0) throw new AggregateError(failures, 'not everything was cleared away');
+  });
+  return (step) => steps.push(step);
+}
+
+/** Ends once, at its time or at the end of the test. */
+function lasting({ end, proof, after }: Lasting, undo: Undo): Required<Lasting> {
+  let ended: Promise<void> | undefined;
+  let cleared: Promise<void> | undefined;
+  const own = {
+    end() {
+      ended ??= Promise.resolve(end());
+      return ended;
+    },
+    proof: () => Promise.resolve(proof?.()),
+    after() {
+      cleared ??= Promise.resolve(after?.());
+      return cleared;
+    },
+  };
+  undo(own.after);
+  undo(async () => own.end());
+  return own;
+}
+
+const isAfter = (moment: number) => (shot: Shot) => shot.reply.ended > moment;
+const describe = ({ kind, reply: { status, body, error } }: Shot) =>
+  `${kind} ${status} ${body?.code ?? error}`;
+
+/** Since that moment, and without a failure among them. */
+function goodAtTheEnd(shots: readonly Shot[], since: number): number {
+  const last = shots.findLastIndex((shot) => !isGood(shot));
+  return shots.slice(last + 1).filter((shot) => shot.reply.begun > since).length;
+}
+
+interface Prepared {
+  readonly scene: Scene & { readonly traffic: Traffic & { again(): Traffic } };
+  readonly pid: number | undefined;
+}
+
+async function prepare(route: Route, fault: Fault, undo: Undo): Promise<Prepared> {
+  const { server } = route;
+  await route.mend();
+  const small = fault.onSmallDisk ? await server.smallDisk(SMALL_DISK_MEGABYTES) : undefined;
+  if (small) undo(small.remove);
+  const names = fault.byName ? await makeNameTable('127.0.0.1') : undefined;
+  if (names) undo(names.remove);
+  const database = await server.newDatabase(small?.tablespace);
+  undo(() => server.drop(database));
+  const service = await startService({
+    database: {
+      url: route.url(database, names && 'localhost'),
+      get sql() {
+        return server.sqlOf(database);
+      },
+      drop: () => server.drop(database),
+    },
+    env: { DATABASE_POOL_MAX: String(POOL) },
+    ...(names && { within: (command) => withNames(names, command) }),
+  });
+  const { pid } = service.process;
+  undo(async () => service.process.kill('SIGKILL'));
+  const party = await newParty(service, 'sandbox');
+  const start = (name: string) => startTraffic({ url: service.url, ...party, callers: CALLERS, name });
+  const traffic = Object.assign(start('caller'), { again: () => start('again') });
+  undo(() => traffic.stop());
+  return { scene: { route, service, database, traffic, disk: small?.disk, names }, pid };
+}
+
+/** One process from the beginning to its end, which is in order. */
+async function expectAlive({ service }: Scene, pid: number | undefined): Promise<void> {
+  expect([service.process.pid, service.process.exitCode]).toEqual([pid, null]);
+  expect(service.logs.filter(({ level }) => level === 'fatal')).toEqual([]);
+  expect(await service.stop()).toBe(0);
+}
+
+/** What callers were told is so, nothing is half made, and counters and rows agree. */
+async function expectSound({ service }: Scene, shots: readonly Shot[]): Promise<void> {
+  const { sql } = service.database;
+  expectProperAnswers(shots);
+  await expectAnswersStored(sql, shots);
+  await expectNothingHalfMade(sql);
+  await expectCountersExplained(sql, shots, await service.scrape());
+  await expectReconciledBut(ROWS_OF_A_REQUEST * shots.filter(isUnknown).length, service);
+  const client = new Client(service.url);
+  await expectRefusedUndone(sql, shots, async ({ sending }) => (await client.send(sending)).status);
+  client.close();
+}
+
+/** Reported connections are those that the other side has, and encrypted if they are to be. */
+export async function expectExactGauge(route: Route, services: readonly TestService[]): Promise<void> {
+  const database = new URL(services[0]?.database.url ?? '').pathname.slice(1);
+  const look = async () => {
+    const { all, encrypted } = await route.connections(database);
+    const scrapes = await Promise.all(services.map((service) => service.scrape()));
+    const reported = scrapes.reduce((sum, scrape) => sum + scrape.sum('db_client_connection_count'), 0);
+    return { reported, there: all, encrypted };
+  };
+  const settled = async () => {
+    const seen = await look();
+    return seen.reported === seen.there ? seen : undefined;
+  };
+  const seen = await waitFor(settled, RECOVERY_MS).catch(look);
+  expect(seen).toEqual({ ...seen, reported: seen.there, encrypted: route.way.tls ? seen.there : 0 });
+}
+
+function expectLogged(service: TestService, { one, others = [] }: Logged): void {
+  const said = service.logs
+    .filter(({ msg }) => msg === 'database.connection_error')
+    .map(({ error }) => error);
+  // On a machine that is busy enough any connection may take too long to make.
+  const allowed = [...one, ...others, 'ETIMEDOUT'];
+  expect(said.filter((error) => !allowed.includes(String(error)))).toEqual([]);
+  if (one.length > 0)
+    expect(one.filter((error) => said.includes(error)).length, `one of ${one} in ${said}`).toBeGreaterThan(0);
+}

@@ -1,0 +1,99 @@
+import type { Direction } from '../support/cable.ts';
+import type { Fault } from './fault.ts';
+import { ABSENT, ENDED, LOST } from './server-faults.ts';
+
+const MOVED_TO = '127.0.0.2';
+
+const swallowed = (name: string, direction: Direction): Fault => ({
+  name,
+  callers: 'some',
+  lastsMs: 1_000,
+  unknown: true,
+  // Nobody says a word: the service gives up by itself what does not answer.
+  logged: () => ({ one: [], others: [...LOST, ...ABSENT, '57014', '57P01'] }),
+  async begin({ route: { front } }) {
+    front.forget(direction);
+    return { end: () => undefined };
+  },
+});
+
+/** What lies between the service and whatever it reaches first. */
+export const NETWORK_FAULTS: readonly Fault[] = [
+  swallowed('connections swallowed in both directions, new ones pass', 'both'),
+  swallowed('what is asked is swallowed, new connections pass', 'asked'),
+  swallowed('what is answered is swallowed, new connections pass', 'answered'),
+  {
+    name: 'everything swallowed, new connections too',
+    callers: 'refused',
+    unknown: true,
+    lastsMs: 3_000,
+    logged: () => ({ one: LOST, others: ['57014', '57P01'] }),
+    async begin({ route: { front } }) {
+      await front.set('swallowing');
+      return { end: () => front.set('through') };
+    },
+  },
+  {
+    name: 'connections cut',
+    callers: 'refused',
+    unknown: true,
+    logged: () => ({ one: [...LOST, ...ABSENT] }),
+    async begin({ route: { front } }) {
+      await front.set('cut');
+      return { end: () => front.set('through') };
+    },
+  },
+  {
+    name: 'connections reset',
+    callers: 'refused',
+    unknown: true,
+    logged: () => ({ one: [...LOST, ...ABSENT] }),
+    async begin({ route: { front } }) {
+      await front.set('reset');
+      return { end: () => front.set('through') };
+    },
+  },
+  {
+    name: 'connections hang, and go on',
+    callers: 'refused',
+    unknown: true,
+    logged: () => ({ one: [], others: [...LOST, ...ABSENT, '57014', '57P01'] }),
+    async begin({ route: { front } }) {
+      await front.set('hanging');
+      return { end: () => front.set('through') };
+    },
+  },
+  {
+    name: 'the pooler loses its server connections to the network',
+    on: ({ pooled }) => pooled,
+    callers: 'some',
+    unknown: true,
+    lastsMs: 1_000,
+    logged: () => ({ one: [], others: [...LOST, ...ABSENT, ...ENDED, '57014'] }),
+    async begin({ route: { server } }) {
+      server.cable.cutNow();
+      return { end: () => undefined };
+    },
+  },
+  {
+    name: 'its name moves to another address',
+    callers: 'some',
+    byName: true,
+    unknown: true,
+    lastsMs: 1_000,
+    logged: () => ({ one: [...LOST, ...ABSENT] }),
+    async begin({ route, names }) {
+      const there = await route.frontAt(MOVED_TO);
+      await names?.moveTo(MOVED_TO);
+      // Who was there is gone, and so is its address.
+      await route.front.set('refusing');
+      return {
+        end: () => undefined,
+        async after() {
+          await there.close();
+          await route.front.set('through');
+        },
+      };
+    },
+  },
+];

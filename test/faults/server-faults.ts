@@ -1,0 +1,141 @@
+import { expect } from 'vitest';
+import type { Fault } from './fault.ts';
+
+/**
+ * How the loss of a connection is called by the system and the driver. A server that ends a session says 57P01 (by an
+ * administrator), 57P02 (after a crash) or nothing; PgBouncer then says 08P01 to its client.
+ */
+export const LOST = ['CONNECTION_CLOSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT'];
+/** Nobody is there, or nobody answers. */
+export const ABSENT = ['ECONNREFUSED', 'ECONNRESET', 'CONNECTION_CLOSED', 'ETIMEDOUT'];
+export const ENDED = ['57P01', '57P02', '57P03', '08P01'];
+
+const repeatedly = (everyMs: number, work: () => Promise<unknown>): (() => Promise<void>) => {
+  let over = false;
+  const running = (async () => {
+    while (!over) {
+      await work();
+      await new Promise((resolve) => setTimeout(resolve, everyMs));
+    }
+  })();
+  return () => {
+    over = true;
+    return running;
+  };
+};
+
+/** The server itself ends, stands still, or ends sessions. */
+export const SERVER_FAULTS: readonly Fault[] = [
+  {
+    name: 'backends terminated, idle',
+    callers: 'none',
+    quiet: true,
+    // A pooler replaces its idle server connections, and no client hears of it.
+    logged: ({ pooled }) => (pooled ? { one: [] } : { one: ['57P01', ...LOST] }),
+    async begin({ route, database, service }) {
+      const terminated = await route.server.terminate(database);
+      expect(terminated).toBeGreaterThan(0);
+      // Whoever asks before the farewell has arrived is refused, truthfully.
+      if (route.way.pooled) await route.poolerHasNone(database);
+      else await service.logged('database.connection_error', terminated);
+      return { end: () => undefined };
+    },
+  },
+  {
+    name: 'backends terminated under load, again and again',
+    callers: 'some',
+    lastsMs: 2_000,
+    logged: ({ pooled }) => (pooled ? { one: ['57P01', '08P01', ...LOST] } : { one: ['57P01', ...LOST] }),
+    async begin({ route, database }) {
+      return { end: repeatedly(40, () => route.server.terminate(database)) };
+    },
+  },
+  {
+    name: 'killed and restarted',
+    callers: 'refused',
+    unknown: true,
+    logged: () => ({ one: [...LOST, ...ABSENT, ...ENDED] }),
+    async begin({ route: { server } }) {
+      await server.kill();
+      return { end: () => server.restart() };
+    },
+  },
+  {
+    name: 'one process killed, recovers alone',
+    callers: 'some',
+    unknown: true,
+    logged: () => ({ one: [...LOST, ...ENDED] }),
+    async begin({ route: { server }, database }) {
+      await server.killBackend(database);
+      return { end: () => server.answers() };
+    },
+  },
+  {
+    name: 'shut down in order (57P03)',
+    callers: 'refused',
+    lastsMs: 2_000,
+    logged: ({ pooled }) =>
+      pooled
+        ? { one: ['57P03', '08P01'], others: ['57P01', ...LOST] }
+        : { one: ['57P03'], others: ['57P01', ...LOST] },
+    async begin({ route: { server }, database }) {
+      await server.refuseAsShuttingDown();
+      await server.terminate(database);
+      return { end: () => server.restart() };
+    },
+  },
+  {
+    name: 'frozen (SIGSTOP)',
+    callers: 'refused',
+    unknown: true,
+    logged: () => ({ one: [], others: [...LOST, ...ABSENT, ...ENDED, '57014'] }),
+    async begin({ route: { server } }) {
+      server.freeze();
+      return { end: () => server.thaw() };
+    },
+  },
+  {
+    name: 'read-only by its settings (25006)',
+    callers: 'refused',
+    lastsMs: 1_000,
+    logged: () => ({ one: ['25006'] }),
+    async begin({ route: { server } }) {
+      await server.set('default_transaction_read_only', 'on');
+      return { end: () => server.set('default_transaction_read_only', null) };
+    },
+  },
+  {
+    name: 'a standby under the same name for 4 s (25006)',
+    callers: 'refused',
+    lastsMs: 4_000,
+    unknown: true,
+    logged: () => ({ one: ['25006'], others: [...LOST, ...ENDED] }),
+    async begin({ route: { server, way } }) {
+      const standby = await server.standby();
+      server.cable.leadTo(standby.port);
+      server.cable.cutNow();
+      return {
+        end() {
+          server.cable.leadTo(server.port);
+          // A pooler keeps what it has for an hour; what moves the address of a server must end its connections.
+          if (way.pooled) server.cable.cutNow();
+        },
+        async proof() {
+          expect(await standby.sessions()).toBe(0);
+        },
+        after: () => standby.end(),
+      };
+    },
+  },
+  {
+    name: 'disk full (53100)',
+    callers: 'refused',
+    onSmallDisk: true,
+    lastsMs: 1_000,
+    logged: () => ({ one: [] }),
+    async begin({ disk }) {
+      await disk?.fill();
+      return { end: () => disk?.empty() };
+    },
+  },
+];

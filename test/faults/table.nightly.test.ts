@@ -1,0 +1,16 @@
+import { faultsOn } from './fault.ts';
+import { FAULTS } from './faults.ts';
+import { defineTable } from './table.ts';
+import { WAYS } from './ways.ts';
+import { FREEZABLE, LOCKED } from './works.ts';
+
+defineTable(
+  WAYS.map((way) => ({
+    way,
+    faults: faultsOn(way, FAULTS),
+    locked: LOCKED,
+    lockedMs: 30_000,
+    frozen: FREEZABLE,
+    settles: true,
+  })),
+);
