@@ -9,6 +9,8 @@ const ON_A_DATABASE =
   '{agents,anomalies,audit,authorization,consent,developers,grants,keys,model,policies,principal-sessions,tokens,webhooks}';
 /** What takes too long for the gate; `npm run test:nightly` runs it. */
 const LONG = 'test/**/*.nightly.test.ts';
+/** What can go wrong with the database, by way of what. */
+const TABLES = 'test/faults/table-*.test.ts';
 
 export default defineConfig({
   test: {
@@ -73,13 +75,25 @@ export default defineConfig({
         test: {
           name: 'faults',
           include: ['test/faults/**/*.test.ts'],
-          exclude: [LONG],
+          exclude: [TABLES, LONG],
           globalSetup: ['test/support/global-setup.ts'],
           pool: 'forks',
           allowOnly: false,
           fileParallelism: false,
           testTimeout: 60 * SECOND,
           hookTimeout: 30 * SECOND,
+          expect: { poll: { timeout: PATIENCE_MS } },
+        },
+      },
+      {
+        // One file for each way to the database. They wait more than they work, so they run side by side.
+        test: {
+          name: 'database-faults',
+          include: [TABLES],
+          pool: 'forks',
+          allowOnly: false,
+          testTimeout: TEST_TIMEOUT,
+          hookTimeout: TEST_TIMEOUT,
           expect: { poll: { timeout: PATIENCE_MS } },
         },
       },

@@ -1,0 +1,3 @@
+import { defineSelection } from './selection.ts';
+
+defineSelection('PgBouncer');
