@@ -14,7 +14,8 @@ const TABLES = 'test/faults/table-*.test.ts';
 
 export default defineConfig({
   test: {
-    maxWorkers: 2,
+    // More than two cores have work for: tests wait a good deal.
+    maxWorkers: 3,
     passWithNoTests: false,
     projects: [
       {
