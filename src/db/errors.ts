@@ -44,9 +44,9 @@ export class UnreplicatedCommitError extends Error {
 /**
  * SQLSTATE classes and codes with which the server says that it may go better later, maybe elsewhere: connection, resources,
  * operator intervention, I/O, serialization and deadlock, locks, a server that became a standby, a transaction ended for
- * its silence.
+ * its silence or its length.
  */
-const FOR_NOW = /^(08|53|57|58|25006|25P03|40001|40P01|55P03)/;
+const FOR_NOW = /^(08|53|57|58|25006|25P0[34]|40001|40P01|55P03)/;
 /** A connection with such a fault is thrown away: whatever comes next on it would fail too. */
 const UNFIT = /^(08|57P0[1-5]|25006|25P03|25P04|XX)/;
 /** "Data exception": a net under the schemas, which are to refuse such a value first. */

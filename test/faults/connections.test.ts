@@ -29,8 +29,10 @@ test.each(['cut', 'reset'] as const)(
   'every connection is %s in the middle of a transaction, and others wait: all are answered, each with its own',
   async (how) => {
     await start(POOL);
-    const party = await newParty(service);
-    const grants = await Promise.all(Array.from({ length: POOL }, () => party.grant()));
+    // One developer has half of the connections, rounded up.
+    const [party, other] = [await newParty(service), await newParty(service)];
+    const three = (of: typeof party) => Promise.all(Array.from({ length: 3 }, () => of.grant()));
+    const [grants, grantsOfOther] = [await three(party), await three(other)];
     const held = Promise.withResolvers<void>();
     const locked = Promise.withResolvers<void>();
     const holding = database.sql.begin(async (tx) => {
@@ -40,9 +42,9 @@ test.each(['cut', 'reset'] as const)(
     });
     await locked.promise;
     const { key } = party;
-    const revocations = grants.map(({ grantId }) =>
-      service.request('DELETE', `/v1/grants/${grantId}`, { key }),
-    );
+    const revoke = (of: typeof party, some: typeof grants) =>
+      some.map(({ grantId }) => service.request('DELETE', `/v1/grants/${grantId}`, { key: of.key }));
+    const revocations = [...revoke(party, grants), ...revoke(other, grantsOfOther)];
     await waitFor(async () => {
       const [row] = await database.sql`select count(*)::int as n from pg_stat_activity
         where datname = current_database() and wait_event_type = 'Lock'`;
@@ -68,7 +70,7 @@ test.each(['cut', 'reset'] as const)(
     );
     // No connection was lost to the pool, and none gives one request the rows of another.
     const rounds = Array.from({ length: 20 * POOL }, async (_, index) => {
-      const grantId = grants[index % POOL]?.grantId;
+      const grantId = grants[index % grants.length]?.grantId;
       const [me, grant] = await Promise.all([
         service.request('GET', '/v1/me', { key }),
         service.request('GET', `/v1/grants/${grantId}`, { key }),

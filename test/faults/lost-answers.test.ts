@@ -122,11 +122,28 @@ test('a revocation was committed and its answer lost for ever: the row is revoke
 test('an answer that comes too late for the caller is not lost: the grant is counted, the attempt is an error', async () => {
   const code = await codeOf();
   const before = await figures();
+  // The statement is at work, and is held up until the answer, and the request to cancel, can no longer come through.
+  const held = Promise.withResolvers<void>();
+  const locked = Promise.withResolvers<void>();
+  const holding = database.sql.begin(async (tx) => {
+    await tx`select from authorization_requests for update`;
+    locked.resolve();
+    await held.promise;
+  });
+  await locked.promise;
+  const answer = exchange(code);
+  await waitFor(async () => {
+    const [row] = await database.sql`select count(*)::int as n from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock'`;
+    return row?.['n'] === 1 || undefined;
+  });
   await cable.set('hanging');
-  const { status, body } = await exchange(code);
+  held.resolve();
+  await holding;
+  await stored(before['grants rows'] + 1);
+  const { status, body } = await answer;
   expect([status, body.code]).toEqual([500, 'INTERNAL_ERROR']);
   await cable.set('through');
-  await stored(before['grants rows'] + 1);
   await waitFor(async () => {
     const { 'grants_created consent': created } = await figures();
     return created > before['grants_created consent'] || undefined;
