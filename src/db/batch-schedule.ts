@@ -2,6 +2,8 @@ import { AsyncResource } from 'node:async_hooks';
 
 /** A database that is slower than this is not waited for: it must not make one queue of what could run side by side. */
 const PATIENCE_MS = 5;
+/** So many at most are sent side by side: a row that somebody locks must not take every connection. */
+const MOST_OUT = 3;
 
 export interface BatchSchedule {
   /** Sends a batch when the one before it has come back, or at the end of this turn of the event loop if none is out. */
@@ -30,7 +32,9 @@ export function createBatchSchedule(): BatchSchedule {
         waiting.delete(send);
         asker.runInAsyncScope(dispatch);
       };
-      const timer = setTimeout(send, PATIENCE_MS);
+      const timer = setTimeout(() => {
+        if (out < MOST_OUT) send();
+      }, PATIENCE_MS);
       waiting.add(send);
     },
     async running(answer) {

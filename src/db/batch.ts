@@ -6,6 +6,8 @@ import type { Queryable } from './client.ts';
 import { isOfOneRow } from './errors.ts';
 
 const MAX_BATCH = 100;
+/** Questions of a refused batch that are asked side by side. */
+const APART_AT_ONCE = 3;
 
 /** Asks one question; the answer is the statement's row for it. */
 export type Ask<Q, R> = (question: Q) => Promise<R>;
@@ -33,15 +35,21 @@ export function createBatch<Q extends object, R>(db: Queryable, statement: State
     if (rows.length !== asked.length) throw new Error('the statement did not answer every question');
     return rows;
   };
-  const sendApart = (asked: readonly Asked<Q>[]): Promise<(R | Error)[]> =>
-    Promise.all(
-      asked.map((one) =>
-        send([one]).then(
-          ([row]) => row as R,
-          (error: unknown) => (error instanceof Error ? error : new Error('unknown', { cause: error })),
-        ),
-      ),
+  const sendAlone = (one: Asked<Q>): Promise<R | Error> =>
+    send([one]).then(
+      ([row]) => row as R,
+      (error: unknown) => (error instanceof Error ? error : new Error('unknown', { cause: error })),
     );
+  /** A few at a time: each may wait for a lock, with a connection of its own. */
+  const sendApart = async (asked: readonly Asked<Q>[]): Promise<(R | Error)[]> => {
+    const answers: (R | Error)[] = new Array(asked.length);
+    const left = asked.entries();
+    const work = async () => {
+      for (const [index, one] of left) answers[index] = await sendAlone(one);
+    };
+    await Promise.all(Array.from({ length: APART_AT_ONCE }, work));
+    return answers;
+  };
 
   const loader = new DataLoader<Asked<Q>, R>(
     (asked) =>

@@ -17,13 +17,13 @@ const CANCEL_REQUEST = 80_877_102;
  * Asks the server to cancel what a backend works on (PostgreSQL protocol, "Canceling Requests in Progress"), on a connection
  * of its own. Poolers pass it on to the server that works for this client. The server does not say whether there was
  * anything to cancel: the answer to the statement does.
- * @returns whether a server took the request within `timeoutMs`; false also proves that nobody answers there now
+ * @returns whether a server was reached within `connectMs` and took the request within `takeMs`; false also proves that nobody answers there now
  */
-export async function cancelStatement(backend: Backend, timeoutMs: number): Promise<boolean> {
-  const signal = AbortSignal.timeout(timeoutMs);
+export async function cancelStatement(backend: Backend, connectMs: number, takeMs: number): Promise<boolean> {
+  const signal = AbortSignal.timeout(connectMs);
   try {
     const socket = await openSocket(backend.host, backend.tls, backend.encrypted, signal);
-    return await sendRequest(socket, backend, signal);
+    return await sendRequest(socket, backend, AbortSignal.timeout(takeMs));
   } catch {
     // Whatever went wrong says one thing: nobody takes requests there.
     return false;

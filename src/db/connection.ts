@@ -91,6 +91,10 @@ export class Connection {
     try {
       const result = await query;
       if (this.#link.unreplicated) throw new UnreplicatedCommitError();
+      if (!isComplete(result)) {
+        this.#link.giveUp('CONNECTION_UNANSWERED');
+        throw new Error('the server ended the statement without saying what became of it');
+      }
       return result as Result;
     } catch (error) {
       throw this.#judge(error);
@@ -145,6 +149,7 @@ export class Connection {
     this.#spent = true;
     this.#link.cancelled = true;
     let answered = false;
+    let taken = false;
     const answer = this.#underWay.then(
       () => {
         answered = true;
@@ -158,12 +163,20 @@ export class Connection {
     const patienceMs = this.pooled ? GIVE_UP_MS : CANCEL_PATIENCE_MS;
     while (!answered && performance.now() < giveUpAt) {
       const begun = performance.now();
-      if (await cancelStatement(this.#backend, patienceMs)) {
+      if (await cancelStatement(this.#backend, CANCEL_PATIENCE_MS, patienceMs)) {
+        taken = true;
         await within(CANCELLED_MS, answer);
         break;
       }
       await within(CANCEL_PATIENCE_MS - (performance.now() - begun), answer);
     }
-    if (!answered) this.#link.giveUp();
+    // A pooler that is there and full drops the request: that says nothing of its other connections.
+    if (!answered) this.#link.giveUp(taken && this.pooled ? 'CONNECTION_UNANSWERED' : 'ETIMEDOUT');
   }
 }
+
+/** Every statement that was done has a tag. Some poolers answer a cancelled one with nothing at all. */
+const isComplete = (result: Result): boolean => {
+  const [first] = result as readonly { readonly command?: unknown }[];
+  return Boolean(result.command) || (Array.isArray(first) && Boolean((first as Result).command));
+};

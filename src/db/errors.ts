@@ -48,14 +48,13 @@ export class UnreplicatedCommitError extends Error {
  */
 const FOR_NOW = /^(08|53|57|58|25006|25P0[34]|40001|40P01|55P03)/;
 /** A connection with such a fault is thrown away: whatever comes next on it would fail too. */
-const UNFIT = /^(08|57P0[1-5]|25006|25P03|25P04|XX)/;
+const UNFIT = /^(08|57P0[1-5]|25006|25P0[234]|XX)/;
 /** "Data exception": a net under the schemas, which are to refuse such a value first. */
 const UNSUITABLE_VALUE = /^22/;
 /**
- * With this code PgBouncer ends a client also when the server is lost with the statement under way. Only these of its texts
- * say that no server was at hand, so that the statement was sent to none.
+ * A pooler knows nothing of what became of a statement that it had passed on. Only these of its texts say that no server was
+ * at hand, so that the statement was sent to none.
  */
-const POOLER = '08P01';
 const NO_SERVER_AT_HAND =
   /server_login_retry|query_wait_timeout|no such (database|user)|pooler is shutting down|pgbouncer cannot connect|server_connect_timeout|no more connections allowed/i;
 
@@ -127,15 +126,17 @@ export function endedBy(error: unknown, cancelled: boolean): StatementEnd | null
 /**
  * The server said that the statement, or the transaction, was rolled back. An ERROR always says so, and so does a FATAL:
  * PostgreSQL raises none where a commit was made (it warns and falls silent then, see `syncrep.c`). A PANIC may come in the
- * middle of a commit, and a pooler knows nothing of what became of a statement that it had passed on.
+ * middle of a commit.
  */
 function saysRolledBack(error: unknown): boolean {
   const said = error instanceof ConnectionLostError ? error.words : error;
   if (said === null || !(said instanceof postgres.PostgresError || error instanceof ConnectionLostError))
     return false;
   const { code, severity, message } = said as LastWords;
-  if (severity === 'PANIC') return false;
-  return code !== POOLER || NO_SERVER_AT_HAND.test(message);
+  // The driver, too, has the severity of what a server says alone.
+  const ofServer = said instanceof postgres.PostgresError ? Boolean(severity) : (said as LastWords).ofServer;
+  if (!ofServer || code.startsWith('08')) return NO_SERVER_AT_HAND.test(message);
+  return severity !== 'PANIC';
 }
 
 /**

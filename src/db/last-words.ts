@@ -4,8 +4,9 @@ export interface LastWords {
   readonly code: string;
   /** In the language of the server. */
   readonly message: string;
-  /** Not translated; absent from what a pooler says. */
   readonly severity: string;
+  /** PostgreSQL's own word, which has its severity untranslated; a pooler's has not. */
+  readonly ofServer: boolean;
 }
 
 const ERROR_RESPONSE = 0x45;
@@ -56,5 +57,5 @@ function fatal(body: Buffer): LastWords | null {
   const severity = fields.get('V') ?? fields.get('S') ?? '';
   const code = fields.get('C') ?? '';
   if (!/^(FATAL|PANIC)$/.test(severity) || !/^[0-9A-Z]{5}$/.test(code)) return null;
-  return { code, message: fields.get('M') ?? '', severity };
+  return { code, message: fields.get('M') ?? '', severity, ofServer: fields.has('V') };
 }

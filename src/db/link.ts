@@ -44,10 +44,8 @@ export class Link {
     this.#socket.destroy();
   }
 
-  giveUp(): void {
-    this.#failure ??= Object.assign(new Error('the database owes an answer for too long'), {
-      code: 'ETIMEDOUT',
-    });
+  giveUp(code: 'ETIMEDOUT' | 'CONNECTION_UNANSWERED'): void {
+    this.#failure ??= Object.assign(new Error('the database owes an answer for too long'), { code });
     this.#socket.destroy();
   }
 

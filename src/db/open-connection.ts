@@ -1,6 +1,5 @@
 import type { Socket } from 'node:net';
 import postgres from 'postgres';
-import { ARRAY_TYPES } from './array-types.ts';
 import type { Backend } from './cancel.ts';
 import { CHECK, Connection, type ConnectionOptions } from './connection.ts';
 import { ReadOnlyServerError } from './errors.ts';
@@ -8,6 +7,7 @@ import type { SessionLimits } from './limits.ts';
 import { Link } from './link.ts';
 import { encryptions, openSocket } from './socket.ts';
 import type { Host, Target } from './target.ts';
+import { VALUE_TYPES } from './value-types.ts';
 
 /** PostgreSQL raises it when a commit is made here and the wait for its replication is cancelled (`syncrep.c`). */
 const UNREPLICATED = 'SyncRepWaitForLSN';
@@ -64,19 +64,20 @@ async function openOne(
   const { target, limits, onLost } = options;
   const socket = await openSocket(way.host, way.tls, way.encrypted, signal);
   let opened = false;
+  let sql: postgres.Sql | undefined;
   const link: Link = new Link(
     socket,
     (error) => {
       if (opened) onLost(error);
     },
     // Whatever the driver still has is answered now.
-    () => void sql.end({ timeout: 0 }),
+    () => void sql?.end({ timeout: 0 }),
   );
-  const sql = createClient(target, link, socket);
-  const giveUp = () => link.giveUp();
+  const giveUp = () => link.giveUp('ETIMEDOUT');
   signal.addEventListener('abort', giveUp, { once: true });
   if (signal.aborted) giveUp();
   try {
+    sql = createClient(target, link, socket);
     const result = await sql.unsafe(CHECK);
     const [row] = result;
     if (row?.['readOnly'] === true) throw new ReadOnlyServerError();
@@ -107,6 +108,8 @@ const sessionSettings = ({
     (select set_config(name, '${transactionMs}', false) from pg_settings where name = 'transaction_timeout')`;
 
 function createClient(target: Target, link: Link, socket: Socket): postgres.Sql {
+  // The one that cannot be given as "none". With it the driver asks the server a question whose answer nobody awaits.
+  delete process.env['PGTARGETSESSIONATTRS'];
   let given = false;
   const settings = {
     host: 'localhost',
@@ -117,7 +120,11 @@ function createClient(target: Target, link: Link, socket: Socket): postgres.Sql 
     max: 1,
     ssl: false,
     fetch_types: false,
-    types: ARRAY_TYPES,
+    types: VALUE_TYPES,
+    // Each is given, because the driver would else take it from the environment.
+    debug: false,
+    prepare: true,
+    max_pipeline: 100,
     connect_timeout: 0,
     idle_timeout: 0,
     max_lifetime: null,
@@ -137,7 +144,7 @@ function createClient(target: Target, link: Link, socket: Socket): postgres.Sql 
       return socket;
     },
   };
-  return postgres(settings as postgres.Options<typeof ARRAY_TYPES>);
+  return postgres(settings as postgres.Options<typeof VALUE_TYPES>);
 }
 
 const codeOf = (error: unknown): string =>

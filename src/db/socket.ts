@@ -41,13 +41,24 @@ export async function openSocket(
   if (!encrypted || 'path' in host) return socket;
   if (!options.direct) await askForTls(socket, signal);
 
-  const secure = handshake(socket, host.host, options);
+  const secure = begin(socket, () => handshake(socket, host.host, options));
   await until(secure, 'secureConnect', signal);
   if (options.direct && secure.alpnProtocol !== 'postgresql') {
     secure.destroy();
     throw failed('the server speaks TLS, but not for PostgreSQL (no ALPN)');
   }
   return secure;
+}
+
+/** What cannot even begin leaves no socket behind. */
+function begin<T>(socket: net.Socket, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    socket.on('error', () => undefined);
+    socket.destroy();
+    throw error;
+  }
 }
 
 /** CVE-2021-23222: bytes behind the answer were put there by somebody else, who wants them to be taken for encrypted. */

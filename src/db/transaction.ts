@@ -28,6 +28,8 @@ export async function runTransaction<T>(
   try {
     await send(BEGIN, connection.begin);
   } catch (error) {
+    // It may have begun all the same.
+    connection.retire();
     throw toServiceError(error, { nothingDone: true });
   }
   try {

@@ -104,3 +104,11 @@ test('a refused connection is told with the word of the server', async () => {
   expect(await refused()).toBe('ECONNREFUSED');
   await server.cable.set('through');
 });
+
+test('a variable of libpq that the driver would read changes nothing', async () => {
+  process.env['PGTARGETSESSIONATTRS'] = 'any';
+  const { db, errors } = connect(server.urls.plain, 1);
+  expect(await outcome(db.rows(one, [1]))).toBe('done');
+  expect(errors).toEqual([]);
+  await db.close(1_000);
+});

@@ -11,7 +11,7 @@ import {
 } from '../../src/db/errors.ts';
 import { ServiceError } from '../../src/errors.ts';
 
-type Said = { code: string; severity?: string; message?: string };
+type Said = { code: string; severity?: string; message?: string; ofServer?: boolean };
 
 const ofServer = ({ code, severity = 'ERROR', message = '' }: Said) =>
   Object.assign(Object.create(postgres.PostgresError.prototype) as postgres.PostgresError, {
@@ -21,7 +21,7 @@ const ofServer = ({ code, severity = 'ERROR', message = '' }: Said) =>
   });
 const lost = (words: Said | null, code = 'CONNECTION_CLOSED') =>
   new ConnectionLostError(
-    words && { severity: 'FATAL', message: '', ...words },
+    words && { severity: 'FATAL', message: '', ofServer: words.code !== '08P01', ...words },
     Object.assign(new Error('lost'), { code }),
     false,
   );
@@ -49,6 +49,7 @@ test.each([
     503,
     503,
   ],
+  ['another pooler that lost its server', lost({ code: '58000', ofServer: false }), 'unknown', 503],
   ['a commit that no standby has', new UnreplicatedCommitError(), 'unknown', 'unknown'],
 ])('%s', (_what, error, write, read) => {
   expect(status(toServiceError(error, { nothingDone: false }))).toBe(write);

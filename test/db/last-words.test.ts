@@ -29,7 +29,7 @@ test.each([
   ['behind the end of a message', Buffer.concat([Buffer.from('rEst of a row E'), message('E', TERMINATED)])],
   ['in another language', message('E', { ...TERMINATED, S: 'SCHWERWIEGEND', M: 'Verbindung wird beendet' })],
 ])('the code with which a server ends a connection: %s', (_how, received) => {
-  expect(lastWords(received)).toMatchObject({ code: '57P01', severity: 'FATAL' });
+  expect(lastWords(received)).toMatchObject({ code: '57P01', severity: 'FATAL', ofServer: true });
 });
 
 test('a pooler passes on what the server said, and adds a word of its own: the first counts', () => {
@@ -39,7 +39,12 @@ test('a pooler passes on what the server said, and adds a word of its own: the f
 
 test('a pooler says no severity that is not translated', () => {
   const said = { S: 'FATAL', C: '08P01', M: 'server login has been failing (server_login_retry)' };
-  expect(lastWords(message('E', said))).toEqual({ code: '08P01', severity: 'FATAL', message: said.M });
+  expect(lastWords(message('E', said))).toEqual({
+    code: '08P01',
+    severity: 'FATAL',
+    message: said.M,
+    ofServer: false,
+  });
 });
 
 test.each([

@@ -1,0 +1,36 @@
+import { parse } from 'postgres-array';
+
+/** An array as PostgreSQL reads it: each member quoted, so that no member can end the array or pass for NULL. */
+const toLiteral = (members: readonly (string | null)[]): string =>
+  `{${members.map((member) => (member === null ? 'NULL' : `"${member.replace(/["\\]/g, '\\$&')}"`)).join(',')}}`;
+
+/** The driver writes values again when it repeats a statement whose plan is out of date: then they are texts already. */
+const once =
+  <T>(write: (value: T) => string) =>
+  (value: T | string): string =>
+    typeof value === 'string' ? value : write(value);
+
+/**
+ * How the driver reads and writes values, where its own way does not do. It would ask the server for the types of arrays on
+ * each fresh connection, with a query that nobody awaits: a refusal of it would end the process.
+ */
+export const VALUE_TYPES = {
+  textArray: {
+    to: 1009,
+    from: [1009, 1015],
+    serialize: once(toLiteral),
+    parse: (text: string) => parse(text),
+  },
+  bytes: {
+    to: 17,
+    from: [17],
+    serialize: once((bytes: Uint8Array) => `\\x${Buffer.from(bytes).toString('hex')}`),
+    parse: (text: string) => Buffer.from(text.slice(2), 'hex'),
+  },
+  boolean: {
+    to: 16,
+    from: [16],
+    serialize: once((value: boolean) => (value ? 't' : 'f')),
+    parse: (text: string) => text === 't',
+  },
+};
