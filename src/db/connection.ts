@@ -92,7 +92,7 @@ export class Connection {
       const result = await query;
       if (this.#link.unreplicated) throw new UnreplicatedCommitError();
       if (!isComplete(result)) {
-        this.#link.giveUp('CONNECTION_UNANSWERED');
+        this.#link.giveUp(false);
         throw new Error('the server ended the statement without saying what became of it');
       }
       return result as Result;
@@ -171,7 +171,7 @@ export class Connection {
       await within(CANCEL_PATIENCE_MS - (performance.now() - begun), answer);
     }
     // A pooler that is there and full drops the request: that says nothing of its other connections.
-    if (!answered) this.#link.giveUp(taken && this.pooled ? 'CONNECTION_UNANSWERED' : 'ETIMEDOUT');
+    if (!answered) this.#link.giveUp(!(taken && this.pooled));
   }
 }
 

@@ -11,12 +11,16 @@ export class ConnectionLostError extends Error {
   readonly code: string;
   /** What the server said of the end; null: nothing. */
   readonly words: LastWords | null;
+  /** It ended because an answer was owed for too long, and that says something of the others, too. */
+  readonly serverIsSilent: boolean;
   /** The statement was cancelled before, because its time was over. */
   readonly cancelled: boolean;
   constructor(words: LastWords | null, cause: unknown, cancelled: boolean) {
     super(words?.message ?? 'the connection to the database was lost', { cause });
     this.code = words?.code ?? (codeOf(cause) || 'CONNECTION_CLOSED');
     this.words = words;
+    const { serverIsSilent = true } = (cause ?? {}) as { readonly serverIsSilent?: boolean };
+    this.serverIsSilent = this.code === 'ETIMEDOUT' && serverIsSilent;
     this.cancelled = cancelled;
   }
 }
@@ -104,8 +108,11 @@ export function tellsOfConnection(error: unknown): boolean {
  * Whether the fault says something of the server and not of one connection, so that the others are better not trusted
  * either: it became a standby, it crashed, or it has fallen silent.
  */
-export const isOfServer = (error: unknown): boolean =>
-  /^(25006|57P02|ETIMEDOUT)$/.test(codeOf(causeOf(error)));
+export function isOfServer(error: unknown): boolean {
+  const cause = causeOf(error);
+  if (cause instanceof ConnectionLostError && cause.serverIsSilent) return true;
+  return /^(25006|57P02)$/.test(codeOf(cause));
+}
 
 /** By what a statement was ended before its time; null: it was not. */
 export function endedBy(error: unknown, cancelled: boolean): StatementEnd | null {

@@ -44,8 +44,12 @@ export class Link {
     this.#socket.destroy();
   }
 
-  giveUp(code: 'ETIMEDOUT' | 'CONNECTION_UNANSWERED'): void {
-    this.#failure ??= Object.assign(new Error('the database owes an answer for too long'), { code });
+  /** @param serverIsSilent false: only this connection is; nothing is said of the others */
+  giveUp(serverIsSilent: boolean): void {
+    this.#failure ??= Object.assign(new Error('the database owes an answer for too long'), {
+      code: 'ETIMEDOUT',
+      serverIsSilent,
+    });
     this.#socket.destroy();
   }
 

@@ -73,7 +73,7 @@ async function openOne(
     // Whatever the driver still has is answered now.
     () => void sql?.end({ timeout: 0 }),
   );
-  const giveUp = () => link.giveUp('ETIMEDOUT');
+  const giveUp = () => link.giveUp(true);
   signal.addEventListener('abort', giveUp, { once: true });
   if (signal.aborted) giveUp();
   try {

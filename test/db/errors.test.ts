@@ -73,11 +73,14 @@ test.each([
 test('the others are not trusted either after what says something of the server', () => {
   const all = [ofServer({ code: '25006' }), lost(null, 'ETIMEDOUT'), lost({ code: '57P02' })];
   expect(all.map(isOfServer)).toEqual([true, true, true]);
-  expect([lost({ code: '57P01' }), lost(null), ofServer({ code: '40001' })].map(isOfServer)).toEqual([
-    false,
-    false,
-    false,
-  ]);
+  const fullPooler = Object.assign(new Error(), { code: 'ETIMEDOUT', serverIsSilent: false });
+  const one = [
+    lost({ code: '57P01' }),
+    lost(null),
+    ofServer({ code: '40001' }),
+    new ConnectionLostError(null, fullPooler, true),
+  ];
+  expect(one.map(isOfServer)).toEqual([false, false, false, false]);
 });
 
 test('what ended a statement before its time', () => {
