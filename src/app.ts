@@ -17,7 +17,7 @@ import type { Limiter } from './http/rate-limit.ts';
 import { requestContext } from './http/request-context.ts';
 import { serveAssets } from './http/serve-assets.ts';
 import type { UnderWay } from './http/under-way.ts';
-import { keyRoutes } from './keys/routes.ts';
+import { keyRoutes } from './signing-keys/routes.ts';
 import { findAsset } from './pages/assets.ts';
 import { pageSecurity } from './pages/security-headers.ts';
 import { policyRoutes } from './policies/routes.ts';

@@ -2,7 +2,7 @@
 import { createPrivateKey, type JsonWebKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
-import { parseTarget, TargetError } from './db/target.ts';
+import { parseTarget, TargetError } from './database-url/target.ts';
 
 /** A parser returns the value or, as `Fault`, what the variable should be. It never repeats the value: it may be a secret. */
 export class Fault {

@@ -1,32 +1,36 @@
-import type { AnomalyWatch } from './anomalies/watch.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
 import type { Database } from './db/client.ts';
 import type { Ids } from './ids.ts';
-import type { KeyRing } from './keys/key-ring.ts';
-import type { ReadGrantToken } from './keys/read-grant-token.ts';
-import type { Sealer } from './keys/sealing.ts';
-import type { SessionTokens } from './principal-sessions/session-token.ts';
 import type { Telemetry } from './telemetry/telemetry.ts';
 
-/** What use cases work with. Everything that touches the world outside is in here, so that tests can put it together. */
+/**
+ * What use cases may ask for. Each names the few members that it needs, and adds what its own rooms make (the key ring,
+ * the reader of grant tokens, the sealer). Everything that touches the world outside comes in this way, so tests can put
+ * a use case together.
+ */
 export interface Deps {
   readonly config: Config;
   readonly db: Database;
   readonly clock: Clock;
   readonly ids: Ids;
-  readonly keys: KeyRing;
-  readonly readGrantToken: ReadGrantToken;
-  readonly sessionTokens: SessionTokens;
   readonly telemetry: Telemetry;
-  /** Encrypts what is a secret at rest. */
-  readonly sealer: Sealer;
-  /** To be called when webhook deliveries were committed, so that they are made without delay. Never throws. */
+  readonly activity: AgentActivity;
+  /** Call it after webhook deliveries were committed: they are then made without delay. Never throws. */
   deliveriesDue(): void;
-  /** Is told what agents do, and looks for anomalies later. */
-  readonly anomalies: Pick<AnomalyWatch, 'agentActed' | 'exchangeFailed'>;
-  /** Base of the URLs that are given out, without a trailing slash; known once the service listens. */
+  /** Base of the URLs that are given out, without a trailing slash. It is known once the service listens. */
   baseUrl(): string;
   /** `iss` of grant tokens. */
   issuer(): string;
+}
+
+/** Hears what agents do, for the detection of anomalies. Neither call throws, and neither waits. */
+export interface AgentActivity {
+  /** The agent asked for something, was given something, or something of its went wrong. */
+  agentActed(agentId: string): void;
+  /**
+   * An exchange was refused. The count stays in memory for a second or two: a crash, or a database that fails just then,
+   * may lose it. Only advice depends on it.
+   */
+  exchangeFailed(agentId: string): void;
 }

@@ -3,6 +3,9 @@ import { ulid } from 'ulid';
 
 export type IdPrefix = 'dev' | 'ag' | 'areq' | 'grnt' | 'tok' | 'alog' | 'pol' | 'wh' | 'evt' | 'anm';
 
+/** The decentralised identifier of an agent. */
+export const agentDid = (agentId: string): string => `did:grantex:${agentId}`;
+
 /** Where identifiers and secrets come from; injected, so that a test can hold them still. */
 export interface Ids {
   /**

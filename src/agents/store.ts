@@ -1,4 +1,4 @@
-import type { Queryable } from '../db/client.ts';
+import type { Queryable } from '../db/queryable.ts';
 import { describeStatement } from '../telemetry/database.ts';
 
 export type AgentStatus = 'active' | 'suspended';
@@ -13,9 +13,6 @@ export interface Agent {
   readonly createdAt: Date;
   readonly updatedAt: Date;
 }
-
-/** The decentralised identifier of an agent. */
-export const agentDid = (agentId: string): string => `did:grantex:${agentId}`;
 
 const COLUMNS = `id, developer_id as "developerId", name, description, scopes, status,
   created_at as "createdAt", updated_at as "updatedAt"`;

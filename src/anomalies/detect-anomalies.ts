@@ -1,4 +1,4 @@
-import type { Queryable } from '../db/client.ts';
+import type { Queryable } from '../db/queryable.ts';
 import type { Deps } from '../deps.ts';
 import { describeFinding, severityOf } from './finding.ts';
 import { findAnomalies, type Target } from './rules-store.ts';

@@ -1,6 +1,6 @@
 import type { AnomalyType } from '../closed-sets.ts';
 import type { Config } from '../config.ts';
-import type { Queryable } from '../db/client.ts';
+import type { Queryable } from '../db/queryable.ts';
 import { describeStatement, type Statement } from '../telemetry/database.ts';
 import type { Finding } from './finding.ts';
 

@@ -1,5 +1,5 @@
 import type { AnomalySeverity, AnomalyType } from '../closed-sets.ts';
-import type { Queryable } from '../db/client.ts';
+import type { Queryable } from '../db/queryable.ts';
 import { countOf } from '../db/count.ts';
 import { describeStatement } from '../telemetry/database.ts';
 

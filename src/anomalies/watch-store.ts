@@ -1,5 +1,5 @@
 // What the watch for anomalies keeps for itself: refused exchanges, of which nothing else leaves a row, and whose turn it is.
-import type { Queryable } from '../db/client.ts';
+import type { Queryable } from '../db/queryable.ts';
 import { describeStatement } from '../telemetry/database.ts';
 
 const tallyRefused = describeStatement({

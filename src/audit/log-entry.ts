@@ -1,4 +1,4 @@
-import { agentDid } from '../agents/store.ts';
+import { agentDid } from '../ids.ts';
 import type { Deps } from '../deps.ts';
 import { notFound } from '../errors.ts';
 import { type AuditStatus, entryHash } from './chain.ts';

@@ -1,5 +1,5 @@
 import { createBatch } from '../db/batch.ts';
-import type { Queryable } from '../db/client.ts';
+import type { Queryable } from '../db/queryable.ts';
 import type { PolicyEffect } from '../policies/store.ts';
 import { describeStatement } from '../telemetry/database.ts';
 

@@ -2,10 +2,10 @@
 import { systemClock } from '../clock.ts';
 import { ConfigError, loadConfig } from '../config.ts';
 import { hasCluster } from '../data-dir.ts';
-import { rotateKeys } from '../keys/create-key.ts';
-import { createSealer } from '../keys/sealing.ts';
-import { loadSecretKey } from '../keys/secret-key.ts';
-import { publishedKeys } from '../keys/store.ts';
+import { rotateKeys } from '../signing-keys/create-key.ts';
+import { createSealer } from '../secrets/sealing.ts';
+import { loadSecretKey } from '../secrets/secret-key.ts';
+import { publishedKeys } from '../signing-keys/store.ts';
 import { readWords } from './read-words.ts';
 import { badUsage, runCommand } from './run-command.ts';
 import { withDatabase } from './with-database.ts';

@@ -3,7 +3,7 @@ import { loadConfig } from '../config.ts';
 import { hasCluster } from '../data-dir.ts';
 import { openDatabaseBeside, reachDatabase } from '../database-source.ts';
 import { migrate } from '../db/migrate.ts';
-import { loadSecretKey } from '../keys/secret-key.ts';
+import { loadSecretKey } from '../secrets/secret-key.ts';
 import { readWords } from './read-words.ts';
 import { badUsage, runCommand } from './run-command.ts';
 

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { agentDid } from '../agents/store.ts';
+import { agentDid } from '../ids.ts';
 import type { Deps } from '../deps.ts';
 import { durationInWords } from '../duration.ts';
 import { notFound, ServiceError } from '../errors.ts';
@@ -9,7 +9,7 @@ import { Timestamp } from '../http/schemas.ts';
 import { describeScope } from '../pages/scope-descriptions.ts';
 import { decide } from './decide.ts';
 import { consentPage } from './page.ts';
-import { parseRedirectUri, redirectHost } from './redirect-uri.ts';
+import { parseRedirectUri, redirectHost } from '../authorization/redirect-uri.ts';
 import { type ConsentState, consentStatePage } from './state-page.ts';
 import { type ConsentRequest, consentRequest, type Decision } from './store.ts';
 

@@ -1,9 +1,9 @@
 import { type SpanContext, trace } from '@opentelemetry/api';
 import DataLoader from 'dataloader';
-import type { Statement } from '../telemetry/database.ts';
 import { createBatchSchedule } from './batch-schedule.ts';
-import type { Queryable } from './client.ts';
 import { isOfOneRow } from './errors.ts';
+import { type BatchQuery, questionsOf } from './query.ts';
+import type { Queryable } from './queryable.ts';
 
 const MAX_BATCH = 100;
 /** Questions of a refused batch that are asked side by side. */
@@ -19,19 +19,24 @@ interface Asked<Q> {
 
 /**
  * Gathers the questions of requests that arrive together into one statement: one write, one commit and one wake of a
- * database process serve them all. The statement takes the questions as JSON text of an array (`$1::text::jsonb`), whose
- * members have an `ordinal` besides, and gives one row for each in the order of the ordinals. Its span belongs to the first
- * question and links to the spans of the others. Nothing is remembered between two batches.
+ * database process serve them all. Its span belongs to the first question and links to the spans of the others. Nothing is
+ * remembered between two batches.
  *
  * When the database refuses a batch for the sake of one row, nothing of it is committed, and each question is asked alone.
  */
-export function createBatch<Q extends object, R>(db: Queryable, statement: Statement): Ask<Q, R> {
+export function createBatch<Q extends object, R>(
+  db: Pick<Queryable, 'all'>,
+  query: BatchQuery<Q, R>,
+): Ask<Q, R> {
   const schedule = createBatchSchedule();
 
   const send = async (asked: readonly Asked<Q>[]): Promise<R[]> => {
     const links = asked.slice(1).flatMap(({ span }) => span ?? []);
-    const questions = asked.map(({ question }, ordinal) => ({ ordinal, ...question }));
-    const rows = await db.rows<R>(statement, [JSON.stringify(questions)], links);
+    const questions = questionsOf(
+      query,
+      asked.map(({ question }) => question),
+    );
+    const rows = await db.all(query, { questions }, links);
     if (rows.length !== asked.length) throw new Error('the statement did not answer every question');
     return rows;
   };
@@ -62,4 +67,20 @@ export function createBatch<Q extends object, R>(db: Queryable, statement: State
     { cache: false, maxBatchSize: MAX_BATCH, batchScheduleFn: schedule.next },
   );
   return (question) => loader.load({ question, span: trace.getActiveSpan()?.spanContext() });
+}
+
+/** Asks one question of a batch query. Questions that come together share a statement. */
+export type AskQuery = <Q extends object, R>(query: BatchQuery<Q, R>, question: NoInfer<Q>) => Promise<R>;
+
+/** One batch for each query, made when it is first asked. */
+export function createAsk(db: Pick<Queryable, 'all'>): AskQuery {
+  const batches = new Map<object, Ask<never, unknown>>();
+  return <Q extends object, R>(query: BatchQuery<Q, R>, question: Q) => {
+    let ask = batches.get(query);
+    if (!ask) {
+      ask = createBatch(db, query);
+      batches.set(query, ask);
+    }
+    return ask(question as never) as Promise<R>;
+  };
 }

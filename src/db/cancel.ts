@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
+import type { Host, Tls } from '../database-url/target.ts';
 import { openSocket } from './socket.ts';
-import type { Host, Tls } from './target.ts';
 
 /** Where a backend is, and what it told its client at the start so that only that one may cancel (BackendKeyData). */
 export interface Backend {

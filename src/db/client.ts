@@ -1,24 +1,17 @@
 import type { SpanContext } from '@opentelemetry/api';
 import type { BunSqlLike } from 'pg-boss';
+import { parseTarget, type Target } from '../database-url/target.ts';
 import { unavailable } from '../errors.ts';
 import { requestScope } from '../request-scope.ts';
-import { type DatabaseTelemetry, describeStatement, type Statement } from '../telemetry/database.ts';
+import { type DatabaseTelemetry, describeStatement } from '../telemetry/database.ts';
+import { type AskQuery, createAsk } from './batch.ts';
 import type { Connection, Result } from './connection.ts';
 import { endedBy, toServiceError } from './errors.ts';
 import { BACKGROUND_LIMITS, REQUEST_LIMITS, type SessionLimits, SIDE_LIMITS } from './limits.ts';
 import { createPool, type Pool } from './pool.ts';
-import { parseTarget, type Target } from './target.ts';
+import { type Query, valuesOf } from './query.ts';
+import { createQueryable, type Queryable } from './queryable.ts';
 import { runTransaction } from './transaction.ts';
-
-/** Something statements can be run on: the pool, or one transaction. */
-export interface Queryable {
-  /**
-   * Runs one statement; its values travel as parameters only.
-   * @param links spans of other requests that this statement also serves (batched lookups)
-   * @throws {ServiceError} SERVICE_UNAVAILABLE when the fault proves that nothing was committed; else the driver's error
-   */
-  rows<R>(statement: Statement, values: readonly unknown[], links?: readonly SpanContext[]): Promise<R[]>;
-}
 
 /** Connections of one kind of work. */
 export interface Connections extends Queryable {
@@ -29,6 +22,7 @@ export interface Connections extends Queryable {
 }
 
 export interface Database extends Connections {
+  readonly ask: AskQuery;
   /** A connection of its own, so that health and gauges are not queued behind the requests. */
   readonly side: Side;
   /** Connections of their own for work that no request waits for: neither can hold up the other. */
@@ -125,37 +119,35 @@ function createConnections({ pool, target, limits, telemetry, allowance }: Setti
     const prepare = prepared && (target.prepare ?? !connection.pooled);
     return connection.run(text, values, { prepare, limitMs: Number.isFinite(limit) ? limit : 0 });
   };
-  const run = async <R>(
+  const run = async <P, R>(
     place: Place,
-    statement: Statement,
-    values: readonly unknown[],
+    query: Query<P, R>,
+    values: P,
     links?: readonly SpanContext[],
   ): Promise<R[]> => {
     try {
       return await telemetry.statement(
-        statement,
+        query,
         links,
-        async () => Array.from(await send(place, statement.text, values, true)) as R[],
+        async () => Array.from(await send(place, query.text, valuesOf(query, values), true)) as R[],
       );
     } catch (error) {
-      throw toServiceError(error, { nothingDone: place.inTransaction || statement.operation === 'SELECT' });
+      throw toServiceError(error, { nothingDone: place.inTransaction || query.operation === 'SELECT' });
     }
   };
 
   const connections: Connections & Pick<Background, 'driver'> = {
-    rows: (statement, values, links) =>
-      use((connection, allowed) =>
-        run({ connection, allowed, inTransaction: false }, statement, values, links),
-      ),
+    ...createQueryable((query, values, links) =>
+      use((connection, allowed) => run({ connection, allowed, inTransaction: false }, query, values, links)),
+    ),
     transaction: (work) =>
       use((connection, allowed) => {
-        const queryable: Queryable = {
-          rows: (statement, values, links) =>
-            run({ connection, allowed, inTransaction: true }, statement, values, links),
-        };
-        transactions.set(queryable, connection);
+        const tx = createQueryable((query, values, links) =>
+          run({ connection, allowed, inTransaction: true }, query, values, links),
+        );
+        transactions.set(tx, connection);
         const options = { telemetry, limitMs: limits.statementMs, assertInTime: () => void limitMs(allowed) };
-        return runTransaction(connection, options, () => work(queryable));
+        return runTransaction(connection, options, () => work(tx));
       }),
     connections: pool.state,
     driver(within) {
@@ -234,13 +226,10 @@ export function openDatabase(options: DatabaseOptions): Database {
   const side = open('side', 1, of(SIDE_LIMITS), telemetry);
   const background = open('background', BACKGROUND_CONNECTIONS, of(BACKGROUND_LIMITS), backgroundTelemetry);
   return {
-    rows: main.rows,
-    transaction: main.transaction,
-    connections: main.connections,
+    ...main,
+    ask: createAsk(main),
     side: {
-      rows: side.rows,
-      transaction: side.transaction,
-      connections: side.connections,
+      ...side,
       assertWritable: (withinMs) =>
         side.pool.use(null, withinMs, (connection) => connection.assertWritable(withinMs)),
     },

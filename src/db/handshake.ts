@@ -1,6 +1,6 @@
 import net from 'node:net';
 import tls from 'node:tls';
-import type { Tls } from './target.ts';
+import type { Tls } from '../database-url/target.ts';
 
 /** Reading hundreds of authorities takes milliseconds: once for each target, not for each connection. */
 const contexts = new WeakMap<Tls, tls.SecureContext>();

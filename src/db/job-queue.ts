@@ -1,6 +1,7 @@
 import { type BunSqlLike, fromBunSql, PgBoss } from 'pg-boss';
-import type { Background, Queryable } from './client.ts';
+import type { Background } from './client.ts';
 import { JOBS_SCHEMA } from './jobs-schema.ts';
+import type { Queryable } from './queryable.ts';
 
 /** Longer than any outage: a job is never thrown away because nobody took it for a while. */
 const KEEP_SECONDS = 10 * 365 * 24 * 60 * 60;

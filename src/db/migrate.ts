@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { describeStatement, NO_DATABASE_TELEMETRY } from '../telemetry/database.ts';
-import { type Background, openDatabase, type Queryable } from './client.ts';
+import { NO_DATABASE_TELEMETRY } from '../telemetry/database.ts';
+import { type Background, openDatabase } from './client.ts';
+import { bool, text } from './column-types.ts';
 import { isLockTimeout } from './errors.ts';
 import { JOBS_SCHEMA } from './jobs-schema.ts';
 import { MIGRATION_LIMITS } from './limits.ts';
+import { query } from './query.ts';
+import type { Queryable } from './queryable.ts';
 
 const DIRECTORY = new URL('./migrations/', import.meta.url);
 /** Any constant will do, as long as every version of this service uses the same one. */
@@ -31,12 +34,39 @@ function readMigrations(): Migration[] {
     });
 }
 
-const statement = (operation: string, name: string, text: string) =>
-  describeStatement({ operation, collection: 'schema_migrations', name: `migrate.${name}`, text });
-const tryLock = statement('SELECT', 'lock', `select pg_try_advisory_xact_lock(${LOCK_KEY}) as locked`);
-const ledger = statement('SELECT', 'ledger', 'select name, checksum from schema_migrations');
-const note = statement('INSERT', 'note', 'insert into schema_migrations (name, checksum) values ($1, $2)');
-const hasTable = statement('SELECT', 'has_table', 'select to_regclass($1) is not null as found');
+const collection = 'schema_migrations';
+const tryLock = query({
+  operation: 'SELECT',
+  collection,
+  name: 'migrate.lock',
+  text: `select pg_try_advisory_xact_lock(${LOCK_KEY}) as locked`,
+  params: {},
+  row: { locked: bool },
+});
+const ledger = query({
+  operation: 'SELECT',
+  collection,
+  name: 'migrate.ledger',
+  text: 'select name, checksum from schema_migrations',
+  params: {},
+  row: { name: text, checksum: text },
+});
+const note = query({
+  operation: 'INSERT',
+  collection,
+  name: 'migrate.note',
+  text: 'insert into schema_migrations (name, checksum) values ($name, $checksum)',
+  params: { name: text, checksum: text },
+  row: {},
+});
+const hasTable = query({
+  operation: 'SELECT',
+  collection,
+  name: 'migrate.has_table',
+  text: 'select to_regclass($name) is not null as found',
+  params: { name: text },
+  row: { found: bool },
+});
 const LEDGER = `create table if not exists schema_migrations (
   name text primary key, checksum text not null, applied_at timestamptz not null default now())`;
 
@@ -72,8 +102,7 @@ async function underLock<T>(db: Background, work: (tx: Queryable) => Promise<T>)
   for (let attempt = 1; ; ) {
     try {
       const done = await db.transaction(async (tx) => {
-        const [row] = await tx.rows<{ locked: boolean }>(tryLock, []);
-        return row?.locked ? { result: await work(tx) } : null;
+        return (await tx.only(tryLock, {})).locked ? { result: await work(tx) } : null;
       });
       if (done) return done.result;
       await delay(LOCK_RETRY_MS);
@@ -107,10 +136,10 @@ export function migrate(databaseUrl: string, { upgradeJobs = false } = {}): Prom
     const applied = await underLock(db, async (tx) => {
       const { unsafe } = db.driver(tx);
       await unsafe(LEDGER);
-      const todo = pending(readMigrations(), await tx.rows(ledger, []));
+      const todo = pending(readMigrations(), await tx.all(ledger, {}));
       for (const { name, text, checksum } of todo) {
         await unsafe(text);
-        await tx.rows(note, [name, checksum]);
+        await tx.all(note, { name, checksum });
       }
       return todo.map(({ name }) => name);
     });
@@ -125,7 +154,7 @@ export function migrate(databaseUrl: string, { upgradeJobs = false } = {}): Prom
  */
 export function assertMigrated(databaseUrl: string): Promise<void> {
   return connected(databaseUrl, async (db) => {
-    const applied: Applied = (await isThere(db, 'schema_migrations')) ? await db.rows(ledger, []) : [];
+    const applied: Applied = (await isThere(db, 'schema_migrations')) ? await db.all(ledger, {}) : [];
     const missing = pending(readMigrations(), applied).map(({ name }) => name);
     if (!(await isThere(db, `${JOBS_SCHEMA}.version`))) missing.push('the tables of the job queue');
     if (missing.length > 0)
@@ -145,6 +174,5 @@ async function installJobs(db: Background): Promise<void> {
 }
 
 async function isThere(db: Queryable, table: string): Promise<boolean> {
-  const [row] = await db.rows<{ found: boolean }>(hasTable, [table]);
-  return row?.found === true;
+  return (await db.only(hasTable, { name: table })).found;
 }

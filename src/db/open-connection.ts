@@ -1,12 +1,12 @@
 import type { Socket } from 'node:net';
 import postgres from 'postgres';
+import type { Host, Target } from '../database-url/target.ts';
 import type { Backend } from './cancel.ts';
 import { CHECK, Connection, type ConnectionOptions } from './connection.ts';
 import { ReadOnlyServerError } from './errors.ts';
 import type { SessionLimits } from './limits.ts';
 import { Link } from './link.ts';
 import { encryptions, openSocket } from './socket.ts';
-import type { Host, Target } from './target.ts';
 import { VALUE_TYPES } from './value-types.ts';
 
 /** PostgreSQL raises it when a commit is made here and the wait for its replication is cancelled (`syncrep.c`). */

@@ -1,4 +1,5 @@
 import type { StatementEnd } from '../closed-sets.ts';
+import type { Target } from '../database-url/target.ts';
 import { unavailable } from '../errors.ts';
 import { within } from '../within.ts';
 import type { Connection } from './connection.ts';
@@ -6,7 +7,6 @@ import { causeOf, isOfServer, tellsOfConnection } from './errors.ts';
 import { createFairQueue } from './fair-queue.ts';
 import type { SessionLimits } from './limits.ts';
 import { openConnection } from './open-connection.ts';
-import type { Target } from './target.ts';
 
 export interface PoolOptions {
   readonly name: string;

@@ -1,6 +1,6 @@
+import { parseTarget } from '../database-url/target.ts';
 import { COMMAND_LIMITS } from './limits.ts';
 import { openConnection } from './open-connection.ts';
-import { parseTarget } from './target.ts';
 
 const PATIENCE_MS = 10_000;
 

@@ -1,6 +1,6 @@
 import net from 'node:net';
+import type { Host, Tls } from '../database-url/target.ts';
 import { handshake } from './handshake.ts';
-import type { Host, Tls } from './target.ts';
 
 /** "Do you speak TLS?", a message of the protocol. */
 const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]);

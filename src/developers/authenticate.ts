@@ -1,13 +1,17 @@
+import type { Developer, KeyHolder } from '../caller.ts';
 import type { Deps } from '../deps.ts';
 import { unauthorized } from '../errors.ts';
-import { type Developer, developerByKeyHash } from './store.ts';
+import { done, type Outcome, refuse } from '../outcome.ts';
+import { developerByKeyHash } from './store.ts';
 
 /**
- * The developer whose API key has this SHA-256. Asks the database each time: no replica may let a rotated key pass.
- * @throws UNAUTHORIZED
+ * The developer whose API key has this SHA-256; UNAUTHORIZED when nobody has it. Asks the database each time: no replica
+ * may let a rotated key pass.
  */
-export async function authenticate({ db }: Pick<Deps, 'db'>, keyHash: Buffer): Promise<Developer> {
+export async function authenticate(
+  { db }: Pick<Deps, 'db'>,
+  { keyHash }: KeyHolder,
+): Promise<Outcome<Developer>> {
   const developer = await developerByKeyHash(db, keyHash);
-  if (!developer) throw unauthorized();
-  return developer;
+  return developer ? done(developer) : refuse(unauthorized());
 }

@@ -1,20 +1,21 @@
+import type { Developer, KeyHolder } from '../caller.ts';
 import type { Deps } from '../deps.ts';
 import { unauthorized } from '../errors.ts';
 import { sha256 } from '../hash.ts';
+import { done, type Outcome, refuse } from '../outcome.ts';
 import { newApiKey } from './api-keys.ts';
-import { type Developer, replaceApiKey } from './store.ts';
+import { replaceApiKey } from './store.ts';
 
 /**
- * Gives a developer a new API key; the old one stops working in the same statement, on every replica.
- * @throws UNAUTHORIZED for the loser of two rotations of one key
+ * Gives a developer a new API key. The old one stops working in the same statement, on every replica. Of two rotations of
+ * one key the second is UNAUTHORIZED.
  */
 export async function rotateKey(
   { db, ids, clock }: Pick<Deps, 'db' | 'ids' | 'clock'>,
-  developer: Pick<Developer, 'mode'>,
-  keyHash: Buffer,
-): Promise<{ apiKey: string; rotatedAt: Date }> {
-  const apiKey = newApiKey(ids, developer.mode);
+  { mode, keyHash }: Pick<Developer, 'mode'> & KeyHolder,
+): Promise<Outcome<{ apiKey: string; rotatedAt: Date }>> {
+  const apiKey = newApiKey(ids, mode);
   const rotatedAt = new Date(clock.now());
-  if (!(await replaceApiKey(db, keyHash, sha256(apiKey)))) throw unauthorized();
-  return { apiKey, rotatedAt };
+  const replaced = await replaceApiKey(db, keyHash, sha256(apiKey));
+  return replaced ? done({ apiKey, rotatedAt }) : refuse(unauthorized());
 }

@@ -1,11 +1,12 @@
 import { Type } from 'typebox';
+import type { Developer } from '../caller.ts';
 import type { Deps } from '../deps.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import { created, ok } from '../http/reply.ts';
 import { Name, Timestamp } from '../http/schemas.ts';
+import { done } from '../outcome.ts';
 import { rotateKey } from './rotate-key.ts';
 import { signUp } from './sign-up.ts';
-import type { Developer } from './store.ts';
 
 const Mode = Type.Enum(['live', 'sandbox']);
 const Email = Type.String({ maxLength: 254, pattern: '^[^@\\s]+@[^@\\s]+$' });
@@ -25,7 +26,9 @@ const view = ({ id, name, email, mode, createdAt }: Developer) => ({
   createdAt,
 });
 
-export const developerRoutes = (deps: Deps): Endpoint[] => [
+type DeveloperDeps = Pick<Deps, 'config' | 'db' | 'ids' | 'clock'>;
+
+export const developerRoutes = (deps: DeveloperDeps): Endpoint[] => [
   ...(deps.config.signupEnabled ? [signUpRoute(deps)] : []),
   endpoint({
     method: 'get',
@@ -34,7 +37,8 @@ export const developerRoutes = (deps: Deps): Endpoint[] => [
     access: 'developer',
     limit: 'api',
     responses: { 200: Type.Object({ ...DeveloperView, plan: Type.String() }) },
-    handle: async ({ developer }) => ok({ ...view(developer), plan: developer.plan }),
+    handle: async ({ caller }) =>
+      ok(done(caller), (developer) => ({ ...view(developer), plan: developer.plan })),
   }),
   endpoint({
     method: 'post',
@@ -43,11 +47,11 @@ export const developerRoutes = (deps: Deps): Endpoint[] => [
     access: 'developer',
     limit: 'api',
     responses: { 200: Type.Object({ apiKey: Type.String(), rotatedAt: Timestamp }) },
-    handle: async ({ developer, keyHash }) => ok(await rotateKey(deps, developer, keyHash)),
+    handle: async ({ caller }) => ok(await rotateKey(deps, caller)),
   }),
 ];
 
-const signUpRoute = (deps: Deps): Endpoint =>
+const signUpRoute = (deps: DeveloperDeps): Endpoint =>
   endpoint({
     method: 'post',
     path: '/v1/signup',
@@ -60,8 +64,9 @@ const signUpRoute = (deps: Deps): Endpoint =>
       mode: Type.Optional(Mode),
     }),
     responses: { 201: Type.Object({ ...DeveloperView, apiKey: Type.String() }) },
-    handle: async ({ body: { name, email = null, mode = 'live' } }) => {
-      const { developer, apiKey } = await signUp(deps, { name, email, mode });
-      return created({ ...view(developer), apiKey });
-    },
+    handle: async ({ caller, body: { name, email = null, mode = 'live' } }) =>
+      created(await signUp(deps, caller, { name, email, mode }), ({ apiKey, ...developer }) => ({
+        ...view(developer),
+        apiKey,
+      })),
   });

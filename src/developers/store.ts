@@ -1,80 +1,68 @@
-import type { Queryable } from '../db/client.ts';
-import { describeStatement } from '../telemetry/database.ts';
-
-export interface Developer {
-  readonly id: string;
-  readonly name: string;
-  readonly email: string | null;
-  readonly mode: 'live' | 'sandbox';
-  readonly plan: string;
-  readonly createdAt: Date;
-}
+import type { Developer } from '../caller.ts';
+import { bytes, orNull, text, textOf, timestamp } from '../db/column-types.ts';
+import { query } from '../db/query.ts';
+import type { Queryable } from '../db/queryable.ts';
 
 const COLUMNS = 'id, name, email, mode, plan, created_at as "createdAt"';
+const mode = textOf<Developer['mode']>();
+const row = { id: text, name: text, email: orNull(text), mode, plan: text, createdAt: timestamp };
 
-const insert = describeStatement({
+const insert = query({
   operation: 'INSERT',
   collection: 'developers',
   name: 'developers.insert',
   text: `insert into developers (id, name, email, mode, api_key_hash, created_at)
-    values ($1, $2, $3, $4, $5, $6) returning ${COLUMNS}`,
+    values ($id, $name, $email, $mode, $keyHash, $createdAt) returning ${COLUMNS}`,
+  params: { id: text, name: text, email: orNull(text), mode, keyHash: bytes, createdAt: timestamp },
+  row,
 });
 
-const insertSeed = describeStatement({
+const insertSeed = query({
   operation: 'INSERT',
   collection: 'developers',
   name: 'developers.insert_seed',
   text: `insert into developers (id, name, mode, api_key_hash, created_at)
-    values ($1, $2, $3, $4, $5) on conflict (api_key_hash) do nothing`,
+    values ($id, $name, $mode, $keyHash, $createdAt) on conflict (api_key_hash) do nothing`,
+  params: { id: text, name: text, mode, keyHash: bytes, createdAt: timestamp },
+  row: {},
 });
 
-const byKeyHash = describeStatement({
+const byKeyHash = query({
   operation: 'SELECT',
   collection: 'developers',
   name: 'developers.by_key_hash',
-  text: `select ${COLUMNS} from developers where api_key_hash = $1`,
+  text: `select ${COLUMNS} from developers where api_key_hash = $keyHash`,
+  params: { keyHash: bytes },
+  row,
 });
 
-const replaceKey = describeStatement({
+const replaceKey = query({
   operation: 'UPDATE',
   collection: 'developers',
   name: 'developers.replace_key',
-  text: 'update developers set api_key_hash = $2 where api_key_hash = $1 returning id, mode',
+  text: 'update developers set api_key_hash = $newHash where api_key_hash = $oldHash returning id, mode',
+  params: { oldHash: bytes, newHash: bytes },
+  row: { id: text, mode },
 });
 
+type NewDeveloper = Pick<Developer, 'id' | 'name' | 'mode' | 'createdAt'> & { readonly keyHash: Buffer };
+
 /** @throws a unique violation when the email is taken */
-export async function insertDeveloper(
+export const insertDeveloper = (
   db: Queryable,
-  row: Pick<Developer, 'id' | 'name' | 'email' | 'mode'> & { keyHash: Buffer; createdAt: Date },
-): Promise<Developer> {
-  const [developer] = await db.rows<Developer>(insert, [
-    row.id,
-    row.name,
-    row.email,
-    row.mode,
-    row.keyHash,
-    row.createdAt,
-  ]);
-  if (!developer) throw new Error('insert returned no row');
-  return developer;
-}
+  developer: NewDeveloper & Pick<Developer, 'email'>,
+): Promise<Developer> => db.only(insert, developer);
 
 /** Does nothing when some developer has this key already. */
-export async function insertSeedDeveloper(
-  db: Queryable,
-  row: Pick<Developer, 'id' | 'name' | 'mode'> & { keyHash: Buffer; createdAt: Date },
-): Promise<void> {
-  await db.rows(insertSeed, [row.id, row.name, row.mode, row.keyHash, row.createdAt]);
+export async function insertSeedDeveloper(db: Queryable, developer: NewDeveloper): Promise<void> {
+  await db.all(insertSeed, developer);
 }
 
 /** The developer whose API key has this SHA-256; undefined when nobody has. */
-export async function developerByKeyHash(db: Queryable, keyHash: Buffer): Promise<Developer | undefined> {
-  const [developer] = await db.rows<Developer>(byKeyHash, [keyHash]);
-  return developer;
-}
+export const developerByKeyHash = (db: Queryable, keyHash: Buffer): Promise<Developer | undefined> =>
+  db.first(byKeyHash, { keyHash });
 
 /** Swaps the key if `oldHash` is still the one in force; of two that try at once, one succeeds. */
 export async function replaceApiKey(db: Queryable, oldHash: Buffer, newHash: Buffer): Promise<boolean> {
-  const rows = await db.rows(replaceKey, [oldHash, newHash]);
-  return rows.length === 1;
+  return (await db.first(replaceKey, { oldHash, newHash })) !== undefined;
 }

@@ -1,8 +1,8 @@
 import { isForeignKeyViolation } from '../db/errors.ts';
 import type { Deps } from '../deps.ts';
 import { badRequest, notFound, ServiceError } from '../errors.ts';
-import { issueToken, prepareToken, type TokenPair } from '../keys/issue-token.ts';
-import { assertTokenFits } from '../keys/token-size.ts';
+import { issueToken, prepareToken, type TokenPair } from '../grant-token/issue-token.ts';
+import { assertTokenFits } from '../grant-token/token-size.ts';
 import { insertDelegation } from './delegation-store.ts';
 
 const badParent = () => badRequest('The parent grant token is not valid');

@@ -1,5 +1,5 @@
-import type { Queryable } from '../db/client.ts';
-import type { NewToken } from '../keys/issue-token.ts';
+import type { Queryable } from '../db/queryable.ts';
+import type { NewToken } from '../grant-token/issue-token.ts';
 import { describeStatement } from '../telemetry/database.ts';
 import { ENQUEUED, TELL_OF_ISSUANCE } from '../webhooks/outbox-store.ts';
 

@@ -1,4 +1,4 @@
-import type { Queryable } from '../db/client.ts';
+import type { Queryable } from '../db/queryable.ts';
 import type { Deps } from '../deps.ts';
 import { notFound } from '../errors.ts';
 import type { RevokedBy } from '../telemetry/events.ts';

@@ -1,7 +1,7 @@
 import { decodeJwt } from 'jose';
 import type { Deps } from '../deps.ts';
 import { badRequest } from '../errors.ts';
-import type { GrantClaims } from '../keys/read-grant-token.ts';
+import type { GrantClaims } from '../grant-token/read-grant-token.ts';
 import { grantOfToken } from './store.ts';
 
 export type GrantVerification =

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { agentDid } from '../agents/store.ts';
+import { agentDid } from '../ids.ts';
 import { Timestamp } from '../http/schemas.ts';
 import type { Grant } from './store.ts';
 

@@ -1,10 +1,10 @@
 import type { IncomingMessage } from 'node:http';
 import type { Request as ExpressRequest, RequestHandler, Response } from 'express';
 import { type Static, type TObject, type TSchema, Type } from 'typebox';
+import type { Developer, KeyHolder, Principal } from '../caller.ts';
 import type { LimiterName } from '../config.ts';
-import type { Developer } from '../developers/store.ts';
-import { notFound } from '../errors.ts';
-import type { Principal } from '../principal-sessions/session-token.ts';
+import { notFound, type ServiceError } from '../errors.ts';
+import { done, isRefused, mapOutcome, type Outcome, type Refused, refuse } from '../outcome.ts';
 import { requestScope } from '../request-scope.ts';
 import type { AttemptKind, Attempts } from '../telemetry/attempts.ts';
 import type { Events } from '../telemetry/events.ts';
@@ -23,18 +23,17 @@ import { compileValidator, type Validator } from './validate.ts';
  * Who may call:
  * - `public`: anyone; an Authorization header is ignored;
  * - `developer`: the API key is looked up before the handler runs;
- * - `joined`: the handler's own statement looks the key up (one round trip), and the handler throws UNAUTHORIZED;
+ * - `joined`: the use case's own statement looks the key up (one round trip), and an unknown one is its refusal;
  * - `principal`: the session token of a principal is read before the handler runs. It is no API key, nor the reverse.
  */
 export type Access = 'public' | 'developer' | 'joined' | 'principal';
 
-type AccessInput<A extends Access> = A extends 'developer'
-  ? { readonly developer: Developer; readonly keyHash: Buffer }
-  : A extends 'joined'
-    ? { readonly keyHash: Buffer }
-    : A extends 'principal'
-      ? { readonly principal: Principal }
-      : unknown;
+interface Callers {
+  readonly public: null;
+  readonly developer: Developer & KeyHolder;
+  readonly joined: KeyHolder;
+  readonly principal: Principal;
+}
 
 /** What a request says, whoever it is from. */
 interface Parts<B, Q> {
@@ -46,11 +45,9 @@ interface Parts<B, Q> {
 }
 
 /** A request, parsed once: handlers never see the raw one. */
-export type Input<A extends Access, B, Q> = AccessInput<A> &
-  Parts<B, Q> & {
-    /** To be called when the agent that the request names is known to be the caller's: the attempt is then counted for it. */
-    agentIs(agentId: string): void;
-  };
+export interface Input<A extends Access, B, Q> extends Parts<B, Q> {
+  readonly caller: Callers[A];
+}
 
 export interface Endpoint<
   A extends Access = Access,
@@ -74,11 +71,11 @@ export interface Endpoint<
   /** Schemas of the successful answers by status, for /openapi.json; null: no body. */
   readonly responses: Readonly<Record<number, TSchema | null>>;
   /**
-   * What the schemas cannot say. It stands apart from `handle` because a wrong key is told before a wrong request.
-   * @throws BAD_REQUEST
+   * What the schemas cannot say: the refusal of a request that is not valid, or null. It stands apart from `handle`
+   * because a caller learns of a wrong key before a wrong request.
    */
-  check?(parts: Parts<Static<B>, Static<Q>>): void;
-  handle(input: Input<A, Static<B>, Static<Q>>): Promise<Reply>;
+  check?(parts: Parts<Static<B>, Static<Q>>): ServiceError | null;
+  handle(input: Input<A, Static<B>, Static<Q>>): Promise<Outcome<Reply>>;
 }
 
 /** Declares an endpoint; exists so that the handler's input is typed by the schemas beside it. */
@@ -99,10 +96,10 @@ export interface ServeDeps {
   readonly readBody: ReadBody;
   readonly setRoute: SetRoute;
   readonly underWay: UnderWay;
-  /** @throws UNAUTHORIZED for an unknown key */
-  readonly authenticate: (keyHash: Buffer) => Promise<Developer>;
-  /** @throws UNAUTHORIZED for anything but a live session token */
-  readonly readSession: (token: string) => Promise<Principal>;
+  /** UNAUTHORIZED for an unknown key. */
+  readonly authenticate: (caller: KeyHolder) => Promise<Outcome<Developer>>;
+  /** UNAUTHORIZED for anything but a live session token. */
+  readonly readSession: (token: string) => Promise<Outcome<Principal>>;
 }
 
 const NOTHING = Type.Object({});
@@ -124,26 +121,22 @@ export function serve(definition: Endpoint, deps: ServeDeps): RequestHandler {
     await limit(definition, deps, req, res, bearer);
     // What follows goes on when the caller leaves, and ends what it has begun.
     const ended = deps.underWay.begin();
-    const parts = await parse(definition, deps, { req, validateBody, validateQuery }).catch(
-      (error: unknown) => new Unreadable(error),
-    );
+    const parts = await parse(definition, deps, { req, validateBody, validateQuery }).catch(refusalOf);
 
     const end = definition.attempt ? deps.attempts.start(definition.attempt) : undefined;
-    let agentId: string | undefined;
-    const agentIs = (id: string) => {
-      agentId = id;
-    };
     try {
-      const reply = await withDeadline(
-        (assertInTime) => answer(definition, deps, { bearer, parts, agentIs, assertInTime }),
+      const outcome = await withDeadline(
+        (assertInTime) => answer(definition, deps, { bearer, parts, assertInTime }),
         readOnly,
-      );
-      end?.({ status: reply.status, agentId });
-      send(req, res, reply);
-    } catch (error) {
-      const { status, code } = toPublicError(error);
-      end?.({ status, code, agentId });
-      throw error;
+      ).catch(refusalOf);
+      const { agentId } = outcome;
+      if (isRefused(outcome)) {
+        const { status, code } = outcome.refusal;
+        end?.({ status, code, agentId });
+        throw outcome.refusal;
+      }
+      end?.({ status: outcome.value.status, agentId });
+      send(req, res, outcome.value);
     } finally {
       ended();
     }
@@ -169,36 +162,51 @@ async function limit(
   throw rateLimited(retryAfter);
 }
 
-/** A request whose parts could not be made out, and why. */
-class Unreadable {
-  readonly error: unknown;
-  constructor(error: unknown) {
-    this.error = error;
-  }
-}
+/** A failure as the caller may see it. The cause goes to the log. */
+const refusalOf = (error: unknown): Refused => refuse(toPublicError(error));
 
 interface Work {
   readonly bearer: Bearer | null;
-  readonly parts: Parts<unknown, unknown> | Unreadable;
-  agentIs(agentId: string): void;
+  readonly parts: Outcome<Parts<unknown, unknown>>;
   assertInTime(): void;
 }
 
 async function answer(
   { access, handle }: Endpoint,
-  { authenticate, readSession }: ServeDeps,
-  { bearer, parts, agentIs, assertInTime }: Work,
-): Promise<Reply> {
-  // A wrong key is told before a wrong body, also where the key is otherwise looked up with the work itself.
-  const principal = bearer && access === 'principal' ? await readSession(bearer.token) : undefined;
-  const lookUp = bearer && !principal && (access === 'developer' || parts instanceof Unreadable);
-  const developer = lookUp ? await authenticate(bearer.hash) : undefined;
-  const scope = requestScope();
-  if (scope) scope.developerId = developer?.id ?? principal?.developerId ?? null;
-  if (parts instanceof Unreadable) throw parts.error;
-  // The caller has been told that it failed: then nothing may begin.
+  deps: ServeDeps,
+  { bearer, parts, assertInTime }: Work,
+): Promise<Outcome<Reply>> {
+  // A caller learns of a wrong key before a wrong body, also where the key is otherwise looked up with the work itself.
+  const lookUp = access === 'developer' || isRefused(parts);
+  const caller = await identify(access, deps, bearer, lookUp);
+  if (isRefused(caller)) return caller;
+  if (isRefused(parts)) return parts;
+  // The caller may have heard by now that the request failed. Then no work may begin.
   assertInTime();
-  return handle({ ...parts, developer, principal, keyHash: bearer?.hash, agentIs } as never);
+  return handle({ ...parts.value, caller: caller.value } as never);
+}
+
+/** Who calls. Whatever the request does from here on counts as work for that developer. */
+async function identify(
+  access: Access,
+  { authenticate, readSession }: ServeDeps,
+  bearer: Bearer | null,
+  lookUp: boolean,
+): Promise<Outcome<Callers[Access]>> {
+  if (!bearer) return done(null);
+  const key = { keyHash: bearer.hash };
+  if (access === 'principal') {
+    const principal = await readSession(bearer.token);
+    return mapOutcome(principal, (one) => workFor(one.developerId, one));
+  }
+  if (!lookUp) return done(key);
+  return mapOutcome(await authenticate(key), (one) => workFor(one.id, { ...one, ...key }));
+}
+
+function workFor<C>(developerId: string, caller: C): C {
+  const scope = requestScope();
+  if (scope) scope.developerId = developerId;
+  return caller;
 }
 
 interface Raw {
@@ -211,18 +219,18 @@ async function parse(
   { method, query, check }: Endpoint,
   { readBody }: ServeDeps,
   { req, validateBody, validateQuery }: Raw,
-): Promise<Parts<unknown, unknown>> {
+): Promise<Outcome<Parts<unknown, unknown>>> {
   const params = req.params as Record<string, string>;
   // No identifier holds NUL, and PostgreSQL takes none: such an id is an unknown one.
-  for (const value of Object.values(params)) if (value.includes('\0')) throw notFound('Object');
+  for (const value of Object.values(params)) if (value.includes('\0')) return refuse(notFound('Object'));
   const parts = {
     params,
     query: query ? validateQuery(queryText(req)) : {},
     body: validateBody(method === 'get' || method === 'delete' ? {} : await readBody(req)),
     header: (name: string) => headerText(req, name),
   };
-  check?.(parts as never);
-  return parts;
+  const fault = check?.(parts as never);
+  return fault ? refuse(fault) : done(parts);
 }
 
 /** Query members as text. NUL, which no stored value holds, becomes a character that none holds either. */

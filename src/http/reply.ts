@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Response } from 'express';
+import { mapOutcome, type Outcome } from '../outcome.ts';
 import { type Headers, headersOf } from './headers.ts';
 
 /** What a handler answers with: JSON, a page, or nothing but a status. */
@@ -13,9 +14,14 @@ export interface Reply {
 /** The page for a refusal of this status, in place of the JSON envelope. */
 export type RefusalPage = (status: number) => Reply;
 
-export const ok = (json: unknown): Reply => ({ status: 200, json });
-export const created = (json: unknown): Reply => ({ status: 201, json });
-export const noContent: Reply = { status: 204 };
+const asItIs = (value: unknown): unknown => value;
+/** Answers with the value of an outcome as `view` shows it. */
+export const ok = <T>(outcome: Outcome<T>, view: (value: T) => unknown = asItIs): Outcome<Reply> =>
+  mapOutcome(outcome, (value) => ({ status: 200, json: view(value) }));
+export const created = <T>(outcome: Outcome<T>, view: (value: T) => unknown = asItIs): Outcome<Reply> =>
+  mapOutcome(outcome, (value) => ({ status: 201, json: view(value) }));
+export const noContent = (outcome: Outcome<unknown>): Outcome<Reply> =>
+  mapOutcome(outcome, () => ({ status: 204 }));
 /** A whole HTML document. */
 export const page = (status: number, text: string): Reply => ({
   status,

@@ -1,20 +1,16 @@
 import { hkdfSync } from 'node:crypto';
-import { errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
+import { errors, jwtVerify, SignJWT } from 'jose';
+import type { Principal } from '../caller.ts';
 import type { Clock } from '../clock.ts';
 import { unauthorized } from '../errors.ts';
-
-/** One developer's principal: what a session token lets its holder see and take back. */
-export interface Principal {
-  readonly developerId: string;
-  readonly principalId: string;
-}
+import { done, type Outcome, refuse } from '../outcome.ts';
 
 /** Makes and reads the session tokens of principals. */
 export interface SessionTokens {
   /** A token that works for `seconds` from now. `expiresAt` is its `exp`, a whole second. */
   issue(principal: Principal, seconds: number): Promise<{ token: string; expiresAt: Date }>;
-  /** @throws UNAUTHORIZED for anything but a session token of this service that has not expired */
-  read(token: string): Promise<Principal>;
+  /** Refuses with UNAUTHORIZED anything but a session token of this service that has not expired. */
+  read(token: string): Promise<Outcome<Principal>>;
 }
 
 const ALGORITHM = 'HS256';
@@ -22,6 +18,8 @@ const TYPE = 'principal-session+jwt';
 const KEY_BYTES = 32;
 /** RFC 7515 §7.1. The decoder would also take blanks. */
 const COMPACT_JWS = /^[\w-]+\.[\w-]+\.[\w-]+$/;
+
+const refused = () => refuse(unauthorized('session token'));
 
 /**
  * Session tokens are JWTs (RFC 7519) that no verifier of grant tokens can take for one, and the reverse: they have a key
@@ -58,23 +56,21 @@ export function createSessionTokens({
       return { token, expiresAt: new Date(exp * 1000) };
     },
     async read(token) {
-      if (!COMPACT_JWS.test(token)) throw unauthorized('session token');
-      const { payload } = await jwtVerify(token, key, {
+      if (!COMPACT_JWS.test(token)) return refused();
+      const verified = await jwtVerify(token, key, {
         algorithms: [ALGORITHM],
         typ: TYPE,
         issuer: issuer(),
         audience: audience(),
         requiredClaims: ['exp'],
         currentDate: new Date(clock.now()),
-      }).catch((error: unknown): { payload: JWTPayload } => {
-        if (error instanceof errors.JOSEError || error instanceof TypeError)
-          throw unauthorized('session token');
+      }).catch((error: unknown): null => {
+        if (error instanceof errors.JOSEError || error instanceof TypeError) return null;
         throw error;
       });
-      const { sub: principalId, dev: developerId } = payload;
-      if (typeof principalId !== 'string' || typeof developerId !== 'string')
-        throw unauthorized('session token');
-      return { developerId, principalId };
+      const { sub: principalId, dev: developerId } = verified?.payload ?? {};
+      if (typeof principalId !== 'string' || typeof developerId !== 'string') return refused();
+      return done({ developerId, principalId });
     },
   };
 }

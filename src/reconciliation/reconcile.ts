@@ -1,4 +1,4 @@
-import type { Queryable } from '../db/client.ts';
+import type { Queryable } from '../db/queryable.ts';
 import { type Finding, judge, type Seen } from './judge.ts';
 import type { Observation, Process, Source } from './observation.ts';
 import type { Snapshot } from './snapshot.ts';

@@ -1,5 +1,5 @@
 import type { AnomalyType } from '../closed-sets.ts';
-import type { Queryable } from '../db/client.ts';
+import type { Queryable } from '../db/queryable.ts';
 import { describeStatement } from '../telemetry/database.ts';
 
 /** How many there ever were: rows, and the tallies of rows that are gone. Only grows. */

@@ -11,9 +11,13 @@ import {
   trace,
 } from '@opentelemetry/api';
 import { ServiceError } from '../errors.ts';
+import { isRefused } from '../outcome.ts';
 import type { Guard } from './guard.ts';
 
-/** Runs `fn` inside a child span that is active meanwhile and ends with it. Passes on what `fn` returns or throws. */
+/**
+ * Runs `fn` inside a child span that is active meanwhile and ends with it. Passes on what `fn` returns or throws; a refusal
+ * that it returns marks the span like one that it throws.
+ */
 export type InSpan = <T>(name: string, attributes: Attributes, fn: () => Promise<T>) => Promise<T>;
 
 /**
@@ -27,7 +31,7 @@ export type InLinkedSpan = <T>(
 ) => Promise<T>;
 
 /**
- * Makes `inSpan`. A failure sets `error.type`; only an unexpected one (no `ServiceError`, or one of 500 and above) is an
+ * Makes `inSpan`. A refusal or a failure sets `error.type`; only an unexpected one (no `ServiceError`, or one of 500 and above) is an
  * error status. Messages and stacks stay off the span: they may quote values. Telemetry faults are swallowed by `guard`.
  */
 export function createInSpan(tracer: Tracer, guard: Guard): InSpan {
@@ -51,7 +55,9 @@ async function runIn<T>(guard: Guard, parent: Context, start: () => Span, fn: ()
   if (span === undefined) return fn();
   const started: Span = span;
   try {
-    return await context.with(trace.setSpan(parent, started), fn);
+    const result = await context.with(trace.setSpan(parent, started), fn);
+    if (isRefused(result)) guard.run(() => markFailed(started, result.refusal));
+    return result;
   } catch (error) {
     guard.run(() => markFailed(started, error));
     throw error;

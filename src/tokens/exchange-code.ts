@@ -3,7 +3,7 @@ import type { Deps } from '../deps.ts';
 import { badRequest, unauthorized } from '../errors.ts';
 import { revokeMisusedGrant } from '../grants/revoke-grants.ts';
 import { sha256 } from '../hash.ts';
-import { issueToken, prepareToken, type TokenPair } from '../keys/issue-token.ts';
+import { issueToken, prepareToken, type TokenPair } from '../grant-token/issue-token.ts';
 import { type ClaimCode, grantOfUsedCode } from './exchange-store.ts';
 import { challengeOf } from './pkce.ts';
 

@@ -1,4 +1,4 @@
-import type { TokenSubject } from '../keys/sign-grant-token.ts';
+import type { TokenSubject } from '../grant-token/sign-grant-token.ts';
 
 /** What was found for a presented credential; `grant` is null when it was refused. */
 export interface Issued {

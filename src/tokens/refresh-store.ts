@@ -1,6 +1,6 @@
 import { createBatch } from '../db/batch.ts';
-import type { Queryable } from '../db/client.ts';
-import type { NewToken } from '../keys/issue-token.ts';
+import type { Queryable } from '../db/queryable.ts';
+import type { NewToken } from '../grant-token/issue-token.ts';
 import { describeStatement } from '../telemetry/database.ts';
 import { ENQUEUED, TELL_OF_ISSUANCE } from '../webhooks/outbox-store.ts';
 import { CALLERS, type Issued, type IssuedRow, toIssued } from './issued-store.ts';

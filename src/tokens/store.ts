@@ -1,6 +1,6 @@
 import type { AgentStatus } from '../agents/store.ts';
 import { createBatch } from '../db/batch.ts';
-import type { Queryable } from '../db/client.ts';
+import type { Queryable } from '../db/queryable.ts';
 import { describeStatement } from '../telemetry/database.ts';
 
 /** What the database knows of a token that is to be verified, and of the caller that asks. */

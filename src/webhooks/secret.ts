@@ -1,5 +1,5 @@
 import type { Ids } from '../ids.ts';
-import type { Sealer } from '../keys/sealing.ts';
+import type { Sealer } from '../secrets/sealing.ts';
 
 const SECRET_BYTES = 32;
 const PREFIX = 'whsec_';

@@ -1,4 +1,4 @@
-import type { Queryable } from '../db/client.ts';
+import type { Queryable } from '../db/queryable.ts';
 import { countOf } from '../db/count.ts';
 import { inTurn } from '../db/in-turn.ts';
 import { describeStatement } from '../telemetry/database.ts';

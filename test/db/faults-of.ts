@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { parseTarget, TargetError } from '../../src/db/target.ts';
+import { parseTarget, TargetError } from '../../src/database-url/target.ts';
 
 /** What is wrong with a connection string. */
 export function faultsOf(text: string): readonly string[] {

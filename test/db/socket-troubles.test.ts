@@ -4,7 +4,7 @@ import net from 'node:net';
 import tls from 'node:tls';
 import { afterEach, expect, test, vi } from 'vitest';
 import { openSocket } from '../../src/db/socket.ts';
-import { parseTarget } from '../../src/db/target.ts';
+import { parseTarget } from '../../src/database-url/target.ts';
 import { Authority } from '../support/certificates.ts';
 
 const servers: net.Server[] = [];

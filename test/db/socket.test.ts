@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import postgres from 'postgres';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { encryptions, openSocket } from '../../src/db/socket.ts';
-import { parseTarget } from '../../src/db/target.ts';
+import { parseTarget } from '../../src/database-url/target.ts';
 import { type EmbeddedDatabase, startEmbeddedDatabase } from '../../src/embedded-postgres/start.ts';
 import { Authority } from '../support/certificates.ts';
 import { switchTlsOn } from '../support/tls-server.ts';

@@ -1,7 +1,7 @@
 import { userInfo } from 'node:os';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { parseTarget, type Target } from '../../src/db/target.ts';
+import { parseTarget, type Target } from '../../src/database-url/target.ts';
 
 const SYSTEM_USER = userInfo().username;
 const at = (host: string, port = 5432) => ({ host, port });

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { createSealer } from '../../src/keys/sealing.ts';
+import { createSealer } from '../../src/secrets/sealing.ts';
 
 const sealer = createSealer(randomBytes(32));
 const SECRET = 'a private key, ключ';

@@ -1,4 +1,4 @@
-import type { Queryable } from '../db/client.ts';
+import type { Queryable } from '../db/queryable.ts';
 import { describeStatement } from '../telemetry/database.ts';
 
 /** The public half of a signing key as RFC 7517 has it. */

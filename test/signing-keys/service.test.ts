@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createRemoteJWKSet, decodeProtectedHeader, jwtVerify } from 'jose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createSealer } from '../../src/keys/sealing.ts';
+import { createSealer } from '../../src/secrets/sealing.ts';
 import { npmRun } from '../support/command.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { newParty, type TokenPair } from '../support/flow.ts';

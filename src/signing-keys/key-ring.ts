@@ -4,7 +4,7 @@ import type { Config } from '../config.ts';
 import type { Database } from '../db/client.ts';
 import type { SigningKeys } from '../telemetry/signing-keys.ts';
 import { ensureKey, openPrivateKey } from './create-key.ts';
-import type { Sealer } from './sealing.ts';
+import type { Sealer } from '../secrets/sealing.ts';
 import { type PublicJwk, publishedKeys, type StoredKey, settleRetiredKeys } from './store.ts';
 
 const RELOAD_MS = 10_000;

@@ -1,5 +1,5 @@
 import { SignJWT } from 'jose';
-import { agentDid } from '../agents/store.ts';
+import { agentDid } from '../ids.ts';
 import type { Deps } from '../deps.ts';
 
 export const ALGORITHM = 'RS256';

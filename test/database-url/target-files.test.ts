@@ -2,9 +2,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { parseTarget } from '../../src/db/target.ts';
+import { parseTarget } from '../../src/database-url/target.ts';
 import { Authority, type Certificate } from '../support/certificates.ts';
-import { faultsOf } from './faults-of.ts';
+import { faultsOf } from '../db/faults-of.ts';
 
 let directory: string;
 let authority: Authority;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { parseRedirectUri, redirectHost } from '../../src/consent/redirect-uri.ts';
+import { parseRedirectUri, redirectHost } from '../../src/authorization/redirect-uri.ts';
 import { withQuery } from '../../src/pages/assets/with-query.js';
 
 describe('parseRedirectUri', () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { faultsOf } from './faults-of.ts';
+import { faultsOf } from '../db/faults-of.ts';
 
 test.each([
   ['target_session_attrs=read-only', 'target_session_attrs must be any, read-write or primary'],

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { exportJWK, generateKeyPair } from 'jose';
 import { ConfigError } from '../config.ts';
-import type { Queryable } from '../db/client.ts';
-import type { Sealer } from './sealing.ts';
+import type { Queryable } from '../db/queryable.ts';
+import type { Sealer } from '../secrets/sealing.ts';
 import { insertKey, lockKeys, publishedKeys, type StoredKey } from './store.ts';
 
 /** What a fresh replica or a client's cached JWKS may lag behind: the contract's 60 s and as much again. */

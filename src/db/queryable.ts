@@ -1,0 +1,27 @@
+import type { SpanContext } from '@opentelemetry/api';
+import type { Query } from './query.ts';
+
+/** Something statements can be run on: the pool, or one transaction. */
+export interface Queryable {
+  /**
+   * Runs one statement and returns its rows; its values travel as parameters only.
+   * @param links spans of other requests that this statement also serves (batched lookups)
+   * @throws {ServiceError} SERVICE_UNAVAILABLE when the fault proves that nothing was committed; else the driver's error
+   */
+  all<P, R>(query: Query<P, R>, values: NoInfer<P>, links?: readonly SpanContext[]): Promise<R[]>;
+  /** The first row; undefined when there is none. */
+  first<P, R>(query: Query<P, R>, values: NoInfer<P>): Promise<R | undefined>;
+  /** The row of a statement that always returns one. @throws when it did not */
+  only<P, R>(query: Query<P, R>, values: NoInfer<P>): Promise<R>;
+}
+
+/** Makes the other ways to read rows from `all`. */
+export const createQueryable = (all: Queryable['all']): Queryable => ({
+  all,
+  first: async (query, values) => (await all(query, values))[0],
+  async only(query, values) {
+    const [row] = await all(query, values);
+    if (row === undefined) throw new Error(`${query.name} returned no row`);
+    return row;
+  },
+});

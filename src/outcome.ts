@@ -1,0 +1,31 @@
+import type { ServiceError } from './errors.ts';
+
+/**
+ * What a use case came to. A refusal that callers must expect is a value. Exceptions are for what nobody expects, and
+ * for a database that does not answer.
+ */
+export type Outcome<T> = Done<T> | Refused;
+
+interface OfAgent {
+  /** The agent that the request names, once it is known to be the caller's: its attempts are counted for it. */
+  readonly agentId?: string | undefined;
+}
+
+export interface Done<T> extends OfAgent {
+  readonly value: T;
+}
+
+export interface Refused extends OfAgent {
+  readonly refusal: ServiceError;
+}
+
+export const done = <T>(value: T, agentId?: string): Done<T> => ({ value, agentId });
+
+export const refuse = (refusal: ServiceError, agentId?: string): Refused => ({ refusal, agentId });
+
+export const isRefused = (result: unknown): result is Refused =>
+  typeof result === 'object' && result !== null && 'refusal' in result;
+
+/** The same outcome with another value; a refusal stays as it is. */
+export const mapOutcome = <T, U>(outcome: Outcome<T>, change: (value: T) => U): Outcome<U> =>
+  isRefused(outcome) ? outcome : { ...outcome, value: change(outcome.value) };
