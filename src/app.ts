@@ -4,10 +4,12 @@ import { agentRoutes } from './agents/routes.ts';
 import { anomalyRoutes } from './anomalies/routes.ts';
 import { auditRoutes } from './audit/routes.ts';
 import { authorizationRoutes } from './authorization/routes.ts';
+import type { KeyHolder } from './caller.ts';
 import { consentRoutes } from './consent/routes.ts';
 import type { Deps } from './deps.ts';
 import { authenticate } from './developers/authenticate.ts';
 import { developerRoutes } from './developers/routes.ts';
+import type { ReadGrantToken } from './grant-token/read-grant-token.ts';
 import { grantRoutes } from './grants/routes.ts';
 import { createBodyReader } from './http/body.ts';
 import { type Endpoint, type SetRoute, serve } from './http/endpoint.ts';
@@ -17,18 +19,30 @@ import type { Limiter } from './http/rate-limit.ts';
 import { requestContext } from './http/request-context.ts';
 import { serveAssets } from './http/serve-assets.ts';
 import type { UnderWay } from './http/under-way.ts';
-import { keyRoutes } from './signing-keys/routes.ts';
 import { findAsset } from './pages/assets.ts';
 import { pageSecurity } from './pages/security-headers.ts';
 import { policyRoutes } from './policies/routes.ts';
 import { principalSessionRoutes } from './principal-sessions/routes.ts';
+import type { SessionTokens } from './principal-sessions/session-token.ts';
+import type { Sealer } from './secrets/sealing.ts';
+import type { KeyRing } from './signing-keys/key-ring.ts';
+import { signingKeyRoutes } from './signing-keys/routes.ts';
 import type { Health } from './system/health.ts';
 import { systemRoutes } from './system/routes.ts';
 import { tokenRoutes } from './tokens/routes.ts';
 import { webhookRoutes } from './webhooks/routes.ts';
 
+/** What all use cases together ask for. */
+export interface AppDeps extends Deps {
+  readonly keys: KeyRing;
+  readonly readGrantToken: ReadGrantToken;
+  /** Encrypts secrets at rest. */
+  readonly sealer: Sealer;
+  readonly sessionTokens: SessionTokens;
+}
+
 export interface AppOptions {
-  readonly deps: Deps;
+  readonly deps: AppDeps;
   readonly health: Health;
   /** null: no rate limits and no rate-limit headers. */
   readonly limit: Limiter | null;
@@ -37,7 +51,7 @@ export interface AppOptions {
 }
 
 /** Every endpoint of the service; the busiest come first, because Express tries them in this order. */
-function allEndpoints(deps: Deps, health: Health): Endpoint[] {
+function allEndpoints(deps: AppDeps, health: Health): Endpoint[] {
   const endpoints: Endpoint[] = [
     ...tokenRoutes(deps),
     ...authorizationRoutes(deps),
@@ -50,7 +64,7 @@ function allEndpoints(deps: Deps, health: Health): Endpoint[] {
     ...webhookRoutes(deps),
     ...anomalyRoutes(deps),
     ...developerRoutes(deps),
-    ...keyRoutes(deps),
+    ...signingKeyRoutes(deps),
     ...systemRoutes(health, () => endpoints),
   ];
   return endpoints;
@@ -78,7 +92,7 @@ export function createApp({ deps, health, limit, setRoute, underWay }: AppOption
     readBody: createBodyReader(config.bodyLimit),
     setRoute,
     underWay,
-    authenticate: (keyHash: Buffer) => authenticate(deps, keyHash),
+    authenticate: (caller: KeyHolder) => authenticate(deps, caller),
     readSession: deps.sessionTokens.read,
   };
   for (const endpoint of allEndpoints(deps, health))

@@ -1,30 +1,27 @@
 import type { RequestListener } from 'node:http';
-import { countUnacknowledged } from './anomalies/store.ts';
 import { watchForAnomalies } from './anomalies/watch.ts';
-import { createApp } from './app.ts';
+import { type AppDeps, createApp } from './app.ts';
 import { systemClock } from './clock.ts';
 import { blame, type Config } from './config.ts';
 import { type OpenDatabase, openDatabaseUrl, reachDatabase } from './database-source.ts';
 import { type Database, openDatabase } from './db/client.ts';
 import { assertMigrated, migrate } from './db/migrate.ts';
-import type { Deps } from './deps.ts';
 import { seedDevelopers } from './developers/seed-developers.ts';
-import { countActiveGrants } from './grants/store.ts';
+import { reportGauges } from './gauges.ts';
+import { createTokenReader } from './grant-token/read-grant-token.ts';
 import type { SetRoute } from './http/endpoint.ts';
 import { createLimiter } from './http/rate-limit.ts';
 import { openRedis } from './http/redis.ts';
 import { type ListeningServer, listen } from './http/server.ts';
 import { createUnderWay, type UnderWay } from './http/under-way.ts';
 import { systemIds } from './ids.ts';
-import { databaseKeyRing, fileKeyRing, type KeyRing } from './signing-keys/key-ring.ts';
-import { createTokenReader } from './grant-token/read-grant-token.ts';
-import { createSealer } from './secrets/sealing.ts';
-import { loadSecretKey } from './secrets/secret-key.ts';
 import { isMetrics } from './origin-form.ts';
 import { createSessionTokens } from './principal-sessions/session-token.ts';
+import { createSealer } from './secrets/sealing.ts';
+import { loadSecretKey } from './secrets/secret-key.ts';
+import { databaseKeyRing, fileKeyRing, type KeyRing } from './signing-keys/key-ring.ts';
 import { createHealth, type Health } from './system/health.ts';
 import type { Telemetry } from './telemetry/telemetry.ts';
-import { oldestPendingSeconds } from './webhooks/delivery-store.ts';
 import { startDeliveryWorkers } from './webhooks/delivery-workers.ts';
 import { within } from './within.ts';
 
@@ -96,43 +93,35 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     const keys = await openKeys(options, db, sealer);
     undo.defer(async () => keys.close());
 
+    const clock = systemClock;
+    const ids = systemIds;
+    const deliveries = startDeliveryWorkers({ config, db, clock, telemetry, sealer });
+    undo.defer(() => deliveries.stop(0));
+    const anomalies = watchForAnomalies({ config, db, clock, telemetry, ids });
+    undo.defer(() => anomalies.stop(0));
+
     const listener: { port: number } = { port: config.port };
     const baseUrl = () => config.publicUrl ?? `http://localhost:${listener.port}`;
     const issuer = () => config.jwtIssuer ?? baseUrl();
-    const deps: Deps = {
+    const deps: AppDeps = {
       config,
       db,
-      clock: systemClock,
-      ids: systemIds,
+      clock,
+      ids,
       keys,
-      readGrantToken: createTokenReader({ keys, issuer, clock: systemClock }),
-      sessionTokens: createSessionTokens({ secretKey, issuer, clock: systemClock }),
+      readGrantToken: createTokenReader({ keys, issuer, clock }),
+      sessionTokens: createSessionTokens({ secretKey, issuer, clock }),
       telemetry,
       sealer,
-      deliveriesDue: () => deliveries.wake(),
-      anomalies: {
-        agentActed: (agentId) => anomalies.agentActed(agentId),
-        exchangeFailed: (agentId) => anomalies.exchangeFailed(agentId),
-      },
+      deliveriesDue: deliveries.wake,
+      activity: anomalies,
       baseUrl,
       issuer,
     };
     await seedDevelopers(deps);
     const health = createHealth(db.side);
-    const gauges = [
-      telemetry.observeActiveGrants(() => countActiveGrants(db.side, new Date(systemClock.now()))),
-      telemetry.observeOldestPendingDelivery(() => oldestPendingSeconds(db.side, systemClock.now())),
-      telemetry.observeUnacknowledgedAnomalies(() => countUnacknowledged(db.side)),
-      telemetry.observeSigningKeys(() => keys.observe()),
-      telemetry.database.observePool('main', () => db.connections()),
-      telemetry.database.observePool('side', () => db.side.connections()),
-      telemetry.database.observePool('background', () => db.background.connections()),
-    ];
-    undo.defer(async () => gauges.forEach((end) => void end()));
-    const deliveries = startDeliveryWorkers(deps);
-    undo.defer(() => deliveries.stop(0));
-    const anomalies = watchForAnomalies(deps);
-    undo.defer(() => anomalies.stop(0));
+    const endGauges = reportGauges({ telemetry, db, keys, clock });
+    undo.defer(async () => endGauges());
 
     const redis = await openRedis(config, telemetry);
     undo.defer(async () => redis?.close());

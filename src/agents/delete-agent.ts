@@ -1,24 +1,33 @@
+import type { Developer } from '../caller.ts';
 import type { Deps } from '../deps.ts';
 import { notFound } from '../errors.ts';
-import { recordRevocation, revokeGrantsOfAgent } from '../grants/revoke-grants.ts';
+import { type RevokeDeps, recordRevocation, revokeGrantsOfAgent } from '../grants/revoke-grants.ts';
 import { removeGrantsOfAgent } from '../grants/store.ts';
+import { done, isRefused, type Outcome, refuse } from '../outcome.ts';
 import { lockAgent, removeAgent } from './store.ts';
 
 /**
  * Revokes every grant of the agent with all that was delegated from it, then removes the agent, its requests, grants
- * and tokens; all of it or nothing. Grants that other agents hold by delegation stay, revoked.
- * @throws NOT_FOUND for an unknown or another developer's agent
+ * and tokens; all of it or nothing. Grants that other agents hold by delegation stay, revoked. NOT_FOUND for an unknown
+ * agent, or another developer's.
  */
-export async function deleteAgent(deps: Deps, developerId: string, agentId: string): Promise<void> {
+export async function deleteAgent(
+  deps: RevokeDeps & Pick<Deps, 'clock'>,
+  { id: developerId }: Pick<Developer, 'id'>,
+  agentId: string,
+): Promise<Outcome<null>> {
   const now = new Date(deps.clock.now());
+  const agent = { developerId, id: agentId };
   const revocation = await deps.db.transaction(async (tx) => {
-    if (!(await lockAgent(tx, developerId, agentId))) throw notFound('Agent');
+    if (!(await lockAgent(tx, agent))) return refuse(notFound('Agent'));
     const revoked = await deps.telemetry.inSpan('grantex.grant.revoke', { 'grantex.agent_id': agentId }, () =>
       revokeGrantsOfAgent(deps, tx, { developerId, agentId, now }),
     );
     await removeGrantsOfAgent(tx, { developerId, agentId, now });
-    await removeAgent(tx, developerId, agentId);
-    return revoked;
+    await removeAgent(tx, agent);
+    return done(revoked);
   });
-  recordRevocation(deps, revocation);
+  if (isRefused(revocation)) return revocation;
+  recordRevocation(deps, revocation.value);
+  return done(null);
 }

@@ -1,19 +1,18 @@
+/**
+ * Agents: what acts for principals, and asks for their consent. A developer registers, changes, suspends and deletes
+ * its own. Table: `agents`. Deletion revokes and removes the agent's grants through the use cases of `grants`. Other rooms
+ * ask for an agent by `store.ts`.
+ */
 import { Type } from 'typebox';
 import type { Deps } from '../deps.ts';
-import { badRequest, notFound } from '../errors.ts';
+import type { RevokeDeps } from '../grants/revoke-grants.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import { created, noContent, ok } from '../http/reply.ts';
 import { Name, Scopes, Timestamp } from '../http/schemas.ts';
+import { agentDid } from '../ids.ts';
 import { deleteAgent } from './delete-agent.ts';
-import {
-  type Agent,
-  type AgentChange,
-  agentById,
-  agentDid,
-  insertAgent,
-  listAgents,
-  updateAgent,
-} from './store.ts';
+import { changeAgent, ownAgent, ownAgents, registerAgent } from './manage-agents.ts';
+import type { Agent } from './store.ts';
 
 const Status = Type.Enum(['active', 'suspended']);
 const Description = Type.Union([Type.String({ maxLength: 2000 }), Type.Null()]);
@@ -33,7 +32,9 @@ const AgentView = Type.Object({
 });
 const view = (agent: Agent) => ({ agentId: agent.id, did: agentDid(agent.id), ...agent });
 
-export const agentRoutes = (deps: Deps): Endpoint[] => [
+type AgentDeps = Pick<Deps, 'db' | 'ids' | 'clock'> & RevokeDeps;
+
+export const agentRoutes = (deps: AgentDeps): Endpoint[] => [
   endpoint({
     method: 'post',
     path: '/v1/agents',
@@ -46,18 +47,11 @@ export const agentRoutes = (deps: Deps): Endpoint[] => [
       scopes: Type.Optional(ScopesOrNull),
     }),
     responses: { 201: AgentView },
-    handle: async ({ developer, body }) => {
-      const now = deps.clock.now();
-      const agent = await insertAgent(deps.db, {
-        id: deps.ids.next('ag', now),
-        developerId: developer.id,
-        name: body.name,
-        description: body.description ?? '',
-        scopes: body.scopes ?? [],
-        createdAt: new Date(now),
-      });
-      return created(view(agent));
-    },
+    handle: async ({ caller, body: { name, description, scopes } }) =>
+      created(
+        await registerAgent(deps, caller, { name, description: description ?? '', scopes: scopes ?? [] }),
+        view,
+      ),
   }),
   endpoint({
     method: 'get',
@@ -66,7 +60,8 @@ export const agentRoutes = (deps: Deps): Endpoint[] => [
     access: 'developer',
     limit: 'api',
     responses: { 200: Type.Object({ agents: Type.Array(AgentView) }) },
-    handle: async ({ developer }) => ok({ agents: (await listAgents(deps.db, developer.id)).map(view) }),
+    handle: async ({ caller }) =>
+      ok(await ownAgents(deps, caller), (agents) => ({ agents: agents.map(view) })),
   }),
   endpoint({
     method: 'get',
@@ -75,11 +70,7 @@ export const agentRoutes = (deps: Deps): Endpoint[] => [
     access: 'developer',
     limit: 'api',
     responses: { 200: AgentView },
-    handle: async ({ developer, params }) => {
-      const agent = await agentById(deps.db, developer.id, params['id'] ?? '');
-      if (!agent) throw notFound('Agent');
-      return ok(view(agent));
-    },
+    handle: async ({ caller, params }) => ok(await ownAgent(deps, caller, params['id'] ?? ''), view),
   }),
   changeRoute(deps, 'patch', 'Change an agent'),
   changeRoute(deps, 'post', 'Change an agent (the same as PATCH)'),
@@ -90,14 +81,11 @@ export const agentRoutes = (deps: Deps): Endpoint[] => [
     access: 'developer',
     limit: 'api',
     responses: { 204: null },
-    handle: async ({ developer, params }) => {
-      await deleteAgent(deps, developer.id, params['id'] ?? '');
-      return noContent;
-    },
+    handle: async ({ caller, params }) => noContent(await deleteAgent(deps, caller, params['id'] ?? '')),
   }),
 ];
 
-const changeRoute = (deps: Deps, method: 'patch' | 'post', summary: string): Endpoint =>
+const changeRoute = (deps: AgentDeps, method: 'patch' | 'post', summary: string): Endpoint =>
   endpoint({
     method,
     path: '/v1/agents/:id',
@@ -111,23 +99,13 @@ const changeRoute = (deps: Deps, method: 'patch' | 'post', summary: string): End
       status: Type.Optional(Status),
     }),
     responses: { 200: AgentView },
-    handle: async ({ developer, params, body }) => {
-      const change: AgentChange = {
-        name: body.name,
-        description: body.description === null ? '' : body.description,
-        scopes: body.scopes === null ? [] : body.scopes,
-        status: body.status,
+    handle: async ({ caller, params, body: { name, description, scopes, status } }) => {
+      const change = {
+        name,
+        description: description === null ? '' : description,
+        scopes: scopes === null ? [] : scopes,
+        status,
       };
-      if (Object.values(change).every((value) => value === undefined))
-        throw badRequest('At least one of name, description, scopes and status is required');
-      const agent = await updateAgent(
-        deps.db,
-        developer.id,
-        params['id'] ?? '',
-        change,
-        new Date(deps.clock.now()),
-      );
-      if (!agent) throw notFound('Agent');
-      return ok(view(agent));
+      return ok(await changeAgent(deps, caller, { id: params['id'] ?? '', change }), view);
     },
   });

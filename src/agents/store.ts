@@ -1,5 +1,6 @@
+import { orNull, text, textOf, texts, timestamp } from '../db/column-types.ts';
+import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
-import { describeStatement } from '../telemetry/database.ts';
 
 export type AgentStatus = 'active' | 'suspended';
 
@@ -16,68 +17,96 @@ export interface Agent {
 
 const COLUMNS = `id, developer_id as "developerId", name, description, scopes, status,
   created_at as "createdAt", updated_at as "updatedAt"`;
+const status = textOf<AgentStatus>();
+const row = {
+  id: text,
+  developerId: text,
+  name: text,
+  description: text,
+  scopes: texts,
+  status,
+  createdAt: timestamp,
+  updatedAt: timestamp,
+};
+const key = { developerId: text, id: text };
 
-const insert = describeStatement({
+const insert = query({
   operation: 'INSERT',
   collection: 'agents',
   name: 'agents.insert',
   text: `insert into agents (id, developer_id, name, description, scopes, status, created_at, updated_at)
-    values ($1, $2, $3, $4, $5, 'active', $6, $6) returning ${COLUMNS}`,
+    values ($id, $developerId, $name, $description, $scopes, 'active', $createdAt, $createdAt) returning ${COLUMNS}`,
+  params: { ...key, name: text, description: text, scopes: texts, createdAt: timestamp },
+  row,
 });
-const list = describeStatement({
+const list = query({
   operation: 'SELECT',
   collection: 'agents',
   name: 'agents.list',
-  text: `select ${COLUMNS} from agents where developer_id = $1 order by created_at desc, id desc`,
+  text: `select ${COLUMNS} from agents where developer_id = $developerId order by created_at desc, id desc`,
+  params: { developerId: text },
+  row,
 });
-const byId = describeStatement({
+const byId = query({
   operation: 'SELECT',
   collection: 'agents',
   name: 'agents.by_id',
-  text: `select ${COLUMNS} from agents where developer_id = $1 and id = $2`,
+  text: `select ${COLUMNS} from agents where developer_id = $developerId and id = $id`,
+  params: key,
+  row,
 });
-const update = describeStatement({
+const update = query({
   operation: 'UPDATE',
   collection: 'agents',
   name: 'agents.update',
-  text: `update agents set name = coalesce($3, name), description = coalesce($4, description),
-      scopes = coalesce($5, scopes), status = coalesce($6, status), updated_at = greatest($7, updated_at)
-    where developer_id = $1 and id = $2 returning ${COLUMNS}`,
+  text: `update agents set name = coalesce($name, name), description = coalesce($description, description),
+      scopes = coalesce($scopes, scopes), status = coalesce($status, status), updated_at = greatest($now, updated_at)
+    where developer_id = $developerId and id = $id returning ${COLUMNS}`,
+  params: {
+    ...key,
+    name: orNull(text),
+    description: orNull(text),
+    scopes: orNull(texts),
+    status: orNull(status),
+    now: timestamp,
+  },
+  row,
 });
 // New grants and requests of the agent refer to its row, so they wait for this lock and then fail.
-const lock = describeStatement({
+const lock = query({
   operation: 'SELECT',
   collection: 'agents',
   name: 'agents.lock',
-  text: 'select id from agents where developer_id = $1 and id = $2 for update',
+  text: 'select id from agents where developer_id = $developerId and id = $id for update',
+  params: key,
+  row: { id: text },
 });
-const remove = describeStatement({
+const remove = query({
   operation: 'DELETE',
   collection: 'agents',
   name: 'agents.remove',
-  text: 'delete from agents where developer_id = $1 and id = $2',
+  text: 'delete from agents where developer_id = $developerId and id = $id',
+  params: key,
+  row: {},
 });
 
-/** Stores a new agent, which is active. */
-export async function insertAgent(
-  db: Queryable,
-  row: Pick<Agent, 'id' | 'developerId' | 'name' | 'description' | 'scopes' | 'createdAt'>,
-): Promise<Agent> {
-  const values = [row.id, row.developerId, row.name, row.description, row.scopes, row.createdAt];
-  const [agent] = await db.rows<Agent>(insert, values);
-  if (!agent) throw new Error('insert returned no row');
-  return agent;
+/** Names an agent, and says that it must be this developer's. */
+export interface AgentKey {
+  readonly developerId: string;
+  readonly id: string;
 }
+
+/** Stores a new agent, which is active. */
+export const insertAgent = (db: Queryable, agent: Omit<Agent, 'status' | 'updatedAt'>): Promise<Agent> =>
+  db.only(insert, agent);
 
 /** Newest first. */
 export const listAgents = (db: Queryable, developerId: string): Promise<Agent[]> =>
-  db.rows(list, [developerId]);
+  db.all(list, { developerId });
 
 /** Undefined when the developer has no such agent. */
-export async function agentById(db: Queryable, developerId: string, id: string): Promise<Agent | undefined> {
-  const [agent] = await db.rows<Agent>(byId, [developerId, id]);
-  return agent;
-}
+export const agentById = (db: Queryable, agent: AgentKey): Promise<Agent | undefined> =>
+  db.first(byId, agent);
 
 /** What of an agent can be changed; an absent member stays as it is. */
 export interface AgentChange {
@@ -88,24 +117,21 @@ export interface AgentChange {
 }
 
 /** @returns the whole changed agent; undefined when the developer has no such agent */
-export async function updateAgent(
+export function updateAgent(
   db: Queryable,
-  developerId: string,
-  id: string,
+  agent: AgentKey,
   change: AgentChange,
   now: Date,
 ): Promise<Agent | undefined> {
   const { name = null, description = null, scopes = null, status = null } = change;
-  const [agent] = await db.rows<Agent>(update, [developerId, id, name, description, scopes, status, now]);
-  return agent;
+  return db.first(update, { ...agent, name, description, scopes, status, now });
 }
 
 /** Keeps new grants of the agent out until the transaction ends. @returns whether there is such an agent */
-export async function lockAgent(tx: Queryable, developerId: string, id: string): Promise<boolean> {
-  return (await tx.rows(lock, [developerId, id])).length === 1;
-}
+export const lockAgent = async (tx: Queryable, agent: AgentKey): Promise<boolean> =>
+  (await tx.first(lock, agent)) !== undefined;
 
 /** Removes the agent's row, and with it its authorization requests. Its grants must have been removed before. */
-export async function removeAgent(tx: Queryable, developerId: string, id: string): Promise<void> {
-  await tx.rows(remove, [developerId, id]);
+export async function removeAgent(tx: Queryable, agent: AgentKey): Promise<void> {
+  await tx.all(remove, agent);
 }

@@ -1,6 +1,6 @@
 import type { AnomalySeverity, AnomalyType } from '../closed-sets.ts';
-import type { Queryable } from '../db/queryable.ts';
 import { countOf } from '../db/count.ts';
+import type { Queryable } from '../db/queryable.ts';
 import { describeStatement } from '../telemetry/database.ts';
 
 export interface Anomaly {

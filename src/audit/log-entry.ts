@@ -1,6 +1,8 @@
-import { agentDid } from '../ids.ts';
+import type { Developer } from '../caller.ts';
 import type { Deps } from '../deps.ts';
 import { notFound } from '../errors.ts';
+import { agentDid } from '../ids.ts';
+import { done, isRefused, type Outcome, refuse } from '../outcome.ts';
 import { type AuditStatus, entryHash } from './chain.ts';
 import { type AuditRow, appendEntry, lockChain, principalOf } from './store.ts';
 
@@ -15,18 +17,17 @@ export interface AuditInput {
 }
 
 /**
- * Appends an entry to the developer's chain. Writers of one developer wait for each other, on whatever replica they run,
- * so the chain never forks and its times never go back.
- * @throws NOT_FOUND when the agent or the grant is not the developer's
+ * Appends an entry to the developer's chain. Writers of one developer wait for each other, on any replica, so the chain
+ * never forks and its times never go back. NOT_FOUND when the agent or the grant is not the developer's.
  */
 export async function logEntry(
-  { db, ids, clock, anomalies }: Deps,
-  developerId: string,
+  { db, ids, clock, activity }: Pick<Deps, 'db' | 'ids' | 'clock' | 'activity'>,
+  { id: developerId }: Pick<Developer, 'id'>,
   input: AuditInput,
-): Promise<AuditRow> {
-  const row = await db.transaction(async (tx) => {
-    const principalId = await principalOf(tx, developerId, input.agentId, input.grantId);
-    if (principalId === undefined) throw notFound('Agent or grant');
+): Promise<Outcome<AuditRow>> {
+  const logged = await db.transaction(async (tx) => {
+    const principalId = await principalOf(tx, { developerId, ...input });
+    if (principalId === undefined) return refuse(notFound('Agent or grant'));
     const prevHash = await lockChain(tx, developerId);
     const now = clock.now();
     const createdAt = new Date(now);
@@ -42,8 +43,8 @@ export async function logEntry(
       prevHash,
     };
     await appendEntry(tx, row);
-    return row;
+    return done(row);
   });
-  if (row.status !== 'success') anomalies.agentActed(row.agentId);
-  return row;
+  if (!isRefused(logged) && input.status !== 'success') activity.agentActed(input.agentId);
+  return logged;
 }

@@ -1,16 +1,26 @@
+/**
+ * The audit log: what agents are on record to have done, as one hash chain for each developer. Tables: `audit_entries`,
+ * `audit_heads`. `principal-sessions` lists a principal's entries from here.
+ */
 import { Type } from 'typebox';
 import type { Deps } from '../deps.ts';
-import { badRequest, notFound } from '../errors.ts';
+import { badRequest, type ServiceError } from '../errors.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import { pageOf, pageQuery } from '../http/pages.ts';
 import { created, ok } from '../http/reply.ts';
 import { Id, PrincipalId } from '../http/schemas.ts';
-import { listEntries } from './list-entries.ts';
 import { logEntry } from './log-entry.ts';
-import { auditEntry } from './store.ts';
-import { AuditEntryView, AuditPageView, AuditStatus, auditEntryView, Metadata } from './view.ts';
+import { listEntries, ownEntry } from './read-entries.ts';
+import {
+  AuditEntryView,
+  AuditPageView,
+  AuditStatus,
+  auditEntryView,
+  auditPageView,
+  Metadata,
+} from './view.ts';
 
-export const auditRoutes = (deps: Deps): Endpoint[] => [
+export const auditRoutes = (deps: Pick<Deps, 'db' | 'ids' | 'clock' | 'activity'>): Endpoint[] => [
   endpoint({
     method: 'post',
     path: '/v1/audit/log',
@@ -27,10 +37,10 @@ export const auditRoutes = (deps: Deps): Endpoint[] => [
       metadata: Type.Optional(Type.Union([Metadata, Type.Null()])),
     }),
     responses: { 201: AuditEntryView },
-    handle: async ({ developer, body }) => {
+    handle: async ({ caller, body }) => {
       const { agentId, agentDid, grantId, principalId, action, status = 'success', metadata } = body;
       const input = { agentId, agentDid, grantId, principalId, action, status, metadata: metadata ?? {} };
-      return created(auditEntryView(await logEntry(deps, developer.id, input)));
+      return created(await logEntry(deps, caller, input), auditEntryView);
     },
   }),
   endpoint({
@@ -48,9 +58,11 @@ export const auditRoutes = (deps: Deps): Endpoint[] => [
       until: Type.Optional(Type.String()),
     }),
     responses: { 200: AuditPageView },
-    handle: async ({ developer, query }) => {
-      const filter = { ...query, since: instant('since', query.since), until: instant('until', query.until) };
-      return ok(await listEntries(deps, developer.id, filter, pageOf(query)));
+    check: ({ query: { since, until } }) => faultOfTime('since', since) ?? faultOfTime('until', until),
+    handle: async ({ caller, query }) => {
+      const page = pageOf(query);
+      const filter = { ...query, since: timeOf(query.since), until: timeOf(query.until) };
+      return ok(await listEntries(deps, caller, { filter, page }), auditPageView(page));
     },
   }),
   endpoint({
@@ -60,25 +72,25 @@ export const auditRoutes = (deps: Deps): Endpoint[] => [
     access: 'developer',
     limit: 'api',
     responses: { 200: AuditEntryView },
-    handle: async ({ developer, params }) => {
-      const row = await auditEntry(deps.db, developer.id, params['id'] ?? '');
-      if (!row) throw notFound('Audit entry');
-      return ok(auditEntryView(row));
-    },
+    handle: async ({ caller, params }) =>
+      ok(await ownEntry(deps, caller, params['id'] ?? ''), auditEntryView),
   }),
 ];
 
 /** Without a zone JavaScript would take it for a time of the machine's own. */
 const WITHOUT_ZONE = /^[\d-]+[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?$/i;
 
-/** A time that is asked about, UTC unless it says otherwise. @throws BAD_REQUEST */
-function instant(name: string, text: string | undefined): Date | undefined {
-  if (text === undefined) return undefined;
-  const time = new Date(WITHOUT_ZONE.test(text) ? `${text}Z` : text);
+/** A time in a query, UTC unless it says otherwise. */
+const timeOf = (text: string | undefined): Date | undefined =>
+  text === undefined ? undefined : new Date(WITHOUT_ZONE.test(text) ? `${text}Z` : text);
+
+function faultOfTime(name: string, text: string | undefined): ServiceError | null {
+  const time = timeOf(text);
+  if (text === undefined || time === undefined) return null;
   // The year 0 and years of more than four digits, in UTC, are dates to JavaScript and none to PostgreSQL.
   const year = time.getUTCFullYear();
-  if (year >= 1 && year <= 9999 && beginsWithADay(text)) return time;
-  throw badRequest(`${name} must be an ISO 8601 time`);
+  const sound = year >= 1 && year <= 9999 && beginsWithADay(text);
+  return sound ? null : badRequest(`${name} must be an ISO 8601 time`);
 }
 
 /** To JavaScript the 30th of February is the 2nd of March. */

@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
-import { pageView } from '../http/pages.ts';
+import { type Page, pageView } from '../http/pages.ts';
 import { Timestamp } from '../http/schemas.ts';
+import type { Entries } from './read-entries.ts';
 import type { AuditRow } from './store.ts';
 
 export const AuditStatus = Type.Enum(['success', 'failure', 'blocked']);
@@ -27,3 +28,6 @@ export const auditEntryView = ({ id, createdAt, ...row }: AuditRow) => ({
   ...row,
   timestamp: createdAt,
 });
+export const auditPageView =
+  ({ page, pageSize }: Page) =>
+  ({ entries, total }: Entries) => ({ entries: entries.map(auditEntryView), total, page, pageSize });

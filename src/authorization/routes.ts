@@ -1,12 +1,12 @@
 import { Type } from 'typebox';
-import { parseRedirectUri } from './redirect-uri.ts';
 import type { Deps } from '../deps.ts';
 import { parseDuration } from '../duration.ts';
 import { badRequest } from '../errors.ts';
+import { assertTokenFits } from '../grant-token/token-size.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import { created } from '../http/reply.ts';
 import { Duration, Id, PrincipalId, SomeScopes, Timestamp } from '../http/schemas.ts';
-import { assertTokenFits } from '../grant-token/token-size.ts';
+import { parseRedirectUri } from './redirect-uri.ts';
 import { requestAuthorization } from './request-authorization.ts';
 import { createCreateRequest } from './store.ts';
 

@@ -2,9 +2,9 @@
 import { systemClock } from '../clock.ts';
 import { ConfigError, loadConfig } from '../config.ts';
 import { hasCluster } from '../data-dir.ts';
-import { rotateKeys } from '../signing-keys/create-key.ts';
 import { createSealer } from '../secrets/sealing.ts';
 import { loadSecretKey } from '../secrets/secret-key.ts';
+import { rotateKeys } from '../signing-keys/create-key.ts';
 import { publishedKeys } from '../signing-keys/store.ts';
 import { readWords } from './read-words.ts';
 import { badUsage, runCommand } from './run-command.ts';

@@ -1,39 +1,71 @@
 import { CODE_LIFE_MS, newCode } from '../authorization/code.ts';
+import type { Developer } from '../caller.ts';
 import type { Deps } from '../deps.ts';
+import { notFound, ServiceError } from '../errors.ts';
 import { sha256 } from '../hash.ts';
+import { done, type Outcome, refuse } from '../outcome.ts';
+import { gone } from './read-request.ts';
 import { type Decision, decideRequest } from './store.ts';
 
-/** The outcome of a decision; `code` only of an approval. */
-export type DecisionOutcome =
-  | { readonly found: false }
-  | { readonly found: true; readonly decided: false }
-  | {
-      readonly found: true;
-      readonly decided: true;
-      readonly code: string | null;
-      readonly redirectUri: string | null;
-      readonly state: string | null;
-    };
+type DecideDeps = Pick<Deps, 'db' | 'ids' | 'clock' | 'telemetry'>;
 
-/**
- * Records a principal's decision. Of several decisions on one request exactly the first counts.
- * @param request `developerId` null: whoever knows the request's id may decide
- */
-export async function decide(
-  { db, ids, clock, telemetry }: Deps,
-  request: { id: string; developerId: string | null },
-  decision: Decision,
-): Promise<DecisionOutcome> {
+interface DecisionInput {
+  /** Of the request. */
+  readonly id: string;
+  readonly decision: Decision;
+}
+
+/** Where the agent's application goes on; `code` only of an approval. */
+export interface Decided {
+  readonly code: string | null;
+  readonly redirectUri: string | null;
+  readonly state: string | null;
+}
+
+/** Records a decision. Of several decisions on one request exactly the first counts. */
+async function record(
+  { db, ids, clock, telemetry }: DecideDeps,
+  { id, decision, developerId }: DecisionInput & { readonly developerId: string | null },
+): Promise<'unknown' | 'too late' | Decided> {
   const now = clock.now();
   const code = decision === 'approved' ? newCode(ids) : null;
   const row = await decideRequest(
     db,
-    { ...request, decision, now: new Date(now) },
+    { id, developerId, decision, now: new Date(now) },
     code === null ? null : { hash: sha256(code), expiresAt: new Date(now + CODE_LIFE_MS) },
   );
-  if (!row) return { found: false };
-  if (!row.decided) return { found: true, decided: false };
-  const { redirectUri, state, agentId, principalId, developerId } = row;
-  telemetry.events.consentDecided({ decision, agentId, principalId, developerId });
-  return { found: true, decided: true, code, redirectUri, state };
+  if (!row) return 'unknown';
+  if (!row.decided) return 'too late';
+  const { redirectUri, state, agentId, principalId, developerId: owner } = row;
+  telemetry.events.consentDecided({ decision, agentId, principalId, developerId: owner });
+  return { code, redirectUri, state };
+}
+
+/**
+ * The principal's own decision. Whoever holds the request's id may decide: until then it is a bearer secret. NOT_FOUND
+ * for an unknown request, GONE for one that has expired or was decided.
+ */
+export async function decideAsPrincipal(
+  deps: DecideDeps,
+  _caller: null,
+  input: DecisionInput,
+): Promise<Outcome<Decided>> {
+  const decided = await record(deps, { ...input, developerId: null });
+  if (decided === 'unknown') return refuse(notFound('Consent request'));
+  return decided === 'too late' ? refuse(gone()) : done(decided);
+}
+
+/**
+ * A sandbox developer's decision in the principal's place. CONSENT_REQUIRED for a live developer, NOT_FOUND for a request
+ * that is not the developer's or no longer pending.
+ */
+export async function decideInSandbox(
+  deps: DecideDeps,
+  { id: developerId, mode }: Pick<Developer, 'id' | 'mode'>,
+  input: DecisionInput,
+): Promise<Outcome<Decided>> {
+  if (mode !== 'sandbox')
+    return refuse(new ServiceError('CONSENT_REQUIRED', 'Only the principal can decide on a live request'));
+  const decided = await record(deps, { ...input, developerId });
+  return typeof decided === 'string' ? refuse(notFound('Pending request')) : done(decided);
 }

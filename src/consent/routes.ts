@@ -1,22 +1,28 @@
+/**
+ * Consent: the page on which a principal decides on a request for authorization, and the routes behind it. Table:
+ * `authorization_requests`, which `authorization` writes. Nobody else calls this room.
+ */
 import { Type } from 'typebox';
-import { agentDid } from '../ids.ts';
+import { parseRedirectUri, redirectHost } from '../authorization/redirect-uri.ts';
 import type { Deps } from '../deps.ts';
 import { durationInWords } from '../duration.ts';
-import { notFound, ServiceError } from '../errors.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import { ok, page, type Reply } from '../http/reply.ts';
 import { Timestamp } from '../http/schemas.ts';
+import { agentDid } from '../ids.ts';
+import { mapOutcome } from '../outcome.ts';
 import { describeScope } from '../pages/scope-descriptions.ts';
-import { decide } from './decide.ts';
+import { decideAsPrincipal, decideInSandbox } from './decide.ts';
 import { consentPage } from './page.ts';
-import { parseRedirectUri, redirectHost } from '../authorization/redirect-uri.ts';
+import { pendingRequest, type RequestState, requestState } from './read-request.ts';
 import { type ConsentState, consentStatePage } from './state-page.ts';
-import { type ConsentRequest, consentRequest, type Decision } from './store.ts';
+import type { ConsentRequest, Decision } from './store.ts';
 
 const Nullable = Type.Union([Type.String(), Type.Null()]);
-const gone = () => new ServiceError('GONE', 'The request has expired or was decided');
 
-export const consentRoutes = (deps: Deps): Endpoint[] => [
+type ConsentDeps = Pick<Deps, 'db' | 'ids' | 'clock' | 'telemetry'>;
+
+export const consentRoutes = (deps: ConsentDeps): Endpoint[] => [
   endpoint({
     method: 'get',
     path: '/consent',
@@ -27,13 +33,8 @@ export const consentRoutes = (deps: Deps): Endpoint[] => [
     refusalPage: (status) =>
       statePage(status, status === 429 ? 'limited' : status >= 500 ? 'unavailable' : 'unknown'),
     responses: { 200: Type.String() },
-    handle: async ({ query: { req = '' } }) => {
-      const request = await consentRequest(deps.db, req);
-      if (!request) return statePage(404, 'unknown');
-      if (request.decided) return statePage(410, 'decided');
-      if (hasExpired(deps, request)) return statePage(410, 'expired');
-      return page(200, consentPage(viewOf(request)));
-    },
+    handle: async ({ caller, query: { req = '' } }) =>
+      mapOutcome(await requestState(deps, caller, req), pageOfState),
   }),
   endpoint({
     method: 'get',
@@ -54,23 +55,7 @@ export const consentRoutes = (deps: Deps): Endpoint[] => [
         status: Type.Literal('pending'),
       }),
     },
-    handle: async ({ params }) => {
-      const request = await consentRequest(deps.db, params['id'] ?? '');
-      if (!request) throw notFound('Consent request');
-      if (request.decided || hasExpired(deps, request)) throw gone();
-      const { id, agentName, agentId, agentDescription, developerName, scopes, expiresAt } = request;
-      return ok({
-        id,
-        agentName,
-        agentDid: agentDid(agentId),
-        agentDescription,
-        developerName,
-        scopes,
-        scopeDescriptions: scopes.map(describeScope),
-        expiresAt,
-        status: 'pending',
-      });
-    },
+    handle: async ({ caller, params }) => ok(await pendingRequest(deps, caller, params['id'] ?? ''), view),
   }),
   publicDecision(deps, 'approve', 'approved'),
   publicDecision(deps, 'deny', 'denied'),
@@ -78,8 +63,7 @@ export const consentRoutes = (deps: Deps): Endpoint[] => [
   sandboxDecision(deps, 'deny', 'denied'),
 ];
 
-/** Whoever holds the request's id may decide: until then it is a bearer secret. */
-const publicDecision = (deps: Deps, verb: 'approve' | 'deny', decision: Decision): Endpoint =>
+const publicDecision = (deps: ConsentDeps, verb: 'approve' | 'deny', decision: Decision): Endpoint =>
   endpoint({
     method: 'post',
     path: `/v1/consent/:id/${verb}`,
@@ -93,17 +77,14 @@ const publicDecision = (deps: Deps, verb: 'approve' | 'deny', decision: Decision
         state: Nullable,
       }),
     },
-    handle: async ({ params }) => {
-      const outcome = await decide(deps, { id: params['id'] ?? '', developerId: null }, decision);
-      if (!outcome.found) throw notFound('Consent request');
-      if (!outcome.decided) throw gone();
-      const { code, redirectUri, state } = outcome;
-      return ok({ ...(code !== null && { code }), redirectUri, state });
-    },
+    handle: async ({ caller, params }) =>
+      ok(
+        await decideAsPrincipal(deps, caller, { id: params['id'] ?? '', decision }),
+        ({ code, redirectUri, state }) => ({ ...(code !== null && { code }), redirectUri, state }),
+      ),
   });
 
-/** Sandbox developers may decide in the principal's place. */
-const sandboxDecision = (deps: Deps, verb: 'approve' | 'deny', decision: Decision): Endpoint =>
+const sandboxDecision = (deps: ConsentDeps, verb: 'approve' | 'deny', decision: Decision): Endpoint =>
   endpoint({
     method: 'post',
     path: `/v1/authorize/:id/${verb}`,
@@ -117,28 +98,46 @@ const sandboxDecision = (deps: Deps, verb: 'approve' | 'deny', decision: Decisio
         code: Type.Optional(Type.String()),
       }),
     },
-    handle: async ({ developer, params }) => {
-      if (developer.mode !== 'sandbox')
-        throw new ServiceError('CONSENT_REQUIRED', 'Only the principal can decide on a live request');
-      const requestId = params['id'] ?? '';
-      const outcome = await decide(deps, { id: requestId, developerId: developer.id }, decision);
-      if (!outcome.found || !outcome.decided) throw notFound('Pending request');
-      return ok({ requestId, status: decision, ...(outcome.code !== null && { code: outcome.code }) });
+    handle: async ({ caller, params }) => {
+      const id = params['id'] ?? '';
+      return ok(await decideInSandbox(deps, caller, { id, decision }), ({ code }) => ({
+        requestId: id,
+        status: decision,
+        ...(code !== null && { code }),
+      }));
     },
   });
 
-const hasExpired = ({ clock }: Deps, { expiresAt }: ConsentRequest) => expiresAt.getTime() <= clock.now();
+function pageOfState(state: RequestState): Reply {
+  if (typeof state !== 'string') return page(200, consentPage(pageView(state)));
+  return statePage(state === 'unknown' ? 404 : 410, state);
+}
 
-function viewOf(request: ConsentRequest) {
+const view = (request: ConsentRequest) => {
+  const { id, agentName, agentId, agentDescription, developerName, scopes, expiresAt } = request;
+  return {
+    id,
+    agentName,
+    agentDid: agentDid(agentId),
+    agentDescription,
+    developerName,
+    scopes,
+    scopeDescriptions: scopes.map(describeScope),
+    expiresAt,
+    status: 'pending',
+  };
+};
+
+function pageView(request: ConsentRequest) {
   const { id, agentId, scopes, grantSeconds, redirectUri } = request;
-  const target = redirectUri === null ? null : parseRedirectUri(redirectUri);
+  const leadsTo = redirectUri === null ? null : parseRedirectUri(redirectUri);
   return {
     ...request,
     requestId: id,
     agentDid: agentDid(agentId),
     scopes: scopes.map((scope) => ({ scope, description: describeScope(scope) })),
     grantLifeText: durationInWords(grantSeconds),
-    redirectHost: target && redirectHost(target),
+    redirectHost: leadsTo && redirectHost(leadsTo),
   };
 }
 

@@ -1,5 +1,6 @@
+import { bool, bytes, int, orNull, text, textOf, texts, timestamp } from '../db/column-types.ts';
+import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
-import { describeStatement } from '../telemetry/database.ts';
 
 /** A request for consent with the names a principal needs to judge it by. */
 export interface ConsentRequest {
@@ -17,7 +18,7 @@ export interface ConsentRequest {
   readonly decided: boolean;
 }
 
-const byId = describeStatement({
+const byId = query({
   operation: 'SELECT',
   collection: 'authorization_requests',
   name: 'consent.by_id',
@@ -27,14 +28,26 @@ const byId = describeStatement({
       request.status <> 'pending' or exchanged_at is not null as decided
     from authorization_requests request join agents on agents.id = request.agent_id
       join developers on developers.id = request.developer_id
-    where request.id = $1`,
+    where request.id = $id`,
+  params: { id: text },
+  row: {
+    id: text,
+    principalId: text,
+    scopes: texts,
+    redirectUri: orNull(text),
+    grantSeconds: int,
+    expiresAt: timestamp,
+    agentId: text,
+    agentName: text,
+    agentDescription: text,
+    developerName: text,
+    decided: bool,
+  },
 });
 
 /** Whoever the request belongs to, and whatever has become of it; undefined when there is none. */
-export async function consentRequest(db: Queryable, id: string): Promise<ConsentRequest | undefined> {
-  const [row] = await db.rows<ConsentRequest>(byId, [id]);
-  return row;
-}
+export const consentRequest = (db: Queryable, id: string): Promise<ConsentRequest | undefined> =>
+  db.first(byId, { id });
 
 export type Decision = 'approved' | 'denied';
 
@@ -48,32 +61,45 @@ export interface DecisionRow {
   readonly developerId: string;
 }
 
-// Denying takes away the code that a sandbox request was born with.
-const decide = describeStatement({
+// A denial takes away the code that a sandbox request was created with.
+const decide = query({
   operation: 'UPDATE',
   collection: 'authorization_requests',
   name: 'consent.decide',
   text: `with request as materialized (
       select id, redirect_uri, state, agent_id, principal_id, developer_id from authorization_requests
-      where id = $1 and ($2::text is null or developer_id = $2)),
+      where id = $id and ($developerId::text is null or developer_id = $developerId)),
     decided as (
-      update authorization_requests pending set status = $3, code_hash = $4, code_expires_at = $5
+      update authorization_requests pending
+      set status = $decision, code_hash = $codeHash, code_expires_at = $codeExpiresAt
       from request
-      where pending.id = request.id and pending.status = 'pending' and exchanged_at is null and expires_at > $6
+      where pending.id = request.id and pending.status = 'pending' and exchanged_at is null and expires_at > $now
       returning pending.id)
     select decided.id is not null as decided, redirect_uri as "redirectUri", state, agent_id as "agentId",
       principal_id as "principalId", developer_id as "developerId"
     from request left join decided on true`,
+  params: {
+    id: text,
+    developerId: orNull(text),
+    decision: textOf<Decision>(),
+    codeHash: orNull(bytes),
+    codeExpiresAt: orNull(timestamp),
+    now: timestamp,
+  },
+  row: {
+    decided: bool,
+    redirectUri: orNull(text),
+    state: orNull(text),
+    agentId: text,
+    principalId: text,
+    developerId: text,
+  },
 });
 
-/** Decides a pending request, once; undefined when there is no such request. */
-export async function decideRequest(
+/** Decides a pending request, once; undefined when there is no such request. `developerId` null: anybody's. */
+export const decideRequest = (
   db: Queryable,
-  target: { id: string; developerId: string | null; decision: Decision; now: Date },
+  request: { id: string; developerId: string | null; decision: Decision; now: Date },
   code: { hash: Buffer; expiresAt: Date } | null,
-): Promise<DecisionRow | undefined> {
-  const { id, developerId, decision, now } = target;
-  const values = [id, developerId, decision, code?.hash ?? null, code?.expiresAt ?? null, now];
-  const [row] = await db.rows<DecisionRow>(decide, values);
-  return row;
-}
+): Promise<DecisionRow | undefined> =>
+  db.first(decide, { ...request, codeHash: code?.hash ?? null, codeExpiresAt: code?.expiresAt ?? null });

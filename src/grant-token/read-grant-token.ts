@@ -2,8 +2,8 @@ import { errors, type JWTPayload, jwtVerify } from 'jose';
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 import { sha256 } from '../hash.ts';
-import type { VerificationFailure } from '../telemetry/events.ts';
 import type { KeyRing } from '../signing-keys/key-ring.ts';
+import type { VerificationFailure } from '../telemetry/events.ts';
 import { ALGORITHM } from './sign-grant-token.ts';
 
 /** The claims of a grant token whose signature, issuer and times hold. */

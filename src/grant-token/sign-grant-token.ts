@@ -1,6 +1,6 @@
 import { SignJWT } from 'jose';
-import { agentDid } from '../ids.ts';
 import type { Deps } from '../deps.ts';
+import { agentDid } from '../ids.ts';
 
 export const ALGORITHM = 'RS256';
 

@@ -1,5 +1,5 @@
-import type { Queryable } from '../db/queryable.ts';
 import { countOf } from '../db/count.ts';
+import type { Queryable } from '../db/queryable.ts';
 import { describeStatement } from '../telemetry/database.ts';
 import type { RevokedBy } from '../telemetry/events.ts';
 import { ENQUEUED, type Outbox, tellOfRevocation } from '../webhooks/outbox-store.ts';

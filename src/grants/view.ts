@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
-import { agentDid } from '../ids.ts';
 import { Timestamp } from '../http/schemas.ts';
+import { agentDid } from '../ids.ts';
 import type { Grant } from './store.ts';
 
 export const GrantStatus = Type.Enum(['active', 'revoked', 'expired']);

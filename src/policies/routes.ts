@@ -1,18 +1,14 @@
+/**
+ * Policies: a developer's standing rules that allow or deny requests for authorization in place of the principal. Table:
+ * `policies`. The decision itself is part of the statement that stores a request (`authorization/store.ts`). Nobody else
+ * calls this room.
+ */
 import { Type } from 'typebox';
-import { isForeignKeyViolation } from '../db/errors.ts';
 import type { Deps } from '../deps.ts';
-import { badRequest, notFound } from '../errors.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import { created, noContent, ok } from '../http/reply.ts';
 import { Id, Name, PrincipalId, Scopes, Timestamp } from '../http/schemas.ts';
-import {
-  countPolicies,
-  insertPolicy,
-  listPolicies,
-  policyById,
-  removePolicy,
-  updatePolicy,
-} from './store.ts';
+import { addPolicy, changePolicy, deletePolicy, ownPolicies, ownPolicy } from './manage-policies.ts';
 
 const orNull = <S extends Parameters<typeof Type.Union>[0][number]>(schema: S) =>
   Type.Union([schema, Type.Null()]);
@@ -23,8 +19,6 @@ const TimeOfDay = Type.String({
   description: 'HH:mm, UTC',
   examples: ['22:00'],
 });
-/** A request for authorization is held against all of them. */
-const MAX_POLICIES = 500;
 /** Bounds of a 32-bit integer. */
 const Priority = Type.Integer({ minimum: -2_147_483_648, maximum: 2_147_483_647 });
 const Conditions = {
@@ -49,13 +43,7 @@ const PolicyView = Type.Object({
   updatedAt: Timestamp,
 });
 
-/** The agent that a policy is to name was removed at the same moment. */
-const agentIsGone = (error: unknown): never => {
-  if (isForeignKeyViolation(error)) throw notFound('Agent');
-  throw error;
-};
-
-export const policyRoutes = (deps: Deps): Endpoint[] => [
+export const policyRoutes = (deps: Pick<Deps, 'db' | 'ids' | 'clock'>): Endpoint[] => [
   endpoint({
     method: 'post',
     path: '/v1/policies',
@@ -69,19 +57,11 @@ export const policyRoutes = (deps: Deps): Endpoint[] => [
       ...Conditions,
     }),
     responses: { 201: PolicyView },
-    handle: async ({ developer, body }) => {
+    handle: async ({ caller, body }) => {
       const { name, effect, priority = 0, agentId = null, principalId = null, scopes = null } = body;
       const { timeOfDayStart = null, timeOfDayEnd = null } = body;
-      const now = deps.clock.now();
-      const target = { developerId: developer.id, id: deps.ids.next('pol', now), now: new Date(now) };
       const terms = { name, effect, priority, agentId, principalId, scopes, timeOfDayStart, timeOfDayEnd };
-      const policy = await deps.db
-        .transaction((tx) => insertPolicy(tx, target, terms, MAX_POLICIES))
-        .catch(agentIsGone);
-      if (policy) return created(policy);
-      if ((await countPolicies(deps.db, developer.id)) >= MAX_POLICIES)
-        throw badRequest(`A developer has at most ${MAX_POLICIES} policies`);
-      throw notFound('Agent');
+      return created(await addPolicy(deps, caller, terms));
     },
   }),
   endpoint({
@@ -91,10 +71,8 @@ export const policyRoutes = (deps: Deps): Endpoint[] => [
     access: 'developer',
     limit: 'api',
     responses: { 200: Type.Object({ policies: Type.Array(PolicyView), total: Type.Integer() }) },
-    handle: async ({ developer }) => {
-      const policies = await listPolicies(deps.db, developer.id);
-      return ok({ policies, total: policies.length });
-    },
+    handle: async ({ caller }) =>
+      ok(await ownPolicies(deps, caller), (policies) => ({ policies, total: policies.length })),
   }),
   endpoint({
     method: 'get',
@@ -103,11 +81,7 @@ export const policyRoutes = (deps: Deps): Endpoint[] => [
     access: 'developer',
     limit: 'api',
     responses: { 200: PolicyView },
-    handle: async ({ developer, params }) => {
-      const policy = await policyById(deps.db, developer.id, params['id'] ?? '');
-      if (!policy) throw notFound('Policy');
-      return ok(policy);
-    },
+    handle: async ({ caller, params }) => ok(await ownPolicy(deps, caller, params['id'] ?? '')),
   }),
   endpoint({
     method: 'patch',
@@ -122,15 +96,10 @@ export const policyRoutes = (deps: Deps): Endpoint[] => [
       ...Conditions,
     }),
     responses: { 200: PolicyView },
-    handle: async ({ developer, params, body }) => {
+    handle: async ({ caller, params, body }) => {
       const { name, effect, priority, agentId, principalId, scopes, timeOfDayStart, timeOfDayEnd } = body;
-      const policy = await updatePolicy(
-        deps.db,
-        { developerId: developer.id, id: params['id'] ?? '', now: new Date(deps.clock.now()) },
-        { name, effect, priority, agentId, principalId, scopes, timeOfDayStart, timeOfDayEnd },
-      ).catch(agentIsGone);
-      if (!policy) throw notFound('Policy or agent');
-      return ok(policy);
+      const change = { name, effect, priority, agentId, principalId, scopes, timeOfDayStart, timeOfDayEnd };
+      return ok(await changePolicy(deps, caller, { id: params['id'] ?? '', change }));
     },
   }),
   endpoint({
@@ -140,9 +109,6 @@ export const policyRoutes = (deps: Deps): Endpoint[] => [
     access: 'developer',
     limit: 'api',
     responses: { 204: null },
-    handle: async ({ developer, params }) => {
-      if (!(await removePolicy(deps.db, developer.id, params['id'] ?? ''))) throw notFound('Policy');
-      return noContent;
-    },
+    handle: async ({ caller, params }) => noContent(await deletePolicy(deps, caller, params['id'] ?? '')),
   }),
 ];

@@ -1,7 +1,7 @@
+import { bool, int, orNull, text, textOf, texts, timeOfDay, timestamp } from '../db/column-types.ts';
+import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
-import { countOf } from '../db/count.ts';
-import { inTurn } from '../db/in-turn.ts';
-import { describeStatement } from '../telemetry/database.ts';
+import { takeTurn } from '../db/take-turn.ts';
 
 export type PolicyEffect = 'allow' | 'deny';
 
@@ -30,128 +30,145 @@ export interface Policy extends PolicyTerms {
 const COLUMNS = `id, name, effect, priority, agent_id as "agentId", principal_id as "principalId", scopes,
   to_char(time_of_day_start, 'HH24:MI') as "timeOfDayStart", to_char(time_of_day_end, 'HH24:MI') as "timeOfDayEnd",
   created_at as "createdAt", updated_at as "updatedAt"`;
+const effect = textOf<PolicyEffect>();
+const row = {
+  id: text,
+  name: text,
+  effect,
+  priority: int,
+  agentId: orNull(text),
+  principalId: orNull(text),
+  scopes: orNull(texts),
+  timeOfDayStart: orNull(text),
+  timeOfDayEnd: orNull(text),
+  createdAt: timestamp,
+  updatedAt: timestamp,
+};
+const key = { developerId: text, id: text };
+const conditions = {
+  agentId: orNull(text),
+  principalId: orNull(text),
+  scopes: orNull(texts),
+  timeOfDayStart: orNull(timeOfDay),
+  timeOfDayEnd: orNull(timeOfDay),
+};
 
-/** An agent that a policy names must be the developer's own; $6 names it. */
-const OWN_AGENT =
-  '($6::text is null or exists (select from agents where agents.id = $6 and agents.developer_id = $1))';
+/** An agent that a policy names must be the developer's own. */
+const OWN_AGENT = `($agentId::text is null
+      or exists (select from agents where agents.id = $agentId and agents.developer_id = $developerId))`;
 
-const insert = describeStatement({
+// One look says why nothing is stored: the agent is not the developer's, or there is no room.
+const insert = query({
   operation: 'INSERT',
   collection: 'policies',
   name: 'policies.insert',
-  text: `insert into policies (developer_id, id, name, effect, priority, agent_id, principal_id, scopes,
-      time_of_day_start, time_of_day_end, created_at, updated_at)
-    select $1, $2, $3, $4, $5::int, $6, $7, $8::text[], $9::time, $10::time, $11::timestamptz, $11::timestamptz
-    where ${OWN_AGENT} and (select count(*) from policies where developer_id = $1) < $12::int returning ${COLUMNS}`,
+  text: `with asked as materialized (
+      select ${OWN_AGENT} as "ownAgent",
+        (select count(*) from policies where developer_id = $developerId) < $limit::int as "hasRoom"),
+    stored as (
+      insert into policies (developer_id, id, name, effect, priority, agent_id, principal_id, scopes,
+        time_of_day_start, time_of_day_end, created_at, updated_at)
+      select $developerId, $id, $name, $effect, $priority::int, $agentId, $principalId, $scopes::text[],
+        $timeOfDayStart::time, $timeOfDayEnd::time, $now::timestamptz, $now::timestamptz
+      from asked where "ownAgent" and "hasRoom")
+    select "ownAgent", "hasRoom" from asked`,
+  params: { ...key, name: text, effect, priority: int, ...conditions, now: timestamp, limit: int },
+  row: { ownAgent: bool, hasRoom: bool },
 });
-const count = describeStatement({
-  operation: 'SELECT',
-  collection: 'policies',
-  name: 'policies.count',
-  text: 'select count(*)::int as total from policies where developer_id = $1',
-});
-const list = describeStatement({
+const list = query({
   operation: 'SELECT',
   collection: 'policies',
   name: 'policies.list',
-  text: `select ${COLUMNS} from policies where developer_id = $1 order by priority desc, created_at, id`,
+  text: `select ${COLUMNS} from policies where developer_id = $developerId order by priority desc, created_at, id`,
+  params: { developerId: text },
+  row,
 });
-const byId = describeStatement({
+const byId = query({
   operation: 'SELECT',
   collection: 'policies',
   name: 'policies.by_id',
-  text: `select ${COLUMNS} from policies where developer_id = $1 and id = $2`,
+  text: `select ${COLUMNS} from policies where developer_id = $developerId and id = $id`,
+  params: key,
+  row,
 });
-// null is a value that a condition can be given, so what is to be changed is listed by name in $12.
-const update = describeStatement({
+// null is a value that a condition can be given, so $changed lists by name what is to be changed.
+const update = query({
   operation: 'UPDATE',
   collection: 'policies',
   name: 'policies.update',
-  text: `update policies set name = coalesce($3, name), effect = coalesce($4, effect), priority = coalesce($5, priority),
-      agent_id = case when 'agentId' = any($12::text[]) then $6 else agent_id end,
-      principal_id = case when 'principalId' = any($12) then $7 else principal_id end,
-      scopes = case when 'scopes' = any($12) then $8 else scopes end,
-      time_of_day_start = case when 'timeOfDayStart' = any($12) then $9 else time_of_day_start end,
-      time_of_day_end = case when 'timeOfDayEnd' = any($12) then $10 else time_of_day_end end,
-      updated_at = greatest($11, updated_at)
-    where developer_id = $1 and id = $2 and ${OWN_AGENT} returning ${COLUMNS}`,
+  text: `update policies set name = coalesce($name, name), effect = coalesce($effect, effect),
+      priority = coalesce($priority, priority),
+      agent_id = case when 'agentId' = any($changed::text[]) then $agentId else agent_id end,
+      principal_id = case when 'principalId' = any($changed) then $principalId else principal_id end,
+      scopes = case when 'scopes' = any($changed) then $scopes else scopes end,
+      time_of_day_start = case when 'timeOfDayStart' = any($changed) then $timeOfDayStart else time_of_day_start end,
+      time_of_day_end = case when 'timeOfDayEnd' = any($changed) then $timeOfDayEnd else time_of_day_end end,
+      updated_at = greatest($now, updated_at)
+    where developer_id = $developerId and id = $id and ${OWN_AGENT} returning ${COLUMNS}`,
+  params: {
+    ...key,
+    name: orNull(text),
+    effect: orNull(effect),
+    priority: orNull(int),
+    ...conditions,
+    now: timestamp,
+    changed: texts,
+  },
+  row,
 });
-const remove = describeStatement({
+const remove = query({
   operation: 'DELETE',
   collection: 'policies',
   name: 'policies.remove',
-  text: 'delete from policies where developer_id = $1 and id = $2 returning id',
+  text: 'delete from policies where developer_id = $developerId and id = $id returning id',
+  params: key,
+  row: { id: text },
 });
 
-interface Target {
+/** Names a policy, and says that it must be this developer's. */
+export interface PolicyKey {
   readonly developerId: string;
   readonly id: string;
-  readonly now: Date;
 }
 
-const valuesOf = ({ developerId, id, now }: Target, terms: Partial<PolicyTerms>): unknown[] => [
-  developerId,
-  id,
-  terms.name ?? null,
-  terms.effect ?? null,
-  terms.priority ?? null,
-  terms.agentId ?? null,
-  terms.principalId ?? null,
-  terms.scopes ?? null,
-  terms.timeOfDayStart ?? null,
-  terms.timeOfDayEnd ?? null,
-  now,
-];
-
 /**
- * To be run in a transaction: of several at once, no more are let in than there is room for.
- * @returns undefined when the policy names an agent that is not the developer's, or there are `limit` policies already
+ * Stores a policy, unless the developer has `limit` of them already, or it names an agent that is not the developer's.
+ * Run it in a transaction: of several at once, no more are let in than there is room for.
  */
 export async function insertPolicy(
   tx: Queryable,
-  target: Target,
-  terms: PolicyTerms,
+  policy: PolicyKey & PolicyTerms & { readonly now: Date },
   limit: number,
-): Promise<Policy | undefined> {
-  await inTurn(tx, `policies of ${target.developerId}`);
-  const [policy] = await tx.rows<Policy>(insert, [...valuesOf(target, terms), limit]);
-  return policy;
+): Promise<{ readonly ownAgent: boolean; readonly hasRoom: boolean }> {
+  await takeTurn(tx, `policies of ${policy.developerId}`);
+  return tx.only(insert, { ...policy, limit });
 }
-
-/** How many policies a developer has. */
-export const countPolicies = (db: Queryable, developerId: string): Promise<number> =>
-  countOf(db, count, [developerId]);
 
 /** By priority, the greatest first, then by age, the oldest first. */
 export const listPolicies = (db: Queryable, developerId: string): Promise<Policy[]> =>
-  db.rows(list, [developerId]);
+  db.all(list, { developerId });
 
 /** Undefined when the developer has no such policy. */
-export async function policyById(
-  db: Queryable,
-  developerId: string,
-  id: string,
-): Promise<Policy | undefined> {
-  const [policy] = await db.rows<Policy>(byId, [developerId, id]);
-  return policy;
-}
+export const policyById = (db: Queryable, policy: PolicyKey): Promise<Policy | undefined> =>
+  db.first(byId, policy);
 
 /** What of a policy is to be changed: a member that is absent or undefined stays, null clears a condition. */
 export type PolicyChange = { readonly [K in keyof PolicyTerms]?: PolicyTerms[K] | undefined };
 
 /** @returns undefined when there is no such policy, or when it is to name an agent that is not the developer's */
-export async function updatePolicy(
+export function updatePolicy(
   db: Queryable,
-  target: Target,
+  policy: PolicyKey,
   change: PolicyChange,
+  now: Date,
 ): Promise<Policy | undefined> {
-  const given = Object.entries(change).filter(([, value]) => value !== undefined);
-  const values = valuesOf(target, Object.fromEntries(given));
-  const [policy] = await db.rows<Policy>(update, [...values, given.map(([name]) => name)]);
-  return policy;
+  const { name = null, effect: changedEffect = null, priority = null, agentId = null } = change;
+  const { principalId = null, scopes = null, timeOfDayStart = null, timeOfDayEnd = null } = change;
+  const changed = Object.entries(change).flatMap(([member, value]) => (value === undefined ? [] : member));
+  const terms = { name, effect: changedEffect, priority, agentId, principalId, scopes };
+  return db.first(update, { ...policy, ...terms, timeOfDayStart, timeOfDayEnd, now, changed });
 }
 
 /** @returns whether there was such a policy */
-export async function removePolicy(db: Queryable, developerId: string, id: string): Promise<boolean> {
-  return (await db.rows(remove, [developerId, id])).length === 1;
-}
+export const removePolicy = async (db: Queryable, policy: PolicyKey): Promise<boolean> =>
+  (await db.first(remove, policy)) !== undefined;

@@ -1,18 +1,27 @@
+/**
+ * Principal sessions: the page on which a person sees what agents may do, and takes it back, and the routes behind it.
+ * A developer opens a session; its signed token is all that is kept of it, so there is no table. Nobody else calls this
+ * room.
+ */
 import { Type } from 'typebox';
-import { listEntries } from '../audit/list-entries.ts';
-import { AuditPageView } from '../audit/view.ts';
+import { listEntries } from '../audit/read-entries.ts';
+import { AuditPageView, auditPageView } from '../audit/view.ts';
 import type { Deps } from '../deps.ts';
-import { parseDuration } from '../duration.ts';
-import { badRequest, unauthorized } from '../errors.ts';
-import { grantsOfPrincipal, revokeGrantOfPrincipal } from '../grants/grants-of-principal.ts';
+import { durationSeconds, faultOfDuration } from '../duration.ts';
+import { badRequest, type ServiceError } from '../errors.ts';
+import { revokeGrantOfPrincipal } from '../grants/grants-of-principal.ts';
+import type { RevokeDeps } from '../grants/revoke-grants.ts';
 import { GrantView, grantView } from '../grants/view.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import { pageOf, pageQuery } from '../http/pages.ts';
 import { created, noContent, ok, page } from '../http/reply.ts';
 import { Duration, PrincipalId, Timestamp } from '../http/schemas.ts';
+import { done } from '../outcome.ts';
 import { describeScope } from '../pages/scope-descriptions.ts';
+import { listPermissions, type Permissions } from './list-permissions.ts';
+import { openSession } from './open-session.ts';
 import { permissionsPage, permissionsRefusalPage } from './page.ts';
-import { developerName } from './store.ts';
+import type { SessionTokens } from './session-token.ts';
 
 const DEFAULT_SESSION_LIFE = '1h';
 /** What a session can do cannot be taken back before it ends. */
@@ -25,11 +34,13 @@ const PrincipalGrantView = Type.Object({
   lastUsedAt: Type.Union([Timestamp, Type.Null()]),
 });
 
-export const principalSessionRoutes = (deps: Deps): Endpoint[] => [
+type SessionDeps = RevokeDeps & Pick<Deps, 'baseUrl'> & { readonly sessionTokens: SessionTokens };
+
+export const principalSessionRoutes = (deps: SessionDeps): Endpoint[] => [
   endpoint({
     method: 'post',
     path: '/v1/principal-sessions',
-    summary: 'Let a principal see and take back what he permitted',
+    summary: 'Let a principal see and take back what they permitted',
     access: 'developer',
     limit: 'api',
     readOnly: true,
@@ -41,16 +52,9 @@ export const principalSessionRoutes = (deps: Deps): Endpoint[] => [
         expiresAt: Timestamp,
       }),
     },
-    check: ({ body }) => void sessionSeconds(body.expiresIn),
-    handle: async ({ developer, body: { principalId, expiresIn } }) => {
-      const principal = { developerId: developer.id, principalId };
-      const { token, expiresAt } = await deps.sessionTokens.issue(principal, sessionSeconds(expiresIn));
-      return created({
-        sessionToken: token,
-        dashboardUrl: `${deps.baseUrl()}/permissions#session=${token}`,
-        expiresAt,
-      });
-    },
+    check: ({ body: { expiresIn } }) => (expiresIn === undefined ? null : faultOfLife(expiresIn)),
+    handle: async ({ caller, body: { principalId, expiresIn = DEFAULT_SESSION_LIFE } }) =>
+      created(await openSession(deps, caller, { principalId, seconds: durationSeconds(expiresIn) })),
   }),
   endpoint({
     method: 'get',
@@ -60,7 +64,7 @@ export const principalSessionRoutes = (deps: Deps): Endpoint[] => [
     limit: 'consent',
     refusalPage: (status) => page(status, permissionsRefusalPage(status)),
     responses: { 200: Type.String() },
-    handle: async () => page(200, permissionsPage()),
+    handle: async () => done(page(200, permissionsPage())),
   }),
   endpoint({
     method: 'get',
@@ -76,22 +80,7 @@ export const principalSessionRoutes = (deps: Deps): Endpoint[] => [
         total: Type.Integer(),
       }),
     },
-    handle: async ({ principal }) => {
-      const [name, { grants, total }] = await Promise.all([
-        developerName(deps.db, principal.developerId),
-        grantsOfPrincipal(deps, principal),
-      ]);
-      if (name === undefined) throw unauthorized('session token');
-      return ok({
-        principalId: principal.principalId,
-        developerName: name,
-        grants: grants.map((grant) => ({
-          ...grantView(grant),
-          scopeDescriptions: grant.scopes.map(describeScope),
-        })),
-        total,
-      });
-    },
+    handle: async ({ caller }) => ok(await listPermissions(deps, caller), view),
   }),
   endpoint({
     method: 'delete',
@@ -100,10 +89,8 @@ export const principalSessionRoutes = (deps: Deps): Endpoint[] => [
     access: 'principal',
     limit: 'consent',
     responses: { 204: null },
-    handle: async ({ principal, params }) => {
-      await revokeGrantOfPrincipal(deps, principal, params['id'] ?? '');
-      return noContent;
-    },
+    handle: async ({ caller, params }) =>
+      noContent(await revokeGrantOfPrincipal(deps, caller, params['id'] ?? '')),
   }),
   endpoint({
     method: 'get',
@@ -113,14 +100,26 @@ export const principalSessionRoutes = (deps: Deps): Endpoint[] => [
     limit: 'consent',
     query: pageQuery({}),
     responses: { 200: AuditPageView },
-    handle: async ({ principal: { developerId, principalId }, query }) =>
-      ok(await listEntries(deps, developerId, { principalId }, pageOf(query))),
+    handle: async ({ caller: { developerId, principalId }, query }) => {
+      const page = pageOf(query);
+      const entries = await listEntries(deps, { id: developerId }, { filter: { principalId }, page });
+      return ok(entries, auditPageView(page));
+    },
   }),
 ];
 
-/** @throws BAD_REQUEST for a life that is no duration or too long */
-function sessionSeconds(expiresIn = DEFAULT_SESSION_LIFE): number {
-  const seconds = parseDuration(expiresIn);
-  if (seconds > MAX_SESSION_SECONDS) throw badRequest('expiresIn must be at most 24h');
-  return seconds;
+function faultOfLife(expiresIn: string): ServiceError | null {
+  const fault = faultOfDuration(expiresIn);
+  if (fault) return fault;
+  return durationSeconds(expiresIn) <= MAX_SESSION_SECONDS
+    ? null
+    : badRequest('expiresIn must be at most 24h');
 }
+
+const view = ({ grants, ...permissions }: Permissions) => ({
+  ...permissions,
+  grants: grants.map((grant) => ({
+    ...grantView(grant),
+    scopeDescriptions: grant.scopes.map(describeScope),
+  })),
+});

@@ -1,15 +1,16 @@
+import { text } from '../db/column-types.ts';
+import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
-import { describeStatement } from '../telemetry/database.ts';
 
-const name = describeStatement({
+const name = query({
   operation: 'SELECT',
   collection: 'developers',
   name: 'principal_sessions.developer_name',
-  text: 'select name from developers where id = $1',
+  text: 'select name from developers where id = $id',
+  params: { id: text },
+  row: { name: text },
 });
 
 /** The name of the developer that a session belongs to; undefined when there is none any more. */
-export async function developerName(db: Queryable, developerId: string): Promise<string | undefined> {
-  const [developer] = await db.rows<{ name: string }>(name, [developerId]);
-  return developer?.name;
-}
+export const developerName = async (db: Queryable, id: string): Promise<string | undefined> =>
+  (await db.first(name, { id }))?.name;

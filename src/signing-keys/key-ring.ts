@@ -2,9 +2,9 @@ import { type CryptoKey, importJWK, type JWK } from 'jose';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config.ts';
 import type { Database } from '../db/client.ts';
+import type { Sealer } from '../secrets/sealing.ts';
 import type { SigningKeys } from '../telemetry/signing-keys.ts';
 import { ensureKey, openPrivateKey } from './create-key.ts';
-import type { Sealer } from '../secrets/sealing.ts';
 import { type PublicJwk, publishedKeys, type StoredKey, settleRetiredKeys } from './store.ts';
 
 const RELOAD_MS = 10_000;

@@ -1,18 +1,25 @@
+/**
+ * The service itself: its health, and the description of all routes. No table; the database is only asked whether it
+ * takes writes. Load balancers, monitors and clients call.
+ */
 import { Type } from 'typebox';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import { ok, type Reply } from '../http/reply.ts';
+import { done, type Outcome } from '../outcome.ts';
 import type { Health } from './health.ts';
 import { openApi } from './openapi.ts';
 
 const Ok = Type.Object({ status: Type.Literal('ok') });
 const Degraded = Type.Object({ status: Type.Literal('degraded'), failing: Type.Array(Type.String()) });
 
-const degraded = (...failing: string[]): Reply => ({ status: 503, json: { status: 'degraded', failing } });
+const degraded = (...failing: string[]): Outcome<Reply> =>
+  done({ status: 503, json: { status: 'degraded', failing } });
+const healthy = () => ok(done({ status: 'ok' }));
 
 /** Health and the description of the whole surface; `all` is every endpoint of the service. */
 export function systemRoutes(health: Health, all: () => readonly Endpoint[]): Endpoint[] {
-  const ready = async (): Promise<Reply> =>
-    (await health.databaseAnswers()) ? ok({ status: 'ok' }) : degraded('database');
+  const ready = async (): Promise<Outcome<Reply>> =>
+    (await health.databaseAnswers()) ? healthy() : degraded('database');
   return [
     endpoint({
       method: 'get',
@@ -30,7 +37,7 @@ export function systemRoutes(health: Health, all: () => readonly Endpoint[]): En
       access: 'public',
       limit: null,
       responses: { 200: Ok },
-      handle: async () => ok({ status: 'ok' }),
+      handle: async () => healthy(),
     }),
     endpoint({
       method: 'get',
@@ -48,7 +55,8 @@ export function systemRoutes(health: Health, all: () => readonly Endpoint[]): En
       access: 'public',
       limit: null,
       responses: { 200: Type.Record(Type.String(), Type.Unknown()) },
-      handle: async () => ({ ...ok(openApi(all())), headers: { 'cache-control': 'public, max-age=60' } }),
+      handle: async () =>
+        done({ status: 200, json: openApi(all()), headers: { 'cache-control': 'public, max-age=60' } }),
     }),
   ];
 }

@@ -1,16 +1,25 @@
 import type { Connections } from '../db/client.ts';
+import { int, text } from '../db/column-types.ts';
 import { isDiskFull } from '../db/errors.ts';
-import { describeStatement } from '../telemetry/database.ts';
+import { query } from '../db/query.ts';
 
-const [littleMemory, spill] = [
-  { operation: 'SELECT', name: 'system.little_memory', text: `select set_config('work_mem', '64kB', true)` },
-  // Some 300 kB, for which there is no memory: the server writes them to its disk, and removes them again.
-  {
-    operation: 'SELECT',
-    name: 'system.spill',
-    text: 'select count(*)::int as lines from generate_series(1, 10000)',
-  },
-].map((statement) => describeStatement({ ...statement, collection: 'health' }));
+const littleMemory = query({
+  operation: 'SELECT',
+  collection: 'health',
+  name: 'system.little_memory',
+  text: `select set_config('work_mem', '64kB', true) as memory`,
+  params: {},
+  row: { memory: text },
+});
+// Some 300 kB, for which there is no memory: the server writes them to its disk, and removes them again.
+const spill = query({
+  operation: 'SELECT',
+  collection: 'health',
+  name: 'system.spill',
+  text: 'select count(*)::int as lines from generate_series(1, 10000)',
+  params: {},
+  row: { lines: int },
+});
 
 /**
  * Whether the server can still write to its disk. Its temporary file leaves nothing behind, neither rows nor log.
@@ -19,7 +28,8 @@ const [littleMemory, spill] = [
 export async function hasRoom(db: Connections): Promise<boolean> {
   try {
     await db.transaction(async (tx) => {
-      for (const statement of [littleMemory, spill]) if (statement) await tx.rows(statement, []);
+      await tx.all(littleMemory, {});
+      await tx.all(spill, {});
     });
     return true;
   } catch (error) {

@@ -1,9 +1,9 @@
 import { isForeignKeyViolation } from '../db/errors.ts';
 import type { Deps } from '../deps.ts';
 import { badRequest, unauthorized } from '../errors.ts';
+import { issueToken, prepareToken, type TokenPair } from '../grant-token/issue-token.ts';
 import { revokeMisusedGrant } from '../grants/revoke-grants.ts';
 import { sha256 } from '../hash.ts';
-import { issueToken, prepareToken, type TokenPair } from '../grant-token/issue-token.ts';
 import { type ClaimCode, grantOfUsedCode } from './exchange-store.ts';
 import { challengeOf } from './pkce.ts';
 

@@ -1,6 +1,6 @@
-import type { Queryable } from '../db/queryable.ts';
 import { countOf } from '../db/count.ts';
 import { inTurn } from '../db/in-turn.ts';
+import type { Queryable } from '../db/queryable.ts';
 import { describeStatement } from '../telemetry/database.ts';
 import type { EventType } from './event-types.ts';
 

@@ -1,0 +1,44 @@
+import type { Developer } from '../caller.ts';
+import type { Deps } from '../deps.ts';
+import { badRequest, notFound } from '../errors.ts';
+import { done, type Outcome, refuse } from '../outcome.ts';
+import { type Agent, type AgentChange, agentById, insertAgent, listAgents, updateAgent } from './store.ts';
+
+type Caller = Pick<Developer, 'id'>;
+
+/** Registers an agent, which is active. */
+export async function registerAgent(
+  { db, ids, clock }: Pick<Deps, 'db' | 'ids' | 'clock'>,
+  caller: Caller,
+  input: Pick<Agent, 'name' | 'description' | 'scopes'>,
+): Promise<Outcome<Agent>> {
+  const now = clock.now();
+  const row = { ...input, id: ids.next('ag', now), developerId: caller.id, createdAt: new Date(now) };
+  return done(await insertAgent(db, row));
+}
+
+/** All agents of a developer, newest first. */
+export const ownAgents = async ({ db }: Pick<Deps, 'db'>, caller: Caller): Promise<Outcome<Agent[]>> =>
+  done(await listAgents(db, caller.id));
+
+/** One agent; NOT_FOUND for an unknown one or another developer's. */
+export async function ownAgent(
+  { db }: Pick<Deps, 'db'>,
+  caller: Caller,
+  id: string,
+): Promise<Outcome<Agent>> {
+  const agent = await agentById(db, { developerId: caller.id, id });
+  return agent ? done(agent) : refuse(notFound('Agent'));
+}
+
+/** Changes what is given of an agent. BAD_REQUEST when nothing is given, NOT_FOUND as for `ownAgent`. */
+export async function changeAgent(
+  { db, clock }: Pick<Deps, 'db' | 'clock'>,
+  caller: Caller,
+  { id, change }: { id: string; change: AgentChange },
+): Promise<Outcome<Agent>> {
+  if (Object.values(change).every((value) => value === undefined))
+    return refuse(badRequest('At least one of name, description, scopes and status is required'));
+  const agent = await updateAgent(db, { developerId: caller.id, id }, change, new Date(clock.now()));
+  return agent ? done(agent) : refuse(notFound('Agent'));
+}

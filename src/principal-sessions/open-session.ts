@@ -1,0 +1,24 @@
+import type { Developer } from '../caller.ts';
+import type { Deps } from '../deps.ts';
+import { done, type Outcome } from '../outcome.ts';
+import type { SessionTokens } from './session-token.ts';
+
+export interface Session {
+  readonly sessionToken: string;
+  readonly dashboardUrl: string;
+  readonly expiresAt: Date;
+}
+
+/** A session for one of the developer's principals, and the link to the page of its permissions. */
+export async function openSession(
+  { sessionTokens, baseUrl }: Pick<Deps, 'baseUrl'> & { readonly sessionTokens: SessionTokens },
+  { id: developerId }: Pick<Developer, 'id'>,
+  { principalId, seconds }: { principalId: string; seconds: number },
+): Promise<Outcome<Session>> {
+  const { token, expiresAt } = await sessionTokens.issue({ developerId, principalId }, seconds);
+  return done({
+    sessionToken: token,
+    dashboardUrl: `${baseUrl()}/permissions#session=${token}`,
+    expiresAt,
+  });
+}
