@@ -26,6 +26,7 @@ export const texts = type<readonly string[]>('text[]');
 export const int = type<number>('integer');
 /** Only for parameters, such as those of `limit`. The driver returns it as text. */
 export const bigint = type<number>('bigint');
+export const float = type<number>('double precision');
 export const bool = type<boolean>('boolean');
 export const timestamp = type<Date>('timestamp with time zone');
 /** A time of day as text, `HH:mm`. Only for parameters. */

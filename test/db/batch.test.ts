@@ -2,7 +2,9 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createBatch } from '../../src/db/batch.ts';
 import { type Database, openDatabase } from '../../src/db/client.ts';
-import { describeStatement, NO_DATABASE_TELEMETRY } from '../../src/telemetry/database.ts';
+import { bytes, int } from '../../src/db/column-types.ts';
+import { batchQuery } from '../../src/db/query.ts';
+import { NO_DATABASE_TELEMETRY } from '../../src/telemetry/database.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 
 /** Counts what is sent, and runs it as it is. */
@@ -30,39 +32,45 @@ afterAll(async () => {
   await testDatabase.drop();
 });
 
-const insert = describeStatement({
+const insert = batchQuery({
   operation: 'INSERT',
   collection: 'numbers',
   name: 'test.numbers',
-  text: `with asked as materialized (select * from jsonb_to_recordset($1::text::jsonb) as asked (ordinal int, n int)),
+  question: { n: int, note: bytes },
+  row: { tenfold: int, noted: bytes },
+  text: (asked) => `with ${asked},
     made as (insert into numbers select n from asked where n > 0 returning n)
-    select asked.n * 10 as tenfold from asked left join made using (n) order by ordinal`,
+    select asked.n * 10 as tenfold, asked.note as noted from asked left join made using (n) order by ordinal`,
 });
 const numbers = async () => (await testDatabase.sql`select n from numbers order by n`).map(({ n }) => n);
-const ask = () => createBatch<{ n: number }, { tenfold: number }>(db, insert);
+const note = Buffer.from([0, 255]);
+const ask = () => {
+  const batch = createBatch(db, insert);
+  return (n: number) => batch({ n, note });
+};
 
 test('questions of one turn share a statement, and each gets its own answer', async () => {
   const before = sent;
   const one = ask();
-  const answers = await Promise.all([3, 1, 2].map((n) => one({ n })));
-  expect(answers).toEqual([{ tenfold: 30 }, { tenfold: 10 }, { tenfold: 20 }]);
+  const answers = await Promise.all([3, 1, 2].map((n) => one(n)));
+  expect(answers).toEqual([30, 10, 20].map((tenfold) => ({ tenfold, noted: note })));
   expect(sent - before).toBe(1);
 });
 
 test('what is asked while a statement is out shares the next one', async () => {
   const before = sent;
   const one = ask();
-  const first = one({ n: 100 });
+  const first = one(100);
   await nextTurn();
   await nextTurn();
-  const others = [101, 102, 103].map((n) => one({ n }));
+  const others = [101, 102, 103].map((n) => one(n));
   await Promise.all([first, ...others]);
   expect(sent - before).toBe(2);
 });
 
 test('a row that the database refuses fails alone', async () => {
   const one = ask();
-  const outcomes = await Promise.allSettled([201, 1, 202].map((n) => one({ n })));
+  const outcomes = await Promise.allSettled([201, 1, 202].map((n) => one(n)));
   expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
   expect(outcomes[1]).toMatchObject({ reason: { code: '23505' } });
   expect(await numbers()).toEqual(expect.arrayContaining([201, 202]));

@@ -48,7 +48,7 @@ describe.each(WAYS)('%s', (way) => {
   const open = () => db.connections().idle + db.connections().used;
   const fillPool = () =>
     waitFor(async () => {
-      await Promise.all(Array.from({ length: POOL }, () => db.rows(sleep, ['0.05'])));
+      await Promise.all(Array.from({ length: POOL }, () => db.all(sleep, { seconds: 0.05 })));
       return open() === POOL || undefined;
     });
 
@@ -62,7 +62,7 @@ describe.each(WAYS)('%s', (way) => {
     }
     expect(new Set(errors)).toEqual(new Set(['57P01']));
 
-    const write = outcome(db.rows(statement('INSERT', 'insert into numbers select 1 from pg_sleep(30)'), []));
+    const write = outcome(db.all(statement('INSERT', 'insert into numbers select 1 from pg_sleep(30)'), {}));
     await waitFor(async () => {
       const rows =
         await admin`select pg_terminate_backend(pid) from pg_stat_activity where query like 'insert%pg_sleep%'
@@ -72,13 +72,13 @@ describe.each(WAYS)('%s', (way) => {
     // The server said that it ended it: so it is sure that nothing was written.
     expect(await write).toBe(503);
     expect(await admin`select n from numbers`).toEqual([]);
-    expect(await outcome(db.rows(one, [1]))).toBe('done');
+    expect(await outcome(db.all(one, { n: 1 }))).toBe('done');
     await waitFor(async () => (await backends()) === open() || undefined);
   });
 
   test('a statement of a request ends in the database when the time of the request is over', async () => {
-    await db.rows(one, [1]);
-    const answered = asRequest(300, () => outcome(db.rows(sleep, ['30'])));
+    await db.all(one, { n: 1 });
+    const answered = asRequest(300, () => outcome(db.all(sleep, { seconds: 30 })));
     expect(await answered).toBe(503);
     expect(ended).toEqual(['cancel']);
     const [row] =
@@ -87,7 +87,7 @@ describe.each(WAYS)('%s', (way) => {
     // What the cancellation might still meet is not used again.
     await waitFor(async () => open() === 0 || undefined);
     expect(errors).toEqual([]);
-    const late = asRequest(-1, () => outcome(db.rows(one, [1])));
+    const late = asRequest(-1, () => outcome(db.all(one, { n: 1 })));
     expect(await late).toBe(503);
   });
 
@@ -101,20 +101,20 @@ describe.each(WAYS)('%s', (way) => {
       await held.promise;
     });
     await locked.promise;
-    expect(await outcome(db.transaction((tx) => tx.rows(lockRow, [1])))).toBe(503);
+    expect(await outcome(db.transaction((tx) => tx.all(lockRow, { n: 1 })))).toBe(503);
     expect(ended).toEqual(['lock_timeout']);
     expect(db.connections()).toEqual({ idle: 1, used: 0, waiting: 0 });
     held.resolve();
     await holding;
-    expect(await outcome(db.transaction((tx) => tx.rows(lockRow, [1])))).toBe('done');
+    expect(await outcome(db.transaction((tx) => tx.all(lockRow, { n: 1 })))).toBe('done');
   });
 
   test('a transaction that falls silent is ended by the server; nothing of it is there', async () => {
     const silent = outcome(
       db.transaction(async (tx) => {
-        await tx.rows(insert, [7]);
+        await tx.all(insert, { n: 7 });
         await waitFor(() => errors.length > 0 || undefined, 10_000);
-        await tx.rows(insert, [8]);
+        await tx.all(insert, { n: 8 });
       }),
     );
     expect(await silent).toBe(503);
@@ -127,11 +127,11 @@ describe.each(WAYS)('%s', (way) => {
     await fillPool();
     await server.cable.set('swallowing');
     await server.cable.set('through');
-    const asked = asRequest(200, () => outcome(db.rows(insert, [1])));
+    const asked = asRequest(200, () => outcome(db.all(insert, { n: 1 })));
     expect(await asked).toBe('ETIMEDOUT');
     expect(errors).toEqual(['ETIMEDOUT']);
     expect(open()).toBe(0);
-    expect(await outcome(db.rows(one, [1]))).toBe('done');
+    expect(await outcome(db.all(one, { n: 1 }))).toBe('done');
   });
 
   test('a server that takes no writes any more: nothing was done, no connection to it is kept, health says so', async () => {
@@ -142,14 +142,14 @@ describe.each(WAYS)('%s', (way) => {
     try {
       await waitFor(async () => (await outcome(db.side.assertWritable(1_000))) === '25006' || undefined);
       expect(open()).toBe(0);
-      expect(await outcome(db.rows(insert, [1]))).toBe(503);
+      expect(await outcome(db.all(insert, { n: 1 }))).toBe(503);
       expect(new Set(errors)).toEqual(new Set(['25006']));
     } finally {
       await admin`set default_transaction_read_only = off`;
       await admin`alter system reset default_transaction_read_only`;
       await admin`select pg_reload_conf()`;
     }
-    await waitFor(async () => (await outcome(db.rows(insert, [2]))) === 'done' || undefined);
+    await waitFor(async () => (await outcome(db.all(insert, { n: 2 }))) === 'done' || undefined);
     await db.side.assertWritable(1_000);
   });
 
@@ -158,7 +158,7 @@ describe.each(WAYS)('%s', (way) => {
     await admin`alter system set default_transaction_read_only = on`;
     await admin`select pg_reload_conf()`;
     try {
-      const write = async () => (await outcome(db.rows(insert, [1]))) === 503 || undefined;
+      const write = async () => (await outcome(db.all(insert, { n: 1 }))) === 503 || undefined;
       await waitFor(async () => {
         const refused = await write();
         if (!refused) await admin`truncate numbers`.catch(() => undefined);
@@ -174,7 +174,7 @@ describe.each(WAYS)('%s', (way) => {
   });
 
   test('a commit that its standby may not have is not acknowledged', async () => {
-    await db.rows(one, [1]);
+    await db.all(one, { n: 1 });
     await admin`alter system set synchronous_standby_names = 'nobody'`;
     await admin`select pg_reload_conf()`;
     try {
@@ -183,8 +183,10 @@ describe.each(WAYS)('%s', (way) => {
         return row?.['setting'] === 'nobody' || undefined;
       });
       const write = (work: () => Promise<unknown>) => asRequest(1_000, () => outcome(work()));
-      expect(await write(() => db.rows(insert, [1]))).toBe('COMMIT_NOT_REPLICATED');
-      expect(await write(() => db.transaction((tx) => tx.rows(insert, [2])))).toBe('COMMIT_NOT_REPLICATED');
+      expect(await write(() => db.all(insert, { n: 1 }))).toBe('COMMIT_NOT_REPLICATED');
+      expect(await write(() => db.transaction((tx) => tx.all(insert, { n: 2 })))).toBe(
+        'COMMIT_NOT_REPLICATED',
+      );
       expect(ended).toEqual(['cancel', 'cancel']);
     } finally {
       await admin`set synchronous_commit = local`;

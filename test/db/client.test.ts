@@ -2,7 +2,9 @@ import { context } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import type postgres from 'postgres';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Database, Queryable } from '../../src/db/client.ts';
+import type { Database } from '../../src/db/client.ts';
+import { texts as columnTexts, int, text } from '../../src/db/column-types.ts';
+import type { Queryable } from '../../src/db/queryable.ts';
 import { waitFor } from '../support/child.ts';
 import {
   asRequest,
@@ -17,11 +19,15 @@ import {
   WAYS,
 } from './private-server.ts';
 
-const arrays = statement('SELECT', 'select $1::text[] as back, cardinality($1::text[]) as count');
+const arrays = statement('SELECT', 'select $texts::text[] as back, cardinality($texts::text[]) as count', {
+  params: { texts: columnTexts },
+  row: { back: columnTexts, count: int },
+});
 const settings = statement(
   'SELECT',
   `select string_agg(name || '=' || setting, ' ' order by name) as limits from pg_settings
     where name in ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')`,
+  { row: { limits: text } },
 );
 
 let server: Awaited<ReturnType<typeof startPrivateServer>>;
@@ -47,12 +53,12 @@ describe.each(WAYS)('%s', (way) => {
 
   test('values and arrays travel as they are, whatever is in them', async () => {
     const texts = ['plain', '', 'NULL', 'with "quotes" and \\ and {braces}, commas', '日本語'];
-    expect(await db.rows(arrays, [texts])).toEqual([{ back: texts, count: texts.length }]);
-    expect(await db.rows(arrays, [[]])).toEqual([{ back: [], count: 0 }]);
+    expect(await db.all(arrays, { texts })).toEqual([{ back: texts, count: texts.length }]);
+    expect(await db.all(arrays, { texts: [] })).toEqual([{ back: [], count: 0 }]);
   });
 
   test('every session has the limits of its work', async () => {
-    const limits = async (on: Queryable) => (await on.rows<{ limits: string }>(settings, []))[0]?.limits;
+    const limits = async (on: Queryable) => (await on.all(settings, {}))[0]?.limits;
     expect(await limits(db)).toBe(
       'idle_in_transaction_session_timeout=3000 lock_timeout=1000 statement_timeout=2000 transaction_timeout=5000',
     );
@@ -62,21 +68,21 @@ describe.each(WAYS)('%s', (way) => {
   test('a transaction in which a statement failed is never taken for committed', async () => {
     await admin`insert into numbers values (1)`;
     const swallowed = db.transaction(async (tx) => {
-      await tx.rows(insert, [5]);
-      await tx.rows(insert, [1]).catch(() => undefined);
+      await tx.all(insert, { n: 5 });
+      await tx.all(insert, { n: 1 }).catch(() => undefined);
     });
     await expect(swallowed).rejects.toThrow(/rolled back/);
     expect(await admin`select n from numbers`).toEqual([{ n: 1 }]);
-    expect(await db.rows(one, [3])).toEqual([{ one: 3 }]);
+    expect(await db.all(one, { n: 3 })).toEqual([{ one: 3 }]);
   });
 
   test('one developer has at most half of the connections, however much it asks for', async () => {
     const greedy = Array.from({ length: 20 }, () =>
-      asRequest(2_000, () => outcome(db.rows(sleep, ['0.5'])), 'dev_greedy'),
+      asRequest(2_000, () => outcome(db.all(sleep, { seconds: 0.5 })), 'dev_greedy'),
     );
     await waitFor(() => db.connections().waiting === 20 - POOL / 2 || undefined);
     expect(db.connections().used).toBe(POOL / 2);
-    const modest = () => Promise.all([outcome(db.rows(one, [1])), outcome(db.rows(one, [2]))]);
+    const modest = () => Promise.all([outcome(db.all(one, { n: 1 })), outcome(db.all(one, { n: 2 }))]);
     expect(await asRequest(2_000, modest, 'dev_modest')).toEqual(['done', 'done']);
     expect(db.connections().waiting).toBe(20 - POOL / 2);
     expect(new Set(await Promise.all(greedy))).toEqual(new Set(['done', 503]));
@@ -88,7 +94,7 @@ test('a refused connection is told with the word of the server', async () => {
     const url = new URL(server.urls.plain);
     change(url);
     const { db, errors } = connect(url.href, 1);
-    expect(await outcome(db.rows(one, [1]))).toBe(503);
+    expect(await outcome(db.all(one, { n: 1 }))).toBe(503);
     await db.close(0);
     return errors[0];
   };
@@ -108,7 +114,7 @@ test('a refused connection is told with the word of the server', async () => {
 test('a variable of libpq that the driver would read changes nothing', async () => {
   process.env['PGTARGETSESSIONATTRS'] = 'any';
   const { db, errors } = connect(server.urls.plain, 1);
-  expect(await outcome(db.rows(one, [1]))).toBe('done');
+  expect(await outcome(db.all(one, { n: 1 }))).toBe('done');
   expect(errors).toEqual([]);
   await db.close(1_000);
 });

@@ -3,10 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import postgres from 'postgres';
 import { type Database, openDatabase } from '../../src/db/client.ts';
+import { type Columns, float, int, text } from '../../src/db/column-types.ts';
+import { query } from '../../src/db/query.ts';
 import { startEmbeddedDatabase } from '../../src/embedded-postgres/start.ts';
 import { ServiceError } from '../../src/errors.ts';
 import { inRequest, requestScope } from '../../src/request-scope.ts';
-import { describeStatement, NO_DATABASE_TELEMETRY } from '../../src/telemetry/database.ts';
+import { NO_DATABASE_TELEMETRY } from '../../src/telemetry/database.ts';
 import { Cable } from '../support/cable.ts';
 import { Authority } from '../support/certificates.ts';
 import { switchTlsOn } from '../support/tls-server.ts';
@@ -16,12 +18,19 @@ export const POOL = 4;
 export const WAYS = ['plain', 'TLS'] as const;
 export type Way = (typeof WAYS)[number];
 
-export const statement = (operation: string, text: string) =>
-  describeStatement({ operation, name: `test.${text}`, text });
-export const one = statement('SELECT', 'select $1::int as one');
-export const sleep = statement('SELECT', 'select pg_sleep($1)::text as slept');
-export const insert = statement('INSERT', 'insert into numbers values ($1)');
-export const lockRow = statement('UPDATE', 'update numbers set n = n where n = $1');
+/** A query under a name of its own. */
+export const statement = <P extends Columns = object, R extends Columns = object>(
+  operation: string,
+  text: string,
+  { params, row }: { params?: P; row?: R } = {},
+) => query({ operation, name: `test.${text}`, text, params: params ?? ({} as P), row: row ?? ({} as R) });
+export const one = statement('SELECT', 'select $n::int as one', { params: { n: int }, row: { one: int } });
+export const sleep = statement('SELECT', 'select pg_sleep($seconds)::text as slept', {
+  params: { seconds: float },
+  row: { slept: text },
+});
+export const insert = statement('INSERT', 'insert into numbers values ($n)', { params: { n: int } });
+export const lockRow = statement('UPDATE', 'update numbers set n = n where n = $n', { params: { n: int } });
 
 /** A PostgreSQL of the test's own, with and without TLS, behind a cable that may fail; it has a table `numbers`. */
 export async function startPrivateServer() {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Database } from '../../src/db/client.ts';
-import { describeStatement } from '../../src/telemetry/database.ts';
+import { bool, int } from '../../src/db/column-types.ts';
+import { query } from '../../src/db/query.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { openTestDatabase } from '../support/open-database.ts';
 import { waitFor } from '../support/service.ts';
@@ -17,8 +18,20 @@ afterAll(async () => {
   await database.drop();
 });
 
-const ready = describeStatement({ operation: 'SELECT', name: 'ready', text: 'select true as ready' });
-const one = describeStatement({ operation: 'SELECT', name: 'one', text: 'select $1::int as one' });
+const ready = query({
+  operation: 'SELECT',
+  name: 'ready',
+  text: 'select true as ready',
+  params: {},
+  row: { ready: bool },
+});
+const one = query({
+  operation: 'SELECT',
+  name: 'one',
+  text: 'select $n::int as one',
+  params: { n: int },
+  row: { one: int },
+});
 /** As the job queue writes what it does by itself. */
 const BLOCK = 'BEGIN; select pg_sleep(0.002); COMMIT';
 const BLOCKS = 200;
@@ -34,7 +47,7 @@ test('a connection that is reserved counts as used until it is released, or lost
   await expect(lost.unsafe('select pg_terminate_backend(pg_backend_pid())')).rejects.toThrow();
   await waitFor(async () => background.connections().used === 0 || undefined);
   lost.release();
-  expect(await background.rows(one, [1])).toEqual([{ one: 1 }]);
+  expect(await background.all(one, { n: 1 })).toEqual([{ one: 1 }]);
 });
 
 test('what is run on a reserved connection is measured as the queue’s other statements are', async () => {
@@ -59,9 +72,9 @@ test('transactions of three beside the blocks of the queue all begin and all end
   const work = async () => {
     let done = 0;
     for (; upkeep; done++) {
-      const rows = await background.transaction((tx) => tx.rows(one, [done]));
+      const rows = await background.transaction((tx) => tx.all(one, { n: done }));
       expect(rows).toEqual([{ one: done }]);
-      expect(await background.rows(ready, [])).toEqual([{ ready: true }]);
+      expect(await background.all(ready, {})).toEqual([{ ready: true }]);
       await background.driver().unsafe('select $1::int', [done]);
     }
     return done;

@@ -1,11 +1,12 @@
 import type postgres from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { int, int, int } from '../../src/db/column-types.ts';
 import { waitFor } from '../support/child.ts';
 import { connect, insert, outcome, startPrivateServer, statement } from './private-server.ts';
 
 type Server = Awaited<ReturnType<typeof startPrivateServer>>;
 
-const where = statement('SELECT', 'select inet_server_port() as port');
+const where = statement('SELECT', 'select inet_server_port() as port', { row: { port: int } });
 
 let servers: [Server, Server];
 beforeAll(async () => {
@@ -41,9 +42,9 @@ test('of several hosts the one that takes writes is used: when one is away, when
     ),
   );
   const { db, errors } = connect(await bothHosts(), 2);
-  const port = async () => (await db.rows<{ port: number }>(where, []))[0]?.port;
+  const port = async () => (await db.all(where, {}))[0]?.port;
   const written = async () =>
-    (await outcome(db.rows(insert, [Math.floor(performance.now() * 1000)]))) === 'done';
+    (await outcome(db.all(insert, { n: Math.floor(performance.now() * 1000) }))) === 'done';
   try {
     expect(await port()).toBe(ports[0]);
 

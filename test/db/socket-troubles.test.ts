@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import net from 'node:net';
 import tls from 'node:tls';
 import { afterEach, expect, test, vi } from 'vitest';
-import { openSocket } from '../../src/db/socket.ts';
 import { parseTarget } from '../../src/database-url/target.ts';
+import { openSocket } from '../../src/db/socket.ts';
 import { Authority } from '../support/certificates.ts';
 
 const servers: net.Server[] = [];
