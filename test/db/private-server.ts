@@ -19,7 +19,7 @@ export const WAYS = ['plain', 'TLS'] as const;
 export type Way = (typeof WAYS)[number];
 
 /** A query under a name of its own. */
-export const statement = <P extends Columns = object, R extends Columns = object>(
+export const statement = <P extends Columns = Record<never, never>, R extends Columns = Record<never, never>>(
   operation: string,
   text: string,
   { params, row }: { params?: P; row?: R } = {},

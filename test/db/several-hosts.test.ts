@@ -1,6 +1,6 @@
 import type postgres from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { int, int, int } from '../../src/db/column-types.ts';
+import { int } from '../../src/db/column-types.ts';
 import { waitFor } from '../support/child.ts';
 import { connect, insert, outcome, startPrivateServer, statement } from './private-server.ts';
 
