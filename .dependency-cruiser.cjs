@@ -133,8 +133,14 @@ module.exports = {
       name: 'no-cycles',
       comment: 'between files, types included',
       severity: 'error',
-      from: {},
+      from: { path: '^(src|instrumentation|deploy)/' },
       to: { circular: true },
+    },
+    {
+      name: 'no-cycles-of-tests',
+      severity: 'error',
+      from: { path: '^test/' },
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
     },
     {
       name: 'only-main-knows-instrumentation',

@@ -1,8 +1,8 @@
 import type { Developer } from '../caller.ts';
 import type { Deps } from '../deps.ts';
 import { notFound } from '../errors.ts';
+import { removeGrantsOfAgent } from '../grants/revocation-store.ts';
 import { type RevokeDeps, recordRevocation, revokeGrantsOfAgent } from '../grants/revoke-grants.ts';
-import { removeGrantsOfAgent } from '../grants/store.ts';
 import { done, isRefused, type Outcome, refuse } from '../outcome.ts';
 import { lockAgent, removeAgent } from './store.ts';
 

@@ -1,12 +1,14 @@
 import type { Queryable } from '../db/queryable.ts';
 import type { Deps } from '../deps.ts';
 import { describeFinding, severityOf } from './finding.ts';
-import { findAnomalies, type Target } from './rules-store.ts';
+import { type DetectionScope, findAnomalies } from './rules-store.ts';
 import { type Anomaly, openAnomalies } from './store.ts';
 
 const STORED_AT_ONCE = 500;
 const newestFirst = (a: Anomaly, b: Anomaly) =>
   b.detectedAt.getTime() - a.detectedAt.getTime() || (a.id < b.id ? 1 : -1);
+
+export type DetectDeps = Pick<Deps, 'telemetry' | 'clock' | 'ids' | 'config'>;
 
 export interface Detection {
   readonly detectedAt: Date;
@@ -15,20 +17,20 @@ export interface Detection {
 }
 
 /**
- * Asks all rules about the agents of `target`, and opens what they find. It reads and advises: no token waits for it, and
- * none is taken back by it.
- * @param since single facts before it are not looked at
+ * Asks all rules about the agents in `scope`, and opens what they find. It reads and advises: no token waits for it, and
+ * it takes none back.
+ * @param since the rules leave out single facts before it
  */
 export function detectAnomalies(
-  { telemetry, clock, ids, config }: Pick<Deps, 'telemetry' | 'clock' | 'ids' | 'config'>,
+  { telemetry, clock, ids, config }: DetectDeps,
   db: Queryable,
-  target: Target,
+  scope: DetectionScope,
   since: Date,
 ): Promise<Detection> {
   return telemetry.inSpan('grantex.anomaly.detect', {}, async () => {
     const now = clock.now();
     const detectedAt = new Date(now);
-    const found = await findAnomalies(db, config, target, { now: detectedAt, since });
+    const found = await findAnomalies(db, config, scope, { now: detectedAt, since });
     const rows = found.map((finding) => ({
       ...finding,
       id: ids.next('anm', now),

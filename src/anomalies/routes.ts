@@ -1,17 +1,15 @@
+/**
+ * Anomalies: agents that act out of the ordinary, for people to look at. Tables: `anomalies`, `failed_exchanges`,
+ * `anomaly_scan`. Other rooms report what agents do through `AgentActivity`; `watch.ts` looks at it in the background.
+ */
 import { Type } from 'typebox';
 import { ANOMALY_SEVERITIES, type AnomalyType } from '../closed-sets.ts';
 import type { Deps } from '../deps.ts';
-import { notFound } from '../errors.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import { ok } from '../http/reply.ts';
 import { Timestamp } from '../http/schemas.ts';
-import { type Detection, detectAnomalies } from './detect-anomalies.ts';
-import { acknowledgeAnomaly, listAnomalies } from './store.ts';
-
-/** How far back single facts are looked at when a developer asks. */
-const LOOK_BACK_MS = 24 * 60 * 60 * 1000;
-/** The newest that an answer holds; `total` says how many there are. */
-const MAX_LISTED = 1000;
+import type { DetectDeps } from './detect-anomalies.ts';
+import { acknowledgeAnomaly, detectNow, MAX_LISTED, ownAnomalies } from './manage-anomalies.ts';
 
 const AnomalyView = Type.Object({
   id: Type.String(),
@@ -25,20 +23,8 @@ const AnomalyView = Type.Object({
   acknowledgedAt: Type.Union([Timestamp, Type.Null()]),
 });
 
-export function anomalyRoutes(deps: Deps): Endpoint[] {
-  /** Those who ask while a developer's agents are looked at get what comes of that. */
-  const underWay = new Map<string, Promise<Detection>>();
-  const detect = (developerId: string): Promise<Detection> => {
-    const known = underWay.get(developerId);
-    if (known) return known;
-    const since = new Date(deps.clock.now() - LOOK_BACK_MS);
-    const detection = detectAnomalies(deps, deps.db, { developers: [developerId] }, since).finally(() =>
-      underWay.delete(developerId),
-    );
-    underWay.set(developerId, detection);
-    return detection;
-  };
-
+export function anomalyRoutes(routeDeps: DetectDeps & Pick<Deps, 'db'>): Endpoint[] {
+  const deps = { ...routeDeps, underWay: new Map() };
   return [
     endpoint({
       method: 'post',
@@ -55,16 +41,14 @@ export function anomalyRoutes(deps: Deps): Endpoint[] {
           autoRevokedGrants: Type.Literal(0),
         }),
       },
-      handle: async ({ developer }) => {
-        const { detectedAt, anomalies } = await detect(developer.id);
-        return ok({
+      handle: async ({ caller }) =>
+        ok(await detectNow(deps, caller), ({ detectedAt, anomalies }) => ({
           detectedAt,
           total: anomalies.length,
           anomalies: anomalies.slice(0, MAX_LISTED),
           responseMode: 'alert_only',
           autoRevokedGrants: 0,
-        });
-      },
+        })),
     }),
     endpoint({
       method: 'get',
@@ -74,34 +58,21 @@ export function anomalyRoutes(deps: Deps): Endpoint[] {
       limit: 'api',
       query: Type.Object({ unacknowledged: Type.Optional(Type.Boolean()) }),
       responses: { 200: Type.Object({ anomalies: Type.Array(AnomalyView), total: Type.Integer() }) },
-      handle: async ({ developer, query }) =>
-        ok(
-          await listAnomalies(deps.db, developer.id, {
-            openOnly: query.unacknowledged ?? false,
-            limit: MAX_LISTED,
-          }),
-        ),
+      handle: async ({ caller, query }) =>
+        ok(await ownAnomalies(deps, caller, { openOnly: query.unacknowledged ?? false })),
     }),
     endpoint({
       method: 'patch',
       path: '/v1/anomalies/:id/acknowledge',
-      summary: 'Say that somebody has seen to an anomaly',
+      summary: 'Acknowledge an anomaly',
       access: 'developer',
       limit: 'api',
       body: Type.Object({
         notes: Type.Optional(Type.Union([Type.String({ maxLength: 2000 }), Type.Null()])),
       }),
       responses: { 200: AnomalyView },
-      handle: async ({ developer, params, body }) => {
-        const anomaly = await acknowledgeAnomaly(deps.db, {
-          developerId: developer.id,
-          id: params['id'] ?? '',
-          now: new Date(deps.clock.now()),
-          notes: body.notes ?? null,
-        });
-        if (!anomaly) throw notFound('Anomaly');
-        return ok(anomaly);
-      },
+      handle: async ({ caller, params, body }) =>
+        ok(await acknowledgeAnomaly(deps, caller, { id: params['id'] ?? '', notes: body.notes ?? null })),
     }),
   ];
 }

@@ -1,7 +1,7 @@
 import type { AnomalySeverity, AnomalyType } from '../closed-sets.ts';
-import { countOf } from '../db/count.ts';
+import { bigint, bool, int, jsonb, orNull, text, textOf, timestamp } from '../db/column-types.ts';
+import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
-import { describeStatement } from '../telemetry/database.ts';
 
 export interface Anomaly {
   readonly id: string;
@@ -25,15 +25,27 @@ export interface NewAnomaly extends Omit<Anomaly, 'detectedAt' | 'acknowledgedAt
 const COLUMNS = `id, type, severity, agent_id as "agentId", principal_id as "principalId", description, metadata,
   detected_at as "detectedAt", acknowledged_at as "acknowledgedAt"`;
 
+const row = {
+  id: text,
+  type: textOf<AnomalyType>(),
+  severity: textOf<AnomalySeverity>(),
+  agentId: text,
+  principalId: orNull(text),
+  description: text,
+  metadata: jsonb<Anomaly['metadata']>(),
+  detectedAt: timestamp,
+  acknowledgedAt: orNull(timestamp),
+};
+
 // What an acknowledgement has covered opens nothing again. That holds also for one that is committed while this statement
 // runs: the lock waits for it and reads the row as it is then, where the snapshot still has it open. Rows are locked in one
 // order and written in one, so that replicas that find the same at the same moment wait for each other and not in a circle.
-const open = describeStatement({
+const open = query({
   operation: 'INSERT',
   collection: 'anomalies',
   name: 'anomalies.open',
   text: `with found as materialized (
-      select * from jsonb_to_recordset($1::text::jsonb) as found (id text, "developerId" text, type text, severity text,
+      select * from jsonb_to_recordset($found::text::jsonb) as found (id text, "developerId" text, type text, severity text,
         "agentId" text, "principalId" text, description text, metadata jsonb, at timestamptz)),
     unseen as materialized (
       select known.id from anomalies known join found on known.developer_id = found."developerId"
@@ -45,7 +57,7 @@ const open = describeStatement({
     stored as (
       insert into anomalies (id, developer_id, type, severity, agent_id, principal_id, description, metadata, detected_at,
         seen_at)
-      select id, "developerId", type, severity, "agentId", "principalId", description, metadata, $2, $2 from found
+      select id, "developerId", type, severity, "agentId", "principalId", description, metadata, $now, $now from found
       where not exists (
         select from anomalies known
         where known.developer_id = found."developerId" and known.type = found.type and known.agent_id = found."agentId"
@@ -60,50 +72,60 @@ const open = describeStatement({
       do update set description = excluded.description, metadata = excluded.metadata, seen_at = excluded.seen_at
       returning *)
     select ${COLUMNS}, id in (select id from found) as opened from stored order by detected_at desc, id desc`,
+  params: { found: text, now: timestamp },
+  row: { ...row, opened: bool },
 });
 const newest = (openOnly: boolean) => {
-  const where = `developer_id = $1${openOnly ? ' and acknowledged_at is null' : ''}`;
+  const where = `developer_id = $developerId${openOnly ? ' and acknowledged_at is null' : ''}`;
   return {
-    page: describeStatement({
+    page: query({
       operation: 'SELECT',
       collection: 'anomalies',
       name: openOnly ? 'anomalies.newest_open' : 'anomalies.newest',
-      text: `select ${COLUMNS} from anomalies where ${where} order by detected_at desc, id desc limit $2`,
+      text: `select ${COLUMNS} from anomalies where ${where} order by detected_at desc, id desc limit $limit`,
+      params: { developerId: text, limit: bigint },
+      row,
     }),
-    count: describeStatement({
+    count: query({
       operation: 'SELECT',
       collection: 'anomalies',
       name: openOnly ? 'anomalies.count_open' : 'anomalies.count',
       text: `select count(*)::int as total from anomalies where ${where}`,
+      params: { developerId: text },
+      row: { total: int },
     }),
   };
 };
 const newestOfAll = newest(false);
 const newestOpen = newest(true);
-const acknowledge = describeStatement({
+const acknowledge = query({
   operation: 'UPDATE',
   collection: 'anomalies',
   name: 'anomalies.acknowledge',
-  text: `update anomalies set acknowledged_at = coalesce(acknowledged_at, $3), notes = coalesce($4, notes)
-    where developer_id = $1 and id = $2 returning ${COLUMNS}`,
+  text: `update anomalies set acknowledged_at = coalesce(acknowledged_at, $now), notes = coalesce($notes, notes)
+    where developer_id = $developerId and id = $id returning ${COLUMNS}`,
+  params: { developerId: text, id: text, now: timestamp, notes: orNull(text) },
+  row,
 });
-const unacknowledged = describeStatement({
+const unacknowledged = query({
   operation: 'SELECT',
   collection: 'anomalies',
   name: 'anomalies.count_unacknowledged',
   text: 'select count(*)::int as total from anomalies where acknowledged_at is null',
+  params: {},
+  row: { total: int },
 });
 
 /**
- * Opens an anomaly for each finding, or brings the open one up to date; whatever runs at the same moment, there is one open
- * one for each (developer, type, agent, principal).
+ * Opens an anomaly for each finding, or brings the open one up to date. Whatever runs at the same moment, there is one open
+ * anomaly for each (developer, type, agent, principal).
  * @returns those that were written, newest first; `opened`: by this call
  */
 export const openAnomalies = (
   db: Queryable,
   found: readonly NewAnomaly[],
   now: Date,
-): Promise<(Anomaly & { readonly opened: boolean })[]> => db.rows(open, [JSON.stringify(found), now]);
+): Promise<(Anomaly & { readonly opened: boolean })[]> => db.all(open, { found: JSON.stringify(found), now });
 
 /** The newest `limit` anomalies of a developer, and how many there are. */
 export async function listAnomalies(
@@ -112,21 +134,19 @@ export async function listAnomalies(
   { openOnly, limit }: { openOnly: boolean; limit: number },
 ): Promise<{ anomalies: Anomaly[]; total: number }> {
   const { page, count } = openOnly ? newestOpen : newestOfAll;
-  const [anomalies, total] = await Promise.all([
-    db.rows<Anomaly>(page, [developerId, limit]),
-    countOf(db, count, [developerId]),
+  const [anomalies, { total }] = await Promise.all([
+    db.all(page, { developerId, limit }),
+    db.only(count, { developerId }),
   ]);
   return { anomalies, total };
 }
 
-/** Marks an anomaly as seen by somebody; the first time counts. @returns undefined when the developer has no such anomaly */
-export async function acknowledgeAnomaly(
+/** Acknowledges an anomaly; the first time counts. @returns undefined when the developer has no such anomaly */
+export const acknowledgeAnomalyRow = (
   db: Queryable,
-  of: { developerId: string; id: string; now: Date; notes: string | null },
-): Promise<Anomaly | undefined> {
-  const [anomaly] = await db.rows<Anomaly>(acknowledge, [of.developerId, of.id, of.now, of.notes]);
-  return anomaly;
-}
+  acknowledgement: { developerId: string; id: string; now: Date; notes: string | null },
+): Promise<Anomaly | undefined> => db.first(acknowledge, acknowledgement);
 
 /** Anomalies without an acknowledgement, of all developers. */
-export const countUnacknowledged = (db: Queryable): Promise<number> => countOf(db, unacknowledged, []);
+export const countUnacknowledged = async (db: Queryable): Promise<number> =>
+  (await db.only(unacknowledged, {})).total;

@@ -1,30 +1,37 @@
 // What the watch for anomalies keeps for itself: refused exchanges, of which nothing else leaves a row, and whose turn it is.
+import { bool, int, text, timestamp } from '../db/column-types.ts';
+import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
-import { describeStatement } from '../telemetry/database.ts';
 
-const tallyRefused = describeStatement({
+const tallyRefused = query({
   operation: 'INSERT',
   collection: 'failed_exchanges',
   name: 'anomalies.tally_failed_exchanges',
   text: `insert into failed_exchanges (agent_id, minute, total, last_at)
     select "agentId", date_trunc('minute', at), total, at
-    from jsonb_to_recordset($1::text::jsonb) as refused ("agentId" text, total int, at timestamptz) order by "agentId"
+    from jsonb_to_recordset($refused::text::jsonb) as refused ("agentId" text, total int, at timestamptz) order by "agentId"
     on conflict (agent_id, minute) do update set total = failed_exchanges.total + excluded.total,
       last_at = greatest(failed_exchanges.last_at, excluded.last_at)`,
+  params: { refused: text },
+  row: {},
 });
-const forgetRefused = describeStatement({
+const forgetRefused = query({
   operation: 'DELETE',
   collection: 'failed_exchanges',
   name: 'anomalies.forget_failed_exchanges',
-  text: 'delete from failed_exchanges where minute < $1',
+  text: 'delete from failed_exchanges where minute < $before',
+  params: { before: timestamp },
+  row: {},
 });
 // By the database's clock: those of the replicas may differ.
-const claimScan = describeStatement({
+const claimScan = query({
   operation: 'UPDATE',
   collection: 'anomaly_scan',
   name: 'anomalies.claim_scan',
-  text: `update anomaly_scan set begun_at = now() where begun_at <= now() - make_interval(secs => $1::int)
+  text: `update anomaly_scan set begun_at = now() where begun_at <= now() - make_interval(secs => $seconds::int)
     returning only_row`,
+  params: { seconds: int },
+  row: { only_row: bool },
 });
 
 /** Adds to the numbers of refused exchanges; `at` is the newest of each agent. */
@@ -32,15 +39,15 @@ export async function tallyFailedExchanges(
   db: Queryable,
   refused: readonly { agentId: string; total: number; at: Date }[],
 ): Promise<void> {
-  if (refused.length > 0) await db.rows(tallyRefused, [JSON.stringify(refused)]);
+  if (refused.length > 0) await db.all(tallyRefused, { refused: JSON.stringify(refused) });
 }
 
 /** Forgets refused exchanges before a time. */
 export async function forgetFailedExchanges(db: Queryable, before: Date): Promise<void> {
-  await db.rows(forgetRefused, [before]);
+  await db.all(forgetRefused, { before });
 }
 
 /** Takes the turn to look at all agents. @returns false when some replica took it within the last `seconds` */
 export async function claimAnomalyScan(db: Queryable, seconds: number): Promise<boolean> {
-  return (await db.rows(claimScan, [seconds])).length > 0;
+  return (await db.first(claimScan, { seconds })) !== undefined;
 }

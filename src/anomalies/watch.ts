@@ -1,8 +1,8 @@
 import { setTimeout } from 'node:timers/promises';
-import type { Deps } from '../deps.ts';
+import type { AgentActivity, Deps } from '../deps.ts';
 import { outsideRequests } from '../request-scope.ts';
 import { within } from '../within.ts';
-import { detectAnomalies } from './detect-anomalies.ts';
+import { type DetectDeps, detectAnomalies } from './detect-anomalies.ts';
 import { claimAnomalyScan, forgetFailedExchanges, tallyFailedExchanges } from './watch-store.ts';
 
 /** How soon is looked at what an agent did; by then it may have done more. */
@@ -19,26 +19,18 @@ const MARGIN_MS = 10_000;
 const MAX_CLAIM_SECONDS = 30;
 const HOUR_MS = 60 * 60 * 1000;
 
-/** Both never throw and never wait: nothing that an agent gets hangs on it. */
-export interface AnomalyWatch {
-  /** The agent asked for something, was given something, or something of its went wrong. */
-  agentActed(agentId: string): void;
-  /**
-   * An exchange was refused. It is kept in memory for a second or two: a crash, or a database that fails just then, may lose
-   * it, and only advice hangs on it.
-   */
-  exchangeFailed(agentId: string): void;
+export interface AnomalyWatch extends AgentActivity {
   /** Begins no new look, and waits at most `graceMs` for one under way. */
   stop(graceMs: number): Promise<void>;
 }
 
-type Worldly = Pick<Deps, 'config' | 'db' | 'clock' | 'telemetry' | 'ids'>;
+type WatchDeps = DetectDeps & Pick<Deps, 'db'>;
 
 /**
  * Looks for anomalies of agents shortly after they did something here, and from time to time of all agents, which one
  * replica does for all.
  */
-export function watchForAnomalies(deps: Worldly): AnomalyWatch {
+export function watchForAnomalies(deps: WatchDeps): AnomalyWatch {
   const { clock, config, telemetry } = deps;
   const db = deps.db.background;
   /** Since when each agent waits for a look. */
@@ -63,7 +55,7 @@ export function watchForAnomalies(deps: Worldly): AnomalyWatch {
     await tallyFailedExchanges(db, rows);
   };
 
-  const lookAtThoseWhoActed = async () => {
+  const detectAmongActive = async () => {
     const some = [...acted].slice(0, AGENTS_AT_ONCE);
     if (some.length === 0) return;
     for (const [agentId] of some) acted.delete(agentId);
@@ -71,7 +63,7 @@ export function watchForAnomalies(deps: Worldly): AnomalyWatch {
     await detectAnomalies(deps, db, { agents: some.map(([agentId]) => agentId) }, new Date(since));
   };
 
-  const lookAtAll = async () => {
+  const detectAmongAll = async () => {
     if (performance.now() < claimAt) return;
     claimAt = performance.now() + Math.min(config.anomalyScanSeconds, MAX_CLAIM_SECONDS) * 1000;
     if (!(await claimAnomalyScan(db, config.anomalyScanSeconds))) return;
@@ -91,7 +83,7 @@ export function watchForAnomalies(deps: Worldly): AnomalyWatch {
     while (!stopping.signal.aborted) {
       const begun = performance.now();
       // What fails in one of them is no reason to leave the others out.
-      for (const step of [storeRefusals, lookAtThoseWhoActed, lookAtAll, forgetRefusals])
+      for (const step of [storeRefusals, detectAmongActive, detectAmongAll, forgetRefusals])
         if (!stopping.signal.aborted) await step().catch(report);
       const took = performance.now() - begun;
       await pause(Math.min(Math.max(LOOK_EVERY_MS, took * PAUSE_FACTOR), MAX_PAUSE_MS), stopping.signal);

@@ -1,12 +1,17 @@
+import type { KeyHolder } from '../caller.ts';
 import { isForeignKeyViolation } from '../db/errors.ts';
 import type { Deps } from '../deps.ts';
-import { badRequest, notFound, ServiceError, unauthorized } from '../errors.ts';
+import { whenKnown } from '../developers/known-caller.ts';
+import { badRequest, notFound, ServiceError } from '../errors.ts';
 import { sha256 } from '../hash.ts';
+import { done, type Outcome, refuse } from '../outcome.ts';
 import { CODE_LIFE_MS, newCode } from './code.ts';
-import type { CreateRequest } from './store.ts';
+import { createRequest } from './store.ts';
 
 /** A request waits this long for a decision. */
 const REQUEST_LIFE_MS = 10 * 60 * 1000;
+
+export type AuthorizationDeps = Pick<Deps, 'db' | 'ids' | 'clock' | 'telemetry' | 'activity'>;
 
 export interface AuthorizationInput {
   readonly agentId: string;
@@ -34,26 +39,23 @@ export interface AuthorizationRequested {
 }
 
 /**
- * Stores a request for a principal's consent, unless a policy of the developer denies it.
- * @param onAgent told when the agent is known to be the developer's
- * @throws UNAUTHORIZED, NOT_FOUND (unknown or suspended agent), BAD_REQUEST (scopes the agent is not registered for),
- *   POLICY_DENIED
+ * Stores a request for a principal's consent, unless a policy of the developer denies it. NOT_FOUND for an unknown or
+ * suspended agent, BAD_REQUEST for scopes that the agent is not registered for, POLICY_DENIED.
  */
 export function requestAuthorization(
-  { ids, clock, telemetry, anomalies }: Deps,
-  createRequest: CreateRequest,
-  keyHash: Buffer,
+  { db, ids, clock, telemetry, activity }: AuthorizationDeps,
+  { keyHash }: KeyHolder,
   input: AuthorizationInput,
-  onAgent: (agentId: string) => void,
-): Promise<AuthorizationRequested> {
+): Promise<Outcome<AuthorizationRequested>> {
   return telemetry.inSpan('grantex.authorize', {}, async () => {
     const now = clock.now();
     const id = ids.next('areq', now);
     const code = newCode(ids);
     const createdAt = new Date(now);
     const expiresAt = new Date(now + REQUEST_LIFE_MS);
-    const result = await createRequest(keyHash, {
+    const found = await createRequest(db, {
       ...input,
+      keyHash,
       id,
       createdAt,
       expiresAt,
@@ -61,31 +63,29 @@ export function requestAuthorization(
       codeExpiresAt: new Date(now + CODE_LIFE_MS),
     }).catch((error: unknown) => {
       // The agent was removed at the same moment.
-      if (isForeignKeyViolation(error)) throw notFound('Agent');
+      if (isForeignKeyViolation(error)) return null;
       throw error;
     });
-    if (result.developerId === null) throw unauthorized();
-    if (result.agentStatus === null) throw notFound('Agent');
-    onAgent(input.agentId);
-    if (result.agentStatus !== 'active') throw notFound('Agent');
-    if (!result.scopesAllowed) throw badRequest('scopes holds a scope that the agent is not registered for');
-    const { agentId, principalId, scopes } = input;
-    const { developerId, policyId, policyEffect } = result;
-    if (policyId !== null && policyEffect === 'deny') {
-      telemetry.events.authorizeDenied({ agentId, principalId, reason: policyId, developerId });
-      throw new ServiceError('POLICY_DENIED', `The policy ${policyId} denies this`);
-    }
-    telemetry.events.authorizationRequested({ agentId, principalId, scopes, developerId });
-    anomalies.agentActed(agentId);
-    const allowedByPolicy = policyEffect === 'allow';
-    const sandbox = result.mode === 'sandbox';
-    return {
-      id,
-      createdAt,
-      expiresAt,
-      allowedByPolicy,
-      sandbox,
-      code: allowedByPolicy || sandbox ? code : null,
-    };
+    if (found === null) return refuse(notFound('Agent'));
+    return whenKnown(
+      found,
+      async ({ developerId, agentStatus, scopesAllowed, policyId, policyEffect, mode }) => {
+        const { agentId, principalId, scopes } = input;
+        if (agentStatus === null) return refuse(notFound('Agent'));
+        if (agentStatus !== 'active') return refuse(notFound('Agent'), agentId);
+        if (!scopesAllowed)
+          return refuse(badRequest('scopes holds a scope that the agent is not registered for'), agentId);
+        if (policyId !== null && policyEffect === 'deny') {
+          telemetry.events.authorizeDenied({ agentId, principalId, reason: policyId, developerId });
+          return refuse(new ServiceError('POLICY_DENIED', `The policy ${policyId} denies this`), agentId);
+        }
+        telemetry.events.authorizationRequested({ agentId, principalId, scopes, developerId });
+        activity.agentActed(agentId);
+        const allowedByPolicy = policyEffect === 'allow';
+        const sandbox = mode === 'sandbox';
+        const given = allowedByPolicy || sandbox ? code : null;
+        return done({ id, createdAt, expiresAt, allowedByPolicy, sandbox, code: given }, agentId);
+      },
+    );
   });
 }

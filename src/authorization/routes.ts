@@ -1,19 +1,21 @@
+/**
+ * Authorization: an agent asks to act for a principal. The request waits for a decision in `consent`, unless a policy
+ * decides it. Table: `authorization_requests`. `consent` uses the codes and redirect URIs of this room.
+ */
 import { Type } from 'typebox';
 import type { Deps } from '../deps.ts';
-import { parseDuration } from '../duration.ts';
+import { durationSeconds, faultOfDuration } from '../duration.ts';
 import { badRequest } from '../errors.ts';
-import { assertTokenFits } from '../grant-token/token-size.ts';
+import { faultOfTokenSize } from '../grant-token/token-size.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import { created } from '../http/reply.ts';
 import { Duration, Id, PrincipalId, SomeScopes, Timestamp } from '../http/schemas.ts';
 import { parseRedirectUri } from './redirect-uri.ts';
-import { requestAuthorization } from './request-authorization.ts';
-import { createCreateRequest } from './store.ts';
+import { type AuthorizationDeps, requestAuthorization } from './request-authorization.ts';
 
 const DEFAULT_GRANT_LIFE = '24h';
 
-export function authorizationRoutes(deps: Deps): Endpoint[] {
-  const createRequest = createCreateRequest(deps.db);
+export function authorizationRoutes(deps: AuthorizationDeps & Pick<Deps, 'config' | 'baseUrl'>): Endpoint[] {
   return [
     endpoint({
       method: 'post',
@@ -52,30 +54,27 @@ export function authorizationRoutes(deps: Deps): Endpoint[] {
       },
       check({ body }) {
         if ((body.codeChallenge === undefined) !== (body.codeChallengeMethod === undefined))
-          throw badRequest('codeChallenge and codeChallengeMethod come as a pair');
+          return badRequest('codeChallenge and codeChallengeMethod come as a pair');
         if (body.redirectUri !== undefined && !parseRedirectUri(body.redirectUri))
-          throw badRequest('redirectUri must be an http, https or private-use URI without fragment');
-        assertTokenFits(deps.config, { ...body, audience: body.audience ?? null });
-      },
-      handle: async ({ keyHash, body, agentIs }) => {
-        const { agentId, principalId, scopes, expiresIn = DEFAULT_GRANT_LIFE } = body;
-        const request = await requestAuthorization(
-          deps,
-          createRequest,
-          keyHash,
-          {
-            agentId,
-            principalId,
-            scopes,
-            redirectUri: body.redirectUri ?? null,
-            state: body.state ?? null,
-            audience: body.audience ?? null,
-            grantSeconds: parseDuration(expiresIn),
-            codeChallenge: body.codeChallenge ?? null,
-          },
-          agentIs,
+          return badRequest('redirectUri must be an http, https or private-use URI without fragment');
+        return (
+          faultOfDuration(body.expiresIn ?? DEFAULT_GRANT_LIFE) ??
+          faultOfTokenSize(deps.config, { ...body, audience: body.audience ?? null })
         );
-        return created({
+      },
+      handle: async ({ caller, body }) => {
+        const { agentId, principalId, scopes, expiresIn = DEFAULT_GRANT_LIFE } = body;
+        const outcome = await requestAuthorization(deps, caller, {
+          agentId,
+          principalId,
+          scopes,
+          redirectUri: body.redirectUri ?? null,
+          state: body.state ?? null,
+          audience: body.audience ?? null,
+          grantSeconds: durationSeconds(expiresIn),
+          codeChallenge: body.codeChallenge ?? null,
+        });
+        return created(outcome, (request) => ({
           authRequestId: request.id,
           consentUrl: `${deps.baseUrl()}/consent?req=${request.id}`,
           expiresAt: request.expiresAt,
@@ -88,7 +87,7 @@ export function authorizationRoutes(deps: Deps): Endpoint[] {
           ...(request.sandbox && { sandbox: true }),
           ...(request.allowedByPolicy && { policyEnforced: true, effect: 'allow' }),
           ...(request.code !== null && { code: request.code }),
-        });
+        }));
       },
     }),
   ];

@@ -1,7 +1,8 @@
-import { createBatch } from '../db/batch.ts';
-import type { Queryable } from '../db/queryable.ts';
+import type { Developer, KeyHolder } from '../caller.ts';
+import type { Database } from '../db/client.ts';
+import { bool, bytes, int, orNull, text, textOf, texts, timestamp } from '../db/column-types.ts';
+import { batchQuery } from '../db/query.ts';
 import type { PolicyEffect } from '../policies/store.ts';
-import { describeStatement } from '../telemetry/database.ts';
 
 /** What a request for authorization asks for. */
 export interface NewRequest {
@@ -21,13 +22,15 @@ export interface NewRequest {
   readonly codeExpiresAt: Date;
 }
 
+type AgentStatus = 'active' | 'suspended';
+
 /** What the one statement found. The request is stored when an active agent may ask for the scopes and no policy denies it. */
 export interface CreatedRequest {
   /** null: the API key is unknown. */
   readonly developerId: string | null;
-  readonly mode: 'live' | 'sandbox' | null;
+  readonly mode: Developer['mode'] | null;
   /** null: no such agent of this developer. */
-  readonly agentStatus: 'active' | 'suspended' | null;
+  readonly agentStatus: AgentStatus | null;
   readonly scopesAllowed: boolean | null;
   /** The policy that decides; null when none matches. */
   readonly policyId: string | null;
@@ -44,18 +47,38 @@ const IN_WINDOW = `case when ${START} < ${END} then ${NOW} >= ${START} and ${NOW
           else ${NOW} >= ${START} or ${NOW} < ${END} end`;
 
 // Policies are asked only about a request that could be stored otherwise: what is wrong with it is told first.
-const create = describeStatement({
+const create = batchQuery({
   operation: 'INSERT',
   collection: 'authorization_requests',
   name: 'authorization.create',
-  text: `with asked as materialized (
-      select * from jsonb_to_recordset($1::text::jsonb) as asked (ordinal int, "keyHash" text, id text, "agentId" text,
-        "principalId" text, scopes text[], "redirectUri" text, state text, audience text, "grantSeconds" int,
-        "codeChallenge" text, "createdAt" timestamptz, "expiresAt" timestamptz, "codeHash" text,
-        "codeExpiresAt" timestamptz)),
+  question: {
+    keyHash: bytes,
+    id: text,
+    agentId: text,
+    principalId: text,
+    scopes: texts,
+    redirectUri: orNull(text),
+    state: orNull(text),
+    audience: orNull(text),
+    grantSeconds: int,
+    codeChallenge: orNull(text),
+    createdAt: timestamp,
+    expiresAt: timestamp,
+    codeHash: bytes,
+    codeExpiresAt: timestamp,
+  },
+  row: {
+    developerId: orNull(text),
+    mode: orNull(textOf<Developer['mode']>()),
+    agentStatus: orNull(textOf<AgentStatus>()),
+    scopesAllowed: orNull(bool),
+    policyId: orNull(text),
+    policyEffect: orNull(textOf<PolicyEffect>()),
+  },
+  text: (asked) => `with ${asked},
     developer as materialized (
       select asked.ordinal, developer.* from asked cross join lateral (
-        select id, mode from developers where api_key_hash = decode(asked."keyHash", 'hex') limit 1) developer),
+        select id, mode from developers where api_key_hash = asked."keyHash" limit 1) developer),
     agent as materialized (
       select asked.ordinal, agent.status, cardinality(agent.scopes) = 0 or asked.scopes <@ agent.scopes as scopes_allowed
       from asked join developer using (ordinal) cross join lateral (
@@ -74,7 +97,7 @@ const create = describeStatement({
       select asked.id, developer.id, asked."agentId", asked."principalId", asked.scopes, asked."redirectUri", asked.state,
         asked.audience, asked."grantSeconds", asked."codeChallenge",
         case policy.effect when 'allow' then 'approved' else 'pending' end, asked."createdAt", asked."expiresAt",
-        case when policy.effect = 'allow' or developer.mode = 'sandbox' then decode(asked."codeHash", 'hex') end,
+        case when policy.effect = 'allow' or developer.mode = 'sandbox' then asked."codeHash" end,
         case when policy.effect = 'allow' or developer.mode = 'sandbox' then asked."codeExpiresAt" end
       from asked join developer using (ordinal) join agent using (ordinal) left join policy using (ordinal)
       where agent.status = 'active' and agent.scopes_allowed and policy.effect is distinct from 'deny')
@@ -89,11 +112,7 @@ const create = describeStatement({
  * match, denials come before permissions, then the greatest priority, then the oldest. One that allows makes the request
  * an approved one; one that denies stores nothing.
  */
-export type CreateRequest = (keyHash: Buffer, row: NewRequest) => Promise<CreatedRequest>;
-
-/** Makes the one way to store requests; those that come together share a statement. */
-export function createCreateRequest(db: Queryable): CreateRequest {
-  const ask = createBatch<object, CreatedRequest>(db, create);
-  return (keyHash, { codeHash, ...row }) =>
-    ask({ ...row, keyHash: keyHash.toString('hex'), codeHash: codeHash.toString('hex') });
-}
+export const createRequest = (
+  db: Pick<Database, 'ask'>,
+  request: NewRequest & KeyHolder,
+): Promise<CreatedRequest> => db.ask(create, request);

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { faultOf } from '../bad-usage.ts';
+import { faultOf } from '../command-line-error.ts';
 import { badUsage } from './run-command.ts';
 
 /**

@@ -1,6 +1,6 @@
 /** `npm run reconcile`: the counters and gauges of a live deployment against the rows in its database. */
 import { readFile, writeFile } from 'node:fs/promises';
-import { BAD_USAGE } from '../bad-usage.ts';
+import { BAD_USAGE } from '../command-line-error.ts';
 import { type Config, ConfigError, loadConfig } from '../config.ts';
 import { hasCluster } from '../data-dir.ts';
 import type { Database } from '../db/client.ts';

@@ -1,4 +1,4 @@
-import { BAD_USAGE, refusal } from '../bad-usage.ts';
+import { BAD_USAGE, refusal } from '../command-line-error.ts';
 import { BAD_CONFIGURATION, ConfigError } from '../config.ts';
 
 /** A fault with an exit code of its own. */

@@ -24,6 +24,7 @@ const type = <T>(sqlType: string): ColumnType<T> => ({ sqlType, nullable: false 
 export const text = type<string>('text');
 export const texts = type<readonly string[]>('text[]');
 export const int = type<number>('integer');
+export const smallint = type<number>('smallint');
 /** Only for parameters, such as those of `limit`. The driver returns it as text. */
 export const bigint = type<number>('bigint');
 export const float = type<number>('double precision');

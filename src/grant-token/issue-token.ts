@@ -1,7 +1,13 @@
 import type { Deps } from '../deps.ts';
 import { sha256 } from '../hash.ts';
+import type { KeyRing, Signer } from '../signing-keys/key-ring.ts';
 import { activeTraceParent } from '../telemetry/trace-parent.ts';
-import { signGrantToken, type TokenSubject } from './sign-grant-token.ts';
+import { type SignDeps, signGrantToken, type TokenSubject } from './sign-grant-token.ts';
+
+/**
+ * Grant tokens: how they are made, signed and read, and how large they may become. No table of its own: the statements of
+ * `tokens` and `grants` store what is prepared here, and then have it signed.
+ */
 
 const REFRESH_TOKEN_BYTES = 32;
 
@@ -19,7 +25,7 @@ export interface NewToken {
 export interface PreparedToken {
   readonly row: NewToken;
   readonly refreshToken: string;
-  readonly signer: ReturnType<Deps['keys']['signer']>;
+  readonly signer: Signer;
 }
 
 /** What a caller gets for a code, a refresh token, or a delegation. */
@@ -31,11 +37,11 @@ export interface TokenPair {
   readonly grantId: string;
 }
 
+/** What it takes to prepare a token and to sign it. */
+export type IssueDeps = SignDeps & Pick<Deps, 'ids' | 'config'> & { readonly keys: Pick<KeyRing, 'signer'> };
+
 /** Chooses ids, secrets and the signing key before the statement runs, so that it alone decides. */
-export function prepareToken(
-  { ids, keys, config }: Pick<Deps, 'ids' | 'keys' | 'config'>,
-  now: number,
-): PreparedToken {
+export function prepareToken({ ids, keys, config }: IssueDeps, now: number): PreparedToken {
   const signer = keys.signer();
   const refreshToken = `ref_${ids.secret(REFRESH_TOKEN_BYTES)}`;
   const row = {
@@ -49,11 +55,11 @@ export function prepareToken(
 }
 
 /**
- * Signs the token of a stored grant. The code or refresh token is used up by then: were this process to die here, the
- * caller would have to ask anew, which is better than a signed token that no row knows of.
+ * Signs the token of a stored grant. By then the code or refresh token is used up. If this process dies here, the caller
+ * has to ask anew: that is better than a signed token that no row knows of.
  */
 export async function issueToken(
-  deps: Pick<Deps, 'telemetry' | 'issuer' | 'clock'>,
+  deps: SignDeps,
   { row, refreshToken, signer }: PreparedToken,
   subject: TokenSubject,
 ): Promise<TokenPair> {

@@ -1,8 +1,11 @@
 import { SignJWT } from 'jose';
 import type { Deps } from '../deps.ts';
 import { agentDid } from '../ids.ts';
+import type { Signer } from '../signing-keys/key-ring.ts';
 
 export const ALGORITHM = 'RS256';
+
+export type SignDeps = Pick<Deps, 'telemetry' | 'issuer' | 'clock'>;
 
 /** The facts of a grant that its tokens carry. */
 export interface TokenSubject {
@@ -22,8 +25,8 @@ export interface TokenSubject {
  * grant, so a token that cannot be verified is never given out.
  */
 export function signGrantToken(
-  { telemetry, issuer, clock }: Pick<Deps, 'telemetry' | 'issuer' | 'clock'>,
-  signer: ReturnType<Deps['keys']['signer']>,
+  { telemetry, issuer, clock }: SignDeps,
+  signer: Signer,
   jti: string,
   subject: TokenSubject,
 ): Promise<string> {

@@ -1,35 +1,45 @@
+import type { Developer } from '../caller.ts';
 import { isForeignKeyViolation } from '../db/errors.ts';
 import type { Deps } from '../deps.ts';
 import { badRequest, notFound, ServiceError } from '../errors.ts';
-import { issueToken, prepareToken, type TokenPair } from '../grant-token/issue-token.ts';
-import { assertTokenFits } from '../grant-token/token-size.ts';
+import { type IssueDeps, issueToken, prepareToken, type TokenPair } from '../grant-token/issue-token.ts';
+import type { ReadGrantToken } from '../grant-token/read-grant-token.ts';
+import { faultOfTokenSize } from '../grant-token/token-size.ts';
+import { done, type Outcome, refuse } from '../outcome.ts';
 import { insertDelegation } from './delegation-store.ts';
 
-const badParent = () => badRequest('The parent grant token is not valid');
+export type DelegateDeps = IssueDeps &
+  Pick<Deps, 'db' | 'activity' | 'deliveriesDue'> & { readonly readGrantToken: ReadGrantToken };
+
+const badParent = () => refuse(badRequest('The parent grant token is not valid'));
 
 /**
  * Makes a grant of an agent's own grant for a sub-agent: never more scopes, never a longer life than the parent's, and
  * at most `MAX_DELEGATION_DEPTH` levels deep. A revocation that runs at the same moment either sees the new grant and
- * revokes it, or is seen and refuses it.
- * @throws BAD_REQUEST (bad, expired or revoked parent; wider scopes), FORBIDDEN (another developer's parent),
- *   NOT_FOUND (unknown sub-agent), DELEGATION_DEPTH_EXCEEDED
+ * revokes it, or is seen and refuses it. BAD_REQUEST for a bad, expired or revoked parent and for wider scopes, FORBIDDEN
+ * for another developer's parent, NOT_FOUND for an unknown sub-agent, DELEGATION_DEPTH_EXCEEDED.
  */
 export function delegateGrant(
-  deps: Deps,
-  developerId: string,
+  deps: DelegateDeps,
+  { id: developerId }: Pick<Developer, 'id'>,
   input: { parentGrantToken: string; subAgentId: string; scopes: readonly string[]; grantSeconds: number },
-): Promise<TokenPair> {
+): Promise<Outcome<TokenPair>> {
   const { db, ids, clock, config, telemetry } = deps;
   return telemetry.inSpan('grantex.grant.delegate', {}, async () => {
     const begun = performance.now();
     const parentToken = await deps.readGrantToken(input.parentGrantToken);
-    if (!parentToken.valid) throw badParent();
+    if (!parentToken.valid) return badParent();
     const parent = parentToken.claims;
     if (parent.dev !== developerId)
-      throw new ServiceError('FORBIDDEN', 'The parent grant belongs to another developer');
+      return refuse(new ServiceError('FORBIDDEN', 'The parent grant belongs to another developer'));
 
     const { sub: principal, aud = null } = parent;
-    assertTokenFits(config, { scopes: input.scopes, principalId: principal, audience: String(aud) });
+    const tooLarge = faultOfTokenSize(config, {
+      scopes: input.scopes,
+      principalId: principal,
+      audience: String(aud),
+    });
+    if (tooLarge) return refuse(tooLarge);
 
     const now = clock.now();
     const prepared = prepareToken(deps, now);
@@ -46,17 +56,22 @@ export function delegateGrant(
       grantId,
       ...prepared.row,
     }).catch((error: unknown) => {
-      if (isForeignKeyViolation(error)) throw notFound('Sub-agent');
+      // The sub-agent was removed at the same moment.
+      if (isForeignKeyViolation(error)) return null;
       throw error;
     });
-    if (found.parentAgentId === null || found.principalId === null) throw badParent();
-    if (found.subAgentStatus !== 'active') throw notFound('Sub-agent');
-    if (!found.scopesAllowed) throw badRequest('scopes holds a scope that the parent grant does not have');
+    if (found === null) return refuse(notFound('Sub-agent'));
+    if (found.parentAgentId === null || found.principalId === null) return badParent();
+    if (found.subAgentStatus !== 'active') return refuse(notFound('Sub-agent'));
+    if (!found.scopesAllowed)
+      return refuse(badRequest('scopes holds a scope that the parent grant does not have'));
     const { expiresAt, depth } = found;
     if (expiresAt === null || depth === null)
-      throw new ServiceError(
-        'DELEGATION_DEPTH_EXCEEDED',
-        `A grant can be delegated at most ${config.maxDelegationDepth} levels deep`,
+      return refuse(
+        new ServiceError(
+          'DELEGATION_DEPTH_EXCEEDED',
+          `A grant can be delegated at most ${config.maxDelegationDepth} levels deep`,
+        ),
       );
 
     if (found.enqueued) deps.deliveriesDue();
@@ -74,7 +89,7 @@ export function delegateGrant(
     };
     const latencyMs = Math.round(performance.now() - begun);
     telemetry.events.grantCreated({ ...grant, origin: 'delegation', latencyMs });
-    deps.anomalies.agentActed(agentId);
-    return issueToken(deps, prepared, grant);
+    deps.activity.agentActed(agentId);
+    return done(await issueToken(deps, prepared, grant));
   });
 }

@@ -1,49 +1,86 @@
+import { bool, bytes, int, orNull, text, textOf, texts, timestamp } from '../db/column-types.ts';
+import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
 import type { NewToken } from '../grant-token/issue-token.ts';
-import { describeStatement } from '../telemetry/database.ts';
-import { ENQUEUED, TELL_OF_ISSUANCE } from '../webhooks/outbox-store.ts';
+import { ANY_ENQUEUED, deliveriesOfIssuance } from '../webhooks/outbox-store.ts';
 
 // The locks are taken in one order: the sub-agent's row, the root of the tree, the parent. Each is part of the next
 // one's condition, so that the planner cannot reorder them. The root's share lock keeps revocations of the tree out; the
 // parent is read under a lock because only a locked row is read as it is now rather than as it was when we began.
-const insert = describeStatement({
+const insert = query({
   operation: 'INSERT',
   collection: 'grants',
   name: 'grants.delegate',
   text: `with agent as materialized (
-      select id, status from agents where developer_id = $1 and id = $4 for key share),
+      select id, status from agents where developer_id = $developerId and id = $subAgentId for key share),
     root as materialized (
       select root.id from grants named join grants root on root.id = named.root_grant_id
-      where named.id = $2 and named.developer_id = $1 and (select count(*) from agent) >= 0
+      where named.id = $parentGrantId and named.developer_id = $developerId and (select count(*) from agent) >= 0
       for share of root),
     parent as materialized (
       select grants.id, grants.agent_id, grants.principal_id, grants.audience, grants.scopes, grants.expires_at,
-        grants.root_grant_id, grants.delegation_depth, $5::text[] <@ grants.scopes as scopes_allowed
+        grants.root_grant_id, grants.delegation_depth, $scopes::text[] <@ grants.scopes as scopes_allowed
       from grants join root on grants.root_grant_id = root.id join agents on agents.id = grants.agent_id
-      where grants.id = $2 and grants.status = 'active' and grants.expires_at > $6 and agents.status = 'active'
-        and exists (select from tokens where jti = $3 and grant_id = $2 and revoked_at is null)
+      where grants.id = $parentGrantId and grants.status = 'active' and grants.expires_at > $now and agents.status = 'active'
+        and exists (select from tokens where jti = $parentJti and grant_id = $parentGrantId and revoked_at is null)
       for share of grants),
     granted as (
       insert into grants (id, developer_id, agent_id, principal_id, scopes, audience, status, issued_at, expires_at,
         parent_grant_id, root_grant_id, delegation_depth)
-      select $9, $1, agent.id, parent.principal_id, $5::text[], parent.audience, 'active', $6,
-        least(parent.expires_at, date_trunc('second', $6::timestamptz) + make_interval(secs => $7::int)),
+      select $grantId, $developerId, agent.id, parent.principal_id, $scopes::text[], parent.audience, 'active', $now,
+        least(parent.expires_at, date_trunc('second', $now::timestamptz) + make_interval(secs => $grantSeconds::int)),
         parent.id, parent.root_grant_id, parent.delegation_depth + 1
       from parent, agent
-      where agent.status = 'active' and parent.scopes_allowed and parent.delegation_depth < $8::int
+      where agent.status = 'active' and parent.scopes_allowed and parent.delegation_depth < $maxDepth::int
       returning id, expires_at, delegation_depth),
-    token as (insert into tokens (jti, grant_id, kid, expires_at) select $10, id, $11, expires_at from granted),
-    refresh as (insert into refresh_tokens (hash, grant_id, agent_id, issued_at) select $12, id, $4, $6 from granted),
-    issuance as (
-      select granted.id as grant_id, $1 as developer_id, $4 as agent_id, parent.principal_id, $5::text[] as scopes,
-        granted.expires_at, true as is_new, granted.delegation_depth, parent.id as parent_grant_id, $10 as jti,
-        $6::timestamptz as now, $13::text as traceparent, $14::int as max_attempts
-      from granted, parent),
-    ${TELL_OF_ISSUANCE}
+    token as (insert into tokens (jti, grant_id, kid, expires_at) select $jti, id, $kid, expires_at from granted),
+    refresh as (insert into refresh_tokens (hash, grant_id, agent_id, issued_at) select $refreshHash, id, $subAgentId, $now from granted),
+    ${deliveriesOfIssuance({
+      grantId: 'granted.id',
+      developerId: '$developerId',
+      agentId: '$subAgentId',
+      principalId: 'parent.principal_id',
+      scopes: '$scopes::text[]',
+      expiresAt: 'granted.expires_at',
+      isNew: 'true',
+      delegationDepth: 'granted.delegation_depth',
+      parentGrantId: 'parent.id',
+      jti: '$jti',
+      now: '$now::timestamptz',
+      traceparent: '$traceparent::text',
+      maxAttempts: '$maxAttempts::int',
+      from: 'granted, parent',
+    })}
     select agent.status as "subAgentStatus", parent.agent_id as "parentAgentId", parent.principal_id as "principalId",
       parent.audience, parent.scopes_allowed as "scopesAllowed", granted.expires_at as "expiresAt",
-      granted.delegation_depth as depth, ${ENQUEUED}
+      granted.delegation_depth::int as depth, ${ANY_ENQUEUED} as enqueued
     from (values (1)) as one (row) left join agent on true left join parent on true left join granted on true`,
+  params: {
+    developerId: text,
+    parentGrantId: text,
+    parentJti: text,
+    subAgentId: text,
+    scopes: texts,
+    now: timestamp,
+    grantSeconds: int,
+    maxDepth: int,
+    grantId: text,
+    jti: text,
+    kid: text,
+    refreshHash: bytes,
+    traceparent: orNull(text),
+    maxAttempts: int,
+  },
+  row: {
+    subAgentStatus: orNull(textOf<'active' | 'suspended'>()),
+    parentAgentId: orNull(text),
+    principalId: orNull(text),
+    audience: orNull(text),
+    scopesAllowed: orNull(bool),
+    expiresAt: orNull(timestamp),
+    depth: orNull(int),
+    enqueued: bool,
+  },
 });
 
 /** What the one statement found; `expiresAt` and `depth` are null when no grant was made. */
@@ -61,37 +98,19 @@ export interface DelegationRow {
   readonly enqueued: boolean;
 }
 
-/** Checks the parent and makes the grant, its token and refresh token; all of it or nothing. */
-export async function insertDelegation(
-  db: Queryable,
-  row: {
-    developerId: string;
-    parentGrantId: string;
-    parentJti: string;
-    subAgentId: string;
-    scopes: readonly string[];
-    now: Date;
-    grantSeconds: number;
-    maxDepth: number;
-    grantId: string;
-  } & NewToken,
-): Promise<DelegationRow> {
-  const [found] = await db.rows<DelegationRow>(insert, [
-    row.developerId,
-    row.parentGrantId,
-    row.parentJti,
-    row.subAgentId,
-    row.scopes,
-    row.now,
-    row.grantSeconds,
-    row.maxDepth,
-    row.grantId,
-    row.jti,
-    row.kid,
-    row.refreshHash,
-    row.traceparent,
-    row.maxAttempts,
-  ]);
-  if (!found) throw new Error('the statement returned no row');
-  return found;
+/** What a delegation asks for. */
+export interface Delegation extends NewToken {
+  readonly developerId: string;
+  readonly parentGrantId: string;
+  readonly parentJti: string;
+  readonly subAgentId: string;
+  readonly scopes: readonly string[];
+  readonly now: Date;
+  readonly grantSeconds: number;
+  readonly maxDepth: number;
+  readonly grantId: string;
 }
+
+/** Checks the parent and makes the grant, its token and refresh token; all of it or nothing. */
+export const insertDelegation = (db: Queryable, delegation: Delegation): Promise<DelegationRow> =>
+  db.only(insert, delegation);

@@ -1,10 +1,14 @@
+import type { Developer } from '../caller.ts';
 import type { Queryable } from '../db/queryable.ts';
 import type { Deps } from '../deps.ts';
 import { notFound } from '../errors.ts';
+import { done, type Outcome, refuse } from '../outcome.ts';
 import type { RevokedBy } from '../telemetry/events.ts';
 import { activeTraceParent } from '../telemetry/trace-parent.ts';
 import type { Outbox } from '../webhooks/outbox-store.ts';
-import { type RevokedRow, revokeGrantTrees } from './store.ts';
+import { type RevokedRow, revokeGrantTrees } from './revocation-store.ts';
+
+export type RevokeDeps = Pick<Deps, 'db' | 'ids' | 'clock' | 'config' | 'telemetry' | 'deliveriesDue'>;
 
 /** What a revocation did, to be recorded once its transaction has committed. */
 export interface Revocation {
@@ -13,63 +17,68 @@ export interface Revocation {
   readonly rows: readonly RevokedRow[];
 }
 
-interface Target {
+interface GrantToRevoke {
   readonly developerId: string;
   readonly grantId: string;
+  readonly revokedBy: RevokedBy;
 }
 
 /**
  * Revokes a grant with everything delegated from it, atomically; their tokens and refresh tokens die with them.
- * @throws NOT_FOUND when there is no such active grant
+ * NOT_FOUND when the developer has no such active grant.
  */
-export function revokeGrant(
-  deps: Deps,
-  target: Target & { revokedBy: 'developer' | 'principal' },
+export const revokeGrant = (
+  deps: RevokeDeps,
+  { id: developerId }: Pick<Developer, 'id'>,
+  grantId: string,
+): Promise<Outcome<null>> => revokeTree(deps, { developerId, grantId, revokedBy: 'developer' });
+
+/** Revokes a grant because a secret of it was used twice. One that is revoked already is as good. */
+export async function revokeMisusedGrant(
+  deps: RevokeDeps,
+  grant: GrantToRevoke & { revokedBy: 'code_replay' | 'refresh_reuse' },
 ): Promise<void> {
-  return deps.telemetry.inSpan('grantex.grant.revoke', {}, async () => {
-    if (!(await revokeTree(deps, target))) throw notFound('Active grant');
-  });
+  await deps.telemetry.inSpan('grantex.grant.revoke', {}, () => revoke(deps, grant));
 }
 
-/** The same because a secret of the grant was used twice. That it is revoked already is then as good. */
-export async function revokeMisusedGrant(
-  deps: Deps,
-  target: Target & { revokedBy: 'code_replay' | 'refresh_reuse' },
-): Promise<void> {
-  await deps.telemetry.inSpan('grantex.grant.revoke', {}, () => revokeTree(deps, target));
+/** The one way to revoke a grant for its developer or principal, who want to know when there is none. */
+export function revokeTree(deps: RevokeDeps, grant: GrantToRevoke): Promise<Outcome<null>> {
+  return deps.telemetry.inSpan('grantex.grant.revoke', {}, async () =>
+    (await revoke(deps, grant)) ? done(null) : refuse(notFound('Active grant')),
+  );
 }
 
 /** @returns false when there was no such active grant */
-async function revokeTree(deps: Deps, target: Target & { revokedBy: RevokedBy }): Promise<boolean> {
+async function revoke(deps: RevokeDeps, grant: GrantToRevoke): Promise<boolean> {
   const now = new Date(deps.clock.now());
   const outbox = outboxOf(deps, now);
-  const rows = await deps.db.transaction((tx) => revokeGrantTrees(tx, { ...target, now }, outbox));
-  recordRevocation(deps, { ...target, rows });
+  const rows = await deps.db.transaction((tx) => revokeGrantTrees(tx, { ...grant, now }, outbox));
+  recordRevocation(deps, { ...grant, rows });
   return rows.length > 0;
 }
 
 /** Revokes all grants of an agent, within the transaction that removes it. The caller records it after the commit. */
 export async function revokeGrantsOfAgent(
-  deps: Deps,
+  deps: RevokeDeps,
   tx: Queryable,
-  target: { developerId: string; agentId: string; now: Date },
+  agent: { developerId: string; agentId: string; now: Date },
 ): Promise<Revocation> {
   const revokedBy = 'agent_deleted';
   return {
-    developerId: target.developerId,
+    developerId: agent.developerId,
     revokedBy,
-    rows: await revokeGrantTrees(tx, { ...target, revokedBy }, outboxOf(deps, target.now)),
+    rows: await revokeGrantTrees(tx, { ...agent, revokedBy }, outboxOf(deps, agent.now)),
   };
 }
 
-const outboxOf = ({ ids, config }: Deps, now: Date): Outbox => ({
+const outboxOf = ({ ids, config }: RevokeDeps, now: Date): Outbox => ({
   seed: ids.next('evt', now.getTime()),
   traceparent: activeTraceParent(),
   maxAttempts: config.webhookMaxAttempts,
 });
 
 /** After the commit: one event for each tree that fell, named by its topmost grant; and webhooks are told without delay. */
-export function recordRevocation(deps: Deps, { developerId, revokedBy, rows }: Revocation): void {
+export function recordRevocation(deps: RevokeDeps, { developerId, revokedBy, rows }: Revocation): void {
   if (rows.some(({ enqueued }) => enqueued)) deps.deliveriesDue();
   const byId = new Map(rows.map((row) => [row.id, row]));
   const topOf = (row: RevokedRow): RevokedRow => {

@@ -1,20 +1,22 @@
+/**
+ * Grants: the consent on record, its delegation to other agents, and its revocation. Table: `grants`, with the tallies of
+ * `removed_grants`. `tokens`, `agents` and `principal-sessions` revoke by the use cases of this room; nobody else does.
+ */
 import { Type } from 'typebox';
-import type { Deps } from '../deps.ts';
-import { parseDuration } from '../duration.ts';
-import { notFound } from '../errors.ts';
+import { durationSeconds, faultOfDuration } from '../duration.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import { pageOf, pageQuery, pageView } from '../http/pages.ts';
 import { created, noContent, ok } from '../http/reply.ts';
 import { Duration, GrantToken, Id, SomeScopes, Timestamp } from '../http/schemas.ts';
-import { delegateGrant } from './delegate-grant.ts';
-import { revokeGrant } from './revoke-grants.ts';
-import { grantById, listGrants } from './store.ts';
+import { type DelegateDeps, delegateGrant } from './delegate-grant.ts';
+import { ownGrant, ownGrants } from './read-grants.ts';
+import { type RevokeDeps, revokeGrant } from './revoke-grants.ts';
 import { verifyGrant } from './verify-grant.ts';
 import { GrantStatus, GrantView, grantView } from './view.ts';
 
 const DEFAULT_DELEGATION_LIFE = '1h';
 
-export const grantRoutes = (deps: Deps): Endpoint[] => [
+export const grantRoutes = (deps: DelegateDeps & RevokeDeps): Endpoint[] => [
   endpoint({
     method: 'post',
     path: '/v1/grants/verify',
@@ -30,7 +32,7 @@ export const grantRoutes = (deps: Deps): Endpoint[] => [
         reason: Type.Optional(Type.Enum(['revoked', 'not_found', 'expired'])),
       }),
     },
-    handle: async ({ developer, body }) => ok(await verifyGrant(deps, developer.id, body.token)),
+    handle: async ({ caller, body }) => ok(await verifyGrant(deps, caller, body.token)),
   }),
   endpoint({
     method: 'post',
@@ -53,8 +55,9 @@ export const grantRoutes = (deps: Deps): Endpoint[] => [
         refreshToken: Type.String(),
       }),
     },
-    handle: async ({ developer, body: { expiresIn = DEFAULT_DELEGATION_LIFE, ...body } }) =>
-      created(await delegateGrant(deps, developer.id, { ...body, grantSeconds: parseDuration(expiresIn) })),
+    check: ({ body: { expiresIn } }) => (expiresIn === undefined ? null : faultOfDuration(expiresIn)),
+    handle: async ({ caller, body: { expiresIn = DEFAULT_DELEGATION_LIFE, ...body } }) =>
+      created(await delegateGrant(deps, caller, { ...body, grantSeconds: durationSeconds(expiresIn) })),
   }),
   endpoint({
     method: 'get',
@@ -68,16 +71,14 @@ export const grantRoutes = (deps: Deps): Endpoint[] => [
       status: Type.Optional(GrantStatus),
     }),
     responses: { 200: pageView({ grants: Type.Array(GrantView) }) },
-    handle: async ({ developer, query }) => {
+    handle: async ({ caller, query }) => {
       const page = pageOf(query);
-      const { grants, total } = await listGrants(
-        deps.db,
-        developer.id,
-        query,
-        page,
-        new Date(deps.clock.now()),
-      );
-      return ok({ grants: grants.map(grantView), total, page: page.page, pageSize: page.pageSize });
+      return ok(await ownGrants(deps, caller, { filter: query, page }), ({ grants, total }) => ({
+        grants: grants.map(grantView),
+        total,
+        page: page.page,
+        pageSize: page.pageSize,
+      }));
     },
   }),
   endpoint({
@@ -87,11 +88,7 @@ export const grantRoutes = (deps: Deps): Endpoint[] => [
     access: 'developer',
     limit: 'api',
     responses: { 200: GrantView },
-    handle: async ({ developer, params }) => {
-      const grant = await grantById(deps.db, developer.id, params['id'] ?? '', new Date(deps.clock.now()));
-      if (!grant) throw notFound('Grant');
-      return ok(grantView(grant));
-    },
+    handle: async ({ caller, params }) => ok(await ownGrant(deps, caller, params['id'] ?? ''), grantView),
   }),
   endpoint({
     method: 'delete',
@@ -100,10 +97,6 @@ export const grantRoutes = (deps: Deps): Endpoint[] => [
     access: 'developer',
     limit: 'api',
     responses: { 204: null },
-    handle: async ({ developer, params }) => {
-      const grantId = params['id'] ?? '';
-      await revokeGrant(deps, { developerId: developer.id, grantId, revokedBy: 'developer' });
-      return noContent;
-    },
+    handle: async ({ caller, params }) => noContent(await revokeGrant(deps, caller, params['id'] ?? '')),
   }),
 ];

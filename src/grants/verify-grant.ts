@@ -1,38 +1,46 @@
 import { decodeJwt } from 'jose';
+import type { Developer } from '../caller.ts';
 import type { Deps } from '../deps.ts';
-import { badRequest } from '../errors.ts';
-import type { GrantClaims } from '../grant-token/read-grant-token.ts';
+import { badRequest, type ServiceError } from '../errors.ts';
+import type { GrantClaims, ReadGrantToken } from '../grant-token/read-grant-token.ts';
+import { done, type Outcome, refuse } from '../outcome.ts';
 import { grantOfToken } from './store.ts';
 
 export type GrantVerification =
   | { readonly active: true; readonly claims: GrantClaims }
   | { readonly active: false; readonly reason: 'revoked' | 'not_found' | 'expired' };
 
+export type VerifyGrantDeps = Pick<Deps, 'db' | 'clock'> & { readonly readGrantToken: ReadGrantToken };
+
 /**
- * Whether the grant behind a token is alive now. What is not a token of this service is not found.
- * @throws BAD_REQUEST for a text that cannot be decoded as a JWT
+ * Whether the grant behind a token is alive now. What is not a token of this service is not found. BAD_REQUEST for a text
+ * that cannot be decoded as a JWT.
  */
 export async function verifyGrant(
-  deps: Deps,
-  developerId: string,
+  { db, clock, readGrantToken }: VerifyGrantDeps,
+  { id: developerId }: Pick<Developer, 'id'>,
   token: string,
-): Promise<GrantVerification> {
-  assertDecodable(token);
-  const read = await deps.readGrantToken(token);
-  if (!read.valid) return { active: false, reason: read.reason === 'expired' ? 'expired' : 'not_found' };
+): Promise<Outcome<GrantVerification>> {
+  const fault = decodingFault(token);
+  if (fault) return refuse(fault);
+  const read = await readGrantToken(token);
+  if (!read.valid) return dead(read.reason === 'expired' ? 'expired' : 'not_found');
   const { claims } = read;
-  const row = await grantOfToken(deps.db, developerId, claims.jti);
-  if (!row || row.grantId !== claims.grnt) return { active: false, reason: 'not_found' };
-  // A suspended agent's grants are not alive either; of the three reasons that fits best.
-  if (row.revoked || row.agentSuspended) return { active: false, reason: 'revoked' };
-  if (row.expiresAt.getTime() <= deps.clock.now()) return { active: false, reason: 'expired' };
-  return { active: true, claims };
+  const row = await grantOfToken(db, { developerId, jti: claims.jti });
+  if (!row || row.grantId !== claims.grnt) return dead('not_found');
+  // A suspended agent's grants are not alive either. Of the three reasons this one fits best.
+  if (row.revoked || row.agentSuspended) return dead('revoked');
+  if (row.expiresAt.getTime() <= clock.now()) return dead('expired');
+  return done({ active: true, claims });
 }
 
-function assertDecodable(token: string): void {
+const dead = (reason: 'revoked' | 'not_found' | 'expired') => done({ active: false, reason } as const);
+
+function decodingFault(token: string): ServiceError | null {
   try {
     decodeJwt(token);
+    return null;
   } catch (error) {
-    throw badRequest('token is not a JWT', error);
+    return badRequest('token is not a JWT', error);
   }
 }

@@ -2,7 +2,7 @@ import type { Queryable } from '../db/queryable.ts';
 import { type Finding, judge, type Seen } from './judge.ts';
 import type { Observation, Process, Source } from './observation.ts';
 import type { Snapshot } from './snapshot.ts';
-import { type Ledger, readLedger, type Span, type Totals, totalsWithin } from './store.ts';
+import { type Ledger, type Period, readLedger, type Totals, totalsWithin } from './store.ts';
 
 export interface ReconcileOptions {
   readonly db: Queryable;
@@ -140,10 +140,10 @@ const NOTHING: Totals = {
 
 /** What may have been done after the last scrapes of processes that have ended. */
 function uncountedOf(db: Queryable, processes: readonly Process[]): Promise<Totals> {
-  const spans = processes.flatMap(({ ended }): Span[] => {
+  const periods = processes.flatMap(({ ended }): Period[] => {
     if (!ended) return [];
     const from = new Date(ended.lastScrape.getTime() - MARGIN_MS);
     return [{ from, to: new Date(ended.goneBy.getTime() + MARGIN_MS) }];
   });
-  return totalsWithin(db, spans);
+  return totalsWithin(db, periods);
 }

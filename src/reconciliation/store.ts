@@ -1,6 +1,7 @@
 import type { AnomalyType } from '../closed-sets.ts';
+import { int, json, text } from '../db/column-types.ts';
+import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
-import { describeStatement } from '../telemetry/database.ts';
 
 /** How many there ever were: rows, and the tallies of rows that are gone. Only grows. */
 export interface Totals {
@@ -28,13 +29,24 @@ export interface Ledger extends Totals {
   readonly pending: number;
 }
 
-/** A span of time, both ends included. */
-export interface Span {
+/** Both ends included. */
+export interface Period {
   readonly from: Date;
   readonly to: Date;
 }
 
-const ledger = describeStatement({
+const totals = {
+  requested: int,
+  consented: int,
+  delegated: int,
+  refreshed: int,
+  revoked: int,
+  delivered: int,
+  failed: int,
+  anomalies: json<Totals['anomalies']>(),
+};
+
+const ledger = query({
   operation: 'SELECT',
   collection: 'grants',
   name: 'reconciliation.ledger',
@@ -59,52 +71,49 @@ const ledger = describeStatement({
         coalesce(sum(total) filter (where status = 'pending'), 0)::int as pending
       from (select status, count(*) as total from webhook_deliveries group by status
         union all select status, total from removed_deliveries) every) delivery`,
+  params: {},
+  row: { ...totals, active: int, expired: int, unacknowledged: int, pending: int },
 });
 
 /** The whole ledger, as of one moment. Reads every table whole: a second or so for a million grants. */
-export async function readLedger(db: Queryable): Promise<Ledger> {
-  const [row] = await db.rows<Ledger>(ledger, []);
-  if (!row) throw new Error('the ledger could not be read');
-  return row;
-}
+export const readLedger = (db: Queryable): Promise<Ledger> => db.only(ledger, {});
 
-// What a deleted agent had may belong to the spans, and so may the deliveries that were removed: all of it is added. When a
-// delivery failed is not kept: all that were created before the end of a span may have failed within it.
-const within = describeStatement({
+// What a deleted agent had may belong to the periods, and so may the deliveries that were removed: all of it is added. When a
+// delivery failed is not kept: all that were created before the end of a period may have failed within it.
+const within = query({
   operation: 'SELECT',
   collection: 'grants',
   name: 'reconciliation.within',
-  text: `with span as materialized (
-      select * from jsonb_to_recordset($1::text::jsonb) as span ("from" timestamptz, "to" timestamptz)),
+  text: `with period as materialized (
+      select * from jsonb_to_recordset($periods::text::jsonb) as period ("from" timestamptz, "to" timestamptz)),
     removed as materialized (
       select coalesce(sum(requested), 0)::int as requested, coalesce(sum(consented), 0)::int as consented,
         coalesce(sum(delegated), 0)::int as delegated, coalesce(sum(refreshed), 0)::int as refreshed,
         coalesce(sum(revoked), 0)::int as revoked
-      from removed_grants where removed_at >= (select min("from") from span))
+      from removed_grants where removed_at >= (select min("from") from period))
     select removed.requested + (select count(*) from authorization_requests
-        where exists (select from span where created_at between "from" and "to"))::int as requested,
+        where exists (select from period where created_at between "from" and "to"))::int as requested,
       removed.consented + (select count(*) from grants where parent_grant_id is null
-        and exists (select from span where issued_at between "from" and "to"))::int as consented,
+        and exists (select from period where issued_at between "from" and "to"))::int as consented,
       removed.delegated + (select count(*) from grants where parent_grant_id is not null
-        and exists (select from span where issued_at between "from" and "to"))::int as delegated,
+        and exists (select from period where issued_at between "from" and "to"))::int as delegated,
       removed.refreshed + (select count(*) from refresh_tokens where predecessor is not null
-        and exists (select from span where issued_at between "from" and "to"))::int as refreshed,
+        and exists (select from period where issued_at between "from" and "to"))::int as refreshed,
       removed.revoked + (select count(*) from grants
-        where exists (select from span where revoked_at between "from" and "to"))::int as revoked,
+        where exists (select from period where revoked_at between "from" and "to"))::int as revoked,
       ((select count(*) from webhook_deliveries
-        where exists (select from span where delivered_at between "from" and "to"))
+        where exists (select from period where delivered_at between "from" and "to"))
         + (select coalesce(sum(total), 0) from removed_deliveries where status = 'delivered'))::int as delivered,
-      ((select count(*) from webhook_deliveries where status = 'failed' and created_at <= (select max("to") from span))
+      ((select count(*) from webhook_deliveries where status = 'failed' and created_at <= (select max("to") from period))
         + (select coalesce(sum(total), 0) from removed_deliveries where status = 'failed'))::int as failed,
       (select coalesce(json_object_agg(type, total), '{}') from (
         select type, count(*) as total from anomalies
-        where exists (select from span where detected_at between "from" and "to") group by type) opened) as anomalies
+        where exists (select from period where detected_at between "from" and "to") group by type) opened) as anomalies
     from removed`,
+  params: { periods: text },
+  row: totals,
 });
 
-/** How many there were at most within any of the spans, by the times of their rows. */
-export async function totalsWithin(db: Queryable, spans: readonly Span[]): Promise<Totals> {
-  const [row] = await db.rows<Totals>(within, [JSON.stringify(spans)]);
-  if (!row) throw new Error('the ledger could not be read');
-  return row;
-}
+/** How many there were at most within any of the periods, by the times of their rows. */
+export const totalsWithin = (db: Queryable, periods: readonly Period[]): Promise<Totals> =>
+  db.only(within, { periods: JSON.stringify(periods) });

@@ -18,10 +18,16 @@ interface RingKey {
   readonly signsFrom: number;
 }
 
+/** A key that signs. */
+export interface Signer {
+  readonly kid: string;
+  readonly key: CryptoKey;
+}
+
 /** The signing keys as this replica knows them. */
 export interface KeyRing {
   /** The key that signs now. */
-  signer(): { readonly kid: string; readonly key: CryptoKey };
+  signer(): Signer;
   /** The key of this `kid`; looks in the database when it is new to this replica. */
   verifier(kid: string): Promise<CryptoKey | undefined>;
   /** Whether this key is published, as far as this replica knows. */
@@ -85,7 +91,10 @@ export async function databaseKeyRing(
   };
   const load = async () => {
     const now = clock.now();
-    await settleRetiredKeys(db.side, new Date(now), new Date(now - SUPERSEDED_FOR_MS));
+    await settleRetiredKeys(db.side, {
+      now: new Date(now),
+      supersededBefore: new Date(now - SUPERSEDED_FOR_MS),
+    });
     const stored = await publishedKeys(db.side, new Date(now));
     const keys = await Promise.all(stored.map(importStored));
     ring = new Map(keys.map((key) => [key.publicJwk.kid, key]));

@@ -1,6 +1,11 @@
+/**
+ * Signing keys: the pairs that sign grant tokens, their rotation, and the public halves for verifiers. Table:
+ * `signing_keys`. `grant-token` signs and verifies with the key ring of this room; the `keys` command rotates.
+ */
 import { Type } from 'typebox';
-import type { Deps } from '../deps.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
+import { done } from '../outcome.ts';
+import type { KeyRing } from './key-ring.ts';
 
 const Jwk = Type.Object({
   kty: Type.Literal('RSA'),
@@ -11,7 +16,7 @@ const Jwk = Type.Object({
   e: Type.String(),
 });
 
-export const keyRoutes = ({ keys }: Pick<Deps, 'keys'>): Endpoint[] => [
+export const signingKeyRoutes = ({ keys }: { readonly keys: Pick<KeyRing, 'published'> }): Endpoint[] => [
   endpoint({
     method: 'get',
     path: '/.well-known/jwks.json',
@@ -20,10 +25,11 @@ export const keyRoutes = ({ keys }: Pick<Deps, 'keys'>): Endpoint[] => [
     limit: null,
     responses: { 200: Type.Object({ keys: Type.Array(Jwk) }) },
     // Cached for less than the time between a key's publication and its first signature.
-    handle: async () => ({
-      status: 200,
-      json: { keys: keys.published() },
-      headers: { 'cache-control': 'public, max-age=60' },
-    }),
+    handle: async () =>
+      done({
+        status: 200,
+        json: { keys: keys.published() },
+        headers: { 'cache-control': 'public, max-age=60' },
+      }),
   }),
 ];

@@ -1,35 +1,37 @@
+import type { KeyHolder } from '../caller.ts';
 import { isForeignKeyViolation } from '../db/errors.ts';
 import type { Deps } from '../deps.ts';
-import { badRequest, unauthorized } from '../errors.ts';
-import { issueToken, prepareToken, type TokenPair } from '../grant-token/issue-token.ts';
-import { revokeMisusedGrant } from '../grants/revoke-grants.ts';
+import { whenKnown } from '../developers/known-caller.ts';
+import { badRequest } from '../errors.ts';
+import { type IssueDeps, issueToken, prepareToken, type TokenPair } from '../grant-token/issue-token.ts';
+import { type RevokeDeps, revokeMisusedGrant } from '../grants/revoke-grants.ts';
 import { sha256 } from '../hash.ts';
-import { type ClaimCode, grantOfUsedCode } from './exchange-store.ts';
+import { done, type Outcome, refuse } from '../outcome.ts';
+import { claimCode, grantOfUsedCode } from './exchange-store.ts';
 import { challengeOf } from './pkce.ts';
 
+export type ExchangeDeps = IssueDeps & RevokeDeps & Pick<Deps, 'activity'>;
+
 /** One message for every reason: a caller that guesses learns nothing. */
-const refused = () => badRequest('The code is not valid for this agent, has expired or was used');
+const refusal = () => badRequest('The code is not valid for this agent, has expired or was used');
 
 /**
- * Exchanges an authorization code for a grant (OAuth 2.1 §4.1.3). A code that is presented again, also at the same
- * moment, revokes the grant that it produced with all that was delegated from it (RFC 6749 §4.1.2, RFC 9700 §2.1.1).
- * @param onAgent told when the agent is known to be the developer's
- * @throws UNAUTHORIZED, BAD_REQUEST
+ * Exchanges an authorization code for a grant (OAuth 2.1 §4.1.3); BAD_REQUEST for a code that does not hold. A code that
+ * is presented again, also at the same moment, revokes the grant that it produced with all that was delegated from it
+ * (RFC 6749 §4.1.2, RFC 9700 §2.1.1).
  */
 export function exchangeCode(
-  deps: Deps,
-  claimCode: ClaimCode,
-  keyHash: Buffer,
+  deps: ExchangeDeps,
+  { keyHash }: KeyHolder,
   input: { code: string; agentId: string; codeVerifier: string | undefined },
-  onAgent: (agentId: string) => void,
-): Promise<TokenPair> {
-  const { ids, clock, telemetry } = deps;
+): Promise<Outcome<TokenPair>> {
+  const { db, ids, clock, telemetry, activity } = deps;
   return telemetry.inSpan('grantex.token.exchange', {}, async () => {
     const begun = performance.now();
     const now = clock.now();
     const codeHash = sha256(input.code);
     const prepared = prepareToken(deps, now);
-    const { developerId, agentId, grant, enqueued } = await claimCode({
+    const found = await claimCode(db, {
       keyHash,
       agentId: input.agentId,
       codeHash,
@@ -40,27 +42,28 @@ export function exchangeCode(
       ...prepared.row,
     }).catch((error: unknown) => {
       // The agent was removed at the same moment, and its codes with it.
-      if (isForeignKeyViolation(error)) throw refused();
+      if (isForeignKeyViolation(error)) return null;
       throw error;
     });
-    if (developerId === null) throw unauthorized();
-    if (agentId !== null) onAgent(agentId);
-    if (grant === null) {
-      if (agentId !== null) deps.anomalies.exchangeFailed(agentId);
-      await revokeIfReplayed(deps, developerId, codeHash);
-      throw refused();
-    }
-    if (enqueued) deps.deliveriesDue();
-    const latencyMs = Math.round(performance.now() - begun);
-    telemetry.events.grantCreated({ ...grant, origin: 'consent', latencyMs });
-    deps.anomalies.agentActed(grant.agentId);
-    const pair = await issueToken(deps, prepared, grant);
-    telemetry.events.tokenExchanged(grant);
-    return pair;
+    if (found === null) return refuse(refusal());
+    return whenKnown(found, async ({ developerId, agentId, grant, enqueued }) => {
+      if (grant === null) {
+        if (agentId !== null) activity.exchangeFailed(agentId);
+        await revokeIfReplayed(deps, developerId, codeHash);
+        return refuse(refusal(), agentId ?? undefined);
+      }
+      if (enqueued) deps.deliveriesDue();
+      const latencyMs = Math.round(performance.now() - begun);
+      telemetry.events.grantCreated({ ...grant, origin: 'consent', latencyMs });
+      activity.agentActed(grant.agentId);
+      const pair = await issueToken(deps, prepared, grant);
+      telemetry.events.tokenExchanged(grant);
+      return done(pair, grant.agentId);
+    });
   });
 }
 
-async function revokeIfReplayed(deps: Deps, developerId: string, codeHash: Buffer): Promise<void> {
-  const grantId = await grantOfUsedCode(deps.db, developerId, codeHash);
+async function revokeIfReplayed(deps: RevokeDeps, developerId: string, codeHash: Buffer): Promise<void> {
+  const grantId = await grantOfUsedCode(deps.db, { developerId, codeHash });
   if (grantId !== null) await revokeMisusedGrant(deps, { developerId, grantId, revokedBy: 'code_replay' });
 }

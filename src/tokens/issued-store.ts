@@ -1,3 +1,4 @@
+import { bool, int, orNull, text, texts, timestamp } from '../db/column-types.ts';
 import type { TokenSubject } from '../grant-token/sign-grant-token.ts';
 
 /** What was found for a presented credential; `grant` is null when it was refused. */
@@ -12,28 +13,49 @@ export interface Issued {
   readonly enqueued: boolean;
 }
 
-export interface IssuedRow {
+/** Columns of the statements that issue. Those of the grant are null when the credential was refused. */
+export const issuedRow = {
+  developerId: orNull(text),
+  agentId: orNull(text),
+  grantId: orNull(text),
+  principalId: orNull(text),
+  audience: orNull(text),
+  scopes: orNull(texts),
+  expiresAt: orNull(timestamp),
+  parentAgentId: orNull(text),
+  parentGrantId: orNull(text),
+  delegationDepth: orNull(int),
+  enqueued: bool,
+};
+
+interface IssuedRow {
   readonly developerId: string | null;
   readonly agentId: string | null;
   readonly grantId: string | null;
-  readonly principalId: string;
+  readonly principalId: string | null;
   readonly audience: string | null;
-  readonly scopes: string[];
-  readonly expiresAt: Date;
+  readonly scopes: readonly string[] | null;
+  readonly expiresAt: Date | null;
   readonly parentAgentId: string | null;
   readonly parentGrantId: string | null;
-  readonly delegationDepth: number;
+  readonly delegationDepth: number | null;
   readonly enqueued: boolean;
 }
 
 /** A row of the statements that issue, by what it says rather than by which columns are null. */
 export function toIssued(row: IssuedRow): Issued {
-  const { developerId, agentId, grantId, parentAgentId, parentGrantId, delegationDepth } = row;
-  const { principalId, audience, scopes, expiresAt, enqueued } = row;
-  if (developerId === null || agentId === null || grantId === null)
-    return { developerId, agentId, grant: null, enqueued };
+  const { developerId, agentId, grantId, principalId, scopes, expiresAt, audience, enqueued } = row;
+  const known =
+    developerId !== null &&
+    agentId !== null &&
+    grantId !== null &&
+    principalId !== null &&
+    scopes &&
+    expiresAt;
+  if (!known) return { developerId, agentId, grant: null, enqueued };
+  const { parentAgentId, parentGrantId, delegationDepth } = row;
   const parent =
-    parentAgentId !== null && parentGrantId !== null
+    parentAgentId !== null && parentGrantId !== null && delegationDepth !== null
       ? { parent: { agentId: parentAgentId, grantId: parentGrantId, depth: delegationDepth } }
       : {};
   return {
@@ -45,13 +67,14 @@ export function toIssued(row: IssuedRow): Issued {
 }
 
 /**
- * Developer and agent of each question. The agents' rows are share-locked first of all, so that an agent that is being
- * deleted at the same moment is waited for instead of deadlocked with. Each is looked up by itself (`limit 1`): the planner
- * takes a batch for a hundred rows and would rather read a small table from end to end.
+ * Common table expressions `developer (ordinal, id)` and `agent (ordinal, id, developer_id, status)`: who asks each
+ * question of `asked`, by its "keyHash" and "agentId". They share-lock the agents' rows before anything else, so that an
+ * agent that is being deleted at the same moment is waited for instead of deadlocked with. Each row is looked up by itself
+ * (`limit 1`): the planner takes a batch for a hundred rows and would rather read a small table from end to end.
  */
 export const CALLERS = `developer as materialized (
       select asked.ordinal, developer.id from asked cross join lateral (
-        select id from developers where api_key_hash = decode(asked."keyHash", 'hex') limit 1) developer),
+        select id from developers where api_key_hash = asked."keyHash" limit 1) developer),
     agent as materialized (
       select asked.ordinal, agent.* from asked join developer using (ordinal) cross join lateral (
         select id, developer_id, status from agents where id = asked."agentId" and developer_id = developer.id limit 1

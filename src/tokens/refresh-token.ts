@@ -1,37 +1,39 @@
+import type { KeyHolder } from '../caller.ts';
 import { isForeignKeyViolation } from '../db/errors.ts';
 import type { Deps } from '../deps.ts';
-import { badRequest, unauthorized } from '../errors.ts';
-import { issueToken, prepareToken, type TokenPair } from '../grant-token/issue-token.ts';
-import { revokeMisusedGrant } from '../grants/revoke-grants.ts';
+import { whenKnown } from '../developers/known-caller.ts';
+import { badRequest } from '../errors.ts';
+import { type IssueDeps, issueToken, prepareToken, type TokenPair } from '../grant-token/issue-token.ts';
+import { type RevokeDeps, revokeMisusedGrant } from '../grants/revoke-grants.ts';
 import { sha256 } from '../hash.ts';
-import { grantOfReusedRefreshToken, type RotateRefreshToken } from './refresh-store.ts';
+import { done, type Outcome, refuse } from '../outcome.ts';
+import { grantOfReusedRefreshToken, rotateRefreshToken } from './refresh-store.ts';
+
+export type RefreshDeps = IssueDeps & RevokeDeps & Pick<Deps, 'activity'>;
 
 /** For how long a request with an `Idempotency-Key` may be repeated. */
 const REPEATABLE_MS = 5 * 60 * 1000;
 
-const refused = () => badRequest('The refresh token is not valid for this agent, has expired or was used');
+const refusal = () => badRequest('The refresh token is not valid for this agent, has expired or was used');
 
 /**
- * Rotates a refresh token (OAuth 2.1 §4.3). A used one that is presented again revokes its grant with all that was
- * delegated from it (RFC 9700 §4.14.2), unless the request repeats itself under the same `Idempotency-Key`.
- * @param onAgent told when the agent is known to be the developer's
- * @throws UNAUTHORIZED, BAD_REQUEST
+ * Rotates a refresh token (OAuth 2.1 §4.3); BAD_REQUEST for one that does not hold. A used one that is presented again
+ * revokes its grant with all that was delegated from it (RFC 9700 §4.14.2), unless the request repeats itself under the
+ * same `Idempotency-Key`.
  */
 export function refreshToken(
-  deps: Deps,
-  rotate: RotateRefreshToken,
-  keyHash: Buffer,
+  deps: RefreshDeps,
+  { keyHash }: KeyHolder,
   input: { refreshToken: string; agentId: string; idempotencyKey: string | undefined },
-  onAgent: (agentId: string) => void,
-): Promise<TokenPair> {
-  const { db, clock, telemetry } = deps;
+): Promise<Outcome<TokenPair>> {
+  const { db, clock, telemetry, activity } = deps;
   return telemetry.inSpan('grantex.token.refresh', {}, async () => {
     const now = clock.now();
     const presentedHash = sha256(input.refreshToken);
     const idempotencyHash = input.idempotencyKey === undefined ? null : sha256(input.idempotencyKey);
     const repeatableSince = new Date(now - REPEATABLE_MS);
     const prepared = prepareToken(deps, now);
-    const { developerId, agentId, grant, enqueued } = await rotate({
+    const found = await rotateRefreshToken(db, {
       keyHash,
       agentId: input.agentId,
       presentedHash,
@@ -41,22 +43,23 @@ export function refreshToken(
       ...prepared.row,
     }).catch((error: unknown) => {
       // The grant was removed with its agent at the same moment.
-      if (isForeignKeyViolation(error)) throw refused();
+      if (isForeignKeyViolation(error)) return null;
       throw error;
     });
-    if (developerId === null) throw unauthorized();
-    if (agentId !== null) onAgent(agentId);
-    if (grant === null) {
-      const use = { developerId, presentedHash, idempotencyHash, repeatableSince };
-      const grantId = await grantOfReusedRefreshToken(db, use);
-      if (grantId !== null)
-        await revokeMisusedGrant(deps, { developerId, grantId, revokedBy: 'refresh_reuse' });
-      throw refused();
-    }
-    if (enqueued) deps.deliveriesDue();
-    deps.anomalies.agentActed(grant.agentId);
-    const pair = await issueToken(deps, prepared, grant);
-    telemetry.events.tokenRefreshed(grant);
-    return pair;
+    if (found === null) return refuse(refusal());
+    return whenKnown(found, async ({ developerId, agentId, grant, enqueued }) => {
+      if (grant === null) {
+        const use = { developerId, presentedHash, idempotencyHash, repeatableSince };
+        const grantId = await grantOfReusedRefreshToken(db, use);
+        if (grantId !== null)
+          await revokeMisusedGrant(deps, { developerId, grantId, revokedBy: 'refresh_reuse' });
+        return refuse(refusal(), agentId ?? undefined);
+      }
+      if (enqueued) deps.deliveriesDue();
+      activity.agentActed(grant.agentId);
+      const pair = await issueToken(deps, prepared, grant);
+      telemetry.events.tokenRefreshed(grant);
+      return done(pair, grant.agentId);
+    });
   });
 }

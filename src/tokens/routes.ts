@@ -1,15 +1,18 @@
+/**
+ * Tokens: a code becomes a grant and its first token, refresh tokens rotate, tokens are verified online and revoked one by
+ * one. Tables: `tokens`, `refresh_tokens`; an exchange also writes `grants` and claims a row of `authorization_requests`.
+ * What a grant token says is the subject of `grant-token`.
+ */
 import { Type } from 'typebox';
-import type { Deps } from '../deps.ts';
-import { badRequest, notFound } from '../errors.ts';
+import { badRequest } from '../errors.ts';
+import type { ReadGrantToken } from '../grant-token/read-grant-token.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import { created, noContent, ok } from '../http/reply.ts';
 import { Credential, Id, Timestamp } from '../http/schemas.ts';
-import { exchangeCode } from './exchange-code.ts';
-import { createClaimCode } from './exchange-store.ts';
-import { createRotateRefreshToken } from './refresh-store.ts';
+import { type ExchangeDeps, exchangeCode } from './exchange-code.ts';
 import { refreshToken } from './refresh-token.ts';
 import { REVOCATION_STATUSES, revocationStatus } from './revocation-status.ts';
-import { createLoadTokenState, revokeToken } from './store.ts';
+import { revokeToken } from './revoke-token.ts';
 import { verifyToken } from './verify-token.ts';
 
 const MAX_IDEMPOTENCY_KEY = 255;
@@ -22,10 +25,9 @@ const TokenPair = Type.Object({
   grantId: Type.String(),
 });
 
-export function tokenRoutes(deps: Deps): Endpoint[] {
-  const loadState = createLoadTokenState(deps.db);
-  const claimCode = createClaimCode(deps.db);
-  const rotate = createRotateRefreshToken(deps.db);
+type TokenDeps = ExchangeDeps & { readonly readGrantToken: ReadGrantToken };
+
+export function tokenRoutes(deps: TokenDeps): Endpoint[] {
   return [
     endpoint({
       method: 'post',
@@ -45,7 +47,7 @@ export function tokenRoutes(deps: Deps): Endpoint[] {
           expiresAt: Type.Optional(Timestamp),
         }),
       },
-      handle: async ({ keyHash, body }) => ok(await verifyToken(deps, loadState, keyHash, body.token)),
+      handle: async ({ caller, body }) => ok(await verifyToken(deps, caller, body.token)),
     }),
     endpoint({
       method: 'post',
@@ -60,8 +62,8 @@ export function tokenRoutes(deps: Deps): Endpoint[] {
         codeVerifier: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),
       }),
       responses: { 201: TokenPair },
-      handle: async ({ keyHash, body: { code, agentId, codeVerifier }, agentIs }) =>
-        created(await exchangeCode(deps, claimCode, keyHash, { code, agentId, codeVerifier }, agentIs)),
+      handle: async ({ caller, body: { code, agentId, codeVerifier } }) =>
+        created(await exchangeCode(deps, caller, { code, agentId, codeVerifier })),
     }),
     endpoint({
       method: 'post',
@@ -74,12 +76,14 @@ export function tokenRoutes(deps: Deps): Endpoint[] {
       responses: { 201: TokenPair },
       check({ header }) {
         const length = header('idempotency-key')?.length ?? 1;
-        if (length < 1 || length > MAX_IDEMPOTENCY_KEY)
-          throw badRequest(`Idempotency-Key must have 1 to ${MAX_IDEMPOTENCY_KEY} characters`);
+        if (length >= 1 && length <= MAX_IDEMPOTENCY_KEY) return null;
+        return badRequest(`Idempotency-Key must have 1 to ${MAX_IDEMPOTENCY_KEY} characters`);
       },
-      handle: async ({ keyHash, body, header, agentIs }) => {
+      handle: async ({ caller, body: { refreshToken: presented, agentId }, header }) => {
         const idempotencyKey = header('idempotency-key');
-        return created(await refreshToken(deps, rotate, keyHash, { ...body, idempotencyKey }, agentIs));
+        return created(
+          await refreshToken(deps, caller, { refreshToken: presented, agentId, idempotencyKey }),
+        );
       },
     }),
     endpoint({
@@ -90,11 +94,7 @@ export function tokenRoutes(deps: Deps): Endpoint[] {
       limit: 'api',
       body: Type.Object({ jti: Id }),
       responses: { 204: null },
-      handle: async ({ developer, body }) => {
-        const revoked = await revokeToken(deps.db, developer.id, body.jti, new Date(deps.clock.now()));
-        if (!revoked) throw notFound('Active token');
-        return noContent;
-      },
+      handle: async ({ caller, body }) => noContent(await revokeToken(deps, caller, body.jti)),
     }),
     endpoint({
       method: 'get',
@@ -106,11 +106,11 @@ export function tokenRoutes(deps: Deps): Endpoint[] {
       responses: {
         200: Type.Object({ revoked: Type.Boolean(), status: Type.Enum([...REVOCATION_STATUSES]) }),
       },
-      handle: async ({ developer, query: { grantId = null, jti = null } }) => {
-        if (grantId === null && jti === null) throw badRequest('grantId or jti is required');
-        const status = await revocationStatus(deps, developer.id, { grantId, jti });
-        return ok({ revoked: status !== 'active', status });
-      },
+      handle: async ({ caller, query: { grantId = null, jti = null } }) =>
+        ok(await revocationStatus(deps, caller, { grantId, jti }), (status) => ({
+          revoked: status !== 'active',
+          status,
+        })),
     }),
   ];
 }

@@ -1,5 +1,6 @@
 import type { TakenJob } from '../db/job-queue.ts';
 import type { Deps } from '../deps.ts';
+import type { Sealer } from '../secrets/sealing.ts';
 import { parseTraceParent } from '../telemetry/trace-parent.ts';
 import type { DueDelivery } from './delivery-store.ts';
 import { loggableUrl } from './judge-url.ts';
@@ -8,6 +9,8 @@ import { openSecret } from './secret.ts';
 import type { AttemptResult, Message, Sender } from './send-message.ts';
 import type { DeliveryJob, Settler } from './settle.ts';
 import { signMessage } from './sign-message.ts';
+
+export type DeliverDeps = Pick<Deps, 'telemetry' | 'clock' | 'config'> & { readonly sealer: Sealer };
 
 /** RFC 9110 §15.5.11: the receiver says that it is gone for good. */
 const GONE = 410;
@@ -19,7 +22,7 @@ const GONE = 410;
  * @throws when the secret cannot be opened
  */
 export async function deliver(
-  { telemetry, clock, config, sealer }: Pick<Deps, 'telemetry' | 'clock' | 'config' | 'sealer'>,
+  { telemetry, clock, config, sealer }: DeliverDeps,
   { sender, settler, signal }: { sender: Sender; settler: Settler; signal: AbortSignal },
   job: TakenJob<DeliveryJob>,
   delivery: DueDelivery,

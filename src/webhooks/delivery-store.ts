@@ -1,5 +1,17 @@
+import {
+  bigint,
+  bool,
+  bytes,
+  int,
+  json,
+  orNull,
+  text,
+  textOf,
+  texts,
+  timestamp,
+} from '../db/column-types.ts';
+import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
-import { describeStatement } from '../telemetry/database.ts';
 import type { EventType } from './event-types.ts';
 import type { DeliveryStatus } from './store.ts';
 
@@ -34,23 +46,27 @@ export interface AttemptEnd {
 }
 
 // Not with `exists`, which the planner answers by reading the table from its beginning.
-const probe = describeStatement({
+const probe = query({
   operation: 'SELECT',
   collection: 'webhook_deliveries',
   name: 'webhooks.probe',
   text: `select (select id from webhooks order by id limit 1) is not null as webhooks,
     (select id from webhook_deliveries where not queued order by id limit 1) is not null as outbox`,
+  params: {},
+  row: { webhooks: bool, outbox: bool },
 });
-const claim = describeStatement({
+const claim = query({
   operation: 'UPDATE',
   collection: 'webhook_deliveries',
   name: 'webhooks.claim_outbox',
   text: `update webhook_deliveries set queued = true
     where id = any(array(
-      select id from webhook_deliveries where not queued order by id limit $1 for update skip locked))
+      select id from webhook_deliveries where not queued order by id limit $limit for update skip locked))
     returning id, webhook_id as "webhookId"`,
+  params: { limit: bigint },
+  row: { id: text, webhookId: text },
 });
-const load = describeStatement({
+const load = query({
   operation: 'SELECT',
   collection: 'webhook_deliveries',
   name: 'webhooks.load_due',
@@ -59,57 +75,78 @@ const load = describeStatement({
       delivery.event_type as "eventType", delivery.data, delivery.created_at as "createdAt", delivery.traceparent,
       delivery.attempts, delivery.max_attempts as "maxAttempts"
     from webhook_deliveries delivery join webhooks webhook on webhook.id = delivery.webhook_id
-    where delivery.id = any($1::text[]) and delivery.status = 'pending'`,
+    where delivery.id = any($ids::text[]) and delivery.status = 'pending'`,
+  params: { ids: texts },
+  row: {
+    id: text,
+    webhookId: text,
+    developerId: text,
+    agentId: text,
+    url: text,
+    sealedSecret: bytes,
+    eventId: text,
+    eventType: textOf<EventType>(),
+    data: json<DueDelivery['data']>(),
+    createdAt: timestamp,
+    traceparent: orNull(text),
+    attempts: int,
+    maxAttempts: int,
+  },
 });
-const settle = describeStatement({
+const settle = query({
   operation: 'UPDATE',
   collection: 'webhook_deliveries',
   name: 'webhooks.settle',
   // By their ids first: of a few rows of JSON the planner thinks that they are many, and would read the whole table.
   text: `with ended as materialized (
-      select * from jsonb_to_recordset($1::text::jsonb) as ended (id text, attempts int, status text, "lastError" text,
+      select * from jsonb_to_recordset($ends::text::jsonb) as ended (id text, attempts int, status text, "lastError" text,
         at timestamptz, "nextAttemptAt" timestamptz))
     update webhook_deliveries delivery
     set attempts = delivery.attempts + 1, status = ended.status, last_error = ended."lastError",
       delivered_at = case when ended.status = 'delivered' then ended.at end, next_attempt_at = ended."nextAttemptAt"
     from ended
-    where delivery.id = any(array(select id from ended)) and delivery.id = ended.id and delivery.status = 'pending' and delivery.attempts = ended.attempts
+    where delivery.id = any(array(select id from ended)) and delivery.id = ended.id and delivery.status = 'pending'
+      and delivery.attempts = ended.attempts
     returning delivery.id`,
+  params: { ends: text },
+  row: { id: text },
 });
-const purge = describeStatement({
+const purge = query({
   operation: 'DELETE',
   collection: 'webhook_deliveries',
   name: 'webhooks.purge',
   text: `with gone as (
       delete from webhook_deliveries where id = any(array(
-        select id from webhook_deliveries where status <> 'pending' and created_at < $1
-        order by created_at limit $2 for update skip locked))
+        select id from webhook_deliveries where status <> 'pending' and created_at < $before
+        order by created_at limit $limit for update skip locked))
       returning status),
     tallied as (
       insert into removed_deliveries (status, total) select status, count(*) from gone group by status order by status
       on conflict (status) do update set total = removed_deliveries.total + excluded.total)
     select count(*)::int as removed from gone`,
+  params: { before: timestamp, limit: bigint },
+  row: { removed: int },
 });
-const firstDue = describeStatement({
+const firstDue = query({
   operation: 'SELECT',
   collection: 'webhook_deliveries',
   name: 'webhooks.oldest_pending',
   text: `select min(coalesce(next_attempt_at, created_at)) as "dueAt" from webhook_deliveries where status = 'pending'`,
+  params: {},
+  row: { dueAt: orNull(timestamp) },
 });
 
 /** Whether there is any webhook, and any delivery that no job knows of. */
-export async function probeWork(db: Queryable): Promise<{ webhooks: boolean; outbox: boolean }> {
-  const [row] = await db.rows<{ webhooks: boolean; outbox: boolean }>(probe, []);
-  return row ?? { webhooks: false, outbox: false };
-}
+export const probeWork = (db: Queryable): Promise<{ webhooks: boolean; outbox: boolean }> =>
+  db.only(probe, {});
 
 /** Takes the oldest deliveries that no job knows of; those that another replica is taking are passed over. */
 export const claimOutbox = (tx: Queryable, limit: number): Promise<{ id: string; webhookId: string }[]> =>
-  tx.rows(claim, [limit]);
+  tx.all(claim, { limit });
 
 /** Those of the deliveries that are still to be made. */
 export const loadDue = (db: Queryable, ids: readonly string[]): Promise<DueDelivery[]> =>
-  db.rows(load, [ids]);
+  db.all(load, { ids });
 
 /**
  * Stores what attempts came to. One that was stored before, or whose delivery has ended or gone meanwhile, is left out:
@@ -117,21 +154,19 @@ export const loadDue = (db: Queryable, ids: readonly string[]): Promise<DueDeliv
  * @returns the ids of the deliveries that were changed
  */
 export async function settleAttempts(tx: Queryable, ends: readonly AttemptEnd[]): Promise<Set<string>> {
-  const rows = await tx.rows<{ id: string }>(settle, [JSON.stringify(ends)]);
+  const rows = await tx.all(settle, { ends: JSON.stringify(ends) });
   return new Set(rows.map(({ id }) => id));
 }
 
 /** Removes deliveries of events before `before` that have ended. @returns how many, at most `limit` */
-export async function purgeDeliveries(db: Queryable, before: Date, limit: number): Promise<number> {
-  const [row] = await db.rows<{ removed: number }>(purge, [before, limit]);
-  return row?.removed ?? 0;
-}
+export const purgeDeliveries = async (db: Queryable, before: Date, limit: number): Promise<number> =>
+  (await db.only(purge, { before, limit })).removed;
 
 /**
  * For how many seconds the next attempt has been due of the delivery that has waited longest for it, of all developers; 0
  * when none is due. What is planned for later, because a receiver failed or asked for it, is not waiting for us.
  */
 export async function oldestPendingSeconds(db: Queryable, now: number): Promise<number> {
-  const [row] = await db.rows<{ dueAt: Date | null }>(firstDue, []);
-  return row?.dueAt ? Math.max(0, (now - row.dueAt.getTime()) / 1000) : 0;
+  const { dueAt } = await db.only(firstDue, {});
+  return dueAt ? Math.max(0, (now - dueAt.getTime()) / 1000) : 0;
 }

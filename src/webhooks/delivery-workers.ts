@@ -1,8 +1,9 @@
+import type { Background } from '../db/client.ts';
 import type { JobQueue, TakenJob } from '../db/job-queue.ts';
 import type { Deps } from '../deps.ts';
 import { outsideRequests } from '../request-scope.ts';
 import { within } from '../within.ts';
-import { deliver } from './deliver.ts';
+import { type DeliverDeps, deliver } from './deliver.ts';
 import { claimOutbox, loadDue, probeWork, purgeDeliveries } from './delivery-store.ts';
 import { createSender, type Sender } from './send-message.ts';
 import { createSettler, type DeliveryJob, type Settler } from './settle.ts';
@@ -39,14 +40,14 @@ interface Tools {
   readonly settler: Settler;
 }
 
-type Worldly = Pick<Deps, 'config' | 'db' | 'clock' | 'telemetry' | 'sealer'>;
+type WorkerDeps = DeliverDeps & Pick<Deps, 'db'>;
 
 /**
  * Makes the deliveries, on every replica side by side. What the statements of the requests wrote becomes one job for each
  * delivery, and jobs are taken as long as there is room. This process is woken by its own requests; what others left behind
  * is found by looking. While there is no webhook, nothing is loaded and next to nothing is asked.
  */
-export function startDeliveryWorkers(deps: Worldly): DeliveryWorkers {
+export function startDeliveryWorkers(deps: WorkerDeps): DeliveryWorkers {
   const { db, telemetry, clock, config } = deps;
   const underWay = new Set<Promise<void>>();
   const ending = new AbortController();
@@ -155,7 +156,7 @@ export function startDeliveryWorkers(deps: Worldly): DeliveryWorkers {
 }
 
 /** One job for each delivery of the outbox, in the transaction that marks it: no delivery has none, and none has two. */
-function moveToQueue(db: Deps['db']['background'], queue: JobQueue<DeliveryJob>): Promise<number> {
+function moveToQueue(db: Background, queue: JobQueue<DeliveryJob>): Promise<number> {
   return db.transaction(async (tx) => {
     const rows = await claimOutbox(tx, MOVE_AT_ONCE);
     await queue.add(

@@ -1,6 +1,6 @@
 // Parts of the statements that make a change worth telling of. They write its deliveries with it: what is committed is
-// told at least once, what is rolled back never, and a change costs no round trip more than it did. A developer without
-// webhooks costs one look into an index.
+// told at least once, what is rolled back never, and the change costs no further round trip. A developer without webhooks
+// costs one look into an index. test/webhooks/outbox-store.test.ts runs each part on constant rows.
 
 /** What a statement that tells of a change is given besides the change. */
 export interface Outbox {
@@ -10,6 +10,44 @@ export interface Outbox {
   readonly traceparent: string | null;
   readonly maxAttempts: number;
 }
+
+/** SQL expressions by what they stand for. Each may name the columns of `from`. */
+type Expressions<Names extends string> = Readonly<Record<Names, string>>;
+
+/** A token that a statement issues, and its grant. */
+export type Issuance = Expressions<
+  | 'grantId'
+  | 'developerId'
+  | 'agentId'
+  | 'principalId'
+  | 'scopes'
+  | 'expiresAt'
+  /** boolean: the grant is new too. */
+  | 'isNew'
+  | 'delegationDepth'
+  /** Null of a grant that a principal gave. */
+  | 'parentGrantId'
+  | 'jti'
+  | 'now'
+  | 'traceparent'
+  | 'maxAttempts'
+  /** Where the rows come from: what follows `from`. */
+  | 'from'
+>;
+
+/** Grants that a statement revokes. */
+export type RevokedGrants = Expressions<
+  | 'id'
+  | 'developerId'
+  | 'agentId'
+  | 'parentGrantId'
+  | 'seed'
+  | 'now'
+  | 'traceparent'
+  | 'maxAttempts'
+  /** A common table expression: it is read three times, to tell which grants fell together. */
+  | 'from'
+>;
 
 /** Like Date.toJSON. */
 const iso = (column: string): string =>
@@ -23,12 +61,11 @@ const GRANT = `'grantId', grant_id, 'agentId', agent_id, 'principalId', principa
         'expiresAt', ${iso('expires_at')}`;
 
 /**
- * One delivery for each fact and each webhook that wants to hear of it, from the CTE
- * `facts (type, subject, developer_id, agent_id, data, seed, now, traceparent, max_attempts)`. A webhook that is being
- * removed at the same moment is waited for and then left out: its foreign key would fail the whole change. The webhooks of
- * a developer are looked up by themselves, or the planner would rather read a small table from end to end.
+ * One delivery for each fact and each webhook that wants to hear of it. A webhook that is being removed at the same
+ * moment is waited for and then left out: its foreign key would fail the whole change. The webhooks of a developer are
+ * looked up by themselves, or the planner would rather read a small table from end to end.
  */
-const ENQUEUE = `enqueued as (
+const ENQUEUED = `enqueued as (
       insert into webhook_deliveries (id, webhook_id, event_id, event_type, agent_id, data, traceparent, max_attempts,
         created_at)
       select 'whd_' || ${ulidOf('seed', 'type || subject || webhook.id')}, webhook.id,
@@ -37,11 +74,15 @@ const ENQUEUE = `enqueued as (
         select id from webhooks where developer_id = facts.developer_id and facts.type = any(events) for key share) webhook
       returning id)`;
 
-/**
- * CTEs that tell of tokens, and of grants where they are new. To follow a CTE `issuance (grant_id, developer_id, agent_id,
- * principal_id, scopes, expires_at, is_new, delegation_depth, parent_grant_id, jti, now, traceparent, max_attempts)`.
- */
-export const TELL_OF_ISSUANCE = `facts as (
+/** Common table expressions that tell of tokens, and of grants where they are new. They make `ANY_ENQUEUED` true. */
+export const deliveriesOfIssuance = (issued: Issuance): string => `issuance as (
+      select ${issued.grantId} as grant_id, ${issued.developerId} as developer_id, ${issued.agentId} as agent_id,
+        ${issued.principalId} as principal_id, ${issued.scopes} as scopes, ${issued.expiresAt} as expires_at,
+        ${issued.isNew} as is_new, ${issued.delegationDepth} as delegation_depth,
+        ${issued.parentGrantId} as parent_grant_id, ${issued.jti} as jti, ${issued.now} as now,
+        ${issued.traceparent} as traceparent, ${issued.maxAttempts} as max_attempts
+      from ${issued.from}),
+    facts as (
       select 'grant.created' as type, grant_id as subject, developer_id, agent_id, jti as seed, now, traceparent,
         max_attempts, case when parent_grant_id is null
           then json_build_object(${GRANT}, 'delegationDepth', delegation_depth)
@@ -52,23 +93,21 @@ export const TELL_OF_ISSUANCE = `facts as (
       select 'token.issued', jti, developer_id, agent_id, jti, now, traceparent, max_attempts,
         json_build_object('tokenId', jti, ${GRANT})
       from issuance),
-    ${ENQUEUE}`;
+    ${ENQUEUED}`;
 
 /**
- * CTEs that tell of each grant that was revoked. To follow a CTE `revoked (id, developer_id, agent_id, parent_grant_id)`.
- * `cascade`: a grant above or below it in the tree fell with it.
+ * Common table expressions that tell of each grant that was revoked. They make `ANY_ENQUEUED` true. `cascade` says that a
+ * grant above or below it in the tree fell with it.
  */
-export const tellOfRevocation = (
-  parameters: Readonly<Record<keyof Outbox | 'now', string>>,
-): string => `facts as (
-      select 'grant.revoked' as type, id as subject, developer_id, agent_id, ${parameters.seed}::text as seed,
-        ${parameters.now}::timestamptz as now, ${parameters.traceparent}::text as traceparent,
-        ${parameters.maxAttempts}::int as max_attempts,
-        json_build_object('grantId', id, 'cascade',
-          id in (select parent_grant_id from revoked where parent_grant_id is not null)
-            or coalesce(parent_grant_id in (select id from revoked), false)) as data
-      from revoked),
-    ${ENQUEUE}`;
+export const deliveriesOfRevocation = (revoked: RevokedGrants): string => `facts as (
+      select 'grant.revoked' as type, ${revoked.id} as subject, ${revoked.developerId} as developer_id,
+        ${revoked.agentId} as agent_id, ${revoked.seed} as seed, ${revoked.now} as now,
+        ${revoked.traceparent} as traceparent, ${revoked.maxAttempts} as max_attempts,
+        json_build_object('grantId', ${revoked.id}, 'cascade',
+          ${revoked.id} in (select ${revoked.parentGrantId} from ${revoked.from} where ${revoked.parentGrantId} is not null)
+            or coalesce(${revoked.parentGrantId} in (select ${revoked.id} from ${revoked.from}), false)) as data
+      from ${revoked.from}),
+    ${ENQUEUED}`;
 
 /** For the select list of such a statement: whether there is anything to deliver now. */
-export const ENQUEUED = 'exists (select from enqueued) as enqueued';
+export const ANY_ENQUEUED = 'exists (select from enqueued)';

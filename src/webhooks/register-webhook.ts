@@ -1,28 +1,35 @@
+import type { Developer } from '../caller.ts';
 import type { Deps } from '../deps.ts';
 import { badRequest } from '../errors.ts';
+import { done, type Outcome, refuse } from '../outcome.ts';
+import type { Sealer } from '../secrets/sealing.ts';
 import type { EventType } from './event-types.ts';
 import { faultOfUrl } from './judge-url.ts';
 import { newSecret, sealSecret } from './secret.ts';
 import { insertWebhook, type Webhook } from './store.ts';
 
 /**
- * Each event is written once for each webhook of its developer: that must stay a number that one statement can bear. And all
- * of them together may hang without holding up those of others.
+ * Each event is written once for each webhook of its developer, in one statement. If all of them hang, they must not hold
+ * up those of other developers.
  */
 const MAX_WEBHOOKS = 20;
 
+export type RegisterDeps = Pick<Deps, 'db' | 'ids' | 'clock' | 'config' | 'deliveriesDue'> & {
+  readonly sealer: Sealer;
+};
+
 /**
- * Registers a webhook. Its secret is given out this once and is kept sealed.
- * @throws BAD_REQUEST for a URL that webhooks may not go to, or too many webhooks
+ * Registers a webhook. Its secret is given out this once and is kept sealed. BAD_REQUEST for a URL that webhooks may not
+ * go to, or too many webhooks.
  */
 export async function registerWebhook(
-  deps: Deps,
-  developerId: string,
+  deps: RegisterDeps,
+  { id: developerId }: Pick<Developer, 'id'>,
   { url, events }: { url: string; events: readonly EventType[] },
-): Promise<Webhook & { secret: string }> {
+): Promise<Outcome<Webhook & { secret: string }>> {
   const { db, ids, clock, config, sealer } = deps;
   const fault = faultOfUrl(url, config);
-  if (fault !== null) throw badRequest(fault);
+  if (fault !== null) return refuse(badRequest(fault));
   const now = clock.now();
   const id = ids.next('wh', now);
   const secret = newSecret(ids);
@@ -35,8 +42,8 @@ export async function registerWebhook(
     createdAt: new Date(now),
   };
   const webhook = await db.transaction((tx) => insertWebhook(tx, row, MAX_WEBHOOKS));
-  if (!webhook) throw badRequest(`A developer has at most ${MAX_WEBHOOKS} webhooks`);
+  if (!webhook) return refuse(badRequest(`A developer has at most ${MAX_WEBHOOKS} webhooks`));
   // The workers get ready for the first event.
   deps.deliveriesDue();
-  return { ...webhook, secret };
+  return done({ ...webhook, secret });
 }

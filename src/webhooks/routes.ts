@@ -1,16 +1,19 @@
+/**
+ * Webhooks: who is told of grants and tokens, and the deliveries. Tables: `webhooks`, `webhook_deliveries`, with the tallies
+ * of `removed_deliveries`, and the job queue. Statements of `tokens` and `grants` write deliveries through
+ * `outbox-store.ts`; `delivery-workers.ts` makes them in the background.
+ */
 import { Type } from 'typebox';
-import type { Deps } from '../deps.ts';
-import { notFound } from '../errors.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import { pageOf, pageQuery, pageView } from '../http/pages.ts';
 import { created, noContent, ok } from '../http/reply.ts';
 import { Timestamp } from '../http/schemas.ts';
 import { EVENT_TYPES } from './event-types.ts';
-import { registerWebhook } from './register-webhook.ts';
-import { DELIVERY_STATUSES, listDeliveries, listWebhooks, removeWebhook } from './store.ts';
+import { deleteWebhook, deliveriesOfWebhook, ownWebhooks } from './manage-webhooks.ts';
+import { type RegisterDeps, registerWebhook } from './register-webhook.ts';
 
 const EventType = Type.Enum([...EVENT_TYPES]);
-const Status = Type.Enum([...DELIVERY_STATUSES]);
+const Status = Type.Enum(['pending', 'delivered', 'failed']);
 const WebhookView = {
   id: Type.String(),
   url: Type.String(),
@@ -31,7 +34,7 @@ const DeliveryView = Type.Object({
   deliveredAt: Type.Union([Timestamp, Type.Null()]),
 });
 
-export const webhookRoutes = (deps: Deps): Endpoint[] => [
+export const webhookRoutes = (deps: RegisterDeps): Endpoint[] => [
   endpoint({
     method: 'post',
     path: '/v1/webhooks',
@@ -43,10 +46,14 @@ export const webhookRoutes = (deps: Deps): Endpoint[] => [
       events: Type.Array(EventType, { minItems: 1, maxItems: 20 }),
     }),
     responses: { 201: Type.Object({ ...WebhookView, secret: Type.String() }) },
-    handle: async ({ developer, body }) => {
-      const { id, url, events, secret, createdAt } = await registerWebhook(deps, developer.id, body);
-      return created({ id, url, events, secret, createdAt });
-    },
+    handle: async ({ caller, body }) =>
+      created(await registerWebhook(deps, caller, body), ({ id, url, events, secret, createdAt }) => ({
+        id,
+        url,
+        events,
+        secret,
+        createdAt,
+      })),
   }),
   endpoint({
     method: 'get',
@@ -55,7 +62,7 @@ export const webhookRoutes = (deps: Deps): Endpoint[] => [
     access: 'developer',
     limit: 'api',
     responses: { 200: Type.Object({ webhooks: Type.Array(Type.Object(WebhookView)) }) },
-    handle: async ({ developer }) => ok({ webhooks: await listWebhooks(deps.db, developer.id) }),
+    handle: async ({ caller }) => ok(await ownWebhooks(deps, caller), (webhooks) => ({ webhooks })),
   }),
   endpoint({
     method: 'delete',
@@ -64,11 +71,7 @@ export const webhookRoutes = (deps: Deps): Endpoint[] => [
     access: 'developer',
     limit: 'api',
     responses: { 204: null },
-    handle: async ({ developer, params }) => {
-      const removed = await deps.db.transaction((tx) => removeWebhook(tx, developer.id, params['id'] ?? ''));
-      if (!removed) throw notFound('Webhook');
-      return noContent;
-    },
+    handle: async ({ caller, params }) => noContent(await deleteWebhook(deps, caller, params['id'] ?? '')),
   }),
   endpoint({
     method: 'get',
@@ -78,11 +81,10 @@ export const webhookRoutes = (deps: Deps): Endpoint[] => [
     limit: 'api',
     query: pageQuery({ status: Type.Optional(Status) }),
     responses: { 200: pageView({ deliveries: Type.Array(DeliveryView) }) },
-    handle: async ({ developer, params, query }) => {
-      const page = pageOf(query);
-      const found = await listDeliveries(deps.db, developer.id, params['id'] ?? '', query, page);
-      if (!found) throw notFound('Webhook');
-      return ok({ ...found, page: page.page, pageSize: page.pageSize });
+    handle: async ({ caller, params, query: { status, ...window } }) => {
+      const page = pageOf(window);
+      const listed = await deliveriesOfWebhook(deps, caller, { webhookId: params['id'] ?? '', status, page });
+      return ok(listed, (found) => ({ ...found, page: page.page, pageSize: page.pageSize }));
     },
   }),
 ];

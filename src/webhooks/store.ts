@@ -1,7 +1,7 @@
-import { countOf } from '../db/count.ts';
-import { inTurn } from '../db/in-turn.ts';
+import { bigint, bytes, int, orNull, text, textOf, textsOf, timestamp } from '../db/column-types.ts';
+import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
-import { describeStatement } from '../telemetry/database.ts';
+import { takeTurn } from '../db/take-turn.ts';
 import type { EventType } from './event-types.ts';
 
 export interface Webhook {
@@ -11,8 +11,7 @@ export interface Webhook {
   readonly createdAt: Date;
 }
 
-export const DELIVERY_STATUSES = ['pending', 'delivered', 'failed'] as const;
-export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number];
+export type DeliveryStatus = 'pending' | 'delivered' | 'failed';
 
 export interface Delivery {
   readonly id: string;
@@ -28,114 +27,144 @@ export interface Delivery {
   readonly deliveredAt: Date | null;
 }
 
-const insert = describeStatement({
+const webhook = { id: text, url: text, events: textsOf<EventType>(), createdAt: timestamp };
+
+const insert = query({
   operation: 'INSERT',
   collection: 'webhooks',
   name: 'webhooks.insert',
   text: `insert into webhooks (id, developer_id, url, events, sealed_secret, created_at)
-    select $2, $1, $3, $4::text[], $5, $6
-    where (select count(*) from webhooks where developer_id = $1) < $7
+    select $id, $developerId, $url, $events::text[], $sealedSecret, $createdAt
+    where (select count(*) from webhooks where developer_id = $developerId) < $limit
     returning id, url, events, created_at as "createdAt"`,
+  params: { ...webhook, developerId: text, sealedSecret: bytes, limit: bigint },
+  row: webhook,
 });
-const list = describeStatement({
+const list = query({
   operation: 'SELECT',
   collection: 'webhooks',
   name: 'webhooks.list',
-  text: `select id, url, events, created_at as "createdAt" from webhooks where developer_id = $1
+  text: `select id, url, events, created_at as "createdAt" from webhooks where developer_id = $developerId
     order by created_at desc, id desc`,
+  params: { developerId: text },
+  row: webhook,
 });
+const key = { developerId: text, id: text };
 // What enqueues a delivery holds a share lock on this row: after this one, no delivery of the webhook is added any more.
-const lock = describeStatement({
+const lock = query({
   operation: 'SELECT',
   collection: 'webhooks',
   name: 'webhooks.lock',
-  text: 'select id from webhooks where developer_id = $1 and id = $2 for update',
+  text: 'select id from webhooks where developer_id = $developerId and id = $id for update',
+  params: key,
+  row: { id: text },
 });
-const removeDeliveries = describeStatement({
+const removeDeliveries = query({
   operation: 'DELETE',
   collection: 'webhook_deliveries',
   name: 'webhooks.remove_deliveries',
-  text: `with gone as (delete from webhook_deliveries where webhook_id = $1 returning status)
+  text: `with gone as (delete from webhook_deliveries where webhook_id = $webhookId returning status)
     insert into removed_deliveries (status, total) select status, count(*) from gone group by status order by status
     on conflict (status) do update set total = removed_deliveries.total + excluded.total`,
+  params: { webhookId: text },
+  row: {},
 });
-const remove = describeStatement({
+const remove = query({
   operation: 'DELETE',
   collection: 'webhooks',
   name: 'webhooks.remove',
-  text: 'delete from webhooks where id = $1',
+  text: 'delete from webhooks where id = $id',
+  params: { id: text },
+  row: {},
 });
-const owned = describeStatement({
+const owned = query({
   operation: 'SELECT',
   collection: 'webhooks',
   name: 'webhooks.owned',
-  text: 'select url from webhooks where developer_id = $1 and id = $2',
+  text: 'select url from webhooks where developer_id = $developerId and id = $id',
+  params: key,
+  row: { url: text },
 });
-const page = describeStatement({
+const filter = { webhookId: text, status: orNull(textOf<DeliveryStatus>()) };
+const page = query({
   operation: 'SELECT',
   collection: 'webhook_deliveries',
   name: 'webhooks.deliveries_page',
   text: `select id, webhook_id as "webhookId", event_id as "eventId", event_type as "eventType", status, attempts,
       max_attempts as "maxAttempts", last_error as "lastError", created_at as "createdAt", delivered_at as "deliveredAt"
-    from webhook_deliveries where webhook_id = $1 and ($2::text is null or status = $2)
-    order by created_at desc, id desc limit $3 offset $4`,
+    from webhook_deliveries where webhook_id = $webhookId and ($status::text is null or status = $status)
+    order by created_at desc, id desc limit $limit offset $offset`,
+  params: { ...filter, limit: bigint, offset: bigint },
+  row: {
+    id: text,
+    webhookId: text,
+    eventId: text,
+    eventType: textOf<EventType>(),
+    status: textOf<DeliveryStatus>(),
+    attempts: int,
+    maxAttempts: int,
+    lastError: orNull(text),
+    createdAt: timestamp,
+    deliveredAt: orNull(timestamp),
+  },
 });
-const count = describeStatement({
+const count = query({
   operation: 'SELECT',
   collection: 'webhook_deliveries',
   name: 'webhooks.deliveries_count',
   text: `select count(*)::int as total from webhook_deliveries
-    where webhook_id = $1 and ($2::text is null or status = $2)`,
+    where webhook_id = $webhookId and ($status::text is null or status = $status)`,
+  params: filter,
+  row: { total: int },
 });
 
 /**
- * To be run in a transaction: of several at once, no more are let in than there is room for.
+ * Run it in a transaction: of several at once, no more are let in than there is room for.
  * @returns undefined when the developer has `limit` webhooks already
  */
 export async function insertWebhook(
   tx: Queryable,
-  row: Webhook & { developerId: string; sealedSecret: Buffer },
+  added: Webhook & { developerId: string; sealedSecret: Buffer },
   limit: number,
 ): Promise<Webhook | undefined> {
-  const values = [row.developerId, row.id, row.url, row.events, row.sealedSecret, row.createdAt, limit];
-  await inTurn(tx, `webhooks of ${row.developerId}`);
-  const [webhook] = await tx.rows<Webhook>(insert, values);
-  return webhook;
+  await takeTurn(tx, `webhooks of ${added.developerId}`);
+  return tx.first(insert, { ...added, limit });
 }
 
 /** Newest first. */
 export const listWebhooks = (db: Queryable, developerId: string): Promise<Webhook[]> =>
-  db.rows(list, [developerId]);
+  db.all(list, { developerId });
+
+/** Names a webhook, and says that it must be this developer's. */
+export interface WebhookKey {
+  readonly developerId: string;
+  readonly id: string;
+}
 
 /**
- * Removes a webhook with its deliveries, and notes how many there were: the counters must stay explainable. To be run in a
+ * Removes a webhook with its deliveries, and notes how many there were: the counters must stay explainable. Run it in a
  * transaction.
  * @returns false when the developer has no such webhook
  */
-export async function removeWebhook(tx: Queryable, developerId: string, id: string): Promise<boolean> {
-  if ((await tx.rows(lock, [developerId, id])).length === 0) return false;
-  await tx.rows(removeDeliveries, [id]);
-  await tx.rows(remove, [id]);
+export async function removeWebhook(tx: Queryable, { developerId, id }: WebhookKey): Promise<boolean> {
+  if ((await tx.first(lock, { developerId, id })) === undefined) return false;
+  await tx.all(removeDeliveries, { webhookId: id });
+  await tx.all(remove, { id });
   return true;
 }
 
 /** Newest first; undefined when the developer has no such webhook. */
 export async function listDeliveries(
   db: Queryable,
-  developerId: string,
-  webhookId: string,
-  filter: { status?: DeliveryStatus | undefined },
-  window: { limit: number; offset: number },
+  { developerId, id: webhookId }: WebhookKey,
+  { status = null }: { status?: DeliveryStatus | null | undefined },
+  { limit, offset }: { limit: number; offset: number },
 ): Promise<{ deliveries: Delivery[]; total: number } | undefined> {
-  const [webhook] = await db.rows<{ url: string }>(owned, [developerId, webhookId]);
-  if (!webhook) return undefined;
-  const values = [webhookId, filter.status ?? null];
-  const [deliveries, total] = await Promise.all([
-    db.rows<Omit<Delivery, 'url'>>(page, [...values, window.limit, window.offset]),
-    countOf(db, count, values),
+  const found = await db.first(owned, { developerId, id: webhookId });
+  if (!found) return undefined;
+  const [deliveries, { total }] = await Promise.all([
+    db.all(page, { webhookId, status, limit, offset }),
+    db.only(count, { webhookId, status }),
   ]);
-  return {
-    deliveries: deliveries.map((delivery) => ({ ...delivery, url: webhook.url })),
-    total,
-  };
+  return { deliveries: deliveries.map((delivery) => ({ ...delivery, url: found.url })), total };
 }

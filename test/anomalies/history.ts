@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach } from 'vitest';
 import type { Finding } from '../../src/anomalies/finding.ts';
-import { findAnomalies, type Target } from '../../src/anomalies/rules-store.ts';
+import { type DetectionScope, findAnomalies } from '../../src/anomalies/rules-store.ts';
 import { type Config, loadConfig } from '../../src/config.ts';
 import type { Database } from '../../src/db/client.ts';
 import { sha256 } from '../../src/hash.ts';
@@ -39,14 +39,14 @@ export function withTwoAgents(): void {
 }
 
 interface Asked {
-  readonly target?: Target;
+  readonly scope?: DetectionScope;
   readonly config?: Partial<Config>;
   readonly at?: number;
 }
 /** What is found of one type; single facts are looked at from an hour ago on. */
-export async function found(type: Finding['type'], { target = null, config = {}, at = NOW }: Asked = {}) {
-  const span = { now: new Date(at), since: new Date(at - HOUR) };
-  return (await findAnomalies(db, { ...CONFIG, ...config }, target, span)).filter((one) => one.type === type);
+export async function found(type: Finding['type'], { scope = null, config = {}, at = NOW }: Asked = {}) {
+  const time = { now: new Date(at), since: new Date(at - HOUR) };
+  return (await findAnomalies(db, { ...CONFIG, ...config }, scope, time)).filter((one) => one.type === type);
 }
 
 let made = 0;

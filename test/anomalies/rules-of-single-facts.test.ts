@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Target } from '../../src/anomalies/rules-store.ts';
+import type { DetectionScope } from '../../src/anomalies/rules-store.ts';
 import { database, found, grantAt, HOUR, MINUTE, NOW, requestAt, who, withTwoAgents } from './history.ts';
 
 withTwoAgents();
@@ -121,8 +121,8 @@ test('a developer with a thousand findings crowds nobody else out', async () => 
 
 test('only what was asked about is looked at', async () => {
   for (const agent of ['ag_1', 'ag_2']) await grantAt(NOW - MINUTE, { agent, principal: 'user_9' });
-  const agentsOf = async (target: Target) =>
-    (await found('new_principal', { target })).map(({ agentId }) => agentId).sort();
+  const agentsOf = async (scope: DetectionScope) =>
+    (await found('new_principal', { scope })).map(({ agentId }) => agentId).sort();
   expect(await agentsOf(null)).toEqual(['ag_1', 'ag_2']);
   expect(await agentsOf({ agents: ['ag_1', 'ag_unknown'] })).toEqual(['ag_1']);
   expect(await agentsOf({ developers: ['dev_2'] })).toEqual(['ag_2']);

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseTarget } from '../../src/database-url/target.ts';
-import { Authority, type Certificate } from '../support/certificates.ts';
 import { faultsOf } from '../db/faults-of.ts';
+import { Authority, type Certificate } from '../support/certificates.ts';
 
 let directory: string;
 let authority: Authority;

@@ -1,8 +1,8 @@
 import { exportJWK, generateKeyPair } from 'jose';
 import { beforeAll, expect, test } from 'vitest';
-import { fileKeyRing, type KeyRing } from '../../src/signing-keys/key-ring.ts';
 import { createTokenReader } from '../../src/grant-token/read-grant-token.ts';
 import { signGrantToken } from '../../src/grant-token/sign-grant-token.ts';
+import { fileKeyRing, type KeyRing } from '../../src/signing-keys/key-ring.ts';
 
 const HOUR = 3_600_000;
 const ISSUER = 'https://auth.example.com';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { type CreateRequest, createCreateRequest } from '../../src/authorization/store.ts';
+import { createRequest } from '../../src/authorization/store.ts';
 import type { Database } from '../../src/db/client.ts';
 import { sha256 } from '../../src/hash.ts';
 import { medianOf, printTable, round } from '../load/table.ts';
@@ -13,11 +13,9 @@ const AGENTS = ['ag_1', 'ag_2'] as const;
 
 let database: TestDatabase;
 let db: Database;
-let createRequest: CreateRequest;
 beforeAll(async () => {
   database = await createTestDatabase();
   db = await openTestDatabase(database);
-  createRequest = createCreateRequest(db);
   const { sql } = database;
   await sql`insert into developers (id, name, mode, api_key_hash, created_at)
     values ('dev_1', 'D', 'live', ${KEY_HASH}, now()), ('dev_2', 'D', 'live', ${sha256('other')}, now())`;
@@ -59,8 +57,9 @@ let asked = 0;
 /** Asks the statement itself, whose only clock is the time in the question. */
 const ask = ({ at, ...question }: Question) => {
   const id = `areq_${asked++}`;
-  return createRequest(KEY_HASH, {
+  return createRequest(db, {
     ...question,
+    keyHash: KEY_HASH,
     id,
     redirectUri: null,
     state: null,

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Queryable } from '../../src/db/client.ts';
-import { createRotateRefreshToken } from '../../src/tokens/refresh-store.ts';
+import { createAsk } from '../../src/db/batch.ts';
+import { rotateRefreshToken } from '../../src/tokens/refresh-store.ts';
 import { newParty, type Party } from '../support/flow.ts';
+import { queryableOf } from '../support/reconcile.ts';
 import { startService, type TestService } from '../support/service.ts';
 
 let service: TestService;
@@ -16,15 +17,13 @@ afterAll(() => service.stop());
 const sha256 = (text: string) => createHash('sha256').update(text).digest();
 
 /** What is asked in one turn of the event loop is one statement: that cannot be arranged from outside the service. */
-const database: Queryable = {
-  rows: async (statement, values) =>
-    Array.from(await service.database.sql.unsafe(statement.text, values as string[])) as never[],
+const database = {
+  ask: createAsk({ all: (query, values) => queryableOf(service.database).all(query, values) }),
 };
 
 test.each(['first', 'last'])(
   'the retry of a refresh, %s in one statement with the use of the successor that it would replace',
   async (place) => {
-    const rotate = createRotateRefreshToken(database);
     const { key, agentId } = party;
     const { refreshToken } = await party.grant();
     const { body } = await service.request('POST', '/v1/token/refresh', {
@@ -35,7 +34,7 @@ test.each(['first', 'last'])(
     const [row] = await service.database.sql`select kid from signing_keys limit 1`;
     const now = new Date();
     const claim = (token: string, idempotencyHash: Buffer | null, name: string) =>
-      rotate({
+      rotateRefreshToken(database, {
         keyHash: sha256(key),
         agentId,
         presentedHash: sha256(token),

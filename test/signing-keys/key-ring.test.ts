@@ -1,9 +1,9 @@
 import { createLocalJWKSet, decodeProtectedHeader, jwtVerify } from 'jose';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type Database, openDatabase } from '../../src/db/client.ts';
+import { createSealer } from '../../src/secrets/sealing.ts';
 import { rotateKeys } from '../../src/signing-keys/create-key.ts';
 import { databaseKeyRing, type KeyRing } from '../../src/signing-keys/key-ring.ts';
-import { createSealer } from '../../src/secrets/sealing.ts';
 import { NO_DATABASE_TELEMETRY } from '../../src/telemetry/database.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { newParty } from '../support/flow.ts';

@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
-import type { Queryable } from '../../src/db/client.ts';
+import { valuesOf } from '../../src/db/query.ts';
+import { createQueryable, type Queryable } from '../../src/db/queryable.ts';
 import { reconcile, takeSnapshot } from '../../src/reconciliation/reconcile.ts';
 import { scrapeSource } from '../../src/reconciliation/scrape-source.ts';
 import type { Snapshot } from '../../src/reconciliation/snapshot.ts';
@@ -7,10 +8,10 @@ import type { TestDatabase } from './database.ts';
 import type { TestService } from './service.ts';
 
 /** What reads ledgers, on the test's own connection. */
-export const queryableOf = ({ sql }: Pick<TestDatabase, 'sql'>): Queryable => ({
-  rows: async <R>(statement: { readonly text: string }, values: readonly unknown[]) =>
-    Array.from(await sql.unsafe(statement.text, [...values] as never[])) as R[],
-});
+export const queryableOf = ({ sql }: Pick<TestDatabase, 'sql'>): Queryable =>
+  createQueryable(async (query, values) =>
+    Array.from(await sql.unsafe(query.text, valuesOf(query, values) as never[])),
+  );
 
 const PATIENCE_MS = 20_000;
 

@@ -1,0 +1,114 @@
+import { bool, int, orNull, text, textOf, timestamp } from '../db/column-types.ts';
+import { query } from '../db/query.ts';
+import type { Queryable } from '../db/queryable.ts';
+import type { RevokedBy } from '../telemetry/events.ts';
+import { ANY_ENQUEUED, deliveriesOfRevocation, type Outbox } from '../webhooks/outbox-store.ts';
+
+const named = { developerId: text, grantId: orNull(text), agentId: orNull(text) };
+
+// Revocation first locks the roots of the trees it touches, and delegation holds a share lock on its root: so no child
+// can be added to a tree between the moment when its members are collected and the moment when they are revoked.
+const lockRoots = query({
+  operation: 'SELECT',
+  collection: 'grants',
+  name: 'grants.lock_roots',
+  text: `select id from grants
+    where id in (
+      select root_grant_id from grants where developer_id = $developerId and (id = $grantId or agent_id = $agentId))
+    order by id for no key update`,
+  params: named,
+  row: { id: text },
+});
+
+const revokeTrees = query({
+  operation: 'UPDATE',
+  collection: 'grants',
+  name: 'grants.revoke_trees',
+  text: `with recursive tree as (
+      select id from grants
+      where developer_id = $developerId and (id = $grantId or agent_id = $agentId) and status = 'active'
+      union
+      select child.id from grants child join tree on child.parent_grant_id = tree.id
+    ),
+    revoked as (
+      update grants set status = 'revoked', revoked_at = $now, revoked_by = $revokedBy
+      from tree where grants.id = tree.id and grants.status = 'active'
+      returning grants.id, grants.developer_id, grants.agent_id, grants.parent_grant_id),
+    ${deliveriesOfRevocation({
+      id: 'id',
+      developerId: 'developer_id',
+      agentId: 'agent_id',
+      parentGrantId: 'parent_grant_id',
+      seed: '$seed::text',
+      now: '$now::timestamptz',
+      traceparent: '$traceparent::text',
+      maxAttempts: '$maxAttempts::int',
+      from: 'revoked',
+    })}
+    select id, agent_id as "agentId", parent_grant_id as "parentGrantId", ${ANY_ENQUEUED} as enqueued from revoked`,
+  params: {
+    ...named,
+    now: timestamp,
+    revokedBy: textOf<RevokedBy>(),
+    seed: text,
+    traceparent: orNull(text),
+    maxAttempts: int,
+  },
+  row: { id: text, agentId: text, parentGrantId: orNull(text), enqueued: bool },
+});
+
+export interface RevokedRow {
+  readonly id: string;
+  readonly agentId: string;
+  readonly parentGrantId: string | null;
+  /** Webhook deliveries were written, of this row or another. */
+  readonly enqueued: boolean;
+}
+
+/**
+ * Revokes one grant, or all of one agent, with every descendant. Run it in a transaction.
+ * @returns the rows that went from active to revoked; none when there was nothing to revoke
+ */
+export async function revokeGrantTrees(
+  tx: Queryable,
+  revocation: { developerId: string; grantId?: string; agentId?: string; now: Date; revokedBy: RevokedBy },
+  outbox: Outbox,
+): Promise<RevokedRow[]> {
+  const { developerId, grantId = null, agentId = null, now, revokedBy } = revocation;
+  await tx.all(lockRoots, { developerId, grantId, agentId });
+  return tx.all(revokeTrees, { developerId, grantId, agentId, now, revokedBy, ...outbox });
+}
+
+const tally = query({
+  operation: 'INSERT',
+  collection: 'removed_grants',
+  name: 'grants.tally_removed',
+  text: `insert into removed_grants (agent_id, developer_id, removed_at, consented, delegated, revoked, requested, refreshed)
+    select $agentId, $developerId, $now, count(*) filter (where parent_grant_id is null),
+      count(*) filter (where parent_grant_id is not null), count(*) filter (where status = 'revoked'),
+      (select count(*) from authorization_requests where agent_id = $agentId),
+      (select count(*) from refresh_tokens where agent_id = $agentId and predecessor is not null)
+    from grants where developer_id = $developerId and agent_id = $agentId`,
+  params: { developerId: text, agentId: text, now: timestamp },
+  row: {},
+});
+const remove = query({
+  operation: 'DELETE',
+  collection: 'grants',
+  name: 'grants.remove_of_agent',
+  text: 'delete from grants where developer_id = $developerId and agent_id = $agentId',
+  params: { developerId: text, agentId: text },
+  row: {},
+});
+
+/**
+ * Removes an agent's grants with their tokens, and notes how many there were, and how many requests and refreshes go with
+ * the agent: the counters must stay explainable.
+ */
+export async function removeGrantsOfAgent(
+  tx: Queryable,
+  { developerId, agentId, now }: { developerId: string; agentId: string; now: Date },
+): Promise<void> {
+  await tx.all(tally, { developerId, agentId, now });
+  await tx.all(remove, { developerId, agentId });
+}

@@ -1,0 +1,44 @@
+import type { Developer } from '../caller.ts';
+import type { Deps } from '../deps.ts';
+import { notFound } from '../errors.ts';
+import { done, type Outcome, refuse } from '../outcome.ts';
+import {
+  type Delivery,
+  type DeliveryStatus,
+  listDeliveries,
+  listWebhooks,
+  removeWebhook,
+  type Webhook,
+} from './store.ts';
+
+type Caller = Pick<Developer, 'id'>;
+
+/** All webhooks of a developer, newest first. */
+export const ownWebhooks = async ({ db }: Pick<Deps, 'db'>, { id }: Caller): Promise<Outcome<Webhook[]>> =>
+  done(await listWebhooks(db, id));
+
+/** Removes a webhook with its deliveries; NOT_FOUND for an unknown one or another developer's. */
+export async function deleteWebhook(
+  { db }: Pick<Deps, 'db'>,
+  { id: developerId }: Caller,
+  id: string,
+): Promise<Outcome<null>> {
+  const removed = await db.transaction((tx) => removeWebhook(tx, { developerId, id }));
+  return removed ? done(null) : refuse(notFound('Webhook'));
+}
+
+export interface DeliveriesInput {
+  readonly webhookId: string;
+  readonly status: DeliveryStatus | undefined;
+  readonly page: { readonly limit: number; readonly offset: number };
+}
+
+/** One page of a webhook's deliveries, newest first; NOT_FOUND as for `deleteWebhook`. */
+export async function deliveriesOfWebhook(
+  { db }: Pick<Deps, 'db'>,
+  { id: developerId }: Caller,
+  { webhookId, status, page }: DeliveriesInput,
+): Promise<Outcome<{ deliveries: Delivery[]; total: number }>> {
+  const found = await listDeliveries(db, { developerId, id: webhookId }, { status }, page);
+  return found ? done(found) : refuse(notFound('Webhook'));
+}
