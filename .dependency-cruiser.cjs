@@ -183,13 +183,13 @@ module.exports = {
     {
       name: 'the-demo-knows-only-the-http-api',
       severity: 'error',
-      from: { path: '^deploy/demo/' },
+      from: { path: '^deploy/programs/demo/' },
       to: { path: '^(src|instrumentation)/', pathNot: '^src/text-table\\.ts$' },
     },
     {
       name: 'nothing-imports-tests',
       severity: 'error',
-      from: { path: '^(src|instrumentation|deploy/demo)/' },
+      from: { path: '^(src|instrumentation|deploy/programs/demo)/' },
       to: { path: '^test/' },
     },
   ],

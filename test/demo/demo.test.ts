@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Summary } from '../../deploy/demo/report.ts';
+import type { Summary } from '../../deploy/programs/demo/report.ts';
 import { FAMILIES } from '../../instrumentation/catalogue.ts';
 import { ANOMALY_SEVERITIES } from '../../src/closed-sets.ts';
 import { npmRun } from '../support/command.ts';
@@ -11,7 +11,7 @@ import type { Scrape } from '../support/scrape.ts';
 import { startService, type TestService, waitFor } from '../support/service.ts';
 
 const MINUTE = 60_000;
-const DEMO = fileURLToPath(new URL('../../deploy/demo/demo.ts', import.meta.url));
+const DEMO = fileURLToPath(new URL('../../deploy/programs/demo/demo.ts', import.meta.url));
 
 let service: TestService;
 beforeAll(async () => {

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Caller } from '../../deploy/demo/caller.ts';
-import { createCast } from '../../deploy/demo/cast.ts';
-import { opening } from '../../deploy/demo/opening.ts';
-import { Receivers } from '../../deploy/demo/receivers.ts';
-import { Budget, type Stage } from '../../deploy/demo/stage.ts';
-import { Tally } from '../../deploy/demo/tally.ts';
+import { Caller } from '../../deploy/programs/demo/caller.ts';
+import { createCast } from '../../deploy/programs/demo/cast.ts';
+import { opening } from '../../deploy/programs/demo/opening.ts';
+import { Receivers } from '../../deploy/programs/demo/receivers.ts';
+import { Budget, type Stage } from '../../deploy/programs/demo/stage.ts';
+import { Tally } from '../../deploy/programs/demo/tally.ts';
 import { startService, type TestService } from '../support/service.ts';
 
 let service: TestService;

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { waitFor } from '../support/child.ts';
 
-const PROGRAM = fileURLToPath(new URL('../../deploy/stack/alert-sink.ts', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('../../deploy/programs/stack/alert-sink.ts', import.meta.url));
 const MAX_BYTES = 1_000_000;
 const KEPT = 200;
 

@@ -1,9 +1,9 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { readDemoOptions } from '../../deploy/demo/options.ts';
-import { type Ports, USUAL_PORTS } from '../../deploy/stack/addresses.ts';
-import { PROGRAMS, PROMETHEUS_FLAGS } from '../../deploy/stack/definitions.ts';
+import { readDemoOptions } from '../../deploy/programs/demo/options.ts';
+import { type Ports, USUAL_PORTS } from '../../deploy/programs/stack/addresses.ts';
+import { PROGRAMS, PROMETHEUS_FLAGS } from '../../deploy/programs/stack/definitions.ts';
 import { loadConfig } from '../../src/config.ts';
 import { compose, ROOT, readText, readYaml, serviceNamed } from './compose-file.ts';
 
@@ -148,7 +148,7 @@ describe('docker-compose.yml', () => {
       for (const variable of Object.keys(serviceNamed(name).environment ?? {}))
         expect(text).toContain(`\${env:${variable}:-`);
     expect(Object.keys(serviceNamed('alert-sink').environment ?? {})).toEqual(['ALERT_SINK_HOST']);
-    expect(readText('deploy/stack/alert-sink.ts')).toContain("process.env['ALERT_SINK_HOST']");
+    expect(readText('deploy/programs/stack/alert-sink.ts')).toContain("process.env['ALERT_SINK_HOST']");
   });
 
   test('lets whoever is asked by others listen on all addresses of its container', () => {
@@ -164,12 +164,12 @@ describe('docker-compose.yml', () => {
 
   test('has whatever the demo imports: of the image, or mounted', () => {
     const mounted = serviceNamed('demo').volumes?.map((volume) => volume.split(':')[0]?.replace('./', ''));
-    const outside = readdirSync(`${ROOT}deploy/demo`).flatMap((file) =>
-      [...readText(`deploy/demo/${file}`).matchAll(/ from '(\.\.\/[^']+)'/g)].map(([, path = '']) =>
-        join('deploy/demo', path),
+    const outside = readdirSync(`${ROOT}deploy/programs/demo`).flatMap((file) =>
+      [...readText(`deploy/programs/demo/${file}`).matchAll(/ from '(\.\.\/[^']+)'/g)].map(([, path = '']) =>
+        join('deploy/programs/demo', path),
       ),
     );
-    expect(outside).toContain('deploy/command-line.ts');
+    expect(outside).toContain('deploy/programs/command-line.ts');
     expect(outside.filter((path) => !path.startsWith('src/') && !mounted?.includes(path))).toEqual([]);
   });
 

@@ -1,10 +1,10 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
-import { DASHBOARDS } from '../../deploy/grafana/src/generate.ts';
-import { interpolate, timeValues } from '../../deploy/grafana/src/interpolate.ts';
-import { checkQuery } from '../../deploy/prometheus/check/check-query.ts';
-import { knownSeries } from '../../deploy/prometheus/check/known-series.ts';
-import { isAlert, readRules } from '../../deploy/prometheus/check/rule-files.ts';
+import { DASHBOARDS } from '../../deploy/programs/dashboards/generate.ts';
+import { interpolate, timeValues } from '../../deploy/programs/dashboards/interpolate.ts';
+import { checkQuery } from '../../deploy/programs/rules/check-query.ts';
+import { knownSeries } from '../../deploy/programs/rules/known-series.ts';
+import { isAlert, readRules } from '../../deploy/programs/rules/rule-files.ts';
 
 const DIRECTORY = new URL('../../deploy/grafana/', import.meta.url);
 const SOURCE = { type: 'prometheus', uid: `\${DS_PROMETHEUS}` };

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import postgres from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { codeBlocks } from '../../deploy/prometheus/check/check-runbook.ts';
+import { codeBlocks } from '../../deploy/programs/rules/check-runbook.ts';
 import { newParty } from '../support/flow.ts';
 import { startService, type TestService, waitFor } from '../support/service.ts';
 

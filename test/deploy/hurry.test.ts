@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { hurryIntervals, hurryRules } from '../../deploy/stack/hurry.ts';
+import { hurryIntervals, hurryRules } from '../../deploy/programs/stack/hurry.ts';
 
 const DEPLOY = new URL('../../deploy/', import.meta.url);
 const RULES = new URL('prometheus/rules/', DEPLOY);

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { readDemoOptions } from '../../deploy/demo/options.ts';
+import { readDemoOptions } from '../../deploy/programs/demo/options.ts';
 import { FAMILIES } from '../../instrumentation/catalogue.ts';
 import { ROOT, readText, readYaml } from './compose-file.ts';
 

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { freePorts } from '../../deploy/stack/addresses.ts';
+import { freePorts } from '../../deploy/programs/stack/addresses.ts';
 import { temporaryDirectory, waitFor } from '../support/service.ts';
 
 const FIXTURE = fileURLToPath(new URL('fixtures/starts-a-program.ts', import.meta.url));

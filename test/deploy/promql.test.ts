@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { parsePromql } from '../../deploy/promql.ts';
+import { parsePromql } from '../../deploy/programs/promql.ts';
 
 test('metrics, matchers and groupings of an expression are found, each with what it applies to', () => {
   const expression = parsePromql(

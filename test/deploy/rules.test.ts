@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { findProblems } from '../../deploy/prometheus/check/find-problems.ts';
-import { isAlert, readRules } from '../../deploy/prometheus/check/rule-files.ts';
+import { findProblems } from '../../deploy/programs/rules/find-problems.ts';
+import { isAlert, readRules } from '../../deploy/programs/rules/rule-files.ts';
 import { temporaryDirectory } from '../support/service.ts';
 
 const ROOT = new URL('../../', import.meta.url);

@@ -1,7 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { takeDirectory } from '../../deploy/stack/take-directory.ts';
+import { takeDirectory } from '../../deploy/programs/stack/take-directory.ts';
 import { npmRun } from '../support/command.ts';
 import { temporaryDirectory } from '../support/service.ts';
 

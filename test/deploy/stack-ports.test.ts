@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { expect, test } from 'vitest';
-import { freePorts, takenPorts } from '../../deploy/stack/addresses.ts';
+import { freePorts, takenPorts } from '../../deploy/programs/stack/addresses.ts';
 
 test('ports on which somebody listens are named with what they are for, and the others are left free', async () => {
   const ports = await freePorts();

@@ -6,7 +6,7 @@ import manifest from '../../package.json' with { type: 'json' };
 const PLACES = [
   'Dockerfile',
   'README.md',
-  'deploy/stack/definitions.ts',
+  'deploy/programs/stack/definitions.ts',
   'test/support/child.ts',
   'test/stack/read-only.test.ts',
 ];

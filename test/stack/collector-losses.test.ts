@@ -1,9 +1,9 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
-import { FOREIGN } from '../../deploy/prometheus/check/known-series.ts';
-import { freePorts, loopback } from '../../deploy/stack/addresses.ts';
-import { Stack } from '../../deploy/stack/stack.ts';
+import { FOREIGN } from '../../deploy/programs/rules/known-series.ts';
+import { freePorts, loopback } from '../../deploy/programs/stack/addresses.ts';
+import { Stack } from '../../deploy/programs/stack/stack.ts';
 import { parseScrape } from '../support/scrape.ts';
 import { temporaryDirectory } from '../support/service.ts';
 

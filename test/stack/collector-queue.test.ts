@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { freePorts, loopback } from '../../deploy/stack/addresses.ts';
-import { telemetryEnv } from '../../deploy/stack/definitions.ts';
-import { Stack } from '../../deploy/stack/stack.ts';
+import { freePorts, loopback } from '../../deploy/programs/stack/addresses.ts';
+import { telemetryEnv } from '../../deploy/programs/stack/definitions.ts';
+import { Stack } from '../../deploy/programs/stack/stack.ts';
 import { startOwnService } from '../faults/own-service.ts';
 import { parseScrape } from '../support/scrape.ts';
 import { temporaryDirectory } from '../support/service.ts';

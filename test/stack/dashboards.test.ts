@@ -1,8 +1,14 @@
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { DASHBOARDS } from '../../deploy/grafana/src/generate.ts';
-import { type Answer, allOf, dataOf, panelsOf, type View } from '../../deploy/grafana/src/panel-data.ts';
-import { parsePromql } from '../../deploy/promql.ts';
+import { DASHBOARDS } from '../../deploy/programs/dashboards/generate.ts';
+import {
+  type Answer,
+  allOf,
+  dataOf,
+  panelsOf,
+  type View,
+} from '../../deploy/programs/dashboards/panel-data.ts';
+import { parsePromql } from '../../deploy/programs/promql.ts';
 import { agentsThatDid, everyChoice } from './pipeline/dashboard-choices.ts';
 import { quantileOf, type WatchedDemo, watchDemo } from './pipeline/watched-demo.ts';
 

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { freePorts, loopback } from '../../deploy/stack/addresses.ts';
+import { freePorts, loopback } from '../../deploy/programs/stack/addresses.ts';
 import type { Finding } from '../../src/reconciliation/judge.ts';
 import type { Reconciliation } from '../../src/reconciliation/reconcile.ts';
 import { startTraffic } from '../faults/traffic.ts';

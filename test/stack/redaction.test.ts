@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { loopback } from '../../deploy/stack/addresses.ts';
+import { loopback } from '../../deploy/programs/stack/addresses.ts';
 import { waitFor } from '../support/service.ts';
 import { type Pipeline, startPipeline } from './pipeline/pipeline.ts';
 

@@ -3,8 +3,8 @@ import { readdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { logFiltersOf } from '../../deploy/prometheus/check/check-runbook.ts';
-import { committedSloRules, generateSloRules } from '../../deploy/prometheus/generate-slo.ts';
+import { logFiltersOf } from '../../deploy/programs/rules/check-runbook.ts';
+import { committedSloRules, generateSloRules } from '../../deploy/programs/rules/generate-slo.ts';
 import { binary } from './binaries/build.ts';
 
 const DEPLOY = new URL('../../deploy/', import.meta.url);

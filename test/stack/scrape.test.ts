@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { loopback, rewriteAddresses } from '../../deploy/stack/addresses.ts';
+import { loopback, rewriteAddresses } from '../../deploy/programs/stack/addresses.ts';
 import { newParty } from '../support/flow.ts';
 import { type TestService, temporaryDirectory } from '../support/service.ts';
 import { binary } from './binaries/build.ts';

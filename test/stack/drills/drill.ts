@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { expect } from 'vitest';
-import { queriesOf } from '../../../deploy/prometheus/check/check-runbook.ts';
+import { queriesOf } from '../../../deploy/programs/rules/check-runbook.ts';
 import { waitFor } from '../../support/service.ts';
 import type { Prometheus } from '../pipeline/prometheus.ts';
 import type { Fault } from './faults.ts';

@@ -1,6 +1,6 @@
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
-import type { Values } from '../../../deploy/grafana/src/interpolate.ts';
-import { allOf, offeredBy, queriedVariables } from '../../../deploy/grafana/src/panel-data.ts';
+import type { Values } from '../../../deploy/programs/dashboards/interpolate.ts';
+import { allOf, offeredBy, queriedVariables } from '../../../deploy/programs/dashboards/panel-data.ts';
 import { FAMILIES } from '../../../instrumentation/catalogue.ts';
 import type { WatchedDemo } from './watched-demo.ts';
 

@@ -1,6 +1,6 @@
-import { freePorts, loopback, type Ports } from '../../../deploy/stack/addresses.ts';
-import { type ProgramName, telemetryEnv } from '../../../deploy/stack/definitions.ts';
-import { Stack } from '../../../deploy/stack/stack.ts';
+import { freePorts, loopback, type Ports } from '../../../deploy/programs/stack/addresses.ts';
+import { type ProgramName, telemetryEnv } from '../../../deploy/programs/stack/definitions.ts';
+import { Stack } from '../../../deploy/programs/stack/stack.ts';
 import type { TestDatabase } from '../../support/database.ts';
 import { startService, type TestService, temporaryDirectory } from '../../support/service.ts';
 import { HOOK_ENV } from '../../webhooks/hooks.ts';

@@ -1,8 +1,8 @@
-import type { Summary } from '../../../deploy/demo/report.ts';
-import { runDemo } from '../../../deploy/demo/run.ts';
-import type { View } from '../../../deploy/grafana/src/panel-data.ts';
-import { connectPrometheus } from '../../../deploy/grafana/src/prometheus.ts';
-import { loopback } from '../../../deploy/stack/addresses.ts';
+import type { View } from '../../../deploy/programs/dashboards/panel-data.ts';
+import { connectPrometheus } from '../../../deploy/programs/dashboards/prometheus.ts';
+import type { Summary } from '../../../deploy/programs/demo/report.ts';
+import { runDemo } from '../../../deploy/programs/demo/run.ts';
+import { loopback } from '../../../deploy/programs/stack/addresses.ts';
 import { newParty } from '../../support/flow.ts';
 import type { Scrape } from '../../support/scrape.ts';
 import { type TestService, waitFor } from '../../support/service.ts';

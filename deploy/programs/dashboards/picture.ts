@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Dashboard, Panel, RowPanel } from '@grafana/grafana-foundation-sdk/dashboard';
 import { type Answer, allOf, dataOf, panelsOf, type View } from './panel-data.ts';
 import { chart } from './picture-chart.ts';
@@ -18,6 +19,13 @@ const BODIES: Readonly<Record<string, (panel: Panel, answers: Answer[], box: Box
   table: rows,
 };
 
+/** Tells one state of a dashboard from another. A picture carries the digest of what it was drawn from. */
+export const digestOf = (dashboard: Dashboard): string =>
+  createHash('sha256').update(JSON.stringify(dashboard)).digest('hex').slice(0, 16);
+
+/** The digest that a picture carries; undefined of a text that is none. */
+export const drawnFrom = (svg: string): string | undefined => /data-drawn-from="(\w+)"/.exec(svg)?.[1];
+
 /** A dashboard as one SVG, with the data of a Prometheus, every variable at All. */
 export async function picture(dashboard: Dashboard, view: Omit<View, 'values'>): Promise<string> {
   const seen: View = { ...view, values: await allOf(dashboard, view) };
@@ -37,6 +45,7 @@ export async function picture(dashboard: Dashboard, view: Omit<View, 'values'>):
       viewBox: `0 0 ${WIDTH} ${height}`,
       width: WIDTH,
       height,
+      'data-drawn-from': digestOf(dashboard),
       'font-family': 'Inter, Helvetica, Arial, sans-serif',
     },
     element('rect', { width: WIDTH, height, fill: '#f4f5f5' }) + name + headings.join('') + panels.join(''),

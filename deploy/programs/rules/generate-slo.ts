@@ -2,11 +2,11 @@ import { execFile } from 'node:child_process';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { binary } from '../../test/stack/binaries/build.ts';
+import { binary } from '../../../test/stack/binaries/build.ts';
 import { readOptions } from '../command-line.ts';
 
 const SPECIFICATIONS = new URL('slo/', import.meta.url);
-const RULES = new URL('rules/', import.meta.url);
+const RULES = new URL('../../prometheus/rules/', import.meta.url);
 
 /**
  * The rules that sloth makes from each specification, by the name of their file in `rules/`. Builds sloth where it is missing.
@@ -35,7 +35,7 @@ export async function committedSloRules(): Promise<ReadonlyMap<string, string>> 
 
 const USAGE = `usage: npm run slo
 
-Writes the rules in deploy/prometheus/rules/slo-*.yml anew from the objectives in deploy/prometheus/slo.
+Writes the rules in deploy/prometheus/rules/slo-*.yml anew from the objectives in deploy/programs/rules/slo.
 `;
 
 if (import.meta.main) {

@@ -1,4 +1,4 @@
-import { parsePromql } from '../../promql.ts';
+import { parsePromql } from '../promql.ts';
 import { aggregates, type KnownSeries } from './known-series.ts';
 import type { AlertRule } from './rule-files.ts';
 

@@ -1,4 +1,4 @@
-import { isAlert, readRules } from '../../prometheus/check/rule-files.ts';
+import { isAlert, readRules } from '../rules/rule-files.ts';
 
 const rules = await readRules(new URL('../../prometheus/rules/', import.meta.url));
 

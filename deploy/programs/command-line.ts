@@ -1,5 +1,5 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
-import { BAD_USAGE, faultOf, refusal } from '../src/command-line-error.ts';
+import { BAD_USAGE, faultOf, refusal } from '../../src/command-line-error.ts';
 
 type Options = NonNullable<ParseArgsConfig['options']>;
 

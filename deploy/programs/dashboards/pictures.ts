@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
-import { readNumber, readOptions, refuse } from '../../command-line.ts';
-import { DASHBOARDS } from './generate.ts';
+import { readNumber, readOptions, refuse } from '../command-line.ts';
+import { DASHBOARDS, PICTURES } from './generate.ts';
 import { picture } from './picture.ts';
 import { connectPrometheus } from './prometheus.ts';
 
@@ -31,10 +31,9 @@ const view = {
 await fetch(`${values.prometheus}/-/ready`).catch(() =>
   refuse(`no Prometheus answers at ${values.prometheus}`),
 );
-const directory = new URL('../pictures/', import.meta.url);
-await mkdir(directory, { recursive: true });
+await mkdir(PICTURES, { recursive: true });
 for (const [name, make] of Object.entries(DASHBOARDS)) {
   const svg = await picture(make(), view);
-  await writeFile(new URL(`${name}.svg`, directory), svg);
+  await writeFile(new URL(`${name}.svg`, PICTURES), svg);
   process.stdout.write(`deploy/grafana/pictures/${name}.svg: ${Math.round(svg.length / 1024)} KiB\n`);
 }

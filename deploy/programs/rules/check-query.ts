@@ -1,4 +1,4 @@
-import { type Expression, parsePromql, type Selector } from '../../promql.ts';
+import { type Expression, parsePromql, type Selector } from '../promql.ts';
 import type { KnownSeries } from './known-series.ts';
 
 /** What is wrong with a PromQL query: that it does not parse, or names series, labels or values that do not exist. */

@@ -1,12 +1,12 @@
 import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { binary } from '../../test/stack/binaries/build.ts';
+import { binary } from '../../../test/stack/binaries/build.ts';
 import { loopback, type Ports, rewriteAddresses } from './addresses.ts';
 import { hurryIntervals, hurryRules } from './hurry.ts';
 import type { Definition } from './program.ts';
 
-const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
 /** What `npm run stack` starts. The order is that of the end: whoever sends ends before whoever receives. */
 export const PROGRAMS = [

@@ -1,5 +1,5 @@
 import { FAMILIES, type Label } from '../../../instrumentation/catalogue.ts';
-import { parsePromql } from '../../promql.ts';
+import { parsePromql } from '../promql.ts';
 import type { Rule } from './rule-files.ts';
 
 /** Labels of a series, each with every value it may take; null: any. */

@@ -1,4 +1,4 @@
-import { textTable } from '../../src/text-table.ts';
+import { textTable } from '../../../src/text-table.ts';
 import type { Totals } from './cast.ts';
 import type { Outcome, Tally } from './tally.ts';
 

@@ -1,7 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DatabaseInUseError } from '../../src/embedded-postgres/error.ts';
-import { lockService } from '../../src/embedded-postgres/lock.ts';
+import { DatabaseInUseError } from '../../../src/embedded-postgres/error.ts';
+import { lockService } from '../../../src/embedded-postgres/lock.ts';
 
 /**
  * Makes the directory and keeps other stacks out of it for as long as this process lives, however it ends.
