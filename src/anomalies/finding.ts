@@ -1,4 +1,4 @@
-import { ANOMALY_SEVERITIES, type AnomalyType } from '../closed-sets.ts';
+import { ANOMALY_SEVERITIES, type AnomalyType } from '../label-values.ts';
 
 /** What a rule found: who, since when at the latest, and the figures that say why. */
 export interface Finding {

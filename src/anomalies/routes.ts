@@ -3,11 +3,11 @@
  * `anomaly_scan`. Other rooms report what agents do through `AgentActivity`; `watch.ts` looks at it in the background.
  */
 import { Type } from 'typebox';
-import { ANOMALY_SEVERITIES, type AnomalyType } from '../closed-sets.ts';
 import type { Deps } from '../deps.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import { ok } from '../http/reply.ts';
 import { Timestamp } from '../http/schemas.ts';
+import { ANOMALY_SEVERITIES, type AnomalyType } from '../label-values.ts';
 import type { DetectDeps } from './detect-anomalies.ts';
 import { acknowledgeAnomaly, detectNow, MAX_LISTED, ownAnomalies } from './manage-anomalies.ts';
 

@@ -1,4 +1,3 @@
-import type { AnomalyType } from '../closed-sets.ts';
 import type { Config } from '../config.ts';
 import {
   type Columns,
@@ -13,6 +12,7 @@ import {
 } from '../db/column-types.ts';
 import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
+import type { AnomalyType } from '../label-values.ts';
 import type { Finding } from './finding.ts';
 
 /** Whose agents a detection looks at: some agents, all agents of some developers, or with null all there are. */

@@ -1,7 +1,7 @@
-import type { AnomalySeverity, AnomalyType } from '../closed-sets.ts';
 import { bigint, bool, int, jsonb, orNull, text, textOf, timestamp } from '../db/column-types.ts';
 import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
+import type { AnomalySeverity, AnomalyType } from '../label-values.ts';
 
 export interface Anomaly {
   readonly id: string;

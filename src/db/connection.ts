@@ -1,5 +1,5 @@
 import type postgres from 'postgres';
-import type { StatementEnd } from '../closed-sets.ts';
+import type { StatementEnd } from '../label-values.ts';
 import { within } from '../within.ts';
 import { type Backend, cancelStatement } from './cancel.ts';
 import { endedBy, isUnfit, ReadOnlyServerError, UnreplicatedCommitError } from './errors.ts';

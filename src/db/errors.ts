@@ -1,7 +1,7 @@
 // Which faults of the database prove that nothing was committed, and which say that a connection is unfit.
 import postgres from 'postgres';
-import type { StatementEnd } from '../closed-sets.ts';
 import { badRequest, ServiceError, unavailable } from '../errors.ts';
+import type { StatementEnd } from '../label-values.ts';
 import type { LastWords } from './last-words.ts';
 
 /** A connection ended, with a statement under way or without. `code` is the server's own where it gave one. */

@@ -1,6 +1,6 @@
-import type { StatementEnd } from '../closed-sets.ts';
 import type { Target } from '../database-url/target.ts';
 import { unavailable } from '../errors.ts';
+import type { StatementEnd } from '../label-values.ts';
 import { within } from '../within.ts';
 import type { Connection } from './connection.ts';
 import { causeOf, isOfServer, tellsOfConnection } from './errors.ts';

@@ -1,4 +1,4 @@
-import type { RedisOutcome } from '../closed-sets.ts';
+import type { RedisOutcome } from '../label-values.ts';
 import type { RedisTelemetry } from '../telemetry/redis.ts';
 
 /** Failures in a row after which Redis is asked no more. */

@@ -1,4 +1,4 @@
-import { ANOMALY_SEVERITIES, type AnomalyType } from '../closed-sets.ts';
+import { ANOMALY_SEVERITIES, type AnomalyType } from '../label-values.ts';
 import type { Labels, Sample } from './exposition.ts';
 import type { Ledger, Totals } from './store.ts';
 

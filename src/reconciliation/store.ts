@@ -1,7 +1,7 @@
-import type { AnomalyType } from '../closed-sets.ts';
 import { int, json, text } from '../db/column-types.ts';
 import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
+import type { AnomalyType } from '../label-values.ts';
 
 /** How many there ever were: rows, and the tallies of rows that are gone. Only grows. */
 export interface Totals {

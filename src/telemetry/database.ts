@@ -6,7 +6,7 @@ import {
   SpanStatusCode,
   type Tracer,
 } from '@opentelemetry/api';
-import type { StatementEnd } from '../closed-sets.ts';
+import type { StatementEnd } from '../label-values.ts';
 import type { Instruments } from './instruments.ts';
 
 /** What a statement says about itself; constant, so it is described once. */
@@ -121,7 +121,7 @@ export function createDatabaseTelemetry(
     },
 
     observePool(pool, read) {
-      const labels = (state: string) => ({
+      const labels = (state: 'idle' | 'used') => ({
         'db.client.connection.pool.name': pool,
         'db.client.connection.state': state,
       });

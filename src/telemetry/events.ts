@@ -1,6 +1,6 @@
 import { type Attributes, SpanStatusCode, trace } from '@opentelemetry/api';
-import type { AnomalySeverity, AnomalyType, AttemptOutcome } from '../closed-sets.ts';
 import type { LimiterName } from '../config.ts';
+import type { AnomalySeverity, AnomalyType, AttemptOutcome } from '../label-values.ts';
 import { outsideRequests } from '../request-scope.ts';
 import { describeError } from './describe-error.ts';
 import type { Instruments } from './instruments.ts';
@@ -272,5 +272,5 @@ export function createEvents(
   };
 }
 
-const VALID = { result: 'valid' };
-const INVALID = { result: 'invalid' };
+const VALID = { result: 'valid' } as const;
+const INVALID = { result: 'invalid' } as const;

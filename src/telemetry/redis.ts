@@ -1,4 +1,4 @@
-import type { RedisOutcome } from '../closed-sets.ts';
+import type { RedisOutcome } from '../label-values.ts';
 import { outsideRequests } from '../request-scope.ts';
 import type { Instruments } from './instruments.ts';
 import type { Logger } from './logger.ts';

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import type { AttemptOutcome } from '../closed-sets.ts';
+import type { AttemptOutcome } from '../label-values.ts';
 import { SERVICE_VERSION } from '../version.ts';
 import { isPublicAddress } from './address.ts';
 import { faultOfUrl } from './judge-url.ts';

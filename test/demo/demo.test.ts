@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Summary } from '../../deploy/programs/demo/report.ts';
 import { FAMILIES } from '../../instrumentation/catalogue.ts';
-import { ANOMALY_SEVERITIES } from '../../src/closed-sets.ts';
+import { ANOMALY_SEVERITIES } from '../../src/label-values.ts';
 import { npmRun } from '../support/command.ts';
 import type { Scrape } from '../support/scrape.ts';
 import { startService, type TestService, waitFor } from '../support/service.ts';

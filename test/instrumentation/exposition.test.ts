@@ -1,3 +1,4 @@
+import type { Counter } from '@opentelemetry/api';
 import { afterEach, describe, expect, test } from 'vitest';
 import { FAMILIES } from '../../instrumentation/catalogue.ts';
 import { startHarness } from '../telemetry/harness.ts';
@@ -154,8 +155,8 @@ describe('labels', () => {
   test('only those of the catalogue pass, with values of their closed sets', async () => {
     harness = startHarness();
     const { instruments } = harness.telemetry;
-    instruments.tokenExchanges.add(1, { status: 'weird', path: '/v1/secret', ip: '192.0.2.1' });
-    instruments.grantsRevoked.add(1, { principal: 'user_1' });
+    (instruments.tokenExchanges as Counter).add(1, { status: 'weird', path: '/v1/secret', ip: '192.0.2.1' });
+    (instruments.grantsRevoked as Counter).add(1, { principal: 'user_1' });
     const text = await harness.scrape();
     expect(text).toContain('grantex_token_exchange_total{status="_OTHER"} 1\n');
     expect(text).toContain('grantex_grants_revoked_total 1\n');

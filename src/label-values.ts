@@ -1,4 +1,4 @@
-// Terms of the domain that are also every value of a label: what is counted and what is exported go by one list.
+// Terms of the domain that are also every value of a label: what is counted and what is exported share one list.
 
 /** How an attempt to deliver a webhook can end; also the values of the `outcome` label of `grantex_webhook_attempts_total`. */
 export const ATTEMPT_OUTCOMES = ['2xx', '3xx', '4xx', '5xx', 'timeout', 'refused', 'blocked'] as const;
@@ -18,6 +18,7 @@ export const ANOMALY_SEVERITIES = {
   cascade_delegation: 'high',
 } as const;
 export type AnomalyType = keyof typeof ANOMALY_SEVERITIES;
+export const ANOMALY_TYPES = Object.keys(ANOMALY_SEVERITIES) as readonly AnomalyType[];
 export type AnomalySeverity = (typeof ANOMALY_SEVERITIES)[AnomalyType];
 
 /** How a call of Redis can end; also the values of the `outcome` label of `redis_client_operation_duration_seconds`. */
