@@ -141,10 +141,10 @@ test.each(['verify-full', 'verify-ca'])('%s: an authority that nobody knows', as
 });
 
 test('verify-full: an authority that NODE_EXTRA_CA_CERTS names', async () => {
-  const module = (name: string) => JSON.stringify(new URL(`../../src/db/${name}.ts`, import.meta.url).href);
+  const module = (path: string) => JSON.stringify(new URL(`../../src/${path}.ts`, import.meta.url).href);
   const script = `
-    import { openSocket } from ${module('socket')};
-    import { parseTarget } from ${module('target')};
+    import { openSocket } from ${module('db/socket')};
+    import { parseTarget } from ${module('database-url/target')};
     const { hosts, tls } = parseTarget(process.env.TARGET);
     const socket = await openSocket(hosts[0], tls, true, AbortSignal.timeout(10_000));
     console.log(socket.authorized, socket.getProtocol());
@@ -156,7 +156,7 @@ test('verify-full: an authority that NODE_EXTRA_CA_CERTS names', async () => {
 });
 
 test('sslcrl: an authority that has no list of revoked certificates is not believed', async () => {
-  const sslcrl = fileURLToPath(new URL('fixtures/another-authority.crl', import.meta.url));
+  const sslcrl = fileURLToPath(new URL('../database-url/fixtures/another-authority.crl', import.meta.url));
   await expect(
     login(at('localhost', { sslmode: 'verify-full', sslrootcert: file('ca'), sslcrl })),
   ).rejects.toMatchObject({ code: 'UNABLE_TO_GET_CRL' });

@@ -9,15 +9,15 @@ export const ANOMALIES: Mutant[] = [
   {
     name: 'spike-at-the-threshold-already',
     file: RULES,
-    text: 'where counted.recent > $3::int and',
-    replacement: 'where counted.recent >= $3::int and',
+    text: 'where counted.recent > $over::int and',
+    replacement: 'where counted.recent >= $over::int and',
     killedBy: [RULES_OVER_TIME],
   },
   {
     name: 'spike-whatever-is-usual',
     file: RULES,
-    text: ' and counted.recent > counted.baseline * $4::int',
-    replacement: ' and $4::int > 0',
+    text: ' and counted.recent > counted.baseline * $factor::int',
+    replacement: ' and $factor::int > 0',
     killedBy: [RULES_OVER_TIME],
   },
   {
@@ -58,15 +58,15 @@ export const ANOMALIES: Mutant[] = [
   {
     name: 'anomalies-of-others-can-be-acknowledged',
     file: STORE,
-    text: 'where developer_id = $1 and id = $2 returning',
-    replacement: 'where $1::text is not null and id = $2 returning',
+    text: 'where developer_id = $developerId and id = $id returning',
+    replacement: 'where $developerId::text is not null and id = $id returning',
     killedBy: ['test/tenancy/tenancy.test.ts'],
   },
   {
     name: 'every-replica-looks-at-all',
     file: 'src/anomalies/watch-store.ts',
-    text: 'where begun_at <= now() - make_interval(secs => $1::int)',
-    replacement: 'where $1::int > 0',
+    text: 'where begun_at <= now() - make_interval(secs => $seconds::int)',
+    replacement: 'where $seconds::int > 0',
     killedBy: ['test/anomalies/replicas.test.ts'],
   },
 ];

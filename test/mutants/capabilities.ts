@@ -40,15 +40,15 @@ const POLICIES: Mutant[] = [
   {
     name: 'policy-may-name-a-foreign-agent',
     file: 'src/policies/store.ts',
-    text: 'where agents.id = $6 and agents.developer_id = $1',
-    replacement: 'where agents.id = $6',
+    text: 'where agents.id = $agentId and agents.developer_id = $developerId',
+    replacement: 'where agents.id = $agentId',
     killedBy: [MODEL, 'test/policies/routes.test.ts'],
   },
   {
     name: 'policy-change-clears-no-condition',
     file: 'src/policies/store.ts',
-    text: "principal_id = case when 'principalId' = any($12) then $7 else principal_id end",
-    replacement: 'principal_id = coalesce($7, principal_id)',
+    text: "principal_id = case when 'principalId' = any($changed) then $principalId else principal_id end",
+    replacement: 'principal_id = coalesce($principalId, principal_id)',
     killedBy: ['test/policies/routes.test.ts'],
   },
   {
@@ -71,15 +71,16 @@ const PRINCIPALS: Mutant[] = [
   {
     name: 'principal-revokes-for-another',
     file: 'src/grants/grants-of-principal.ts',
-    text: 'if (grant?.principalId !== principalId) throw',
-    replacement: 'if (grant === undefined || principalId === "") throw',
+    text: 'if (grant?.principalId !== principalId) return',
+    replacement: 'if (grant === undefined || principalId === "") return',
     killedBy: [MODEL, SESSIONS],
   },
   {
     name: 'principal-sees-the-grants-of-others',
     file: 'src/grants/store.ts',
-    text: 'from grants where developer_id = $1 and principal_id = $3\n',
-    replacement: 'from grants where developer_id = $1 and $3::text is not null\n',
+    text: 'from grants where developer_id = $developerId and principal_id = $principalId\n    order',
+    replacement:
+      'from grants where developer_id = $developerId and $principalId::text is not null\n    order',
     killedBy: [MODEL, SESSIONS],
   },
 ];
@@ -88,15 +89,16 @@ const WEBHOOKS: Mutant[] = [
   {
     name: 'webhooks-hear-nothing-of-refreshed-tokens',
     file: 'src/tokens/refresh-store.ts',
-    text: 'join agent using (ordinal) join asked using (ordinal)),\n    $',
-    replacement: 'join agent using (ordinal) join asked using (ordinal) where false),\n    $',
+    text: "from: 'claimed join live using (ordinal) join agent using (ordinal) join asked using (ordinal)'",
+    replacement:
+      "from: 'claimed join live using (ordinal) join agent using (ordinal) join asked using (ordinal) where false'",
     killedBy: [MODEL, DELIVERY],
   },
   {
     name: 'webhooks-hear-nothing-of-a-cascade',
     file: 'src/webhooks/outbox-store.ts',
-    text: 'from revoked),\n    $',
-    replacement: 'from revoked where parent_grant_id is null),\n    $',
+    text: 'from ${revoked.from}),\n    ${ENQUEUED}`;',
+    replacement: 'from ${revoked.from} where parent_grant_id is null),\n    ${ENQUEUED}`;',
     killedBy: [MODEL, DELIVERY],
   },
   {

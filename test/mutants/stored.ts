@@ -37,7 +37,7 @@ export const STORED: Mutant[] = [
   {
     name: 'exchange-of-replaced-code-when-racing',
     file: 'src/tokens/exchange-store.ts',
-    text: `and request.code_hash = decode(asked."codeHash", 'hex')\n`,
+    text: 'and request.code_hash = asked."codeHash"\n',
     replacement: '\n',
     killedBy: [RACING_DECISIONS],
   },
@@ -79,7 +79,7 @@ export const STORED: Mutant[] = [
   {
     name: 'retry-under-any-key',
     file: 'src/tokens/refresh-store.ts',
-    text: `presented.idempotency_hash = decode(asked."idempotencyHash", 'hex')`,
+    text: 'presented.idempotency_hash = asked."idempotencyHash"',
     replacement: 'presented.idempotency_hash is not null',
     killedBy: [MODEL, SINGLE_USE],
   },
@@ -93,8 +93,8 @@ export const STORED: Mutant[] = [
   {
     name: 'delegate-one-level-deeper',
     file: 'src/grants/delegation-store.ts',
-    text: 'parent.delegation_depth < $8::int',
-    replacement: 'parent.delegation_depth <= $8::int',
+    text: 'parent.delegation_depth < $maxDepth::int',
+    replacement: 'parent.delegation_depth <= $maxDepth::int',
     killedBy: [MODEL, DELEGATION],
   },
   {
@@ -107,8 +107,8 @@ export const STORED: Mutant[] = [
   {
     name: 'delegate-with-revoked-token',
     file: 'src/grants/delegation-store.ts',
-    text: 'and grant_id = $2 and revoked_at is null)',
-    replacement: 'and grant_id = $2)',
+    text: 'and grant_id = $parentGrantId and revoked_at is null)',
+    replacement: 'and grant_id = $parentGrantId)',
     killedBy: [MODEL],
   },
   {
@@ -120,35 +120,35 @@ export const STORED: Mutant[] = [
   },
   {
     name: 'revoke-without-locking-the-tree',
-    file: 'src/grants/store.ts',
-    text: 'await tx.rows(lockRoots, [developerId, grantId, agentId]);',
+    file: 'src/grants/revocation-store.ts',
+    text: 'await tx.all(lockRoots, { developerId, grantId, agentId });',
     replacement: '',
     killedBy: [RACING_REVOCATIONS],
   },
   {
     name: 'revoke-without-descendants',
-    file: 'src/grants/store.ts',
+    file: 'src/grants/revocation-store.ts',
     text: 'join tree on child.parent_grant_id = tree.id',
     replacement: 'join tree on child.parent_grant_id = tree.id and false',
     killedBy: [MODEL, DELEGATION],
   },
   {
     name: 'revoke-and-count-the-revoked-again',
-    file: 'src/grants/store.ts',
+    file: 'src/grants/revocation-store.ts',
     text: "where grants.id = tree.id and grants.status = 'active'",
     replacement: 'where grants.id = tree.id',
     killedBy: [MODEL],
   },
   {
     name: 'revoke-spares-the-expired',
-    file: 'src/grants/store.ts',
+    file: 'src/grants/revocation-store.ts',
     text: "and status = 'active'\n      union",
-    replacement: "and status = 'active' and expires_at > $4\n      union",
+    replacement: "and status = 'active' and expires_at > $now\n      union",
     killedBy: [MODEL],
   },
   {
     name: 'tally-forgets-delegated-grants',
-    file: 'src/grants/store.ts',
+    file: 'src/grants/revocation-store.ts',
     text: 'count(*) filter (where parent_grant_id is not null)',
     replacement: '0',
     killedBy: [MODEL],
@@ -156,15 +156,15 @@ export const STORED: Mutant[] = [
   {
     name: 'status-of-expired-grant-is-active',
     file: 'src/grants/store.ts',
-    text: "when expires_at <= $2 then 'expired'",
-    replacement: "when expires_at <= $2 then 'active'",
+    text: "when expires_at <= $now then 'expired'",
+    replacement: "when expires_at <= $now then 'active'",
     killedBy: [MODEL, DELEGATION],
   },
   {
     name: 'gauge-counts-the-expired',
     file: 'src/grants/store.ts',
-    text: "where status = 'active' and expires_at > $1`",
-    replacement: "where status = 'active' and $1::timestamptz is not null`",
+    text: "where status = 'active' and expires_at > $now`",
+    replacement: "where status = 'active' and $now::timestamptz is not null`",
     killedBy: [MODEL],
   },
   {
@@ -184,16 +184,16 @@ export const STORED: Mutant[] = [
   {
     name: 'decide-on-expired-request',
     file: 'src/consent/store.ts',
-    text: 'and expires_at > $6',
-    replacement: 'and $6::timestamptz is not null',
+    text: 'and expires_at > $now',
+    replacement: 'and $now::timestamptz is not null',
     killedBy: [MODEL, CONSENT],
   },
   {
     name: 'audit-without-locking-the-chain',
     file: 'src/audit/store.ts',
-    text: 'insert into audit_heads (developer_id, hash) values ($1, null)\n    on conflict (developer_id) do update set developer_id = excluded.developer_id returning hash',
+    text: 'insert into audit_heads (developer_id, hash) values ($developerId, null)\n    on conflict (developer_id) do update set developer_id = excluded.developer_id returning hash',
     replacement:
-      'with made as (insert into audit_heads (developer_id, hash) values ($1, null) on conflict do nothing)\n    select hash from audit_heads where developer_id = $1',
+      'with made as (insert into audit_heads (developer_id, hash) values ($developerId, null) on conflict do nothing)\n    select hash from audit_heads where developer_id = $developerId',
     killedBy: [REPLICAS, 'test/audit/chain.test.ts'],
   },
   {

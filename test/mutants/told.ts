@@ -52,7 +52,7 @@ export const TOLD: Mutant[] = [
   {
     name: 'verify-for-another-developer',
     file: 'src/tokens/verify-token.ts',
-    text: "if (state.ownerId !== state.callerId) return 'other_developer';",
+    text: "if (state.ownerId !== state.developerId) return 'other_developer';",
     replacement: '',
     killedBy: [MODEL, VERIFY],
   },
@@ -69,7 +69,7 @@ export const TOLD: Mutant[] = [
   {
     name: 'deleted-agents-revocations-go-uncounted',
     file: 'src/agents/delete-agent.ts',
-    text: 'recordRevocation(deps, revocation);',
+    text: 'recordRevocation(deps, revocation.value);',
     replacement: 'void recordRevocation;',
     killedBy: [MODEL, RACING_REVOCATIONS],
   },
