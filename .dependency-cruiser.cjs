@@ -7,7 +7,8 @@ const USES = {
   // What knows nothing but itself.
   base: [],
   'database-url': [],
-  config: ['base', 'database-url'],
+  variables: ['base', 'database-url'],
+  config: ['base', 'variables'],
   telemetry: ['base', 'config'],
   db: ['base', 'database-url', 'telemetry'],
   'embedded-postgres': ['base', 'config'],
@@ -45,7 +46,7 @@ USES.main = ['base', 'config', 'service', 'telemetry'];
 /** Parts that are files of `src` itself; every other part is a folder. */
 const FILES = {
   base: 'caller|clock|command-line-error|duration|errors|hash|ids|label-values|origin-form|outcome|request-scope|text-table|version|within',
-  config: 'config|config-values|data-dir|redis-url',
+  config: 'config|data-dir',
   deps: 'deps',
   'database-source': 'database-source',
   app: 'app',

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { blame, type Config } from './config.ts';
+import { type Config, namingVariables } from './config.ts';
 import { assertReachable } from './db/reach.ts';
 
 /** Where the database is, and how to let go of it: `close` stops the embedded one and does nothing otherwise. */
@@ -36,7 +36,7 @@ export async function openDatabaseUrl(
  * @throws naming DATABASE_URL, and never what it holds
  */
 export async function reachDatabase({ embedded, url }: OpenDatabase): Promise<void> {
-  if (!embedded) await assertReachable(url).catch(blame('DATABASE_URL'));
+  if (!embedded) await assertReachable(url).catch(namingVariables('DATABASE_URL'));
 }
 
 /** The same for a command, which may also run beside the service: it then uses the database that the service has started. */

@@ -2,7 +2,7 @@ import type { RequestListener } from 'node:http';
 import { watchForAnomalies } from './anomalies/watch.ts';
 import { type AppDeps, createApp } from './app.ts';
 import { systemClock } from './clock.ts';
-import { blame, type Config } from './config.ts';
+import { type Config, namingVariables } from './config.ts';
 import { type OpenDatabase, openDatabaseUrl, reachDatabase } from './database-source.ts';
 import { type Database, openDatabase } from './db/client.ts';
 import { assertMigrated, migrate } from './db/migrate.ts';
@@ -131,7 +131,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     const { scrape } = options;
     const shared = metricsShareListener(config);
     const handler = scrape && shared ? withMetrics(app, scrape) : app;
-    const server = await listen(handler, config.host, config.port).catch(blame('HOST/PORT'));
+    const server = await listen(handler, config.host, config.port).catch(namingVariables('HOST/PORT'));
     listener.port = server.port;
     const metrics = scrape && !shared ? await startMetrics(options, scrape) : null;
 
@@ -196,7 +196,7 @@ const withMetrics =
 
 const startMetrics = ({ config, startMetricsServer }: ServiceOptions, scrape: RequestListener) =>
   startMetricsServer(scrape, config.metricsHost ?? config.host, config.metricsPort ?? config.port).catch(
-    blame('METRICS_HOST/METRICS_PORT'),
+    namingVariables('METRICS_HOST/METRICS_PORT'),
   );
 
 /**

@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import type { RedisAddress } from '../../src/redis-url.ts';
+import type { RedisAddress } from '../../src/variables/redis-url.ts';
 import { waitFor } from './child.ts';
 import { temporaryDirectory } from './service.ts';
 

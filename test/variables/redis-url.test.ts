@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { Fault } from '../src/config-values.ts';
-import { redisUrl } from '../src/redis-url.ts';
+import { redisUrl } from '../../src/variables/redis-url.ts';
+import { Fault } from '../../src/variables/values.ts';
 
 const sentinel = (host: string, port = 26_379) => ({ host, port });
 

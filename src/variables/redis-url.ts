@@ -1,5 +1,5 @@
 import type { RedisOptions } from 'ioredis';
-import { Fault, type Parser } from './config-values.ts';
+import { Fault, type Parser } from './values.ts';
 
 const EXPECTED =
   'redis://[user:password@]host[:port][/database], rediss:// for TLS, or redis-sentinel://[user:password@]host[:port],host[:port]/name, with known parameters alone';

@@ -2,7 +2,7 @@
 import { createPrivateKey, type JsonWebKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
-import { parseTarget, TargetError } from './database-url/target.ts';
+import { parseTarget, TargetError } from '../database-url/target.ts';
 
 /** A parser returns the value or, as `Fault`, what the variable should be. It never repeats the value: it may be a secret. */
 export class Fault {
@@ -134,4 +134,43 @@ export const signingKeys: Parser<readonly Record<string, unknown>[]> = (path) =>
   } catch {
     return expected;
   }
+};
+
+/** Points per window of one named rate limit. */
+export interface RateLimit {
+  readonly points: number;
+  readonly seconds: number;
+}
+
+/** The closed set of limiter names; also the values of the `endpoint` label of `grantex_rate_limited_total`. */
+export const LIMITER_NAMES = ['api', 'authorize', 'token', 'refresh', 'verify', 'consent', 'signup'] as const;
+export type LimiterName = (typeof LIMITER_NAMES)[number];
+
+const DEFAULT_LIMITS: Record<LimiterName, RateLimit> = {
+  api: { points: 1200, seconds: 60 },
+  authorize: { points: 600, seconds: 60 },
+  token: { points: 600, seconds: 60 },
+  refresh: { points: 600, seconds: 60 },
+  verify: { points: 6000, seconds: 60 },
+  consent: { points: 120, seconds: 60 },
+  signup: { points: 20, seconds: 3600 },
+};
+
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** Limits by name; a name that is left out keeps its default. */
+export const rateLimits: Parser<Record<LimiterName, RateLimit>> = (text) => {
+  const limits = { ...DEFAULT_LIMITS };
+  for (const part of text.split(',')) {
+    const match = /^([a-z]+)=(\d{1,9})\/(\d{1,4})$/.exec(part.trim());
+    const name = LIMITER_NAMES.find((known) => known === match?.[1]);
+    const [points, seconds] = [Number(match?.[2]), Number(match?.[3])];
+    if (!name || !(points >= 1) || !(seconds >= 1 && seconds <= 3600))
+      return new Fault(
+        `name=points/seconds, comma separated; names: ${LIMITER_NAMES.join(', ')}; points at least 1, seconds 1 to 3600`,
+      );
+    limits[name] = { points, seconds };
+  }
+  return limits;
 };

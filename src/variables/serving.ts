@@ -1,0 +1,164 @@
+// How the service is reached, where it keeps what it knows, and what it allows.
+import { redisUrl } from './redis-url.ts';
+import {
+  baseUrl,
+  bearerKey,
+  boolean,
+  bytes,
+  connectionString,
+  integer,
+  origins,
+  rateLimits,
+  secretKey,
+  signingKeys,
+  string,
+  trustProxy,
+} from './values.ts';
+import { list, optional, variable } from './variable.ts';
+
+export const LISTENER = {
+  host: variable(
+    'HOST',
+    string(1, 255),
+    '127.0.0.1',
+    'Address to listen on. The container image sets 0.0.0.0.',
+  ),
+  port: variable(
+    'PORT',
+    integer(0, 65535),
+    '3001',
+    'Port to listen on. 0 picks a free one, and the start says which.',
+  ),
+  publicUrl: optional(
+    'PUBLIC_URL',
+    baseUrl,
+    'Base of consent and dashboard URLs, and issuer of tokens. Unset: `http://localhost:<PORT>`.',
+  ),
+  trustProxy: variable(
+    'TRUST_PROXY',
+    trustProxy,
+    'false',
+    'Proxies whose `X-Forwarded-*` is believed, as Express has it: true, false, a number of hops, or addresses.',
+  ),
+  bodyLimit: variable('BODY_LIMIT', bytes, '64kb', 'Greatest request body. A larger one is a 400.'),
+  corsOrigins: list(
+    'CORS_ORIGINS',
+    origins,
+    'Origins that browsers may call from, comma separated. Unset: none.',
+  ),
+  shutdownTimeoutMs: variable(
+    'SHUTDOWN_TIMEOUT_MS',
+    integer(100, 600_000),
+    '10000',
+    'An ordered end takes at most so many milliseconds.',
+  ),
+};
+
+export const DATABASE_AND_REDIS = {
+  databaseUrl: optional(
+    'DATABASE_URL',
+    connectionString,
+    'PostgreSQL 14 or newer, in every form that libpq takes: IPv6, sockets, several hosts, and TLS, for example `postgres://user:password@db/grantex?sslmode=verify-full&sslrootcert=/etc/database-ca/ca.crt`. Unset: the embedded one, in DATA_DIR.',
+  ),
+  databasePoolMax: variable(
+    'DATABASE_POOL_MAX',
+    integer(1, 1000),
+    '10',
+    'Connections for requests. Health and gauges have one more, webhooks and anomalies three.',
+  ),
+  dataDir: variable(
+    'DATA_DIR',
+    string(1, 4096),
+    '.data',
+    'Directory of the embedded database and the generated secrets, mode 0700. A `secret-key` that is lost is not replaced: restore it.',
+  ),
+  migrateOnStart: variable(
+    'MIGRATE_ON_START',
+    boolean,
+    'true',
+    'false: the start fails when a migration is missing.',
+  ),
+  redisUrl: optional(
+    'REDIS_URL',
+    redisUrl,
+    'Redis for rate limits that replicas share. Also `rediss://` (TLS) and `redis-sentinel://[user:password@]host:port,host:port/name[?db=0]`. NODE_EXTRA_CA_CERTS names the authority of a private certificate; set it in the environment and not in .env, because Node reads it first. Unset: each replica counts for itself.',
+  ),
+};
+
+export const KEYS_AND_TOKENS = {
+  secretKey: optional(
+    'SECRET_KEY',
+    secretKey,
+    '32 bytes in base64 (`openssl rand -base64 32`). It seals signing keys and webhook secrets, and signs the sessions of principals. Required with DATABASE_URL, but not by `npm run migrate`. Unset: generated in DATA_DIR with the embedded database, and not again when it is lost.',
+  ),
+  signingKeys: optional(
+    'SIGNING_KEYS_FILE',
+    signingKeys,
+    'Path of a private JWKS: the first key signs, all are published. Unset: keys are generated and kept, sealed, in the database.',
+  ),
+  jwtIssuer: optional('JWT_ISSUER', string(1, 2048), '`iss` of grant tokens. Unset: PUBLIC_URL.'),
+  maxDelegationDepth: variable(
+    'MAX_DELEGATION_DEPTH',
+    integer(0, 10),
+    '3',
+    'Greatest depth of a delegated grant, 0 to 10.',
+  ),
+};
+
+export const DEVELOPERS = {
+  seedApiKey: optional(
+    'SEED_API_KEY',
+    bearerKey(16, 512),
+    'API key (16 to 512 visible ASCII characters) of a live developer that the start creates when absent.',
+  ),
+  seedSandboxKey: optional('SEED_SANDBOX_KEY', bearerKey(16, 512), 'The same for a sandbox developer.'),
+  signupEnabled: variable('SIGNUP_ENABLED', boolean, 'true', 'false: `POST /v1/signup` is a 404.'),
+};
+
+export const RATE_LIMITS = {
+  rateLimitEnabled: variable(
+    'RATE_LIMIT_ENABLED',
+    boolean,
+    'true',
+    'false: no limits and no rate-limit headers.',
+  ),
+  rateLimits: variable(
+    'RATE_LIMITS',
+    rateLimits,
+    'api=1200/60,authorize=600/60,token=600/60,refresh=600/60,verify=6000/60,consent=120/60,signup=20/3600',
+    'Points per seconds by name, comma separated; overrides single limits. They count per API key, or per address on public routes.',
+  ),
+};
+
+export const WEBHOOKS = {
+  allowPrivateWebhookHosts: variable(
+    'ALLOW_PRIVATE_WEBHOOK_HOSTS',
+    boolean,
+    'false',
+    'true: webhooks may also go to private addresses, by `http` and to any port (development and tests).',
+  ),
+  webhookMaxAttempts: variable(
+    'WEBHOOK_MAX_ATTEMPTS',
+    integer(1, 20),
+    '5',
+    'Attempts of one delivery, the first included.',
+  ),
+  webhookBackoffSeconds: variable(
+    'WEBHOOK_BACKOFF_SECONDS',
+    integer(1, 86_400),
+    '30',
+    'Pause before the second attempt, give or take a quarter. It doubles from then on.',
+  ),
+  webhookTimeoutMs: variable(
+    'WEBHOOK_TIMEOUT_MS',
+    integer(100, 60_000),
+    '10000',
+    'Milliseconds for one whole attempt, from the look-up of the name to the end of the answer.',
+  ),
+  webhookRetentionDays: variable(
+    'WEBHOOK_RETENTION_DAYS',
+    integer(1, 3650),
+    '30',
+    'Deliveries that have ended are removed so many days after their event.',
+  ),
+};

@@ -1,0 +1,37 @@
+import {
+  ANOMALIES,
+  DATABASE_AND_REDIS,
+  DEVELOPERS,
+  KEYS_AND_TOKENS,
+  LISTENER,
+  RATE_LIMITS,
+  TELEMETRY,
+  WEBHOOKS,
+} from './serving.ts';
+
+/**
+ * Every variable that the service reads, by topic. The configuration, `.env.example`, the table of docs/configuration.md
+ * and the schema of the chart follow from it.
+ */
+export const VARIABLE_GROUPS = [
+  { title: 'Listener', variables: LISTENER },
+  { title: 'Database and Redis', variables: DATABASE_AND_REDIS },
+  { title: 'Keys and tokens', variables: KEYS_AND_TOKENS },
+  { title: 'Developers', variables: DEVELOPERS },
+  { title: 'Rate limits', variables: RATE_LIMITS },
+  { title: 'Webhooks', variables: WEBHOOKS },
+  { title: 'Anomalies', variables: ANOMALIES },
+  { title: 'Telemetry', variables: TELEMETRY },
+] as const;
+
+/** The same by the name that the code has for each. */
+export const VARIABLES = {
+  ...LISTENER,
+  ...DATABASE_AND_REDIS,
+  ...KEYS_AND_TOKENS,
+  ...DEVELOPERS,
+  ...RATE_LIMITS,
+  ...WEBHOOKS,
+  ...ANOMALIES,
+  ...TELEMETRY,
+};
