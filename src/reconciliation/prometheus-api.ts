@@ -19,7 +19,8 @@ const TIMEOUT_MS = 30_000;
 /** A day of samples in one answer. */
 const CHUNK_SECONDS = 86_400;
 
-type Sample = readonly [number, string];
+/** A value as the API writes it: seconds, and the number as text. */
+type TimedValue = readonly [time: number, value: string];
 type Reply<T> =
   | { readonly status: 'success'; readonly data: { readonly result: T } }
   | { readonly status: 'error'; readonly error: string };
@@ -39,13 +40,16 @@ export function createPrometheus(base: string): Prometheus {
     return answer.data.result;
   };
   return {
-    time: async () => Number((await query<Sample>('time()'))[1]),
+    time: async () => Number((await query<TimedValue>('time()'))[1]),
     async raw(selector, from, to) {
       const found = new Map<string, { labels: Labels; samples: [number, number][] }>();
       for (let begin = from; begin < to; begin += CHUNK_SECONDS) {
         const end = Math.min(begin + CHUNK_SECONDS, to);
         const range = `${selector}[${Math.max(1, Math.ceil((end - begin) * 1000))}ms]`;
-        for (const { metric, values } of await query<{ metric: Labels; values: Sample[] }[]>(range, end)) {
+        for (const { metric, values } of await query<{ metric: Labels; values: TimedValue[] }[]>(
+          range,
+          end,
+        )) {
           const key = JSON.stringify(Object.entries(metric).sort());
           const series = found.get(key) ?? { labels: metric, samples: [] };
           found.set(key, series);
@@ -55,7 +59,7 @@ export function createPrometheus(base: string): Prometheus {
       return [...found.values()];
     },
     at: async (selector, time) =>
-      (await query<{ metric: Labels; value: Sample }[]>(selector, time)).map(({ metric, value }) => ({
+      (await query<{ metric: Labels; value: TimedValue }[]>(selector, time)).map(({ metric, value }) => ({
         labels: metric,
         value: Number(value[1]),
       })),

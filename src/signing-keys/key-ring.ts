@@ -52,9 +52,10 @@ async function importPair(publicJwk: PublicJwk, privateJwk: JWK, signsFrom: numb
  */
 export async function fileKeyRing(keys: NonNullable<Config['signingKeys']>): Promise<KeyRing> {
   const ring = await Promise.all(
-    keys.map(({ kid, n, e, ...jwk }) => {
+    // `key_ops` of the file is left out: it may forbid one of the two things that a pair is needed for.
+    keys.map(({ kid, n, e, key_ops: _ignored, ...rest }) => {
       const publicJwk = { kty: 'RSA', alg: 'RS256', use: 'sig', kid, n, e } as PublicJwk;
-      return importPair(publicJwk, { ...jwk, ...publicJwk, key_ops: undefined } as unknown as JWK, 0);
+      return importPair(publicJwk, { ...rest, ...publicJwk }, 0);
     }),
   );
   const [first] = ring;
