@@ -1,13 +1,12 @@
 import {
-  ANOMALIES,
   DATABASE_AND_REDIS,
   DEVELOPERS,
   KEYS_AND_TOKENS,
   LISTENER,
   RATE_LIMITS,
-  TELEMETRY,
   WEBHOOKS,
 } from './serving.ts';
+import { ANOMALIES, TELEMETRY } from './watching.ts';
 
 /**
  * Every variable that the service reads, by topic. The configuration, `.env.example`, the table of docs/configuration.md
