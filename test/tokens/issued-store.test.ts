@@ -42,8 +42,9 @@ test('an agent that is being deleted is waited for', async () => {
     await deleting`select id from agents where id = 'ag_2' for update`;
     answer = sql.unsafe(lookUp(`(0, 'two'::bytea, 'ag_2')`)).execute();
     await waitFor(async () => {
-      const [row] = await deleting`select count(*)::int as waiting from pg_stat_activity
-        where datname = current_database() and pg_backend_pid() = any(pg_blocking_pids(pid))`;
+      // Unlike pg_stat_activity, pg_locks is read anew each time within one transaction.
+      const [row] = await deleting`select count(distinct pid)::int as waiting from pg_locks
+        where not granted and pg_backend_pid() = any(pg_blocking_pids(pid))`;
       return row?.['waiting'] === 1 || undefined;
     });
     await deleting`delete from agents where id = 'ag_2'`;
