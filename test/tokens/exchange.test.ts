@@ -77,6 +77,19 @@ test('one success and each refusal but 401 is counted and timed once', async () 
   });
 });
 
+test('a failed exchange is counted for its agent, and for "other" when the agent is not known', async () => {
+  const errors = async () => {
+    const scrape = await service.scrape();
+    return [party.agentId, 'other'].map(
+      (agent_id) => scrape.value('grantex_agent_token_exchange_total', { status: 'error', agent_id }) ?? 0,
+    );
+  };
+  const [, other = Number.NaN] = await errors();
+  for (const agentId of [party.agentId, party.agentId, 'ag_unknown'])
+    expect((await exchange({ code: 'unknown', agentId })).status).toBe(400);
+  expect(await errors()).toEqual([2, other + 1]);
+});
+
 test('each refusal of a code reads the same', async () => {
   const { agentId } = party;
   const used = await party.consent();
