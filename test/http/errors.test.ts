@@ -121,7 +121,7 @@ test('503 for a read that the database keeps waiting: one line with what went wr
       level: 'error',
       method: 'GET',
       route: '/v1/agents',
-      error: expect.stringContaining('55P03'),
+      error: expect.objectContaining({ name: 'PostgresError', code: '55P03' }),
     }),
   ]);
   expect(body.message).not.toContain('lock');
