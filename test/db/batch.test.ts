@@ -120,11 +120,12 @@ test('the questions of a refused batch are asked three at a time', async () => {
   await whileHeld(401, 408, async () => {
     // The first is a duplicate, for which the whole batch is refused before it comes to what is held.
     for (let n = 400; n <= 408; n++) asked.push(one(n));
-    const settled = Promise.allSettled(asked);
-    await Promise.race([waitFor(() => out >= 3 || undefined), settled]);
+    void Promise.allSettled(asked);
+    const begun = performance.now();
+    // Time enough for a fourth to come, which may need a connection that has to be made.
+    await waitFor(() => (mostOut >= 3 && performance.now() - begun > 300) || undefined);
   });
-  const [first, ...others] = await Promise.allSettled(asked);
+  const [first] = await Promise.allSettled(asked);
   expect(first).toMatchObject({ status: 'rejected', reason: { code: '23505' } });
-  expect(others.map(({ status }) => status)).toEqual(others.map(() => 'fulfilled'));
   expect(mostOut).toBe(3);
 });
