@@ -130,4 +130,11 @@ export const MEASURED: Mutant[] = [
     replacement: 'const APART_AT_ONCE = 4;',
     killedBy: [BATCH],
   },
+  {
+    name: 'exchange-took-no-time',
+    file: 'src/tokens/exchange-code.ts',
+    text: 'Math.round(performance.now() - begun)',
+    replacement: 'Math.round(begun - begun)',
+    killedBy: ['test/tokens/exchange.test.ts'],
+  },
 ];
