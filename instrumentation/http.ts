@@ -63,10 +63,18 @@ export function createHttpInstrumentation(): HttpInstrumentation {
   return instrumentation;
 }
 
+/** Servers whose requests are no requests of the service. */
+const UNMEASURED = new WeakSet<Server>();
+
+/** Leaves the requests of a server out of spans and measurements. */
+export function leaveUnmeasured(server: Server): void {
+  UNMEASURED.add(server);
+}
+
 /** `Server.prototype.emit` with every request in a context, a span and a measurement of its own. */
 function measured(parts: Parts, emit: Emit): Emit {
   return function emitMeasured(this: Server, event, ...args) {
-    if (event !== 'request') return emit.call(this, event, ...args);
+    if (event !== 'request' || UNMEASURED.has(this)) return emit.call(this, event, ...args);
     const [request, response] = args as [IncomingMessage, ServerResponse];
     const active = isMetrics(request.url)
       ? suppressTracing(context.active())

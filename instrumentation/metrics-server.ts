@@ -1,8 +1,9 @@
-import { EventEmitter, once } from 'node:events';
+import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { isMetrics } from '../src/origin-form.ts';
 import { within } from '../src/within.ts';
+import { leaveUnmeasured } from './http.ts';
 import type { ScrapeHandler } from './scrape.ts';
 
 /** At the end, how long a scrape under way may take: its own deadline. */
@@ -30,8 +31,8 @@ export async function startMetricsServer(
     if (isMetrics(request.url)) return handler(request, response);
     response.writeHead(404, { 'content-type': 'text/plain; charset=utf-8' }).end('not found\n');
   });
-  // Around instrumentation-http, which patches `Server.prototype.emit`: scanners of this port are no requests of the service.
-  server.emit = EventEmitter.prototype.emit;
+  // Scanners of this port are no requests of the service.
+  leaveUnmeasured(server);
   server.listen(port, host);
   await once(server, 'listening');
   return {

@@ -37,7 +37,7 @@ async function createExporter(protocol: OtlpProtocol): Promise<SpanExporter> {
   return new OTLPTraceExporter();
 }
 
-/** A meter that hears of one thing only: the processor reports each loss where it happens, queue and export alike. */
+/** A meter that counts one thing only: the processor reports each loss where it happens, queue and export alike. */
 function lossMeter(onLost: (spans: number) => void): MeterProvider {
   const noop = createNoopMeter();
   const counter: Counter = {
@@ -45,9 +45,16 @@ function lossMeter(onLost: (spans: number) => void): MeterProvider {
       if (attributes?.['error.type'] !== undefined) onLost(spans);
     },
   };
-  // The no-op meter is one object for everybody: what differs goes on one of our own in front of it.
-  const meter: Meter = Object.assign(Object.create(noop) as Meter, {
-    createCounter: (name: string) => (name === PROCESSED_SPANS ? counter : noop.createCounter(name)),
-  });
+  const meter: Meter = {
+    createCounter: (name) => (name === PROCESSED_SPANS ? counter : noop.createCounter(name)),
+    createGauge: (name) => noop.createGauge(name),
+    createHistogram: (name) => noop.createHistogram(name),
+    createUpDownCounter: (name) => noop.createUpDownCounter(name),
+    createObservableCounter: (name) => noop.createObservableCounter(name),
+    createObservableGauge: (name) => noop.createObservableGauge(name),
+    createObservableUpDownCounter: (name) => noop.createObservableUpDownCounter(name),
+    addBatchObservableCallback: () => undefined,
+    removeBatchObservableCallback: () => undefined,
+  };
   return { getMeter: () => meter };
 }

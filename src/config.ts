@@ -5,7 +5,6 @@ import type { Variable } from './variables/variable.ts';
 export {
   LIMITER_NAMES,
   type LimiterName,
-  LOG_LEVELS,
   type LogLevel,
   type RateLimit,
 } from './variables/values.ts';

@@ -58,8 +58,8 @@ export function authorizationRoutes(deps: AuthorizationDeps & Pick<Deps, 'config
         if (body.redirectUri !== undefined && !parseRedirectUri(body.redirectUri))
           return badRequest('redirectUri must be an http, https or private-use URI without fragment');
         return (
-          faultOfDuration(body.expiresIn ?? DEFAULT_GRANT_LIFE) ??
-          faultOfTokenSize(deps.config, { ...body, audience: body.audience ?? null })
+          faultOfTokenSize(deps.config, { ...body, audience: body.audience ?? null }) ??
+          faultOfDuration(body.expiresIn ?? DEFAULT_GRANT_LIFE)
         );
       },
       handle: async ({ caller, body }) => {

@@ -30,6 +30,7 @@ export interface ListeningServer {
 export async function listen(handler: RequestListener, host: string, port: number): Promise<ListeningServer> {
   let draining = false;
   const connections = new Set<Socket>();
+  const answers = createAnswers();
   const server = createServer({
     keepAliveTimeout: KEEP_ALIVE_MS,
     headersTimeout: HEADERS_MS,
@@ -42,24 +43,27 @@ export async function listen(handler: RequestListener, host: string, port: numbe
     socket.once('close', () => connections.delete(socket));
   });
   server.on('request', (req, res) => {
-    if (draining) isLast(res);
+    answers.add(res);
+    if (draining) closeAfter(res);
     req.url = originForm(req.url);
     handler(req, res);
   });
-  server.on('clientError', refuseUnparsable);
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) =>
+    refuseUnparsable(answers, error, socket),
+  );
   // An expectation that is not known may be ignored (RFC 9110 §10.1.1), which keeps the one envelope.
   server.on('checkExpectation', (req, res) => server.emit('request', req, res));
   server.on('connect', (_req, socket) => {
     // http has let go of it, and an error that nobody hears would end the process.
     socket.on('error', () => socket.destroy());
-    whenAnswered(socket, () => refuse(socket, 'This is not a proxy'));
+    whenAnswered(answers, socket, () => refuse(socket, 'This is not a proxy'));
   });
   await bind(server, host, port);
   return {
     port: (server.address() as AddressInfo).port,
     drain() {
       draining = true;
-      for (const socket of connections) isLast(owedOn(socket));
+      for (const socket of connections) closeAfter(answers.last(socket));
       return new Promise((resolve) => {
         // http's own close() would cut idle connections at once, and with them the requests that are on their way to us.
         NetServer.prototype.close.call(server, () => resolve());
@@ -74,14 +78,33 @@ export async function listen(handler: RequestListener, host: string, port: numbe
   };
 }
 
-/** A client that kept its connection must learn that it is the last answer on it. */
-function isLast(response: ServerResponse | null | undefined): void {
+/** A client that kept its connection learns that this is the last answer on it. */
+function closeAfter(response: ServerResponse | undefined): void {
   if (response) response.shouldKeepAlive = false;
 }
 
-/** The response that is under way on a connection. */
-const owedOn = (socket: Duplex): ServerResponse | null | undefined =>
-  (socket as { _httpMessage?: ServerResponse | null })._httpMessage;
+/** The responses under way on each connection: several when a client sends requests before it has their answers. */
+interface Answers {
+  add(response: ServerResponse): void;
+  /** The response that is being written. */
+  first(socket: Duplex): ServerResponse | undefined;
+  /** The response to the latest request. */
+  last(socket: Duplex): ServerResponse | undefined;
+}
+
+function createAnswers(): Answers {
+  const underWay = new WeakMap<Duplex, Set<ServerResponse>>();
+  return {
+    add(response) {
+      const { socket } = response.req;
+      const responses = underWay.get(socket) ?? new Set();
+      underWay.set(socket, responses.add(response));
+      response.once('close', () => responses.delete(response));
+    },
+    first: (socket) => underWay.get(socket)?.values().next().value,
+    last: (socket) => [...(underWay.get(socket) ?? [])].at(-1),
+  };
+}
 
 function bind(server: Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -94,7 +117,7 @@ function bind(server: Server, host: string, port: number): Promise<void> {
 }
 
 /** What is not HTTP never becomes a request; it gets the same envelope all the same. */
-function refuseUnparsable(error: NodeJS.ErrnoException, socket: Duplex): void {
+function refuseUnparsable(answers: Answers, error: NodeJS.ErrnoException, socket: Duplex): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
     return;
@@ -105,25 +128,25 @@ function refuseUnparsable(error: NodeJS.ErrnoException, socket: Duplex): void {
       : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
         ? 'The request took too long to arrive'
         : 'The request is not valid HTTP';
-  const owed = owedOn(socket);
+  const owed = answers.first(socket);
   if (!owed) refuse(socket, message);
   // A caller that ends in the middle of its body has left, and is counted so.
   else if (error.code === 'HPE_INVALID_EOF_STATE' && !owed.req.complete) socket.destroy();
   else if (owed.req.complete || owed.headersSent || !isOfApp(owed))
-    whenAnswered(socket, () => socket.destroy());
+    whenAnswered(answers, socket, () => socket.destroy());
   else refuseOn(owed, message);
 }
 
 /** Rubbish behind requests must not take the place of their answers. */
-function whenAnswered(socket: Duplex, then: () => void): void {
-  const owed = owedOn(socket);
-  if (owed) owed.once('close', () => whenAnswered(socket, then));
+function whenAnswered(answers: Answers, socket: Duplex, then: () => void): void {
+  const owed = answers.first(socket);
+  if (owed) owed.once('close', () => whenAnswered(answers, socket, then));
   else then();
 }
 
 /** A request whose body turned out to be no HTTP: the answer is its own, and is measured as such. */
 function refuseOn(response: Response, message: string): void {
-  isLast(response);
+  closeAfter(response);
   const json = { message, code: 'BAD_REQUEST', requestId: requestIdOf(response) };
   send(response.req, response, { status: 400, json });
 }

@@ -4,7 +4,7 @@ import { batchQuery, query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
 import type { NewToken } from '../grant-token/issue-token.ts';
 import { ANY_ENQUEUED, deliveriesOfIssuance } from '../webhooks/outbox-store.ts';
-import { CALLERS, type Issued, issuedRow, toIssued } from './issued-store.ts';
+import { callersOf, type Issued, issuedRow, toIssued } from './issued-store.ts';
 
 /** A code that is presented, and what is stored when it holds. */
 export interface CodeClaim extends NewToken {
@@ -37,7 +37,7 @@ const exchange = batchQuery({
   },
   row: issuedRow,
   text: (asked) => `with ${asked},
-    ${CALLERS},
+    ${callersOf('asked')},
     matching as materialized (
       select distinct on (request.id) request.id, asked.ordinal
       from asked join agent using (ordinal) cross join lateral (

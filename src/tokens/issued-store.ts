@@ -68,14 +68,16 @@ export function toIssued(row: IssuedRow): Issued {
 
 /**
  * Common table expressions `developer (ordinal, id)` and `agent (ordinal, id, developer_id, status)`: who asks each
- * question of `asked`, by its "keyHash" and "agentId". They share-lock the agents' rows before anything else, so that an
- * agent that is being deleted at the same moment is waited for instead of deadlocked with. Each row is looked up by itself
- * (`limit 1`): the planner takes a batch for a hundred rows and would rather read a small table from end to end.
+ * question, as far as they are known. They share-lock the agents' rows before anything else, so that an agent that is being
+ * deleted at the same moment is waited for instead of deadlocked with. Each row is looked up by itself (`limit 1`): the
+ * planner takes a batch for a hundred rows and would rather read a small table from end to end.
+ * @param questions a common table expression with the columns `ordinal`, "keyHash" and "agentId"
  */
-export const CALLERS = `developer as materialized (
-      select asked.ordinal, developer.id from asked cross join lateral (
-        select id from developers where api_key_hash = asked."keyHash" limit 1) developer),
+export const callersOf = (questions: string): string => `developer as materialized (
+      select ${questions}.ordinal, developer.id from ${questions} cross join lateral (
+        select id from developers where api_key_hash = ${questions}."keyHash" limit 1) developer),
     agent as materialized (
-      select asked.ordinal, agent.* from asked join developer using (ordinal) cross join lateral (
-        select id, developer_id, status from agents where id = asked."agentId" and developer_id = developer.id limit 1
+      select ${questions}.ordinal, agent.* from ${questions} join developer using (ordinal) cross join lateral (
+        select id, developer_id, status from agents
+        where id = ${questions}."agentId" and developer_id = developer.id limit 1
         for key share) agent)`;

@@ -4,7 +4,7 @@ import { batchQuery, query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
 import type { NewToken } from '../grant-token/issue-token.ts';
 import { ANY_ENQUEUED, deliveriesOfIssuance } from '../webhooks/outbox-store.ts';
-import { CALLERS, type Issued, issuedRow, toIssued } from './issued-store.ts';
+import { callersOf, type Issued, issuedRow, toIssued } from './issued-store.ts';
 
 /** A refresh token that is presented, and what is stored when it holds. */
 export interface RefreshClaim extends NewToken {
@@ -40,7 +40,7 @@ const refresh = batchQuery({
   },
   row: { ...issuedRow, contended: orNull(bool) },
   text: (asked) => `with ${asked},
-    ${CALLERS},
+    ${callersOf('asked')},
     live as materialized (
       select asked.ordinal, presented.hash, presented.xmin as version, grants.id, grants.principal_id, grants.audience,
         grants.scopes, grants.expires_at, grants.parent_grant_id, grants.delegation_depth,

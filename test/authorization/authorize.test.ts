@@ -179,6 +179,7 @@ test('401 comes before 400, and before 404', async () => {
   const wrong = 'gx_live_nobody_has_this_key';
   expect(await answerTo({}, wrong)).toEqual([401, 'UNAUTHORIZED']);
   expect(await answerTo({ scopes: 'wrong' }, wrong)).toEqual([401, 'UNAUTHORIZED']);
+  expect(await answerTo({ expiresIn: '999999999d' }, wrong)).toEqual([401, 'UNAUTHORIZED']);
   expect(await answerTo({ agentId: 'ag_unknown' }, wrong)).toEqual([401, 'UNAUTHORIZED']);
   const malformed = await service.request('POST', '/v1/authorize', { key: wrong, body: '{"a":' });
   expect(malformed.status).toBe(401);

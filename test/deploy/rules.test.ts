@@ -63,7 +63,7 @@ test('each alert is tested: that each severity fires, with its whole text, and t
 let copy: Awaited<ReturnType<typeof temporaryDirectory>>;
 beforeEach(async () => {
   copy = await temporaryDirectory();
-  for (const path of ['README.md', 'deploy/prometheus/rules', 'deploy/runbooks'])
+  for (const path of ['docs/logs-and-traces.md', 'deploy/prometheus/rules', 'deploy/runbooks'])
     await cp(new URL(path, ROOT), join(copy.path, path), { recursive: true });
 });
 afterEach(() => copy.remove());

@@ -5,7 +5,7 @@ import manifest from '../../package.json' with { type: 'json' };
 /** Wherever the service is started, or its start is shown. */
 const PLACES = [
   'Dockerfile',
-  'README.md',
+  'docs/operations.md',
   'deploy/programs/stack/definitions.ts',
   'test/support/child.ts',
   'test/stack/read-only.test.ts',

@@ -97,8 +97,8 @@ const WEBHOOKS: Mutant[] = [
   {
     name: 'webhooks-hear-nothing-of-a-cascade',
     file: 'src/webhooks/outbox-store.ts',
-    text: 'from ${revoked.from}),\n    ${ENQUEUED}`;',
-    replacement: 'from ${revoked.from} where parent_grant_id is null),\n    ${ENQUEUED}`;',
+    text: `from \${revoked.from}),\n    \${ENQUEUED}\`;`,
+    replacement: `from \${revoked.from} where parent_grant_id is null),\n    \${ENQUEUED}\`;`,
     killedBy: [MODEL, DELIVERY],
   },
   {

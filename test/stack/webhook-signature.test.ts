@@ -24,10 +24,10 @@ let raw: Buffer;
 const checks: Record<string, Check> = {};
 
 beforeAll(async () => {
-  const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
+  const page = await readFile(new URL('../../docs/webhooks.md', import.meta.url), 'utf8');
   const block = (language: string): string => {
-    const [, text] = new RegExp(`\`\`\`${language} webhook\n(.*?)\`\`\``, 's').exec(readme) ?? [];
-    if (text === undefined) throw new Error(`README has no ${language} block about webhooks`);
+    const [, text] = new RegExp(`\`\`\`${language} webhook\n(.*?)\`\`\``, 's').exec(page) ?? [];
+    if (text === undefined) throw new Error(`the page has no ${language} block`);
     return text;
   };
   const python = await installPython('webhooks', new URL('webhooks/requirements.txt', import.meta.url));
@@ -66,7 +66,7 @@ afterAll(async () => {
   await receiver?.close();
 });
 
-describe.each(['TypeScript', 'Python'])('the README’s check in %s', (language) => {
+describe.each(['TypeScript', 'Python'])('the documented check in %s', (language) => {
   const check: Check = (one) => (checks[language] as Check)(one);
 
   test('reads the event of a request that the service sent', async () => {

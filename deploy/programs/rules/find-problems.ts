@@ -49,9 +49,9 @@ function duplicates(alerts: readonly AlertRule[]): string[] {
   return ids.filter((id, index) => ids.indexOf(id) !== index).map((id) => `${id}: there are two`);
 }
 
-/** The names of log lines: those of the table in README, which other tests hold to what the service logs. */
+/** The names of log lines: those of the table in docs/logs-and-traces.md, which a test compares with what the service logs. */
 async function logNamesOf(root: URL): Promise<ReadonlySet<string>> {
-  const readme = await readFile(new URL('README.md', root), 'utf8');
-  const table = readme.slice(readme.indexOf('| `msg` |'));
+  const page = await readFile(new URL('docs/logs-and-traces.md', root), 'utf8');
+  const table = page.slice(page.indexOf('| `msg` |'));
   return new Set(Array.from(table.matchAll(/`([a-z_]+\.[a-z_]+)`/g), ([, name = '']) => name));
 }

