@@ -155,7 +155,10 @@ module.exports = {
         'the configuration, the catalogue of metric families, and three helpers that know nothing themselves',
       severity: 'error',
       from: { path: '^instrumentation/' },
-      to: { path: '^src/', pathNot: '^src/(config|label-values|origin-form|within|version|telemetry/famil(y|ies))\\.ts$' },
+      to: {
+        path: '^src/',
+        pathNot: '^src/(config|label-values|origin-form|within|version|telemetry/famil(y|ies))\\.ts$',
+      },
     },
     {
       name: 'src-knows-only-the-api-of-opentelemetry',

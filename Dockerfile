@@ -1,8 +1,9 @@
-# Production dependencies are installed apart, so that the image has no npm cache and no development tools.
+# Production dependencies are installed apart, so that the image has no npm cache and no development tools. The optional ones
+# are Node and PostgreSQL for machines that lack them: the image has the first, and DATABASE_URL names the second.
 FROM node:24.21.0-bookworm-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-RUN npm ci --omit=dev
+RUN npm ci --omit=dev --omit=optional
 
 FROM node:24.21.0-bookworm-slim
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=3001 DATA_DIR=/data

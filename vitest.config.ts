@@ -1,5 +1,6 @@
 import { defineConfig } from 'vitest/config';
 import { PATIENCE_MS } from './test/support/child.ts';
+import { withoutDatabase } from './test/support/needs-database.ts';
 
 const SECOND = 1_000;
 /** Only what hangs takes so long. A busy machine, on which a start takes ten seconds, is no fault. */
@@ -12,6 +13,47 @@ const LONG = 'test/**/*.nightly.test.ts';
 /** What can go wrong with the database, by way of what. */
 const TABLES = 'test/faults/table-*.test.ts';
 
+/** What needs other programs, root, or much time, and so has a project of its own. */
+const APART = [
+  'test/stack/**',
+  'test/faults/**',
+  'test/load/**',
+  'test/pgbouncer/**',
+  'test/failover/**',
+  LONG,
+];
+/**
+ * Slow by their nature: each starts services, servers or commands again and again, or waits for times that are promised.
+ * The gate runs them after the others.
+ */
+const SLOW = [
+  // A service, its death and a reconciliation for each case.
+  'test/reconciliation/command.test.ts',
+  // Some thousand commands of the model, each against the service.
+  'test/model/model.test.ts',
+  // A whole demo.
+  'test/demo/demo.test.ts',
+  // A start and an end of the service, or of PostgreSQL, for each case.
+  'test/system/{start-and-stop,second-signal,slow-shutdown,health}.test.ts',
+  'test/embedded-postgres/{end,start}.test.ts',
+  'test/signing-keys/service.test.ts',
+  'test/data-dir.test.ts',
+  'test/instrumentation/{otlp,register}.test.ts',
+  // Retries that wait for their time.
+  'test/webhooks/{metrics,attempts,purge}.test.ts',
+  // Thousands of generated requests.
+  'test/contract/generated.test.ts',
+  // Many migrations, many replicas, many races.
+  'test/db/{migrate,client-faults}.test.ts',
+  'test/races/{single-use,revocation,consent}.test.ts',
+  'test/anomalies/{replicas,detection}.test.ts',
+  // A process for each command line.
+  'test/deploy/command-line.test.ts',
+  // A thousand policies held against a slow decision of our own.
+  'test/policies/decision.test.ts',
+];
+const PURE = withoutDatabase('test/**/*.test.ts');
+
 export default defineConfig({
   test: {
     // More than two cores have work for: tests wait a good deal.
@@ -19,17 +61,35 @@ export default defineConfig({
     passWithNoTests: false,
     projects: [
       {
+        // Needs no database, so a file in watch mode answers at once.
+        test: {
+          name: 'pure',
+          include: PURE,
+          exclude: [...APART, ...SLOW],
+          pool: 'forks',
+          allowOnly: false,
+          testTimeout: TEST_TIMEOUT,
+          hookTimeout: TEST_TIMEOUT,
+          expect: { poll: { timeout: PATIENCE_MS } },
+        },
+      },
+      {
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: [
-            'test/stack/**',
-            'test/faults/**',
-            'test/load/**',
-            'test/pgbouncer/**',
-            'test/failover/**',
-            LONG,
-          ],
+          exclude: [...APART, ...SLOW, ...PURE],
+          globalSetup: ['test/support/global-setup.ts'],
+          pool: 'forks',
+          allowOnly: false,
+          testTimeout: TEST_TIMEOUT,
+          hookTimeout: TEST_TIMEOUT,
+          expect: { poll: { timeout: PATIENCE_MS } },
+        },
+      },
+      {
+        test: {
+          name: 'slow',
+          include: SLOW,
           globalSetup: ['test/support/global-setup.ts'],
           pool: 'forks',
           allowOnly: false,
@@ -46,7 +106,8 @@ export default defineConfig({
           globalSetup: ['test/support/global-setup.ts'],
           pool: 'forks',
           allowOnly: false,
-          fileParallelism: false,
+          // They wait for scrapes, rules and exports more than they work, each with programs and ports of its own.
+          maxWorkers: 2,
           testTimeout: 120 * SECOND,
           // Building the real binaries for the first time takes minutes.
           hookTimeout: 1_200 * SECOND,

@@ -34,6 +34,12 @@ export class ServiceError extends Error {
   }
 }
 
+/** Any failure as callers may see it: one of ours as it is, and nothing but INTERNAL_ERROR of what nobody expected. */
+export const asServiceError = (error: unknown): ServiceError =>
+  error instanceof ServiceError
+    ? error
+    : new ServiceError('INTERNAL_ERROR', 'Something went wrong', { cause: error });
+
 export const badRequest = (message: string, cause?: unknown) =>
   new ServiceError('BAD_REQUEST', message, { cause });
 /** What a caller may show to be let in. */

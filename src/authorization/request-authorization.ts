@@ -67,8 +67,9 @@ export function requestAuthorization(
       throw error;
     });
     if (found === null) return refuse(notFound('Agent'));
+    const agent = found.agentStatus === null ? null : input.agentId;
     return whenKnown(
-      found,
+      { ...found, agentId: agent },
       async ({ developerId, agentStatus, scopesAllowed, policyId, policyEffect, mode }) => {
         const { agentId, principalId, scopes } = input;
         if (agentStatus === null) return refuse(notFound('Agent'));

@@ -13,7 +13,8 @@ import { createWorld, sampleFor, type World } from './world.ts';
 /** Cases per operation; thousands for a long run. */
 const CASES = Number(process.env['CONTRACT_CASES'] ?? 25);
 /** The same seed makes the same cases. */
-const SEED = Number(process.env['CONTRACT_SEED'] ?? Date.now() % 2 ** 31);
+/** The same every time; the night names another, which a failure repeats. */
+const SEED = Number(process.env['CONTRACT_SEED'] ?? 20_260_101);
 /** Cases whose effect on the database is looked at together. */
 const BATCH = 10;
 const MAX_RSS_MB = 500;

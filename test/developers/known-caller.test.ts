@@ -21,3 +21,12 @@ test('a known caller gets what follows, with all that was found', async () => {
   const refused = refuse(notFound('Agent'), 'ag_1');
   expect(await whenKnown(found, async () => refused)).toBe(refused);
 });
+
+test('a failure after the key is known is a refusal that still names the agent', async () => {
+  const failing = async (): Promise<never> => {
+    throw new Error('no signing key');
+  };
+  const outcome = await whenKnown({ developerId: 'dev_1', agentId: 'ag_1' }, failing);
+  expect(outcome).toMatchObject({ agentId: 'ag_1', refusal: { code: 'INTERNAL_ERROR', status: 500 } });
+  expect(outcome).toHaveProperty('refusal.cause.message', 'no signing key');
+});

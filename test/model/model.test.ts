@@ -153,7 +153,7 @@ test('whatever is done in whatever order, the service does what the model does',
   });
   if (found.failed)
     throw new Error(
-      `${await fc.asyncDefaultReportMessage(found)}\nAgain: MODEL_SEED=${seed} MODEL_RUNS=${numRuns} vitest run --project unit test/model`,
+      `${await fc.asyncDefaultReportMessage(found)}\nAgain: MODEL_SEED=${seed} MODEL_RUNS=${numRuns} vitest run --project slow test/model`,
       { cause: found.errorInstance },
     );
 });

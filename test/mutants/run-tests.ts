@@ -37,7 +37,11 @@ async function runOnce(path: string, files: readonly string[]): Promise<FileResu
   const args = [
     'run',
     '--project',
+    'pure',
+    '--project',
     'unit',
+    '--project',
+    'slow',
     '--maxWorkers=1',
     '--reporter=json',
     `--outputFile=${report}`,

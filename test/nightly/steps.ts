@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { beforeNewYear, type Clock, missingForClocks, nextLeapDay, nextTime } from './clock.ts';
 
@@ -16,7 +17,7 @@ export interface Step {
 }
 
 const npm = (...args: string[]) => ['npm', 'run', '--silent', ...args];
-const UNIT = npm('test');
+const UNIT = npm('test:all');
 
 const onClock = (name: string, clock: Clock, env: Record<string, string> = {}): Step => ({
   name,
@@ -49,6 +50,11 @@ export const STEPS: readonly Step[] = [
   // Behind UTC by what are no whole hours, and in a language with commas in its numbers.
   onClock('zone-st-johns', { zone: 'America/St_Johns' }, { LANG: 'de_DE.UTF-8', LC_ALL: 'de_DE.UTF-8' }),
   { name: 'busy', command: UNIT, busyLoops: availableParallelism() },
+  {
+    name: 'fuzz',
+    command: ['npx', 'vitest', 'run', '--project', 'slow', 'test/contract/generated', 'test/model/model'],
+    env: { CONTRACT_SEED: String(randomInt(2 ** 31)), CONTRACT_CASES: '200', MODEL_RUNS: '60' },
+  },
   { name: 'pgbouncer', command: npm('test:pgbouncer'), missing: program('pgbouncer') },
   {
     name: 'long',
