@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { readOptions } from '../command-line.ts';
+import { architecturePicture } from './architecture.ts';
 import { chartSchema } from './chart-schema.ts';
 import { familiesTable } from './families.ts';
 import { environmentExample, variablesTable } from './variables.ts';
@@ -12,6 +13,7 @@ export const GENERATED: Readonly<Record<string, (before: string) => string>> = {
   'docs/configuration.md': (before) => withPart(before, 'variables', variablesTable()),
   'docs/metrics.md': (before) => withPart(before, 'families', familiesTable()),
   'deploy/helm/grantex-auth/values.schema.json': chartSchema,
+  'docs/pictures/architecture.svg': architecturePicture,
 };
 
 /** @throws when the page has no such marks */
@@ -35,7 +37,7 @@ export async function drifted(): Promise<ReadonlyMap<string, string>> {
 
 const USAGE = `usage: npm run documents -- [options]
 
-Writes anew what follows from the tables of variables and metric families: ${Object.keys(GENERATED).join(', ')}.
+Writes anew what follows from the tables of variables and metric families and from the rules of the arrows: ${Object.keys(GENERATED).join(', ')}.
 
   --check  writes nothing; exit code 1 when a file is not what the tables say
   --help
