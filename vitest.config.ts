@@ -1,9 +1,8 @@
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 import { PATIENCE_MS } from './test/support/child.ts';
+import { testsWithoutDatabase } from './test/support/needs-database.ts';
 
 const SECOND = 1_000;
-/** Only what hangs takes so long. A busy machine, on which a start takes ten seconds, is no fault. */
-const TEST_TIMEOUT = 240 * SECOND;
 /** Whatever the service does with its database. */
 const ON_A_DATABASE =
   '{agents,anomalies,audit,authorization,consent,developers,grant-token,grants,model,policies,principal-sessions,secrets,signing-keys,tokens,webhooks}';
@@ -11,119 +10,114 @@ const ON_A_DATABASE =
 const LONG = 'test/**/*.nightly.test.ts';
 /** What can go wrong with the database, by way of what. */
 const TABLES = 'test/faults/table-*.test.ts';
+/** What needs more than Node, and has projects of its own. */
+const SURROUNDINGS = ['stack', 'faults', 'load', 'pgbouncer', 'failover'].map((name) => `test/${name}/**`);
+/** What takes 10 seconds and more, and why. `npm test` leaves it to `npm run test:slow`, which the gate runs. */
+const SLOW = [
+  // Starts and ends of whole processes, some thirty of them, one after another; some must hang for a time limit.
+  'test/system/{start-and-stop,second-signal,slow-shutdown}.test.ts',
+  // Makes a PostgreSQL for each way to lose one; one that hangs is given five seconds before it is ended.
+  'test/embedded-postgres/end.test.ts',
+  // Nine starts of replicas: keys are rotated and must have waited before they sign.
+  'test/signing-keys/service.test.ts',
+  // Forty runs of up to eighty random commands against the service, compared with the model as they go.
+  'test/model/model.test.ts',
+  // Twenty-five random requests to every operation, with the database looked at before and after.
+  'test/contract/generated.test.ts',
+  // The command waits until the figures of two replicas stand still.
+  'test/reconciliation/command.test.ts',
+  // The demo plays for its twenty seconds, and its drills for fourteen more.
+  'test/demo/demo.test.ts',
+  // Four times a thousand callers.
+  'test/races/single-use.test.ts',
+  // A delivery must have been due, and attempts must have timed out, for seconds that the metrics tell.
+  'test/webhooks/{metrics,attempts}.test.ts',
+  // Windows and periods of detection pass, with replicas that restart.
+  'test/anomalies/{replicas,detection}.test.ts',
+];
+const PURE = testsWithoutDatabase();
+
+/** What all projects have. The limits are for what hangs: a busy machine, on which a start takes ten seconds, is no fault. */
+const project = (
+  test: TestProjectInlineConfiguration['test'] & { name: string },
+): TestProjectInlineConfiguration => ({
+  test: {
+    pool: 'forks',
+    allowOnly: false,
+    testTimeout: 240 * SECOND,
+    hookTimeout: 240 * SECOND,
+    expect: { poll: { timeout: PATIENCE_MS } },
+    ...test,
+  },
+});
+const WITH_DATABASE = { globalSetup: ['test/support/global-setup.ts'] };
 
 export default defineConfig({
   test: {
     // More than two cores have work for: tests wait a good deal.
-    maxWorkers: 3,
+    maxWorkers: 4,
     passWithNoTests: false,
     projects: [
-      {
-        test: {
-          name: 'unit',
-          include: ['test/**/*.test.ts'],
-          exclude: [
-            'test/stack/**',
-            'test/faults/**',
-            'test/load/**',
-            'test/pgbouncer/**',
-            'test/failover/**',
-            LONG,
-          ],
-          globalSetup: ['test/support/global-setup.ts'],
-          pool: 'forks',
-          allowOnly: false,
-          testTimeout: TEST_TIMEOUT,
-          hookTimeout: TEST_TIMEOUT,
-          expect: { poll: { timeout: PATIENCE_MS } },
-        },
-      },
-      {
-        test: {
-          name: 'stack',
-          include: ['test/stack/**/*.test.ts'],
-          exclude: [LONG],
-          globalSetup: ['test/support/global-setup.ts'],
-          pool: 'forks',
-          allowOnly: false,
-          fileParallelism: false,
-          testTimeout: 120 * SECOND,
-          // Building the real binaries for the first time takes minutes.
-          hookTimeout: 1_200 * SECOND,
-          expect: { poll: { timeout: PATIENCE_MS } },
-        },
-      },
-      {
-        // The same tests with a real PgBouncer, in transaction mode, between the service and its database.
-        test: {
-          name: 'pgbouncer',
-          include: [
-            `test/${ON_A_DATABASE}/**/*.test.ts`,
-            'test/db/{migrate,reserved-connection}.test.ts',
-            'test/races/replicas.test.ts',
-            'test/pgbouncer/**/*.test.ts',
-          ],
-          exclude: [LONG],
-          globalSetup: ['test/support/global-setup.ts'],
-          pool: 'forks',
-          allowOnly: false,
-          testTimeout: TEST_TIMEOUT,
-          hookTimeout: TEST_TIMEOUT,
-          expect: { poll: { timeout: PATIENCE_MS } },
-        },
-      },
-      {
-        test: {
-          name: 'faults',
-          include: ['test/faults/**/*.test.ts'],
-          exclude: [TABLES, LONG],
-          globalSetup: ['test/support/global-setup.ts'],
-          pool: 'forks',
-          allowOnly: false,
-          fileParallelism: false,
-          testTimeout: 60 * SECOND,
-          hookTimeout: 30 * SECOND,
-          expect: { poll: { timeout: PATIENCE_MS } },
-        },
-      },
-      {
-        // One file for each way to the database. They wait more than they work, so they run side by side.
-        test: {
-          name: 'database-faults',
-          include: [TABLES],
-          pool: 'forks',
-          allowOnly: false,
-          testTimeout: TEST_TIMEOUT,
-          hookTimeout: TEST_TIMEOUT,
-          expect: { poll: { timeout: PATIENCE_MS } },
-        },
-      },
-      {
-        // With the real Patroni, etcd and HAProxy; a lease that has to run out takes its time.
-        test: {
-          name: 'failover',
-          include: ['test/failover/**/*.test.ts'],
-          exclude: [LONG],
-          pool: 'forks',
-          allowOnly: false,
-          fileParallelism: false,
-          testTimeout: 180 * SECOND,
-          hookTimeout: 120 * SECOND,
-        },
-      },
-      {
-        test: {
-          name: 'nightly',
-          include: [LONG],
-          globalSetup: ['test/support/global-setup.ts'],
-          pool: 'forks',
-          allowOnly: false,
-          fileParallelism: false,
-          testTimeout: 600 * SECOND,
-          hookTimeout: 600 * SECOND,
-          expect: { poll: { timeout: PATIENCE_MS } },
-        },
-      },
+      // No PostgreSQL is started for these.
+      project({ name: 'pure', include: PURE, exclude: [...SURROUNDINGS, ...SLOW, LONG] }),
+      project({
+        name: 'unit',
+        include: ['test/**/*.test.ts'],
+        exclude: [...PURE, ...SURROUNDINGS, ...SLOW, LONG],
+        ...WITH_DATABASE,
+      }),
+      project({ name: 'slow', include: SLOW, ...WITH_DATABASE }),
+      // Starts Prometheus, the Collector, Chromium and others for each file, and waits for scrapes and evaluations.
+      project({
+        name: 'stack',
+        include: ['test/stack/**/*.test.ts'],
+        exclude: [LONG],
+        ...WITH_DATABASE,
+        maxWorkers: 2,
+        // Building the real binaries for the first time takes minutes.
+        hookTimeout: 1_200 * SECOND,
+      }),
+      // The same tests with a real PgBouncer, in transaction mode, between the service and its database.
+      project({
+        name: 'pgbouncer',
+        include: [
+          `test/${ON_A_DATABASE}/**/*.test.ts`,
+          'test/db/{migrate,reserved-connection}.test.ts',
+          'test/races/replicas.test.ts',
+          'test/pgbouncer/**/*.test.ts',
+        ],
+        exclude: [LONG],
+        ...WITH_DATABASE,
+      }),
+      // Promises of times under faults: each file has the machine for itself. Traffic goes on for as long as the fault lasts.
+      project({
+        name: 'faults',
+        include: ['test/faults/**/*.test.ts'],
+        exclude: [TABLES, LONG],
+        ...WITH_DATABASE,
+        fileParallelism: false,
+        testTimeout: 60 * SECOND,
+        hookTimeout: 30 * SECOND,
+      }),
+      // One file for each way to the database. They wait more than they work, so they run side by side.
+      project({ name: 'database-faults', include: [TABLES] }),
+      // With the real Patroni, etcd and HAProxy; a lease that has to run out takes its time.
+      project({
+        name: 'failover',
+        include: ['test/failover/**/*.test.ts'],
+        exclude: [LONG],
+        fileParallelism: false,
+        testTimeout: 180 * SECOND,
+        hookTimeout: 120 * SECOND,
+      }),
+      project({
+        name: 'nightly',
+        include: [LONG],
+        ...WITH_DATABASE,
+        fileParallelism: false,
+        testTimeout: 600 * SECOND,
+        hookTimeout: 600 * SECOND,
+      }),
     ],
   },
 });
