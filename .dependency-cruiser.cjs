@@ -157,7 +157,10 @@ module.exports = {
       from: { path: '^instrumentation/' },
       to: {
         path: '^src/',
-        pathNot: '^src/(config|label-values|origin-form|within|version|telemetry/famil(y|ies))\\.ts$',
+        pathNot: [
+          '^src/(config|label-values|origin-form|within|version|telemetry/families)\\.ts$',
+          '^src/telemetry/families/',
+        ],
       },
     },
     {
