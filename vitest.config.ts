@@ -12,6 +12,9 @@ const LONG = 'test/**/*.nightly.test.ts';
 const TABLES = 'test/faults/table-*.test.ts';
 /** What needs more than Node, and has projects of its own. */
 const SURROUNDINGS = ['stack', 'faults', 'load', 'pgbouncer', 'failover'].map((name) => `test/${name}/**`);
+/** They promise that every answer comes within seconds, or that none is lost under load: nothing else may take the cores. */
+const FAULTS_ALONE =
+  'test/faults/{connections,fairness,lost-answers,pool-exhausted,rolling-restart,scrape-storm,sigterm}.test.ts';
 /** They compare speed and memory with and without a Collector that is gone, slow or broken: two minutes of drills. */
 const STACK_ALONE = 'test/stack/{collector-outage,hostile-collector}.test.ts';
 /** What takes 10 seconds and more, and why. `npm test` leaves it to `npm run test:slow`, which the gate runs. */
@@ -104,26 +107,35 @@ export default defineConfig({
         exclude: [LONG],
         ...WITH_DATABASE,
       }),
-      // Traffic goes on for as long as a fault lasts (webhooks, 130 s in two files; memory, 80 s; connections, 70 s). Answers have
-      // limits of seconds, so no more than two run side by side.
+      // Traffic goes on for as long as a fault lasts (webhooks, 130 s in two files), and memory must settle (80 s).
       project({
         name: 'faults',
         include: ['test/faults/**/*.test.ts'],
-        exclude: [TABLES, LONG],
+        exclude: [TABLES, FAULTS_ALONE, LONG],
         ...WITH_DATABASE,
         ...inGroup(3),
         maxWorkers: 2,
         testTimeout: 120 * SECOND,
         hookTimeout: 60 * SECOND,
       }),
+      // Kills and cuts under load: 180 s, of which connections wait for 70 and lost answers for 35.
+      project({
+        name: 'faults-alone',
+        include: [FAULTS_ALONE],
+        ...WITH_DATABASE,
+        ...inGroup(4),
+        fileParallelism: false,
+        testTimeout: 120 * SECOND,
+        hookTimeout: 60 * SECOND,
+      }),
       // One file for each way to the database. They wait more than they work, so they run side by side.
-      project({ name: 'database-faults', include: [TABLES], ...inGroup(4) }),
+      project({ name: 'database-faults', include: [TABLES], ...inGroup(5) }),
       // With the real Patroni, etcd and HAProxy; a lease that has to run out takes its time.
       project({
         name: 'failover',
         include: ['test/failover/**/*.test.ts'],
         exclude: [LONG],
-        ...inGroup(5),
+        ...inGroup(6),
         fileParallelism: false,
         testTimeout: 180 * SECOND,
         hookTimeout: 120 * SECOND,
@@ -132,7 +144,7 @@ export default defineConfig({
         name: 'nightly',
         include: [LONG],
         ...WITH_DATABASE,
-        ...inGroup(6),
+        ...inGroup(7),
         fileParallelism: false,
         testTimeout: 600 * SECOND,
         hookTimeout: 600 * SECOND,
