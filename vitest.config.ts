@@ -21,8 +21,14 @@ const STACK_ALONE = 'test/stack/{collector-outage,hostile-collector}.test.ts';
 const SLOW = [
   // Starts and ends of whole processes, some thirty of them, one after another; some must hang for a time limit.
   'test/system/{start-and-stop,second-signal,slow-shutdown}.test.ts',
-  // Makes a PostgreSQL for each way to lose one; one that hangs is given five seconds before it is ended.
-  'test/embedded-postgres/end.test.ts',
+  // Makes a PostgreSQL for each way to begin and to lose one; one that hangs is given five seconds before it is ended.
+  'test/embedded-postgres/{start,end}.test.ts',
+  // Starts of replicas and of commands, with each state of the schema.
+  'test/db/migrate.test.ts',
+  // A process for each state of a collector: there, hanging, broken, absent.
+  'test/instrumentation/otlp.test.ts',
+  // Twenty-five starts of npm.
+  'test/deploy/command-line.test.ts',
   // Nine starts of replicas: keys are rotated and must have waited before they sign.
   'test/signing-keys/service.test.ts',
   // Forty runs of up to eighty random commands against the service, compared with the model as they go.
