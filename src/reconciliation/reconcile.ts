@@ -1,3 +1,8 @@
+/**
+ * Reconciliation: whether the counters and gauges of a deployment agree with its database. `scrape-source.ts` and
+ * `prometheus-source.ts` observe the metrics, `store.ts` reads the ledger from every table, `judge.ts` compares. It writes
+ * nothing. Only the `reconcile` command calls.
+ */
 import type { Queryable } from '../db/queryable.ts';
 import { type Finding, judge, type Seen } from './judge.ts';
 import type { Observation, Process, Source } from './observation.ts';
