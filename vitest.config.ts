@@ -70,7 +70,7 @@ const inGroup = (groupOrder: number) => ({ sequence: { groupOrder } });
 export default defineConfig({
   test: {
     // More than two cores have work for: tests wait a good deal.
-    maxWorkers: 4,
+    maxWorkers: 3,
     passWithNoTests: false,
     projects: [
       // No PostgreSQL is started for these.
@@ -90,7 +90,7 @@ export default defineConfig({
         exclude: [STACK_ALONE, LONG],
         ...WITH_DATABASE,
         ...inGroup(1),
-        maxWorkers: 3,
+        fileParallelism: false,
         ...BUILDS,
       }),
       project({
@@ -120,7 +120,7 @@ export default defineConfig({
         exclude: [TABLES, FAULTS_ALONE, LONG],
         ...WITH_DATABASE,
         ...inGroup(3),
-        maxWorkers: 2,
+        fileParallelism: false,
         testTimeout: 120 * SECOND,
         hookTimeout: 60 * SECOND,
       }),
