@@ -152,12 +152,15 @@ module.exports = {
     {
       name: 'instrumentation-knows-little-of-src',
       comment:
-        'the configuration, the catalogue of metric families, and three helpers that know nothing themselves',
+        'the configuration, the tables of variables and of metric families, and helpers that know nothing themselves',
       severity: 'error',
       from: { path: '^instrumentation/' },
       to: {
         path: '^src/',
-        pathNot: '^src/(config|label-values|origin-form|within|version|telemetry/famil(y|ies))\\.ts$',
+        pathNot: [
+          '^src/(config|label-values|origin-form|within|version|telemetry/families)\\.ts$',
+          '^src/(telemetry/families|variables)/',
+        ],
       },
     },
     {

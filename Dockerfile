@@ -1,8 +1,8 @@
-# Production dependencies are installed apart, so that the image has no npm cache and no development tools. The optional ones
-# are Node and PostgreSQL for machines that lack them: the image has the first, and DATABASE_URL names the second.
+# Production dependencies are installed apart, so that the image has no npm cache and no development tools.
 FROM node:24.21.0-bookworm-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
+# The optional packages are a Node and a PostgreSQL of their own: the image has that Node, and takes DATABASE_URL.
 RUN npm ci --omit=dev --omit=optional
 
 FROM node:24.21.0-bookworm-slim

@@ -1,10 +1,8 @@
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 import { PATIENCE_MS } from './test/support/child.ts';
-import { withoutDatabase } from './test/support/needs-database.ts';
+import { testsWithoutDatabase } from './test/support/needs-database.ts';
 
 const SECOND = 1_000;
-/** Only what hangs takes so long. A busy machine, on which a start takes ten seconds, is no fault. */
-const TEST_TIMEOUT = 240 * SECOND;
 /** Whatever the service does with its database. */
 const ON_A_DATABASE =
   '{agents,anomalies,audit,authorization,consent,developers,grant-token,grants,model,policies,principal-sessions,secrets,signing-keys,tokens,webhooks}';
@@ -12,179 +10,133 @@ const ON_A_DATABASE =
 const LONG = 'test/**/*.nightly.test.ts';
 /** What can go wrong with the database, by way of what. */
 const TABLES = 'test/faults/table-*.test.ts';
-
-/** What needs other programs, root, or much time, and so has a project of its own. */
-const APART = [
-  'test/stack/**',
-  'test/faults/**',
-  'test/load/**',
-  'test/pgbouncer/**',
-  'test/failover/**',
-  LONG,
-];
-/**
- * Slow by their nature: each starts services, servers or commands again and again, or waits for times that are promised.
- * The gate runs them after the others.
- */
+/** What needs more than Node, and has projects of its own. */
+const SURROUNDINGS = ['stack', 'faults', 'load', 'pgbouncer', 'failover'].map((name) => `test/${name}/**`);
+/** They compare speed and memory with and without a Collector that is gone, slow or broken: two minutes of drills. */
+const STACK_ALONE = 'test/stack/{collector-outage,hostile-collector}.test.ts';
+/** What takes 10 seconds and more, and why. `npm test` leaves it to `npm run test:slow`, which the gate runs. */
 const SLOW = [
-  // A service, its death and a reconciliation for each case.
-  'test/reconciliation/command.test.ts',
-  // Some thousand commands of the model, each against the service.
-  'test/model/model.test.ts',
-  // A whole demo.
-  'test/demo/demo.test.ts',
-  // A start and an end of the service, or of PostgreSQL, for each case.
-  'test/system/{start-and-stop,second-signal,slow-shutdown,health}.test.ts',
-  'test/embedded-postgres/{end,start}.test.ts',
+  // Starts and ends of whole processes, some thirty of them, one after another; some must hang for a time limit.
+  'test/system/{start-and-stop,second-signal,slow-shutdown}.test.ts',
+  // Makes a PostgreSQL for each way to lose one; one that hangs is given five seconds before it is ended.
+  'test/embedded-postgres/end.test.ts',
+  // Nine starts of replicas: keys are rotated and must have waited before they sign.
   'test/signing-keys/service.test.ts',
-  'test/data-dir.test.ts',
-  'test/instrumentation/{otlp,register}.test.ts',
-  // Retries that wait for their time.
-  'test/webhooks/{metrics,attempts,purge}.test.ts',
-  // Thousands of generated requests.
+  // Forty runs of up to eighty random commands against the service, compared with the model as they go.
+  'test/model/model.test.ts',
+  // Twenty-five random requests to every operation, with the database looked at before and after.
   'test/contract/generated.test.ts',
-  // Many migrations, many replicas, many races.
-  'test/db/{migrate,client-faults}.test.ts',
-  'test/races/{single-use,revocation,consent}.test.ts',
+  // The command waits until the figures of two replicas stand still.
+  'test/reconciliation/command.test.ts',
+  // The demo plays for its twenty seconds, and its drills for fourteen more.
+  'test/demo/demo.test.ts',
+  // Four times a thousand callers.
+  'test/races/single-use.test.ts',
+  // A delivery must have been due, and attempts must have timed out, for seconds that the metrics tell.
+  'test/webhooks/{metrics,attempts}.test.ts',
+  // Windows and periods of detection pass, with replicas that restart.
   'test/anomalies/{replicas,detection}.test.ts',
-  // A process for each command line.
-  'test/deploy/command-line.test.ts',
-  // A thousand policies held against a slow decision of our own.
-  'test/policies/decision.test.ts',
 ];
-const PURE = withoutDatabase('test/**/*.test.ts');
+const PURE = testsWithoutDatabase();
+
+/** What all projects have. The limits are for what hangs: a busy machine, on which a start takes ten seconds, is no fault. */
+const project = (
+  test: TestProjectInlineConfiguration['test'] & { name: string },
+): TestProjectInlineConfiguration => ({
+  test: {
+    pool: 'forks',
+    allowOnly: false,
+    testTimeout: 240 * SECOND,
+    hookTimeout: 240 * SECOND,
+    expect: { poll: { timeout: PATIENCE_MS } },
+    ...test,
+  },
+});
+const WITH_DATABASE = { globalSetup: ['test/support/global-setup.ts'] };
+/** Building the real binaries for the first time takes minutes. */
+const BUILDS = { hookTimeout: 1_200 * SECOND };
+/** Projects that are run together follow one another by group; those of one group must have as many workers. */
+const inGroup = (groupOrder: number) => ({ sequence: { groupOrder } });
 
 export default defineConfig({
   test: {
     // More than two cores have work for: tests wait a good deal.
-    maxWorkers: 3,
+    maxWorkers: 4,
     passWithNoTests: false,
     projects: [
-      {
-        // Needs no database, so a file in watch mode answers at once.
-        test: {
-          name: 'pure',
-          include: PURE,
-          exclude: [...APART, ...SLOW],
-          pool: 'forks',
-          allowOnly: false,
-          testTimeout: TEST_TIMEOUT,
-          hookTimeout: TEST_TIMEOUT,
-          expect: { poll: { timeout: PATIENCE_MS } },
-        },
-      },
-      {
-        test: {
-          name: 'unit',
-          include: ['test/**/*.test.ts'],
-          exclude: [...APART, ...SLOW, ...PURE],
-          globalSetup: ['test/support/global-setup.ts'],
-          pool: 'forks',
-          allowOnly: false,
-          testTimeout: TEST_TIMEOUT,
-          hookTimeout: TEST_TIMEOUT,
-          expect: { poll: { timeout: PATIENCE_MS } },
-        },
-      },
-      {
-        test: {
-          name: 'slow',
-          include: SLOW,
-          globalSetup: ['test/support/global-setup.ts'],
-          pool: 'forks',
-          allowOnly: false,
-          testTimeout: TEST_TIMEOUT,
-          hookTimeout: TEST_TIMEOUT,
-          expect: { poll: { timeout: PATIENCE_MS } },
-        },
-      },
-      {
-        test: {
-          name: 'stack',
-          include: ['test/stack/**/*.test.ts'],
-          exclude: [LONG],
-          globalSetup: ['test/support/global-setup.ts'],
-          pool: 'forks',
-          allowOnly: false,
-          // They wait for scrapes, rules and exports more than they work, each with programs and ports of its own.
-          maxWorkers: 2,
-          testTimeout: 120 * SECOND,
-          // Building the real binaries for the first time takes minutes.
-          hookTimeout: 1_200 * SECOND,
-          expect: { poll: { timeout: PATIENCE_MS } },
-        },
-      },
-      {
-        // The same tests with a real PgBouncer, in transaction mode, between the service and its database.
-        test: {
-          name: 'pgbouncer',
-          include: [
-            `test/${ON_A_DATABASE}/**/*.test.ts`,
-            'test/db/{migrate,reserved-connection}.test.ts',
-            'test/races/replicas.test.ts',
-            'test/pgbouncer/**/*.test.ts',
-          ],
-          exclude: [LONG],
-          globalSetup: ['test/support/global-setup.ts'],
-          pool: 'forks',
-          allowOnly: false,
-          testTimeout: TEST_TIMEOUT,
-          hookTimeout: TEST_TIMEOUT,
-          expect: { poll: { timeout: PATIENCE_MS } },
-        },
-      },
-      {
-        test: {
-          name: 'faults',
-          include: ['test/faults/**/*.test.ts'],
-          exclude: [TABLES, LONG],
-          globalSetup: ['test/support/global-setup.ts'],
-          pool: 'forks',
-          allowOnly: false,
-          fileParallelism: false,
-          testTimeout: 60 * SECOND,
-          hookTimeout: 30 * SECOND,
-          expect: { poll: { timeout: PATIENCE_MS } },
-        },
-      },
-      {
-        // One file for each way to the database. They wait more than they work, so they run side by side.
-        test: {
-          name: 'database-faults',
-          include: [TABLES],
-          pool: 'forks',
-          allowOnly: false,
-          testTimeout: TEST_TIMEOUT,
-          hookTimeout: TEST_TIMEOUT,
-          expect: { poll: { timeout: PATIENCE_MS } },
-        },
-      },
-      {
-        // With the real Patroni, etcd and HAProxy; a lease that has to run out takes its time.
-        test: {
-          name: 'failover',
-          include: ['test/failover/**/*.test.ts'],
-          exclude: [LONG],
-          pool: 'forks',
-          allowOnly: false,
-          fileParallelism: false,
-          testTimeout: 180 * SECOND,
-          hookTimeout: 120 * SECOND,
-        },
-      },
-      {
-        test: {
-          name: 'nightly',
-          include: [LONG],
-          globalSetup: ['test/support/global-setup.ts'],
-          pool: 'forks',
-          allowOnly: false,
-          fileParallelism: false,
-          testTimeout: 600 * SECOND,
-          hookTimeout: 600 * SECOND,
-          expect: { poll: { timeout: PATIENCE_MS } },
-        },
-      },
+      // No PostgreSQL is started for these.
+      project({ name: 'pure', include: PURE, exclude: [...SURROUNDINGS, ...SLOW, LONG] }),
+      project({
+        name: 'unit',
+        include: ['test/**/*.test.ts'],
+        exclude: [...PURE, ...SURROUNDINGS, ...SLOW, LONG],
+        ...WITH_DATABASE,
+      }),
+      project({ name: 'slow', include: SLOW, ...WITH_DATABASE }),
+      // Starts Prometheus, the Collector, Chromium and others for each file, and waits for scrapes and evaluations: alerts must
+      // come and go (drills, 150 s), rates need minutes of points (dashboards, 75 s; reconcile, 70 s), Schemathesis asks for 95 s.
+      project({
+        name: 'stack',
+        include: ['test/stack/**/*.test.ts'],
+        exclude: [STACK_ALONE, LONG],
+        ...WITH_DATABASE,
+        ...inGroup(1),
+        maxWorkers: 3,
+        ...BUILDS,
+      }),
+      project({
+        name: 'stack-alone',
+        include: [STACK_ALONE],
+        ...WITH_DATABASE,
+        ...inGroup(2),
+        fileParallelism: false,
+        ...BUILDS,
+      }),
+      // The same tests with a real PgBouncer, in transaction mode, between the service and its database.
+      project({
+        name: 'pgbouncer',
+        include: [
+          `test/${ON_A_DATABASE}/**/*.test.ts`,
+          'test/db/{migrate,reserved-connection}.test.ts',
+          'test/races/replicas.test.ts',
+          'test/pgbouncer/**/*.test.ts',
+        ],
+        exclude: [LONG],
+        ...WITH_DATABASE,
+      }),
+      // Traffic goes on for as long as a fault lasts (webhooks, 130 s in two files; memory, 80 s; connections, 70 s). Answers have
+      // limits of seconds, so no more than two run side by side.
+      project({
+        name: 'faults',
+        include: ['test/faults/**/*.test.ts'],
+        exclude: [TABLES, LONG],
+        ...WITH_DATABASE,
+        ...inGroup(3),
+        maxWorkers: 2,
+        testTimeout: 120 * SECOND,
+        hookTimeout: 60 * SECOND,
+      }),
+      // One file for each way to the database. They wait more than they work, so they run side by side.
+      project({ name: 'database-faults', include: [TABLES], ...inGroup(4) }),
+      // With the real Patroni, etcd and HAProxy; a lease that has to run out takes its time.
+      project({
+        name: 'failover',
+        include: ['test/failover/**/*.test.ts'],
+        exclude: [LONG],
+        ...inGroup(5),
+        fileParallelism: false,
+        testTimeout: 180 * SECOND,
+        hookTimeout: 120 * SECOND,
+      }),
+      project({
+        name: 'nightly',
+        include: [LONG],
+        ...WITH_DATABASE,
+        ...inGroup(6),
+        fileParallelism: false,
+        testTimeout: 600 * SECOND,
+        hookTimeout: 600 * SECOND,
+      }),
     ],
   },
 });

@@ -1,3 +1,6 @@
+import { exposedLabels } from '../src/telemetry/families/family.ts';
+import { FAMILIES } from '../src/telemetry/families.ts';
+
 /** One attribute that the service emits under a name of its own. */
 export interface OwnAttribute {
   readonly name: string;
@@ -10,10 +13,19 @@ const own =
   (on: OwnAttribute['on'], type: OwnAttribute['type']) =>
   ([name, brief]: readonly [string, string]): OwnAttribute => ({ name, on, type, brief });
 
+/** The labels of the catalogue that have a name of their own, each with what it says in every family. */
+function ownLabels(): ReadonlyMap<string, string> {
+  const labels = FAMILIES.flatMap((family) => exposedLabels(family));
+  const texts = new Map([['agent_id', new Set(['Agent, or `other` beyond METRICS_AGENT_LIMIT.'])]]);
+  for (const { name, text, standard } of labels)
+    if (!standard) texts.set(name, (texts.get(name) ?? new Set()).add(text));
+  return new Map(Array.from(texts, ([name, its]) => [name, [...its].join(' ')]));
+}
+
 /**
- * Every attribute name of spans, labels of metrics and fields of log lines that is not in the stable semantic conventions
- * of OpenTelemetry. A name is registered here before it is used: a test compares what is really sent with this list and
- * with those conventions.
+ * Every name that is not in the stable semantic conventions of OpenTelemetry: attributes of spans, fields of log lines, and
+ * the labels of metrics, which follow from the catalogue. Register a name here before you use it: a test compares what is
+ * really sent with this list and with those conventions.
  */
 export const OWN_ATTRIBUTES: readonly OwnAttribute[] = [
   ...(
@@ -29,30 +41,7 @@ export const OWN_ATTRIBUTES: readonly OwnAttribute[] = [
     ] as const
   ).map(own('span', 'string')),
   ...([['grantex.scopes', 'Scopes that were asked for or granted.']] as const).map(own('span', 'string[]')),
-  ...(
-    [
-      ['status', 'How an attempt or a delivery ended.'],
-      ['method', 'HTTP verb, or `_OTHER`.'],
-      ['route', 'Template of the path, or `unmatched`.'],
-      ['status_code', 'HTTP status of the answer.'],
-      ['result', 'Whether a verified token was valid.'],
-      ['origin', 'What made a grant: consent or delegation.'],
-      ['decision', 'What a principal decided.'],
-      ['outcome', 'How an attempt to deliver a webhook, or a call of Redis, ended.'],
-      ['type', 'Type of an anomaly.'],
-      ['severity', 'Severity of an anomaly.'],
-      ['endpoint', 'Name of a rate limiter.'],
-      ['agent_id', 'Agent, or `other` beyond METRICS_AGENT_LIMIT.'],
-      ['signal', 'What was dropped: traces or logs.'],
-      ['pool', 'Pool of database connections that is waited for: main, side or background.'],
-      ['by', 'What ended a database statement before its time.'],
-      ['db.client.connection.pool.name', 'Pool of database connections; in development upstream.'],
-      ['db.client.connection.state', 'idle or used; in development upstream.'],
-      ['nodejs.eventloop.state', 'active or idle; in development upstream.'],
-      ['v8js.gc.type', 'Kind of garbage collection; in development upstream.'],
-      ['v8js.heap.space.name', 'Space of the heap; in development upstream.'],
-    ] as const
-  ).map(own('metric', 'string')),
+  ...Array.from(ownLabels(), (label) => own('metric', 'string')(label)),
   ...(
     [
       ['requestId', 'Header x-request-id of the request.'],

@@ -1,28 +1,28 @@
 import { DiagLogLevel, diag } from '@opentelemetry/api';
+import type { DiagnosticLevel } from '../src/variables/opentelemetry.ts';
 import type { LineStream } from './stdout.ts';
 
 const QUIET_MS = 10_000;
 /** Kinds of messages at one level that are told apart; the rest count as one kind. */
 const MOST_KINDS = 20;
 
-/** Every level that `OTEL_LOG_LEVEL` may name. */
-export const DIAGNOSTIC_LEVELS: ReadonlyMap<string, DiagLogLevel> = new Map([
-  ['none', DiagLogLevel.NONE],
-  ['error', DiagLogLevel.ERROR],
-  ['warn', DiagLogLevel.WARN],
-  ['info', DiagLogLevel.INFO],
-  ['debug', DiagLogLevel.DEBUG],
-  ['verbose', DiagLogLevel.VERBOSE],
-  ['all', DiagLogLevel.ALL],
-]);
+const LEVELS: Readonly<Record<DiagnosticLevel, DiagLogLevel>> = {
+  none: DiagLogLevel.NONE,
+  error: DiagLogLevel.ERROR,
+  warn: DiagLogLevel.WARN,
+  info: DiagLogLevel.INFO,
+  debug: DiagLogLevel.DEBUG,
+  verbose: DiagLogLevel.VERBOSE,
+  all: DiagLogLevel.ALL,
+};
 
 /**
  * Sends what OpenTelemetry's packages have to say about themselves to the record, as JSON lines: their own logger would
  * write plain text to standard output. A collector that is down makes a fault per batch; one line in ten seconds for each
- * kind of message says so, with the number it stands for. `level` is one of `DIAGNOSTIC_LEVELS` (default `warn`).
+ * kind of message says so, with the number it stands for.
  */
-export function logDiagnostics(record: LineStream, level: string | undefined): void {
-  const logLevel = DIAGNOSTIC_LEVELS.get(level ?? '') ?? DiagLogLevel.WARN;
+export function logDiagnostics(record: LineStream, level: DiagnosticLevel): void {
+  const logLevel = LEVELS[level];
   const at = (word: string) => {
     const kinds = new Map<string, { quietUntil: number; suppressed: number }>();
     return (...said: unknown[]) => {

@@ -19,8 +19,8 @@ import {
   suppressTracing,
 } from '@opentelemetry/core';
 import { HttpInstrumentation } from '@opentelemetry/instrumentation-http';
+import { HTTP_METHODS } from '../src/label-values.ts';
 import { isMetrics } from '../src/origin-form.ts';
-import { HTTP_METHODS } from './catalogue.ts';
 
 /** nginx's status for a client that closed the connection before it was answered. */
 const CLIENT_CLOSED_REQUEST = 499;

@@ -1,124 +1,81 @@
 import { ConfigError } from '../src/config.ts';
-import { DIAGNOSTIC_LEVELS } from './diagnostics.ts';
+import {
+  type DiagnosticLevel,
+  OTEL_READ_VARIABLES,
+  SIGNAL_VARIABLES,
+} from '../src/variables/opentelemetry.ts';
+import { VariableReader } from '../src/variables/variable.ts';
 
-/** What this service decides from the standard `OTEL_*` variables. Endpoint, headers, timeouts, limits and the rest are read by the SDK's packages themselves. */
+/** What this service decides from the standard `OTEL_*` variables. The SDK's packages read endpoint, headers, limits and the rest themselves. */
 export interface OtelSettings {
   readonly disabled: boolean;
-  /** From which level on OpenTelemetry's packages may say something of themselves; undefined: the default. */
-  readonly logLevel: string | undefined;
+  /** Least severe level at which OpenTelemetry's packages report on themselves. */
+  readonly logLevel: DiagnosticLevel;
   /** Send traces by OTLP: only with an endpoint, never to a default address. */
   readonly traces: OtlpProtocol | null;
   readonly logs: OtlpProtocol | null;
   /** Send metrics by OTLP beside the scrape: only when asked for by `OTEL_METRICS_EXPORTER=otlp`. */
   readonly metrics: OtlpProtocol | null;
   readonly batch: BatchSettings;
-  /** Log lines on their way at a time, and how long they may wait for company, milliseconds. */
+  /** Log lines on their way at a time, and how many milliseconds they may wait for more. */
   readonly logBatch: { readonly queue: number; readonly delayMs: number };
-  /** How often metrics are sent by OTLP, and how long one sending may take, milliseconds. */
+  /** How often metrics are sent by OTLP, and how long one export may take, in milliseconds. */
   readonly metricExport: { readonly intervalMs: number; readonly timeoutMs: number };
 }
 export type OtlpProtocol = 'http/protobuf' | 'http/json';
 export interface BatchSettings {
-  readonly maxQueueSize?: number;
-  readonly scheduledDelayMillis?: number;
-  readonly exportTimeoutMillis?: number;
-  readonly maxExportBatchSize?: number;
+  readonly maxQueueSize: number;
+  readonly scheduledDelayMillis: number;
+  readonly exportTimeoutMillis: number;
+  readonly maxExportBatchSize: number;
 }
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-const PROTOCOLS: readonly OtlpProtocol[] = ['http/protobuf', 'http/json'];
-const SAMPLERS = [
-  'always_on',
-  'always_off',
-  'traceidratio',
-  'parentbased_always_on',
-  'parentbased_always_off',
-  'parentbased_traceidratio',
-];
-const DEFAULT_LOG_QUEUE = 2048;
-/** Shorter than the specification's second: the end of the service waits for it. */
-const DEFAULT_LOG_DELAY_MS = 250;
-/** The specification's. */
-const DEFAULT_METRIC_INTERVAL_MS = 60_000;
-const DEFAULT_METRIC_TIMEOUT_MS = 30_000;
-
 /**
- * Reads the `OTEL_*` variables that decide whether and how something is sent.
+ * Reads the `OTEL_*` variables that decide whether and how something is sent, by their table in src/variables.
  * @throws {ConfigError} naming every variable whose value would silently mean something else than was asked for
  */
 export function readOtelEnv(env: Env): OtelSettings {
-  const faults: string[] = [];
-  const text = (name: string) => env[name]?.trim() || undefined;
-  const whole = (name: string): number | undefined => {
-    const value = text(name);
-    if (value === undefined) return undefined;
-    if (/^[1-9]\d{0,8}$/.test(value)) return Number(value);
-    faults.push(`${name} must be a whole number from 1`);
-    return undefined;
-  };
-  /** Looked at whether it is needed or not: what is set is meant. */
-  const protocol = (name: string): OtlpProtocol | undefined => {
-    const value = text(name);
-    const known = PROTOCOLS.find((one) => one === value);
-    if (value !== undefined && known === undefined)
-      faults.push(`${name} must be one of ${PROTOCOLS.join(', ')}`);
-    return known;
-  };
-  const common = protocol('OTEL_EXPORTER_OTLP_PROTOCOL');
-  const sent = (signal: string, exporter: 'otlp' | undefined): OtlpProtocol | null => {
-    const chosen = (text(`OTEL_${signal}_EXPORTER`) ?? exporter ?? 'none')
-      .split(',')
-      .map((part) => part.trim());
-    const known = signal === 'METRICS' ? ['otlp', 'none', 'prometheus'] : ['otlp', 'none'];
-    if (!chosen.every((value) => known.includes(value)))
-      faults.push(`OTEL_${signal}_EXPORTER must be one of ${known.join(', ')}`);
-    const own = protocol(`OTEL_EXPORTER_OTLP_${signal}_PROTOCOL`);
+  const textOf = (name: string) => env[name]?.trim();
+  const reader = new VariableReader(textOf);
+  const { endpoint, protocol, sampler, samplerRatio } = OTEL_READ_VARIABLES;
+  const commonProtocol = reader.read(protocol);
+  const protocolOf = (signal: keyof typeof SIGNAL_VARIABLES): OtlpProtocol | null => {
+    const own = SIGNAL_VARIABLES[signal];
+    const chosen = reader.read(own.exporter);
+    // A protocol is checked whether it is needed or not: the operator meant what they set.
+    const ownProtocol = reader.read(own.protocol);
     if (!chosen.includes('otlp')) return null;
-    const endpoint = [`OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`, 'OTEL_EXPORTER_OTLP_ENDPOINT'].find(text);
-    if (endpoint === undefined) return null;
-    if (!/^https?:\/\//.test(text(endpoint) ?? '') || !URL.canParse(text(endpoint) ?? ''))
-      faults.push(`${endpoint} must be a URL beginning http:// or https://`);
-    return own ?? common ?? 'http/protobuf';
+    const target = [own.endpoint, endpoint].find(({ name }) => textOf(name));
+    if (target === undefined) return null;
+    reader.read(target);
+    return ownProtocol ?? commonProtocol;
   };
 
-  const disabled = text('OTEL_SDK_DISABLED')?.toLowerCase() === 'true';
-  const settings = {
+  const disabled = reader.read(OTEL_READ_VARIABLES.disabled);
+  const settings: OtelSettings = {
     disabled,
-    logLevel: text('OTEL_LOG_LEVEL')?.toLowerCase(),
-    traces: sent('TRACES', 'otlp'),
-    logs: sent('LOGS', 'otlp'),
-    metrics: sent('METRICS', undefined),
-    batch: withoutUndefined({
-      maxQueueSize: whole('OTEL_BSP_MAX_QUEUE_SIZE'),
-      scheduledDelayMillis: whole('OTEL_BSP_SCHEDULE_DELAY'),
-      exportTimeoutMillis: whole('OTEL_BSP_EXPORT_TIMEOUT'),
-      maxExportBatchSize: whole('OTEL_BSP_MAX_EXPORT_BATCH_SIZE'),
-    }),
+    logLevel: reader.read(OTEL_READ_VARIABLES.logLevel),
+    traces: protocolOf('traces'),
+    logs: protocolOf('logs'),
+    metrics: protocolOf('metrics'),
+    batch: {
+      maxQueueSize: reader.read(OTEL_READ_VARIABLES.spanQueue),
+      scheduledDelayMillis: reader.read(OTEL_READ_VARIABLES.spanDelay),
+      exportTimeoutMillis: reader.read(OTEL_READ_VARIABLES.spanTimeout),
+      maxExportBatchSize: reader.read(OTEL_READ_VARIABLES.spanBatch),
+    },
     logBatch: {
-      queue: whole('OTEL_BLRP_MAX_QUEUE_SIZE') ?? DEFAULT_LOG_QUEUE,
-      delayMs: whole('OTEL_BLRP_SCHEDULE_DELAY') ?? DEFAULT_LOG_DELAY_MS,
+      queue: reader.read(OTEL_READ_VARIABLES.logQueue),
+      delayMs: reader.read(OTEL_READ_VARIABLES.logDelay),
     },
     metricExport: {
-      intervalMs: whole('OTEL_METRIC_EXPORT_INTERVAL') ?? DEFAULT_METRIC_INTERVAL_MS,
-      timeoutMs: whole('OTEL_METRIC_EXPORT_TIMEOUT') ?? DEFAULT_METRIC_TIMEOUT_MS,
+      intervalMs: reader.read(OTEL_READ_VARIABLES.metricInterval),
+      timeoutMs: reader.read(OTEL_READ_VARIABLES.metricTimeout),
     },
   };
-  if (settings.logLevel !== undefined && !DIAGNOSTIC_LEVELS.has(settings.logLevel))
-    faults.push(`OTEL_LOG_LEVEL must be one of ${[...DIAGNOSTIC_LEVELS.keys()].join(', ')}`);
-  const sampler = text('OTEL_TRACES_SAMPLER');
-  if (sampler !== undefined && !SAMPLERS.includes(sampler))
-    faults.push(`OTEL_TRACES_SAMPLER must be one of ${SAMPLERS.join(', ')}`);
-  if (sampler?.endsWith('traceidratio')) {
-    const ratio = Number(text('OTEL_TRACES_SAMPLER_ARG') ?? '1');
-    if (!(ratio >= 0 && ratio <= 1)) faults.push('OTEL_TRACES_SAMPLER_ARG must be a number from 0 to 1');
-  }
-  if (faults.length > 0 && !disabled) throw new ConfigError([...new Set(faults)]);
+  if (reader.read(sampler).endsWith('traceidratio')) reader.read(samplerRatio);
+  if (reader.faults.length > 0 && !disabled) throw new ConfigError([...new Set(reader.faults)]);
   return disabled ? { ...settings, traces: null, logs: null, metrics: null } : settings;
-}
-
-function withoutUndefined<T extends object>(values: T): { [K in keyof T]?: NonNullable<T[K]> } {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]?: NonNullable<T[K]>;
-  };
 }

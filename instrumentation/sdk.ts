@@ -8,6 +8,8 @@ import { NodeSDK } from '@opentelemetry/sdk-node';
 import { AlwaysOffSampler } from '@opentelemetry/sdk-trace';
 import type { DestinationStream, MultiStreamRes } from 'pino';
 import type { Config } from '../src/config.ts';
+import { TELEMETRY_DROPPED } from '../src/telemetry/families/pipeline.ts';
+import { SERVICE_FAMILIES } from '../src/telemetry/families.ts';
 import { SERVICE_VERSION } from '../src/version.ts';
 import { within } from '../src/within.ts';
 import { logDiagnostics } from './diagnostics.ts';
@@ -132,19 +134,16 @@ export async function startTelemetry(config: Config, env: NodeJS.ProcessEnv): Pr
 
 function startScrape(config: Config, meter: Meter, reader: PrometheusExporter): Scrape {
   // The service counts its own failures to read a gauge in the same family, hence the same meter, name and unit.
-  const errors = meter.createCounter('grantex.metrics.collection_errors', { unit: '{error}' });
+  const { instrument, unit } = SERVICE_FAMILIES.collectionErrors;
+  const errors = meter.createCounter(instrument, { unit });
   return createScrape({ reader, apiKey: config.metricsApiKey, onError: () => errors.add(1) });
 }
 
 function observeLosses(meter: Meter, read: () => { traces: number; logs: number }): void {
-  meter
-    .createObservableCounter('grantex.telemetry.dropped', {
-      unit: '{item}',
-      description: 'Spans and log lines that did not reach the collector: queue full, or export failed.',
-    })
-    .addCallback((result) => {
-      for (const [signal, lost] of Object.entries(read())) result.observe(lost, { signal });
-    });
+  const { instrument, unit, help } = TELEMETRY_DROPPED;
+  meter.createObservableCounter(instrument, { unit, description: help }).addCallback((result) => {
+    for (const [signal, lost] of Object.entries(read())) result.observe(lost, { signal });
+  });
 }
 
 /** Runs `work` while the variable is unset. */

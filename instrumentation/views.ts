@@ -6,7 +6,9 @@ import {
   type MetricData,
   type ViewOptions,
 } from '@opentelemetry/sdk-metrics';
-import { DROPPED_INSTRUMENTS, FAMILIES, type Family, type Label } from './catalogue.ts';
+import { type ExposedLabel, exposedLabels, type Family } from '../src/telemetry/families/family.ts';
+import { DROPPED_INSTRUMENTS } from '../src/telemetry/families/packages.ts';
+import { FAMILIES } from '../src/telemetry/families.ts';
 
 export interface ViewSettings {
   /** false: no family carries `agent_id`. */
@@ -19,16 +21,17 @@ const OTHER_AGENT = 'other';
 /** Generous for templates × methods × statuses; beyond it the SDK would fold series together without labels. */
 const CARDINALITY = 5000;
 
-/** One View per family of the catalogue, and one more for the families that also exist per agent. */
+/** Makes one View for each family of the catalogue, and a second one for the families that also exist per agent. */
 export function createViews({ perAgent, agentLimit }: ViewSettings): ViewOptions[] {
   const agents = firstForLife(agentLimit);
   const views = FAMILIES.flatMap((family): ViewOptions[] => {
-    const base = view(family, family.name, family.help, selectLabels(family.labels), CARDINALITY);
+    const labels = exposedLabels(family);
+    const base = view(family, family.name, family.help, selectLabels(labels), CARDINALITY);
     if (!perAgent || !family.perAgent) return [base];
     const { name, help } = family.perAgent;
-    // The SDK counts per collection; what bounds the series for good is `agents`.
+    // The SDK's limit counts per collection; `agents` bounds the series for good.
     const cardinality = CARDINALITY + (agentLimit + 1) * 4;
-    return [base, view(family, name, help, selectLabelsAndAgent(family.labels, agents), cardinality)];
+    return [base, view(family, name, help, selectLabelsAndAgent(labels, agents), cardinality)];
   });
   const dropped = DROPPED_INSTRUMENTS.map((instrumentName) => ({
     instrumentName,
@@ -40,16 +43,16 @@ export function createViews({ perAgent, agentLimit }: ViewSettings): ViewOptions
 function view(
   family: Family,
   name: string,
-  help: string | undefined,
+  help: string,
   attributes: IAttributesProcessor,
   aggregationCardinalityLimit: number,
 ): ViewOptions {
   return {
     instrumentName: family.instrument,
     name,
+    description: help,
     attributesProcessors: [attributes],
     aggregationCardinalityLimit,
-    ...(help !== undefined && { description: help }),
     ...(family.boundaries && {
       aggregation: {
         type: AggregationType.EXPLICIT_BUCKET_HISTOGRAM,
@@ -59,9 +62,9 @@ function view(
   };
 }
 
-/** Only the labels of the catalogue pass, under their names, with values of their closed sets. */
-function selectLabels(labels: readonly Label[]): IAttributesProcessor {
-  const readers = labels.map(({ name, from = name, values, otherwise }) => ({
+/** Lets only the labels of the catalogue pass, under their names, with values of their closed sets. */
+function selectLabels(labels: readonly ExposedLabel[]): IAttributesProcessor {
+  const readers = labels.map(({ name, from, values, otherwise }) => ({
     name,
     from,
     known: values && new Set(values),
@@ -85,7 +88,7 @@ function selectLabels(labels: readonly Label[]): IAttributesProcessor {
 }
 
 function selectLabelsAndAgent(
-  labels: readonly Label[],
+  labels: readonly ExposedLabel[],
   agents: (id: unknown) => string,
 ): IAttributesProcessor {
   const base = selectLabels(labels);
@@ -99,8 +102,9 @@ function selectLabelsAndAgent(
 }
 
 /**
- * Keeps the first `limit` ids for life and folds the rest into one: the SDK's own limit counts per collection interval, so
- * that new agents would add series at every scrape. One set for all families: an agent is in all of them or in none.
+ * Keeps the first `limit` ids for the life of the process and folds the rest into `other`. The SDK's own limit counts per
+ * collection interval, so new agents would add series at every scrape. All families share one set, so an agent is in all
+ * of them or in none.
  */
 function firstForLife(limit: number): (id: unknown) => string {
   const admitted = new Set<string>();
@@ -116,7 +120,7 @@ function firstForLife(limit: number): (id: unknown) => string {
 const PER_AGENT_NAMES = new Set(FAMILIES.flatMap((family) => family.perAgent?.name ?? []));
 
 /**
- * Takes the zeros of `agent_id="other"` out of a per-agent family: they come from the zeros that the family without agents
+ * Takes the zeros of `agent_id="other"` out of a per-agent family. They come from the zeros that the family without agents
  * begins with, and would show an agent `other` on dashboards before there is one.
  */
 export function withoutEmptyOther(metric: MetricData): MetricData {

@@ -1,6 +1,5 @@
 import { VARIABLES } from './variables/table.ts';
-import { Fault, Faults } from './variables/values.ts';
-import type { Variable } from './variables/variable.ts';
+import { type Variable, VariableReader } from './variables/variable.ts';
 
 export {
   LIMITER_NAMES,
@@ -46,18 +45,9 @@ type Env = Readonly<Record<string, string | undefined>>;
  * @throws {ConfigError} naming every faulty variable; a value is never repeated in it.
  */
 export function loadConfig(env: Env, { sealing = true } = {}): Config {
-  const faults: string[] = [];
-  const read = <T>({ name, parse, fallback }: Variable<T>): T => {
-    const text = env[name];
-    if (text === undefined || text === '') return fallback;
-    const value = parse(text);
-    if (value instanceof Fault) faults.push(`${name} must be ${value.expected}`);
-    else if (value instanceof Faults) faults.push(...value.list.map((fault) => `${name}: ${fault}`));
-    else return value;
-    return fallback;
-  };
-
-  const entries = Object.entries<Variable>(VARIABLES).map(([key, variable]) => [key, read(variable)]);
+  const reader = new VariableReader((name) => env[name]);
+  const { faults } = reader;
+  const entries = Object.entries<Variable>(VARIABLES).map(([key, variable]) => [key, reader.read(variable)]);
   const config = Object.fromEntries(entries) as Config;
 
   if (sealing && env['DATABASE_URL'] && !env['SECRET_KEY'])

@@ -1,5 +1,19 @@
 // Terms of the domain that are also every value of a label: what is counted and what is exported share one list.
 
+/** The HTTP verbs that are told apart; also the values of the `method` label of `grantex_http_request_duration_seconds`. */
+export const HTTP_METHODS = [
+  'GET',
+  'HEAD',
+  'POST',
+  'PUT',
+  'DELETE',
+  'CONNECT',
+  'OPTIONS',
+  'TRACE',
+  'PATCH',
+  'QUERY',
+] as const;
+
 /** How an attempt to deliver a webhook can end; also the values of the `outcome` label of `grantex_webhook_attempts_total`. */
 export const ATTEMPT_OUTCOMES = ['2xx', '3xx', '4xx', '5xx', 'timeout', 'refused', 'blocked'] as const;
 export type AttemptOutcome = (typeof ATTEMPT_OUTCOMES)[number];

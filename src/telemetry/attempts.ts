@@ -1,4 +1,3 @@
-import type { Attributes, Counter, Histogram } from '@opentelemetry/api';
 import type { ErrorCode } from '../errors.ts';
 import type { Instruments } from './instruments.ts';
 
@@ -22,6 +21,10 @@ export interface Attempts {
 }
 
 type Outcome = 'success' | 'denied' | 'error';
+type OfAgent = { readonly agent_id?: string };
+
+/** Only an authorization can be denied. */
+const orError = (status: Outcome) => (status === 'denied' ? 'error' : status);
 
 /**
  * The one place where attempts are counted and timed (telemetry contract, "The ten metrics of the seed"). `now` is a
@@ -31,10 +34,12 @@ export function createAttempts(
   instruments: Instruments,
   now: () => number = () => performance.now(),
 ): Attempts {
-  const recorders: Record<AttemptKind, { counter: Counter; duration?: Histogram }> = {
-    authorize: { counter: instruments.authorizations, duration: instruments.authorizeDuration },
-    token_exchange: { counter: instruments.tokenExchanges, duration: instruments.tokenExchangeDuration },
-    token_refresh: { counter: instruments.tokenRefreshes },
+  const { authorizations, authorizeDuration, tokenExchanges, tokenExchangeDuration, tokenRefreshes } =
+    instruments;
+  const count: Record<AttemptKind, (status: Outcome, agent: OfAgent) => void> = {
+    authorize: (status, agent) => authorizations.add(1, { status, ...agent }),
+    token_exchange: (status, agent) => tokenExchanges.add(1, { status: orError(status), ...agent }),
+    token_refresh: (status) => tokenRefreshes.add(1, { status: orError(status) }),
   };
 
   return {
@@ -47,10 +52,11 @@ export function createAttempts(
         const status = outcomeOf(kind, end);
         if (status === null) return;
         const seconds = (now() - begun) / 1000;
-        const { counter, duration } = recorders[kind];
-        const agent: Attributes = end.agentId === undefined ? {} : { agent_id: end.agentId };
-        instruments.guard.run(() => counter.add(1, { status, ...agent }));
-        if (duration) instruments.guard.run(() => duration.record(seconds, agent));
+        const agent: OfAgent = end.agentId === undefined ? {} : { agent_id: end.agentId };
+        instruments.guard.run(() => count[kind](status, agent));
+        if (kind === 'authorize') instruments.guard.run(() => authorizeDuration.record(seconds, agent));
+        else if (kind === 'token_exchange')
+          instruments.guard.run(() => tokenExchangeDuration.record(seconds));
       };
     },
   };

@@ -7,13 +7,15 @@ import {
   type Tracer,
 } from '@opentelemetry/api';
 import type { StatementEnd } from '../label-values.ts';
+import type { CLIENT_FAMILIES } from './families/clients.ts';
+import type { AttributesOf } from './families/family.ts';
 import type { Instruments } from './instruments.ts';
 
-/** What a statement says about itself; constant, so it is described once. */
+/** What a statement says of itself. It is constant, so it is described once. */
 export interface StatementDescription {
   /** SQL verb: `SELECT`, `INSERT`, … */
   readonly operation: string;
-  /** The table it is chiefly about, if any. */
+  /** The main table, if there is one. */
   readonly collection?: string;
   /** Its name in the code, unique. */
   readonly name: string;
@@ -21,11 +23,11 @@ export interface StatementDescription {
   readonly text: string;
 }
 
-/** A statement with its attribute objects made ready, for the hot path. Made by `describeStatement`. */
+/** A statement with its attribute objects built in advance, for the hot path. `describeStatement` makes it. */
 export interface Statement extends StatementDescription {
   readonly spanName: string;
   readonly spanAttributes: Attributes;
-  readonly metricAttributes: Attributes;
+  readonly metricAttributes: AttributesOf<typeof CLIENT_FAMILIES.databaseDuration>;
 }
 
 /** Prepares a statement's telemetry. Call it once per statement, not once per execution. */
@@ -49,19 +51,19 @@ export function describeStatement(statement: StatementDescription): Statement {
 
 export interface DatabaseTelemetry {
   /**
-   * Runs one statement inside one CLIENT span with the stable `db.*` attributes and records its duration. Passes on what
-   * `run` returns or throws. A batch that serves several requests names their spans in `links`.
+   * Runs one statement inside one CLIENT span with the stable `db.*` attributes, and records its duration. It returns or
+   * throws what `run` does. A batch that serves several requests names their spans in `links`.
    */
   statement<T>(
     statement: Statement,
     links: readonly SpanContext[] | undefined,
     run: () => Promise<T>,
   ): Promise<T>;
-  /** Reports a pool's connections, and who waits for one, at every scrape. Returns the function that ends this. */
+  /** Reports a pool's connections and its waiting callers at every scrape. Returns the function that ends this. */
   observePool(pool: string, read: () => PoolState): () => void;
-  /** A use of the pool got its connection, or gave up, after so many seconds. */
+  /** A use of the pool got its connection, or gave up, after this many seconds. */
   waited(pool: string, seconds: number): void;
-  /** A statement, or a transaction, was ended for the time that it took. */
+  /** Something ended a statement or a transaction because it took too long. */
   statementEnded(by: StatementEnd): void;
 }
 
@@ -71,7 +73,7 @@ export interface PoolState {
   readonly waiting: number;
 }
 
-/** For commands, which are over in a moment and looked at by whoever gave them: nothing is measured. */
+/** Measures nothing. For commands: they end soon, and the person who runs them sees the result. */
 export const NO_DATABASE_TELEMETRY: DatabaseTelemetry = {
   statement: (_statement, _links, run) => run(),
   observePool: () => () => undefined,
@@ -80,8 +82,8 @@ export const NO_DATABASE_TELEMETRY: DatabaseTelemetry = {
 };
 
 /**
- * `now` is a monotonic clock in milliseconds. Without a tracer there are durations and no spans: for work in the background
- * that belongs to no request, where every look into a queue would be a trace of its own.
+ * `now` is a monotonic clock in milliseconds. Without a tracer it records durations and no spans. Background work that
+ * belongs to no request uses it so: otherwise every poll of a queue would be a trace of its own.
  */
 export function createDatabaseTelemetry(
   instruments: Instruments,
@@ -152,9 +154,10 @@ export function createDatabaseTelemetry(
   };
 }
 
-/** One object for each pool: it is recorded with every statement. */
-const POOL_LABELS = new Map<string, Attributes>();
-function poolLabels(pool: string): Attributes {
+/** One object for each pool, because it is recorded with every statement. */
+type PoolLabels = AttributesOf<typeof CLIENT_FAMILIES.databaseWait>;
+const POOL_LABELS = new Map<string, PoolLabels>();
+function poolLabels(pool: string): PoolLabels {
   let labels = POOL_LABELS.get(pool);
   if (!labels) {
     labels = { 'db.client.connection.pool.name': pool };
@@ -163,7 +166,7 @@ function poolLabels(pool: string): Attributes {
   return labels;
 }
 
-/** The class of an SQLSTATE is its first two characters: some forty, where codes are hundreds. */
+/** The label is the class of an SQLSTATE, its first two characters: there are some forty classes and hundreds of codes. */
 function describeFailure(error: unknown): { type: string; label: string; sqlState?: string } {
   const code = (error as { code?: unknown } | null)?.code;
   if (typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code))

@@ -1,12 +1,13 @@
 import type { Meter, MetricOptions } from '@opentelemetry/api';
+import { type Family, type InstrumentOf, seedsOf } from './families/family.ts';
 import { SERVICE_FAMILIES } from './families.ts';
-import { type Family, type InstrumentOf, seedsOf } from './family.ts';
 import { createGuard, type Guard } from './guard.ts';
 
 type Families = typeof SERVICE_FAMILIES;
+type FamilyInstruments = { readonly [Key in keyof Families]: InstrumentOf<Families[Key]> };
 
-/** Every instrument of the service. Only `src/telemetry` records into them: the rest of the service calls events. */
-export type Instruments = { readonly [key in keyof Families]: InstrumentOf<Families[key]> } & {
+/** Every instrument of the service. Only `src/telemetry` records into them; the rest of the service calls events. */
+export type Instruments = FamilyInstruments & {
   /** Swallows and counts what the recording of telemetry throws. */
   readonly guard: Guard;
 };
@@ -17,23 +18,30 @@ export type Instruments = { readonly [key in keyof Families]: InstrumentOf<Famil
  */
 export function createInstruments(meter: Meter): Instruments {
   const guard = createGuard();
-  meter
-    .createObservableCounter('grantex.telemetry.faults', {
-      unit: '{fault}',
-      description: 'Errors thrown while recording telemetry; they were swallowed, the requests went on.',
-    })
-    .addCallback((result) => result.observe(guard.faults()));
+  const families = Object.entries<Family>(SERVICE_FAMILIES);
+  const instruments = Object.fromEntries(
+    families.map(([key, family]) => [key, createInstrument(meter, family, guard)] as const),
+  ) as FamilyInstruments;
+  instruments.telemetryFaults.addCallback((result) => result.observe(guard.faults()));
+  return { ...instruments, guard };
+}
 
-  const create = (family: Family) => {
-    const options: MetricOptions = { unit: family.unit, description: family.help };
-    if (family.kind === 'histogram') return meter.createHistogram(family.instrument, options);
-    if (family.kind === 'gauge') return meter.createObservableGauge(family.instrument, options);
-    if (family.kind === 'upDownCounter')
-      return meter.createObservableUpDownCounter(family.instrument, options);
-    const counter = meter.createCounter(family.instrument, options);
-    for (const labels of seedsOf(family)) guard.run(() => counter.add(0, labels));
-    return counter;
-  };
-  const instruments = Object.entries(SERVICE_FAMILIES).map(([key, family]) => [key, create(family)]);
-  return { ...Object.fromEntries(instruments), guard };
+function createInstrument(meter: Meter, family: Family, guard: Guard) {
+  const { instrument, unit, help } = family;
+  const options: MetricOptions = { unit, description: help };
+  switch (family.kind) {
+    case 'counter': {
+      const counter = meter.createCounter(instrument, options);
+      for (const labels of seedsOf(family)) guard.run(() => counter.add(0, labels));
+      return counter;
+    }
+    case 'histogram':
+      return meter.createHistogram(instrument, options);
+    case 'observableCounter':
+      return meter.createObservableCounter(instrument, options);
+    case 'observableGauge':
+      return meter.createObservableGauge(instrument, options);
+    case 'observableUpDownCounter':
+      return meter.createObservableUpDownCounter(instrument, options);
+  }
 }

@@ -36,3 +36,25 @@ export const list = <T>(name: string, parse: Parser<readonly T[]>, text: string)
   fallback: [],
   text,
 });
+
+/** Gathers every fault of the variables that are read with it, so that they are reported together. */
+export class VariableReader {
+  /** Each begins with the name of its variable and never repeats a value. */
+  readonly faults: string[] = [];
+  readonly #textOf: (name: string) => string | undefined;
+  /** `textOf` returns what a variable says in the environment; unset and empty mean the same. */
+  constructor(textOf: (name: string) => string | undefined) {
+    this.#textOf = textOf;
+  }
+
+  /** Returns the value as it is set, or what the variable has when it is unset. A faulty variable has that, too. */
+  read<T>({ name, parse, fallback }: Variable<T>): T {
+    const text = this.#textOf(name);
+    if (text === undefined || text === '') return fallback;
+    const value = parse(text);
+    if (value instanceof Fault) this.faults.push(`${name} must be ${value.expected}`);
+    else if (value instanceof Faults) this.faults.push(...value.list.map((fault) => `${name}: ${fault}`));
+    else return value;
+    return fallback;
+  }
+}

@@ -98,6 +98,24 @@ test('404 for an unknown, a suspended and a foreign agent', async () => {
     expect(await answerTo({ agentId })).toEqual([404, 'NOT_FOUND']);
 });
 
+test('a refusal is counted for its agent when that is known, and for "other" when it is not', async () => {
+  const [suspended, narrow] = [await party.newAgent(), await party.newAgent({ scopes: ['mail:send'] })];
+  await service.request('PATCH', `/v1/agents/${suspended}`, {
+    key: party.key,
+    body: { status: 'suspended' },
+  });
+  const errors = async () => {
+    const scrape = await service.scrape();
+    return [suspended, narrow, 'other'].map(
+      (agent_id) => scrape.value('grantex_agent_authorize_total', { status: 'error', agent_id }) ?? 0,
+    );
+  };
+  const [, , other = Number.NaN] = await errors();
+  for (const agentId of [suspended, suspended, narrow, 'ag_unknown'])
+    expect((await authorize({ agentId })).status).toBeGreaterThanOrEqual(400);
+  expect(await errors()).toEqual([2, 1, other + 1]);
+});
+
 test('400 for a scope outside the registered ones; an agent without any may ask for all', async () => {
   const agentId = await party.newAgent({ scopes: ['calendar:read', 'mail:send'] });
   expect((await authorize({ agentId, scopes: ['mail:send'] })).status).toBe(201);

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ERROR_STATUS } from '../../src/errors.ts';
 import { fingerprint } from '../support/fingerprint.ts';
+import { fuzz } from '../support/fuzz.ts';
 import { type Answer, startService, type TestService } from '../support/service.ts';
 import { ApiDocument, type Operation } from './document.ts';
 import { type Edit, edits } from './hostile.ts';
@@ -10,11 +11,8 @@ import { outgoing } from './mutate.ts';
 import { createSender, type Outgoing, type Sender } from './send.ts';
 import { createWorld, sampleFor, type World } from './world.ts';
 
-/** Cases per operation; thousands for a long run. */
-const CASES = Number(process.env['CONTRACT_CASES'] ?? 25);
-/** The same seed makes the same cases. */
-/** The same every time; the night names another, which a failure repeats. */
-const SEED = Number(process.env['CONTRACT_SEED'] ?? 20_260_101);
+/** `runs` are the cases per operation; thousands for a long run. */
+const { runs: CASES, seed: SEED, again: AGAIN } = fuzz('CONTRACT', 25);
 /** Cases whose effect on the database is looked at together. */
 const BATCH = 10;
 const MAX_RSS_MB = 500;
@@ -100,9 +98,9 @@ test('the closed codes are those of the contract, and the document has no others
 });
 
 test(
-  `mutated requests are refused or served, as documented, and a refusal changes nothing (seed ${SEED})`,
+  'mutated requests are refused or served, as documented, and a refusal changes nothing',
   async () => {
-    process.stdout.write(`CONTRACT_SEED=${SEED} CONTRACT_CASES=${CASES}\n`);
+    process.stdout.write(`${AGAIN}\n`);
     const statuses: Record<number, number> = {};
     for (const [index, operation] of document.operations.entries()) {
       const batches = fc.array(edits, { minLength: 1, maxLength: BATCH, size: 'max' });
@@ -114,7 +112,7 @@ test(
       // Biased, the few runs would all take the first and last entries of the lists.
       const parameters = { seed: SEED + index, numRuns: Math.ceil((2 * CASES) / BATCH), unbiased: true };
       await fc.assert(property, parameters).catch((error: unknown) => {
-        throw new Error(`${operation.name}, CONTRACT_SEED=${SEED}`, { cause: error });
+        throw new Error(`${operation.name}; again: ${AGAIN}`, { cause: error });
       });
       expect(rssMb()).toBeLessThan(MAX_RSS_MB);
     }

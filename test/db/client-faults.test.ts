@@ -1,7 +1,4 @@
-import { context } from '@opentelemetry/api';
-import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
-import type postgres from 'postgres';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/db/client.ts';
 import { waitFor } from '../support/child.ts';
 import {
@@ -13,23 +10,12 @@ import {
   outcome,
   POOL,
   sleep,
-  startPrivateServer,
   statement,
   WAYS,
 } from './private-server.ts';
+import { admin, server, withPrivateServer } from './with-private-server.ts';
 
-let server: Awaited<ReturnType<typeof startPrivateServer>>;
-let admin: postgres.Sql;
-const contexts = new AsyncLocalStorageContextManager();
-beforeAll(async () => {
-  context.setGlobalContextManager(contexts.enable());
-  server = await startPrivateServer();
-  ({ admin } = server);
-});
-afterAll(async () => {
-  await server.stop();
-  context.disable();
-});
+withPrivateServer();
 
 describe.each(WAYS)('%s', (way) => {
   let db: Database;

@@ -1,23 +1,10 @@
-import { context } from '@opentelemetry/api';
-import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
-import type postgres from 'postgres';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/db/client.ts';
 import { texts as columnTexts, int, text } from '../../src/db/column-types.ts';
 import type { Queryable } from '../../src/db/queryable.ts';
 import { waitFor } from '../support/child.ts';
-import {
-  asRequest,
-  connect,
-  insert,
-  one,
-  outcome,
-  POOL,
-  sleep,
-  startPrivateServer,
-  statement,
-  WAYS,
-} from './private-server.ts';
+import { asRequest, connect, insert, one, outcome, POOL, sleep, statement, WAYS } from './private-server.ts';
+import { admin, server, withPrivateServer } from './with-private-server.ts';
 
 const arrays = statement('SELECT', 'select $texts::text[] as back, cardinality($texts::text[]) as count', {
   params: { texts: columnTexts },
@@ -30,18 +17,7 @@ const settings = statement(
   { row: { limits: text } },
 );
 
-let server: Awaited<ReturnType<typeof startPrivateServer>>;
-let admin: postgres.Sql;
-const contexts = new AsyncLocalStorageContextManager();
-beforeAll(async () => {
-  context.setGlobalContextManager(contexts.enable());
-  server = await startPrivateServer();
-  ({ admin } = server);
-});
-afterAll(async () => {
-  await server.stop();
-  context.disable();
-});
+withPrivateServer();
 
 describe.each(WAYS)('%s', (way) => {
   let db: Database;

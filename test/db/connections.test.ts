@@ -28,6 +28,34 @@ test('the connections that are measured are all that the database has of the ser
   expect(pools.get('side')).toBe(1);
 });
 
+test('connections are used while their statements wait, and idle afterwards', async () => {
+  const party = await newParty(service);
+  const agents = await Promise.all(Array.from({ length: 3 }, () => party.newAgent()));
+  const state = async () => {
+    const scrape = await service.scrape();
+    const of = (db_client_connection_state: string) =>
+      scrape.value('db_client_connection_count', {
+        db_client_connection_pool_name: 'main',
+        db_client_connection_state,
+      }) ?? 0;
+    return { used: of('used'), idle: of('idle') };
+  };
+  const { renames, waiting } = await service.database.sql.begin(async (tx) => {
+    await tx`select from agents where id in ${tx(agents)} for update`;
+    const renames = agents.map((id) =>
+      service.request('PATCH', `/v1/agents/${id}`, { key: party.key, body: { name: 'N' } }),
+    );
+    const waiting = await waitFor(async () => {
+      const { used, idle } = await state();
+      return used === agents.length ? { used, idle } : undefined;
+    });
+    return { renames, waiting };
+  });
+  expect(waiting.used).toBe(3);
+  for (const { status } of await Promise.all(renames)) expect(status).toBe(200);
+  await expect.poll(state).toEqual({ used: 0, idle: waiting.used + waiting.idle });
+});
+
 test('nobody waits, every use of a pool is a wait of some time, and no statement was ended', async () => {
   const scrape = await service.scrape();
   const pools = scrape.labelSets('db_client_connection_waiting').map(({ pool }) => pool);

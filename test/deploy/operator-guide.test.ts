@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { readDemoOptions } from '../../deploy/programs/demo/options.ts';
-import { FAMILIES } from '../../instrumentation/catalogue.ts';
+import { FAMILIES } from '../../src/telemetry/families.ts';
 import { ROOT, readText, readYaml } from './compose-file.ts';
 
 const GUIDE = readText('deploy/README.md');

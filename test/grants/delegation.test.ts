@@ -55,6 +55,38 @@ test('refusals: wider scopes, unknown sub-agent, foreign, revoked, expired or ga
   expect(await of({ parentGrantToken: grantToken })).toEqual([400, 'BAD_REQUEST']);
 });
 
+test('the line of a delegation says in milliseconds how long it took', async () => {
+  const HELD_MS = 300;
+  const { grantToken } = await party.grant();
+  const subAgentId = await party.newAgent();
+  // The new grant refers to this row, so its insertion waits for the lock.
+  const held = service.database.sql.begin(async (tx) => {
+    await tx`select from agents where id = ${subAgentId} for update`;
+    const begun = performance.now();
+    const delegation = party.delegate(grantToken, { subAgentId }).then((pair) => ({
+      pair,
+      tookMs: performance.now() - begun,
+    }));
+    await waitFor(async () => {
+      const [row] = await service.database.sql`select count(*)::int as waiting from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'`;
+      return row?.['waiting'] > 0 || undefined;
+    });
+    await tx`select pg_sleep(${HELD_MS / 1000})`;
+    return { delegation };
+  });
+  const { pair, tookMs } = await (await held).delegation;
+  const lines = await waitFor(() => {
+    const own = service.logs.filter(
+      ({ msg, grantId }) => msg === 'grant.created' && grantId === pair.grantId,
+    );
+    return own.length > 0 ? own : undefined;
+  });
+  expect(lines).toEqual([expect.objectContaining({ agentId: subAgentId, latencyMs: expect.any(Number) })]);
+  expect(lines[0]?.['latencyMs']).toBeGreaterThanOrEqual(HELD_MS);
+  expect(lines[0]?.['latencyMs']).toBeLessThanOrEqual(Math.ceil(tookMs));
+});
+
 test('a child never outlives its parent', async () => {
   const { grantToken, expiresAt } = await party.grant({ expiresIn: '2h' });
   expect((await party.delegate(grantToken, { expiresIn: '3h' })).expiresAt).toBe(expiresAt);

@@ -222,6 +222,19 @@ test.each<[string, string, () => Promise<string>]>([
     },
   ],
   [
+    'revoked',
+    'a grant of a suspended agent',
+    async () => {
+      const agentId = await party.newAgent();
+      const { grantToken } = await party.grant({ agentId });
+      await service.request('PATCH', `/v1/agents/${agentId}`, {
+        key: party.key,
+        body: { status: 'suspended' },
+      });
+      return grantToken;
+    },
+  ],
+  [
     'expired',
     'a grant that has run out',
     async () => {

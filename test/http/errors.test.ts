@@ -104,6 +104,29 @@ test('a wrong key is told before a wrong body, on every kind of route, and is no
   );
 });
 
+test('503 for a read that the database keeps waiting: one line with what went wrong, and no word of it outside', async () => {
+  const { status, body, headers } = await service.database.sql.begin(async (tx) => {
+    await tx`lock table agents in access exclusive mode`;
+    return service.request('GET', '/v1/agents', { key: party.key });
+  });
+  expect([status, body]).toEqual([
+    503,
+    { message: expect.any(String), code: 'SERVICE_UNAVAILABLE', requestId: headers.get('x-request-id') },
+  ]);
+  const lines = (await service.logged('request.failed')).filter(
+    ({ requestId }) => requestId === headers.get('x-request-id'),
+  );
+  expect(lines).toEqual([
+    expect.objectContaining({
+      level: 'error',
+      method: 'GET',
+      route: '/v1/agents',
+      error: expect.objectContaining({ name: 'PostgresError', code: '55P03' }),
+    }),
+  ]);
+  expect(body.message).not.toContain('lock');
+});
+
 test('a request without a body counts as {}, with or without a content type', async () => {
   const one = await newParty(service);
   const rotated = await service.request('POST', '/v1/keys/rotate', {

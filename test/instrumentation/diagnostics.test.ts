@@ -1,10 +1,11 @@
 import { diag } from '@opentelemetry/api';
 import { afterEach, expect, test } from 'vitest';
 import { logDiagnostics } from '../../instrumentation/diagnostics.ts';
+import type { DiagnosticLevel } from '../../src/variables/opentelemetry.ts';
 
 afterEach(() => diag.disable());
 
-function listen(level?: string) {
+function listen(level: DiagnosticLevel = 'warn') {
   const lines: { level: string; message: string; suppressed: number }[] = [];
   logDiagnostics({ write: (line) => void lines.push(JSON.parse(line)), flushSync: () => undefined }, level);
   return { lines, messages: () => lines.map(({ message }) => message) };

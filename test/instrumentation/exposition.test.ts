@@ -1,6 +1,6 @@
 import type { Counter } from '@opentelemetry/api';
 import { afterEach, describe, expect, test } from 'vitest';
-import { FAMILIES } from '../../instrumentation/catalogue.ts';
+import { FAMILIES } from '../../src/telemetry/families.ts';
 import { startHarness } from '../telemetry/harness.ts';
 
 let harness: ReturnType<typeof startHarness>;

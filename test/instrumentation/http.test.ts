@@ -1,5 +1,6 @@
 import { request } from 'node:http';
 import { afterEach, describe, expect, test } from 'vitest';
+import { waitFor } from '../support/child.ts';
 import { samplesOf } from '../telemetry/harness.ts';
 import { type Child, type Sink, sentSpans, startChild, startSink } from './child.ts';
 
@@ -55,6 +56,31 @@ test('a client that leaves before the answer is a 499 of its route, never a 200'
   const [span] = sentSpans(sink);
   expect(span).toMatchObject({ name: 'GET /slow', status: { code: 0 } });
   expect(span?.attributes).toMatchObject({ 'http.response.status_code': 499, 'http.route': '/slow' });
+});
+
+test('durations are in seconds, of the whole request', async () => {
+  const LEAST_MS = 250;
+  child = await startChild();
+  const { url } = child;
+  const begun = performance.now();
+  const held = request(`${url}/slow`).on('error', () => undefined);
+  held.end();
+  await child.message(({ waiting }) => waiting === true);
+  // The request is with the server by now, and lasts at least from here on.
+  const arrived = performance.now();
+  await waitFor(() => performance.now() - arrived >= LEAST_MS || undefined);
+  held.destroy();
+  const sum = () =>
+    fetch(`${url}/metrics`)
+      .then((answer) => answer.text())
+      .then((text) =>
+        samplesOf(text).get(
+          'grantex_http_request_duration_seconds_sum{method="GET",route="/slow",status_code="499"}',
+        ),
+      );
+  const seconds = await waitFor(sum);
+  expect(seconds).toBeGreaterThanOrEqual(LEAST_MS / 1000);
+  expect(seconds).toBeLessThanOrEqual((performance.now() - begun) / 1000);
 });
 
 test('spans: METHOD route, the parent of what is inside, and no secret of path, query or header', async () => {

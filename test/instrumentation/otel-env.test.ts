@@ -42,7 +42,7 @@ describe.each([
     'OTEL_LOG_LEVEL=%s is taken',
     (level) => {
       const { logLevel } = readOtelEnv({ ...env, OTEL_LOG_LEVEL: level });
-      expect(logLevel).toBe(level === '' ? undefined : level.trim().toLowerCase());
+      expect(logLevel).toBe(level === '' ? 'warn' : level.trim().toLowerCase());
     },
   );
 });

@@ -1,6 +1,6 @@
-import { randomInt } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { fuzz } from '../support/fuzz.ts';
 import { deliveryLedgerOf, ledgerOf } from '../support/ledger.ts';
 import { expectReconciled } from '../support/reconcile.ts';
 import { startService, type TestService, waitFor } from '../support/service.ts';
@@ -19,15 +19,13 @@ import { WebhookCounters } from './webhooks/counters.ts';
 import { type Inbox, startInbox } from './webhooks/inbox.ts';
 import { EVENTS } from './webhooks/model.ts';
 
-// The gate's runs are the same every time; whoever asks for more runs gets new ones, unless a seed is named too.
-const { MODEL_RUNS, MODEL_SEED, MODEL_PATH, MODEL_SHRINK } = process.env;
-const numRuns = Number(MODEL_RUNS ?? 40);
-const seed = Number(MODEL_SEED ?? (MODEL_RUNS === undefined ? 1 : randomInt(2 ** 31)));
+const { MODEL_PATH, MODEL_SHRINK } = process.env;
+const { runs: numRuns, seed, long, again } = fuzz('MODEL', 40);
 /** A failure is made smaller for as long. */
 const BUDGET_MS = 15_000 + numRuns * 2000;
 const MAX_COMMANDS = 80;
 /** Looking is dearer than doing: where nobody asks for more, statuses are compared at each step, and the rest at every fourth. */
-const COMPARE_EVERY = MODEL_RUNS === undefined ? 4 : 1;
+const COMPARE_EVERY = long ? 1 : 4;
 const MODES = ['live', 'sandbox'] as const;
 
 let service: TestService;
@@ -143,6 +141,7 @@ test('whatever is done in whatever order, the service does what the model does',
     },
   );
   const path = MODEL_PATH === undefined ? {} : { path: MODEL_PATH };
+  process.stdout.write(`${again}\n`);
   const found = await fc.check(runs, {
     seed,
     numRuns,
@@ -153,7 +152,7 @@ test('whatever is done in whatever order, the service does what the model does',
   });
   if (found.failed)
     throw new Error(
-      `${await fc.asyncDefaultReportMessage(found)}\nAgain: MODEL_SEED=${seed} MODEL_RUNS=${numRuns} vitest run --project slow test/model`,
+      `${await fc.asyncDefaultReportMessage(found)}\nAgain: ${again} vitest run --project slow test/model`,
       { cause: found.errorInstance },
     );
 });

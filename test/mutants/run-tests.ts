@@ -36,12 +36,7 @@ async function runOnce(path: string, files: readonly string[]): Promise<FileResu
   const vitest = join(path, 'node_modules/vitest/vitest.mjs');
   const args = [
     'run',
-    '--project',
-    'pure',
-    '--project',
-    'unit',
-    '--project',
-    'slow',
+    ...['pure', 'unit', 'slow'].flatMap((project) => ['--project', project]),
     '--maxWorkers=1',
     '--reporter=json',
     `--outputFile=${report}`,

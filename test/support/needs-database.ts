@@ -1,28 +1,50 @@
-import { globSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
-/** What a test that needs the PostgreSQL of the run imports, directly or by way of others. */
-const DATABASE = 'test/support/database.ts';
+const TESTS = fileURLToPath(new URL('../', import.meta.url));
+/** How a test gets a database: the global setup provides it. */
+const ASKS = /\binject\('(?:service)?databaseUrl'\)/i;
+/** Values only; an import of a type loads nothing. */
+const IMPORT =
+  /^(?:import|export)\s(?!type\b)(?:[^'";]*?\sfrom\s+)?'(\.[^']+\.ts)'|\bimport\('(\.[^']+\.ts)'\)/gm;
 
-/** The files that a file imports from the project, as paths from its root. */
-function importsOf(file: string): string[] {
-  const text = readFileSync(file, 'utf8');
-  return Array.from(text.matchAll(/(?:from |import\(|import )'(\.[^']+\.ts)'/g), ([, path = '']) =>
-    join(dirname(file), path),
-  );
+interface Source {
+  readonly asks: boolean;
+  readonly imports: readonly string[];
 }
 
-/** The test files of `pattern` that need no database: they run without one, at once. */
-export function withoutDatabase(pattern: string): string[] {
-  const known = new Map<string, boolean>([[DATABASE, true]]);
-  const needs = (file: string): boolean => {
-    const answer = known.get(file);
-    if (answer !== undefined) return answer;
-    // A circle of imports needs no database by itself.
-    known.set(file, false);
-    const found = file.startsWith('test/') && importsOf(file).some(needs);
-    known.set(file, found);
-    return found;
+/**
+ * The test files that need no PostgreSQL of the global setup, as paths from the root of the project. A test needs it when it,
+ * or a file of the tests that it imports, asks for its address. So a test that moves or changes stays in the right project.
+ */
+export function testsWithoutDatabase(): string[] {
+  const sources = new Map<string, Source>();
+  const read = (path: string): Source => {
+    const known = sources.get(path);
+    if (known) return known;
+    const text = existsSync(path) ? readFileSync(path, 'utf8') : '';
+    const imports = [...text.matchAll(IMPORT)]
+      .map(([, named, called]) => resolve(dirname(path), named ?? called ?? ''))
+      // The code under test imports no test.
+      .filter((file) => file.startsWith(TESTS));
+    const source = { asks: ASKS.test(text), imports };
+    sources.set(path, source);
+    return source;
   };
-  return globSync(pattern).filter((file) => !needs(file));
+  const needsDatabase = (test: string): boolean => {
+    const reached = new Set([test]);
+    for (const path of reached) {
+      const { asks, imports } = read(path);
+      if (asks) return true;
+      for (const file of imports) reached.add(file);
+    }
+    return false;
+  };
+  return readdirSync(TESTS, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.test.ts'))
+    .map((file) => join(TESTS, file))
+    .filter((file) => !needsDatabase(file))
+    .map((file) => relative(join(TESTS, '..'), file))
+    .sort();
 }

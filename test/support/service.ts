@@ -1,13 +1,11 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { collect, type LogLine, spawnService, waitFor } from './child.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
 import { parseScrape, type Scrape } from './scrape.ts';
 
 export { type LogLine, spawnService, waitFor } from './child.ts';
+export { temporaryDirectory } from './temporary-directory.ts';
 
 /** Some tests have a database made on the disk first. */
 const START_MS = 90_000;
@@ -124,12 +122,6 @@ export async function runToEnd(
   child.stderr?.resume();
   const [code] = await once(child, 'close');
   return { code, logs: [...logs] };
-}
-
-/** A directory that is removed by `remove`. */
-export async function temporaryDirectory(): Promise<{ path: string; remove: () => Promise<void> }> {
-  const path = await mkdtemp(join(tmpdir(), 'grantex-test-'));
-  return { path, remove: () => rm(path, { recursive: true, force: true }) };
 }
 
 async function request(

@@ -1,7 +1,8 @@
 import * as stable from '@opentelemetry/semantic-conventions';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { OWN_ATTRIBUTES, type OwnAttribute } from '../../instrumentation/attributes.ts';
-import { FAMILIES } from '../../instrumentation/catalogue.ts';
+import { exposedLabels } from '../../src/telemetry/families/family.ts';
+import { FAMILIES } from '../../src/telemetry/families.ts';
 import { attributesByName, type Sink, startSink } from '../instrumentation/child.ts';
 import { newParty } from '../support/flow.ts';
 import { startService, type TestService, waitFor } from '../support/service.ts';
@@ -111,7 +112,7 @@ test('spans: every name is in the stable conventions or in our schema, and all o
 test('metrics: the same of their labels, by OTLP and in the catalogue of /metrics', () => {
   expect(unknown(metrics, named('metric'))).toEqual([]);
   expect(unsent(metrics, 'metric')).toEqual([]);
-  const labels = new Set(FAMILIES.flatMap((family) => family.labels.map(({ name }) => name)));
+  const labels = new Set(FAMILIES.flatMap((family) => exposedLabels(family).map(({ name }) => name)));
   expect([...labels].filter((name) => !STABLE.has(name) && !named('metric').has(name))).toEqual([]);
 });
 

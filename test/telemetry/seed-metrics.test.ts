@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { FAMILIES } from '../../instrumentation/catalogue.ts';
+import { FAMILIES } from '../../src/telemetry/families.ts';
 import { newParty } from '../support/flow.ts';
 import type { Scrape } from '../support/scrape.ts';
 import { startService, type TestService, waitFor } from '../support/service.ts';

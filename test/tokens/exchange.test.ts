@@ -3,7 +3,7 @@ import { decodeJwt } from 'jose';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { crowd } from '../races/replicas.ts';
 import { newParty, type Party, type TokenPair } from '../support/flow.ts';
-import { startService, type TestService } from '../support/service.ts';
+import { startService, type TestService, waitFor } from '../support/service.ts';
 
 let service: TestService;
 let party: Party;
@@ -75,6 +75,45 @@ test('one success and each refusal but 401 is counted and timed once', async () 
     timed: before.timed + 4,
     created: before.created + 1,
   });
+});
+
+test('a failed exchange is counted for its agent, and for "other" when the agent is not known', async () => {
+  const errors = async () => {
+    const scrape = await service.scrape();
+    return [party.agentId, 'other'].map(
+      (agent_id) => scrape.value('grantex_agent_token_exchange_total', { status: 'error', agent_id }) ?? 0,
+    );
+  };
+  const [, other = Number.NaN] = await errors();
+  for (const agentId of [party.agentId, party.agentId, 'ag_unknown'])
+    expect((await exchange({ code: 'unknown', agentId })).status).toBe(400);
+  expect(await errors()).toEqual([2, other + 1]);
+});
+
+test('the line of a consented grant says in milliseconds how long the exchange took', async () => {
+  const HELD_MS = 300;
+  const code = await party.consent();
+  // The new grant refers to this row, so its insertion waits for the lock.
+  const { exchanged } = await service.database.sql.begin(async (tx) => {
+    await tx`select from agents where id = ${party.agentId} for update`;
+    const begun = performance.now();
+    const exchanged = party
+      .exchange(code)
+      .then(({ grantId }) => ({ grantId, tookMs: performance.now() - begun }));
+    await waitFor(async () => {
+      const [row] = await service.database.sql`select count(*)::int as waiting from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'`;
+      return row?.['waiting'] > 0 || undefined;
+    });
+    await tx`select pg_sleep(${HELD_MS / 1000})`;
+    return { exchanged };
+  });
+  const { grantId, tookMs } = await exchanged;
+  const line = await waitFor(() =>
+    service.logs.find((one) => one.msg === 'grant.created' && one['grantId'] === grantId),
+  );
+  expect(line['latencyMs']).toBeGreaterThanOrEqual(HELD_MS);
+  expect(line['latencyMs']).toBeLessThanOrEqual(Math.ceil(tookMs));
 });
 
 test('each refusal of a code reads the same', async () => {

@@ -28,6 +28,28 @@ const forever = new AbortController().signal;
 const message = (url: string) => ({ url, headers: { 'webhook-id': 'evt_1' }, body: '{}' });
 const at = (host: string) => receiver.url.replace('127.0.0.1', host);
 
+test.each([
+  [200, '2xx'],
+  [299, '2xx'],
+  [300, '3xx'],
+  [399, '3xx'],
+  [400, '4xx'],
+  [499, '4xx'],
+  [500, '5xx'],
+  [599, '5xx'],
+])('an answer of %i is the outcome %s', async (status, outcome) => {
+  receiver.behave((response) => void response.writeHead(status).end());
+  const sender = await createSender({ timeoutMs: 10_000, allowPrivate: true, now: Date.now });
+  const sent = await sender.send(message(receiver.url), forever);
+  await sender.close();
+  expect(sent).toEqual({
+    outcome,
+    statusCode: status,
+    error: outcome === '2xx' ? null : `HTTP ${status}`,
+    retryAfter: null,
+  });
+});
+
 describe('the address that is used is the one that was judged', () => {
   let sender: Sender;
   afterEach(() => sender.close());

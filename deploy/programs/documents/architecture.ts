@@ -102,6 +102,7 @@ export function architecturePicture(): string {
   ];
   const height = FOUNDATION_TOP + BOX.height + MARGIN;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" font-family="Inter, Helvetica, Arial, sans-serif" font-size="13" fill="#1a2233">
+<title>The parts of src and their arrows</title>
 <defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0 8 4 0 8z" fill="#5b6b8c"/></marker></defs>
 <rect width="${WIDTH}" height="${height}" fill="#fff"/>
 ${parts.join('\n')}

@@ -1,16 +1,44 @@
-import { FAMILIES } from '../../../instrumentation/catalogue.ts';
+import { exposedLabels, type Family, type Kind } from '../../../src/telemetry/families/family.ts';
+import { FAMILIES } from '../../../src/telemetry/families.ts';
 
 const code = (text: string): string => `\`${text}\``;
 
-/** The table of docs/metrics.md: every family of the exposition, its labels with their values, and what it says. */
-export function familiesTable(): string {
-  const rows = FAMILIES.map(({ name, labels, help, perAgent }) => {
-    const shown = labels.map((label) => {
-      const exposed = code(label.name.replaceAll('.', '_'));
-      return label.values ? `${exposed} ${label.values.join(', ')}` : exposed;
-    });
-    const twin = perAgent ? ` By agent: ${code(perAgent.name)}.` : '';
-    return `| ${code(name)} | ${shown.join('; ')} | ${help ?? 'Semantic conventions of OpenTelemetry.'}${twin} |`;
+/** The type of a family in the exposition. */
+const TYPES: Record<Kind, string> = {
+  counter: 'counter',
+  histogram: 'histogram',
+  observableCounter: 'counter',
+  observableGauge: 'gauge',
+  observableUpDownCounter: 'gauge',
+};
+
+/** The table of docs/metrics.md: every family of the exposition, its type, its labels with their values, and what it says. */
+export function familiesTable(families: readonly Family[] = FAMILIES): string {
+  const rows = families.map((family) => {
+    const cells = [code(family.name), typeOf(family), labelsOf(family), meaningOf(family)];
+    return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
   });
-  return ['', '| family | labels | meaning |', '|---|---|---|', ...rows, ''].join('\n');
+  return ['', '| family | type, unit | labels | meaning |', '|---|---|---|---|', ...rows, ''].join('\n');
+}
+
+const typeOf = ({ kind, unit }: Family): string => `${TYPES[kind]}, ${code(unit)}`;
+
+function labelsOf(family: Family): string {
+  const labels = exposedLabels(family).map(({ name, values = [], otherwise }) => {
+    const label = code(name.replaceAll('.', '_'));
+    const closed = values.join(', ');
+    if (otherwise !== undefined) return `${label} ${closed || 'its value'}, or ${otherwise}`;
+    return closed ? `${label} ${closed}` : label;
+  });
+  return labels.join('; ');
+}
+
+function meaningOf({ help, note, boundaries, perAgent }: Family): string {
+  const parts = [
+    help.replace(/[^.]$/, '$&.'),
+    note,
+    boundaries && `Buckets: ${boundaries.join(' ')}.`,
+    perAgent && `By agent: ${code(perAgent.name)}.`,
+  ];
+  return parts.filter((part) => part !== undefined).join(' ');
 }

@@ -1,10 +1,17 @@
-import { STANDARD_VARIABLES } from '../../../instrumentation/standard-variables.ts';
+import { STANDARD_VARIABLES } from '../../../src/variables/opentelemetry.ts';
 import { VARIABLE_GROUPS } from '../../../src/variables/table.ts';
 import type { Variable } from '../../../src/variables/variable.ts';
 
 const LINE_LENGTH = 118;
 
-const variablesOf = (group: { readonly variables: object }): Variable[] => Object.values(group.variables);
+/** Every variable by topic, the standard ones last. */
+const TOPICS: readonly { readonly title: string; readonly variables: readonly Variable[] }[] = [
+  ...VARIABLE_GROUPS.map(({ title, variables }) => ({
+    title,
+    variables: Object.values<Variable>(variables),
+  })),
+  { title: 'OpenTelemetry', variables: STANDARD_VARIABLES },
+];
 
 /** Breaks a text into lines of comment. */
 function comment(text: string): string[] {
@@ -26,26 +33,16 @@ const HEAD = comment(
 
 /** `.env.example`: every variable, commented out, under what it means. */
 export function environmentExample(): string {
-  const own = VARIABLE_GROUPS.map((group) =>
+  const topics = TOPICS.map(({ title, variables }) =>
     [
-      `# == ${group.title}`,
-      ...variablesOf(group).flatMap(({ name, defaultText, text }) => [
+      `# == ${title}`,
+      ...variables.flatMap(({ name, defaultText, text }) => [
         ...comment(text.replaceAll('`', '')),
         `#${name}=${defaultText ?? ''}`,
       ]),
     ].join('\n'),
   );
-  const standard = [
-    '# == OpenTelemetry',
-    ...comment(
-      'The standard variables, each with its default. Without an endpoint nothing is sent anywhere.',
-    ),
-    ...STANDARD_VARIABLES.flatMap(({ name, defaultText, text }) => [
-      ...(text === '' ? [] : comment(text)),
-      `#${name}=${defaultText}`,
-    ]),
-  ].join('\n');
-  return `${[HEAD.join('\n'), ...own, standard].join('\n\n')}\n`;
+  return `${[HEAD.join('\n'), ...topics].join('\n\n')}\n`;
 }
 
 const cell = (text: string): string => text.replaceAll('|', '\\|');
@@ -53,24 +50,15 @@ const shown = (text: string | null): string => (text === null ? 'unset' : `\`${c
 
 /** The tables of docs/configuration.md, one for each topic. */
 export function variablesTable(): string {
-  const tables = VARIABLE_GROUPS.map((group) =>
+  const tables = TOPICS.map(({ title, variables }) =>
     [
-      `### ${group.title}\n`,
+      `### ${title}\n`,
       '| variable | default | meaning |',
       '|---|---|---|',
-      ...variablesOf(group).map(
+      ...variables.map(
         ({ name, defaultText, text }) => `| \`${name}\` | ${shown(defaultText)} | ${cell(text)} |`,
       ),
     ].join('\n'),
   );
-  const standard = [
-    '### OpenTelemetry\n',
-    '| variable | default | meaning |',
-    '|---|---|---|',
-    ...STANDARD_VARIABLES.map(
-      ({ name, defaultText, text }) =>
-        `| \`${name}\` | ${defaultText === '' ? 'unset' : `\`${defaultText}\``} | ${cell(text)} |`,
-    ),
-  ].join('\n');
-  return `\n${[...tables, standard].join('\n\n')}\n`;
+  return `\n${tables.join('\n\n')}\n`;
 }

@@ -1,6 +1,9 @@
-import { FAMILIES, type Label } from '../../../instrumentation/catalogue.ts';
+import { type ExposedLabel, exposedLabels } from '../../../src/telemetry/families/family.ts';
+import { FAMILIES } from '../../../src/telemetry/families.ts';
 import { parsePromql } from '../promql.ts';
 import type { Rule } from './rule-files.ts';
+
+type SeriesLabel = Pick<ExposedLabel, 'name' | 'values' | 'otherwise'>;
 
 /** Labels of a series, each with every value it may take; null: any. */
 type Labels = ReadonlyMap<string, readonly string[] | null>;
@@ -48,14 +51,16 @@ export function knownSeries(rules: readonly Rule[]): KnownSeries {
   const add = (name: string, labels: Iterable<readonly [string, readonly string[] | null]>) =>
     known.set(name, new Map([...(known.get(name) ?? []), ...EVERYWHERE, ...labels]));
 
-  for (const { name, labels, boundaries, perAgent } of FAMILIES) {
-    const families: [string, readonly Label[]][] = [[name, labels]];
+  for (const family of FAMILIES) {
+    const { name, boundaries, perAgent } = family;
+    const labels = exposedLabels(family);
+    const families: [string, readonly SeriesLabel[]][] = [[name, labels]];
     if (perAgent) families.push([perAgent.name, [...labels, { name: 'agent_id' }]]);
-    for (const [family, its] of families) {
+    for (const [series, its] of families) {
       const own = its.map((label) => [label.name.replaceAll('.', '_'), valuesOf(label)] as const);
       const parts = boundaries ? ['_bucket', '_sum', '_count'] : [''];
-      for (const part of parts) add(`${family}${part}`, own);
-      if (boundaries) add(`${family}_bucket`, [['le', [...boundaries.map(String), '+Inf']]]);
+      for (const part of parts) add(`${series}${part}`, own);
+      if (boundaries) add(`${series}_bucket`, [['le', [...boundaries.map(String), '+Inf']]]);
     }
   }
   for (const [name, labels] of Object.entries(FOREIGN)) add(name, labels.map(anyValue));
@@ -81,5 +86,5 @@ export const aggregates = (expr: string): boolean => /\b(sum|max|min|count|absen
 const anyValue = (label: string) => [label, null] as const;
 
 /** A label with a word for the rest has that value too. */
-const valuesOf = ({ values, otherwise }: Label): readonly string[] | null =>
+const valuesOf = ({ values, otherwise }: SeriesLabel): readonly string[] | null =>
   values ? [...values, otherwise ?? '_OTHER'] : null;

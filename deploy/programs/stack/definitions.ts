@@ -114,7 +114,7 @@ const MAKERS: Readonly<Record<ProgramName, Make>> = {
     readyUrl: url(ports.blackbox, '/-/healthy'),
   }),
   'alert-sink': async ({ ports }) => ({
-    command: [process.execPath, join(ROOT, 'deploy', 'stack', 'alert-sink.ts')],
+    command: [process.execPath, join(ROOT, 'deploy', 'programs', 'stack', 'alert-sink.ts')],
     env: { ALERT_SINK_PORT: String(ports.alertSink) },
     readyUrl: url(ports.alertSink),
   }),

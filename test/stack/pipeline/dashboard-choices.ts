@@ -1,7 +1,7 @@
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import type { Values } from '../../../deploy/programs/dashboards/interpolate.ts';
 import { allOf, offeredBy, queriedVariables } from '../../../deploy/programs/dashboards/panel-data.ts';
-import { FAMILIES } from '../../../instrumentation/catalogue.ts';
+import { FAMILIES } from '../../../src/telemetry/families.ts';
 import type { WatchedDemo } from './watched-demo.ts';
 
 /** All, every single value of each variable, and two of those that have two. */

@@ -1,0 +1,118 @@
+import { LIMITER_NAMES } from '../../config.ts';
+import { type Family, oneOf } from './family.ts';
+
+const ATTEMPT_SECONDS = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+
+/** What happens in the protocol: attempts, tokens, grants, decisions, refusals of the rate limits. */
+export const PROTOCOL_FAMILIES = {
+  tokenExchanges: {
+    name: 'grantex_token_exchange_total',
+    instrument: 'grantex.token_exchange',
+    kind: 'counter',
+    unit: '{attempt}',
+    help: 'Token exchange attempts that have ended, by outcome. 401 and 429 are not attempts.',
+    labels: { status: oneOf('How the attempt ended.', ['success', 'error']) },
+    perAgent: {
+      name: 'grantex_agent_token_exchange_total',
+      help: 'Token exchange attempts that have ended, by outcome and agent.',
+    },
+  },
+  authorizations: {
+    name: 'grantex_authorize_total',
+    instrument: 'grantex.authorize',
+    kind: 'counter',
+    unit: '{attempt}',
+    help: 'Authorization requests that have ended, by outcome; denied is a refusal by policy. 401 and 429 are not attempts.',
+    labels: { status: oneOf('How the attempt ended.', ['success', 'denied', 'error']) },
+    perAgent: {
+      name: 'grantex_agent_authorize_total',
+      help: 'Authorization requests that have ended, by outcome and agent.',
+    },
+  },
+  authorizeDuration: {
+    name: 'grantex_authorize_duration_seconds',
+    instrument: 'grantex.authorize.duration',
+    kind: 'histogram',
+    unit: 's',
+    help: 'Duration of every counted authorization request, failures too, in seconds.',
+    labels: {},
+    boundaries: ATTEMPT_SECONDS,
+    perAgent: {
+      name: 'grantex_agent_authorize_duration_seconds',
+      help: 'Duration of every counted authorization request, failures too, in seconds, by agent.',
+    },
+  },
+  tokenExchangeDuration: {
+    name: 'grantex_token_exchange_duration_seconds',
+    instrument: 'grantex.token_exchange.duration',
+    kind: 'histogram',
+    unit: 's',
+    help: 'Duration of every counted token exchange attempt, failures too, in seconds.',
+    labels: {},
+    boundaries: ATTEMPT_SECONDS,
+  },
+  tokenRefreshes: {
+    name: 'grantex_token_refresh_total',
+    instrument: 'grantex.token_refresh',
+    kind: 'counter',
+    unit: '{attempt}',
+    help: 'Token refresh attempts that have ended, by outcome. 401 and 429 are not attempts.',
+    labels: { status: oneOf('How the attempt ended.', ['success', 'error']) },
+  },
+  tokenVerifications: {
+    name: 'grantex_token_verifications_total',
+    instrument: 'grantex.token_verification',
+    kind: 'counter',
+    unit: '{token}',
+    help: 'Tokens verified online, by result.',
+    labels: { result: oneOf('Whether the token was valid.', ['valid', 'invalid']) },
+  },
+  grantsCreated: {
+    name: 'grantex_grants_created_total',
+    instrument: 'grantex.grants.created',
+    kind: 'counter',
+    unit: '{grant}',
+    help: 'Grants created, by origin.',
+    labels: { origin: oneOf('What made the grant.', ['consent', 'delegation']) },
+    perAgent: {
+      name: 'grantex_agent_grants_created_total',
+      help: 'Grants created, by origin and by the agent that may act by them.',
+    },
+  },
+  grantsRevoked: {
+    name: 'grantex_grants_revoked_total',
+    instrument: 'grantex.grants.revoked',
+    kind: 'counter',
+    unit: '{grant}',
+    help: 'Grants that went from active to revoked, cascades included.',
+    labels: {},
+    perAgent: {
+      name: 'grantex_agent_grants_revoked_total',
+      help: 'Grants that went from active to revoked, cascades included, by agent.',
+    },
+  },
+  activeGrants: {
+    name: 'grantex_active_grants',
+    instrument: 'grantex.grants.active',
+    kind: 'observableGauge',
+    unit: '{grant}',
+    help: 'Grants that are active and not expired, in the whole database; every replica reports the same value.',
+    labels: {},
+  },
+  consentDecisions: {
+    name: 'grantex_consent_decisions_total',
+    instrument: 'grantex.consent.decisions',
+    kind: 'counter',
+    unit: '{decision}',
+    help: 'Decisions of principals on consent requests.',
+    labels: { decision: oneOf('What the principal decided.', ['approved', 'denied']) },
+  },
+  rateLimited: {
+    name: 'grantex_rate_limited_total',
+    instrument: 'grantex.rate_limited',
+    kind: 'counter',
+    unit: '{request}',
+    help: 'Requests refused with 429, by limiter.',
+    labels: { endpoint: oneOf('Name of the rate limiter.', LIMITER_NAMES) },
+  },
+} as const satisfies Record<string, Family>;
