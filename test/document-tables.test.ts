@@ -84,7 +84,10 @@ test('no link of the other documents is dead', () => {
     ...globSync('deploy/**/*.md', { cwd: ROOT }).filter((path) => path !== 'deploy/README.md'),
   ];
   expect(pages.length).toBeGreaterThan(30);
-  const files = new Set([...globSync('{docs,deploy,otel-collector}/**', { cwd: ROOT }), ...readdirSync(ROOT)]);
+  const files = new Set([
+    ...globSync('{docs,deploy,otel-collector}/**', { cwd: ROOT }),
+    ...readdirSync(ROOT),
+  ]);
   const dead = pages.flatMap((page) =>
     Array.from(read(page).matchAll(/\]\(([^)\s#]+)[^)\s]*\)/g), ([, link = '']) => link)
       .filter((link) => !/^[a-z]+:/.test(link) && !files.has(join(dirname(page), link)))
