@@ -12,14 +12,23 @@ const LONG = 'test/**/*.nightly.test.ts';
 const TABLES = 'test/faults/table-*.test.ts';
 /** What needs more than Node, and has projects of its own. */
 const SURROUNDINGS = ['stack', 'faults', 'load', 'pgbouncer', 'failover'].map((name) => `test/${name}/**`);
+/** They promise that every answer comes within seconds, or that none is lost under load: nothing else may take the cores. */
+const FAULTS_ALONE =
+  'test/faults/{connections,fairness,lost-answers,pool-exhausted,rolling-restart,scrape-storm,sigterm}.test.ts';
 /** They compare speed and memory with and without a Collector that is gone, slow or broken: two minutes of drills. */
 const STACK_ALONE = 'test/stack/{collector-outage,hostile-collector}.test.ts';
 /** What takes 10 seconds and more, and why. `npm test` leaves it to `npm run test:slow`, which the gate runs. */
 const SLOW = [
   // Starts and ends of whole processes, some thirty of them, one after another; some must hang for a time limit.
   'test/system/{start-and-stop,second-signal,slow-shutdown}.test.ts',
-  // Makes a PostgreSQL for each way to lose one; one that hangs is given five seconds before it is ended.
-  'test/embedded-postgres/end.test.ts',
+  // Makes a PostgreSQL for each way to begin and to lose one; one that hangs is given five seconds before it is ended.
+  'test/embedded-postgres/{start,end}.test.ts',
+  // Starts of replicas and of commands, with each state of the schema.
+  'test/db/migrate.test.ts',
+  // A process for each state of a collector: there, hanging, broken, absent.
+  'test/instrumentation/otlp.test.ts',
+  // Twenty-five starts of npm.
+  'test/deploy/command-line.test.ts',
   // Nine starts of replicas: keys are rotated and must have waited before they sign.
   'test/signing-keys/service.test.ts',
   // Forty runs of up to eighty random commands against the service, compared with the model as they go.
@@ -104,26 +113,35 @@ export default defineConfig({
         exclude: [LONG],
         ...WITH_DATABASE,
       }),
-      // Traffic goes on for as long as a fault lasts (webhooks, 130 s in two files; memory, 80 s; connections, 70 s). Answers have
-      // limits of seconds, so no more than two run side by side.
+      // Traffic goes on for as long as a fault lasts (webhooks, 130 s in two files), and memory must settle (80 s).
       project({
         name: 'faults',
         include: ['test/faults/**/*.test.ts'],
-        exclude: [TABLES, LONG],
+        exclude: [TABLES, FAULTS_ALONE, LONG],
         ...WITH_DATABASE,
         ...inGroup(3),
         maxWorkers: 2,
         testTimeout: 120 * SECOND,
         hookTimeout: 60 * SECOND,
       }),
+      // Kills and cuts under load: 180 s, of which connections wait for 70 and lost answers for 35.
+      project({
+        name: 'faults-alone',
+        include: [FAULTS_ALONE],
+        ...WITH_DATABASE,
+        ...inGroup(4),
+        fileParallelism: false,
+        testTimeout: 120 * SECOND,
+        hookTimeout: 60 * SECOND,
+      }),
       // One file for each way to the database. They wait more than they work, so they run side by side.
-      project({ name: 'database-faults', include: [TABLES], ...inGroup(4) }),
+      project({ name: 'database-faults', include: [TABLES], ...inGroup(5) }),
       // With the real Patroni, etcd and HAProxy; a lease that has to run out takes its time.
       project({
         name: 'failover',
         include: ['test/failover/**/*.test.ts'],
         exclude: [LONG],
-        ...inGroup(5),
+        ...inGroup(6),
         fileParallelism: false,
         testTimeout: 180 * SECOND,
         hookTimeout: 120 * SECOND,
@@ -132,7 +150,7 @@ export default defineConfig({
         name: 'nightly',
         include: [LONG],
         ...WITH_DATABASE,
-        ...inGroup(6),
+        ...inGroup(7),
         fileParallelism: false,
         testTimeout: 600 * SECOND,
         hookTimeout: 600 * SECOND,

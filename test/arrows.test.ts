@@ -25,7 +25,7 @@ async function broken(files: Readonly<Record<string, string>>): Promise<string[]
     await mkdir(join(place.path, path, '..'), { recursive: true });
     writeFileSync(join(place.path, path), text);
   }
-  const cruiser = join(ROOT, 'node_modules/dependency-cruiser/bin/dependency-cruise.mjs');
+  const cruiser = join(ROOT, 'node_modules/dependency-cruiser/bin/dependency-cruiser.mjs');
   const { stdout } = await promisify(execFile)(
     process.execPath,
     [cruiser, 'src', '--config', RULES, '--output-type', 'json'],
@@ -64,5 +64,5 @@ test('a table of arrows with a circle is not a table', () => {
   const copy = join(place.path, 'rules.cjs');
   writeFileSync(copy, circular);
   const require = createRequire(import.meta.url);
-  expect(() => require(copy)).toThrow(/the parts use each other: .*grants → .*secrets → grants/);
+  expect(() => require(copy)).toThrow(/the parts use each other: secrets → grants → .*secrets/);
 });
