@@ -3,7 +3,7 @@ import type { DiagnosticLevel } from '../src/variables/opentelemetry.ts';
 import type { LineStream } from './stdout.ts';
 
 const QUIET_MS = 10_000;
-/** Kinds of messages at one level that are told apart; the rest count as one kind. */
+/** So many kinds of messages at one level are kept apart; the rest count as one kind. */
 const MOST_KINDS = 20;
 
 const LEVELS: Readonly<Record<DiagnosticLevel, DiagLogLevel>> = {

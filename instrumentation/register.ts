@@ -1,3 +1,8 @@
+/**
+ * Instrumentation: where telemetry goes. Node loads this file by `--import` before anything of the service. `sdk.ts` puts the
+ * pieces together; `http.ts` measures requests, `views.ts` shapes the families, `scrape.ts` and `metrics-server.ts` serve
+ * `/metrics`, `spans.ts`, `otlp-logs.ts` and `otlp-metrics.ts` export. Of `src/` only `main.ts` imports from here.
+ */
 import { writeSync } from 'node:fs';
 import { BAD_CONFIGURATION, type Config, ConfigError, loadConfig } from '../src/config.ts';
 import { readOtelEnv } from './otel-env.ts';

@@ -11,7 +11,7 @@ import type { BatchSettings, OtlpProtocol } from './otel-env.ts';
 const PROCESSED_SPANS = 'otel.sdk.processor.span.processed';
 
 /**
- * Batches spans and sends them by OTLP. `onLost` is told of every span that will not arrive: queue full, or export failed.
+ * Batches spans and sends them by OTLP. `onLost` hears of every span that will not arrive: queue full, or export failed.
  * Endpoint, headers, timeout, compression and certificates come from the standard variables.
  */
 export async function createSpanProcessor(

@@ -8,7 +8,7 @@ export interface Developer {
   readonly createdAt: Date;
 }
 
-/** Whoever presents an API key. Whether some developer has it is not known yet. */
+/** A caller that presents an API key. Whether a developer has it is not known yet. */
 export interface KeyHolder {
   /** SHA-256 of the key. */
   readonly keyHash: Buffer;

@@ -1,6 +1,6 @@
 // Terms of the domain that are also every value of a label: what is counted and what is exported share one list.
 
-/** The HTTP verbs that are told apart; also the values of the `method` label of `grantex_http_request_duration_seconds`. */
+/** The HTTP verbs with a label value of their own; also the values of the `method` label of `grantex_http_request_duration_seconds`. */
 export const HTTP_METHODS = [
   'GET',
   'HEAD',

@@ -6,7 +6,7 @@ export interface RequestScope {
   readonly id: string;
   /** Whose request it is, once that is known: one developer's requests share a part of the database's connections. */
   developerId: string | null;
-  /** When its statements must have ended, so that its caller is told what became of them (`performance.now()`). */
+  /** When its statements must have ended, so that its answer can say what became of them (`performance.now()`). */
   statementsEndAt: number;
 }
 

@@ -1,5 +1,5 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
-import { BAD_USAGE, faultOf, refusal } from '../../src/command-line-error.ts';
+import { parseFault, USAGE_ERROR, usageMessage } from '../../src/command-line-error.ts';
 
 type Options = NonNullable<ParseArgsConfig['options']>;
 
@@ -17,7 +17,7 @@ export function readOptions<const T extends Options>(
     const { values } = parseArgs({ args: [...args], options: all as T & typeof all });
     if (!(values as { readonly help?: boolean }).help) return values;
   } catch (error) {
-    return refuse(faultOf(error));
+    return refuse(parseFault(error));
   }
   process.stdout.write(usage);
   process.exit(0);
@@ -25,8 +25,8 @@ export function readOptions<const T extends Options>(
 
 /** Ends the process: one line, and exit code 2. */
 export function refuse(fault: string): never {
-  process.stderr.write(`${refusal(fault)}\n`);
-  process.exit(BAD_USAGE);
+  process.stderr.write(`${usageMessage(fault)}\n`);
+  process.exit(USAGE_ERROR);
 }
 
 /** The number that an option has, refused when it is none or out of bounds. */

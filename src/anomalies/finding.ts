@@ -5,7 +5,7 @@ export interface Finding {
   readonly type: AnomalyType;
   readonly developerId: string;
   readonly agentId: string;
-  /** null: it is about the agent whoever it acts for. */
+  /** null: the finding is about the agent, for all of its principals. */
   readonly principalId: string | null;
   /** Of the newest fact that it rests on: an acknowledgement covers everything before it. */
   readonly at: Date;

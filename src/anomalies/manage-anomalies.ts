@@ -12,7 +12,7 @@ const LOOK_BACK_MS = 24 * 60 * 60 * 1000;
 /** So many anomalies at most are in one answer, the newest; `total` says how many there are. */
 export const MAX_LISTED = 1000;
 
-/** Detections under way, by developer. Whoever asks for one meanwhile gets the same. */
+/** Detections under way, by developer. A second request meanwhile gets the same one. */
 export type DetectionsUnderWay = Map<string, Promise<Outcome<Detection>>>;
 
 /** Looks for anomalies of all agents of a developer now. */

@@ -144,7 +144,7 @@ const newPrincipal = rule({
   values: (_config, time) => time,
 });
 
-/** What is asked for is whatever a caller likes: so much of it is looked at for each agent, and so much is told. */
+/** Callers choose freely what they ask for. The rule reads and reports only so much of it for each agent. */
 const MOST_REQUESTS = 1000;
 const MOST_SCOPES = 20;
 /** Most scopes were among the last grants: only for those that were not, all grants of the agent are read, and once. */

@@ -89,7 +89,7 @@ export function watchForAnomalies(deps: WatchDeps): AnomalyWatch {
       await pause(Math.min(Math.max(LOOK_EVERY_MS, took * PAUSE_FACTOR), MAX_PAUSE_MS), stopping.signal);
     }
   };
-  // In no request's context, whoever starts it: what happens here belongs to none.
+  // The loop may start within a request, but its work belongs to no request.
   const running = outsideRequests(run);
 
   return {

@@ -6,7 +6,7 @@ import { Type } from 'typebox';
 import type { Deps } from '../deps.ts';
 import { badRequest, type ServiceError } from '../errors.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
-import { pageOf, pageQuery } from '../http/pages.ts';
+import { pageOf, pageQuery } from '../http/pagination.ts';
 import { created, ok } from '../http/reply.ts';
 import { Id, PrincipalId } from '../http/schemas.ts';
 import { logEntry } from './log-entry.ts';

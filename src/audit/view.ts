@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { type Page, pageView } from '../http/pages.ts';
+import { type Page, pageView } from '../http/pagination.ts';
 import { Timestamp } from '../http/schemas.ts';
 import type { Entries } from './read-entries.ts';
 import type { AuditRow } from './store.ts';

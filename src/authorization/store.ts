@@ -46,7 +46,7 @@ const END = `coalesce(time_of_day_end, time '24:00')`;
 const IN_WINDOW = `case when ${START} < ${END} then ${NOW} >= ${START} and ${NOW} < ${END}
           else ${NOW} >= ${START} or ${NOW} < ${END} end`;
 
-// Policies are asked only about a request that could be stored otherwise: what is wrong with it is told first.
+// Policies decide only about a request that could be stored otherwise: the caller learns first what is wrong with it.
 const create = batchQuery({
   operation: 'INSERT',
   collection: 'authorization_requests',

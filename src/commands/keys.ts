@@ -7,7 +7,7 @@ import { loadSecretKey } from '../secrets/secret-key.ts';
 import { rotateKeys } from '../signing-keys/create-key.ts';
 import { publishedKeys } from '../signing-keys/store.ts';
 import { readWords } from './read-words.ts';
-import { badUsage, runCommand } from './run-command.ts';
+import { runCommand, usageError } from './run-command.ts';
 import { withDatabase } from './with-database.ts';
 
 const USAGE = `usage: npm run keys -- list|rotate
@@ -25,7 +25,7 @@ await runCommand(async (print) => {
   if (!words) return print(USAGE.trimEnd());
   const [command, ...more] = words;
   if ((command !== 'list' && command !== 'rotate') || more.length > 0)
-    throw badUsage('The command must be list or rotate');
+    throw usageError('The command must be list or rotate');
   const config = loadConfig(process.env, { sealing: command === 'rotate' });
   if (config.signingKeys)
     throw new Error('SIGNING_KEYS_FILE is set: the keys are those of that file; edit it and restart');

@@ -5,7 +5,7 @@ import { openDatabaseBeside, reachDatabase } from '../database-source.ts';
 import { migrate } from '../db/migrate.ts';
 import { loadSecretKey } from '../secrets/secret-key.ts';
 import { readWords } from './read-words.ts';
-import { badUsage, runCommand } from './run-command.ts';
+import { runCommand, usageError } from './run-command.ts';
 
 const USAGE = `usage: npm run migrate
 
@@ -19,7 +19,7 @@ Exit codes: 0 done, or nothing to do; 1 it failed; 2 bad usage; 78 bad configura
 await runCommand(async (print) => {
   const words = readWords(process.argv.slice(2));
   if (!words) return print(USAGE.trimEnd());
-  if (words.length > 0) throw badUsage(`Unexpected argument '${words[0]}'`);
+  if (words.length > 0) throw usageError(`Unexpected argument '${words[0]}'`);
   const config = loadConfig(process.env, { sealing: false });
   // The key is always older than the database: a start that finds the database alone takes the key for lost.
   if (config.databaseUrl === null && !hasCluster(config.dataDir)) await loadSecretKey(config);

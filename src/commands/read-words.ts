@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
-import { faultOf } from '../command-line-error.ts';
-import { badUsage } from './run-command.ts';
+import { parseFault } from '../command-line-error.ts';
+import { usageError } from './run-command.ts';
 
 /**
  * The words on the command line of a command that has no option but `--help`.
@@ -16,6 +16,6 @@ export function readWords(args: readonly string[]): readonly string[] | null {
     });
     return values.help ? null : positionals;
   } catch (error) {
-    throw badUsage(faultOf(error));
+    throw usageError(parseFault(error));
   }
 }

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
-import { faultOf } from '../command-line-error.ts';
-import { badUsage } from './run-command.ts';
+import { parseFault } from '../command-line-error.ts';
+import { usageError } from './run-command.ts';
 
 export interface ReconcileCommand {
   /** URLs of `/metrics`; null: the one of this configuration. */
@@ -41,9 +41,9 @@ export function readReconcileOptions(args: readonly string[]): ReconcileCommand 
   const values = parse(args);
   if (values.help) return null;
   if (values.scrape !== undefined && values.prometheus !== undefined)
-    throw badUsage('--scrape and --prometheus exclude each other');
+    throw usageError('--scrape and --prometheus exclude each other');
   if (values.snapshot !== undefined && values.since !== undefined)
-    throw badUsage('--snapshot and --since exclude each other');
+    throw usageError('--snapshot and --since exclude each other');
   const scrape = values.scrape?.split(',').map((url) => assertUrl('--scrape', url.trim())) ?? null;
   const prometheus = values.prometheus === undefined ? null : assertUrl('--prometheus', values.prometheus);
   return {
@@ -75,18 +75,18 @@ function parse(args: readonly string[]) {
       },
     }).values;
   } catch (error) {
-    throw badUsage(faultOf(error));
+    throw usageError(parseFault(error));
   }
 }
 
 function assertUrl(name: string, text: string): string {
   if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol))
-    throw badUsage(`${name}: "${text}" is no http or https URL`);
+    throw usageError(`${name}: "${text}" is no http or https URL`);
   return text;
 }
 
 function positive(name: string, text: string): number {
   const value = Number(text);
-  if (text.trim() === '' || !(value > 0) || value > 1e6) throw badUsage(`${name} must be a number above 0`);
+  if (text.trim() === '' || !(value > 0) || value > 1e6) throw usageError(`${name} must be a number above 0`);
   return value;
 }

@@ -1,6 +1,6 @@
 /** `npm run reconcile`: the counters and gauges of a live deployment against the rows in its database. */
 import { readFile, writeFile } from 'node:fs/promises';
-import { BAD_USAGE } from '../command-line-error.ts';
+import { USAGE_ERROR } from '../command-line-error.ts';
 import { type Config, ConfigError, loadConfig } from '../config.ts';
 import { hasCluster } from '../data-dir.ts';
 import type { Database } from '../db/client.ts';
@@ -72,6 +72,6 @@ async function readSnapshot(file: string): Promise<Snapshot> {
     return parseSnapshot(await readFile(file, 'utf8'));
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new CommandError(`--since ${file}: ${reason}`, BAD_USAGE, error);
+    throw new CommandError(`--since ${file}: ${reason}`, USAGE_ERROR, error);
   }
 }

@@ -1,4 +1,8 @@
-import { BAD_USAGE, refusal } from '../command-line-error.ts';
+/**
+ * Commands: `npm run keys`, `migrate` and `reconcile`. Each reads its words, opens the database and calls use cases of rooms.
+ * Exit codes: 2 for a command line that is wrong, 78 for a configuration that cannot be used, 1 for anything else.
+ */
+import { USAGE_ERROR, usageMessage } from '../command-line-error.ts';
 import { BAD_CONFIGURATION, ConfigError } from '../config.ts';
 
 /** A fault with an exit code of its own. */
@@ -11,7 +15,7 @@ export class CommandError extends Error {
   }
 }
 
-export const badUsage = (fault: string) => new CommandError(refusal(fault), BAD_USAGE);
+export const usageError = (fault: string) => new CommandError(usageMessage(fault), USAGE_ERROR);
 
 /**
  * Runs one command-line command: its output on stdout, a fault on stderr.

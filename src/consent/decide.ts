@@ -42,7 +42,7 @@ async function record(
 }
 
 /**
- * The principal's own decision. Whoever holds the request's id may decide: until then it is a bearer secret. NOT_FOUND
+ * The principal's own decision. The id of the request is a bearer secret until then: its holder may decide. NOT_FOUND
  * for an unknown request, GONE for one that has expired or was decided.
  */
 export async function decideAsPrincipal(

@@ -7,7 +7,7 @@ import { parseRedirectUri, redirectHost } from '../authorization/redirect-uri.ts
 import type { Deps } from '../deps.ts';
 import { durationInWords } from '../duration.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
-import { ok, page, type Reply } from '../http/reply.ts';
+import { htmlPage, ok, type Reply } from '../http/reply.ts';
 import { Timestamp } from '../http/schemas.ts';
 import { agentDid } from '../ids.ts';
 import { mapOutcome } from '../outcome.ts';
@@ -109,7 +109,7 @@ const sandboxDecision = (deps: ConsentDeps, verb: 'approve' | 'deny', decision: 
   });
 
 function pageOfState(state: RequestState): Reply {
-  if (typeof state !== 'string') return page(200, consentPage(pageView(state)));
+  if (typeof state !== 'string') return htmlPage(200, consentPage(pageView(state)));
   return statePage(state === 'unknown' ? 404 : 410, state);
 }
 
@@ -141,4 +141,4 @@ function pageView(request: ConsentRequest) {
   };
 }
 
-const statePage = (status: number, state: ConsentState): Reply => page(status, consentStatePage(state));
+const statePage = (status: number, state: ConsentState): Reply => htmlPage(status, consentStatePage(state));

@@ -45,7 +45,7 @@ const byId = query({
   },
 });
 
-/** Whoever the request belongs to, and whatever has become of it; undefined when there is none. */
+/** A request of any developer, in any state; undefined when there is none. */
 export const consentRequest = (db: Queryable, id: string): Promise<ConsentRequest | undefined> =>
   db.first(byId, { id });
 

@@ -1,4 +1,4 @@
-/** What the value of a parameter must match, and what the operator is told when it does not. */
+/** What the value of a parameter must match, and the message for the operator when it does not. */
 type Rule = readonly [accepted: RegExp, otherwise: string];
 
 const any: Rule = [/^/, ''];

@@ -1,3 +1,7 @@
+/**
+ * DATABASE_URL: reads a connection string as libpq does, and says of each parameter that cannot be honoured why. `db` connects
+ * by the result, and the configuration checks the variable with it. Only certificate files are read here; nothing connects.
+ */
 import { existsSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { userInfo } from 'node:os';

@@ -19,7 +19,7 @@ export interface Tls {
   readonly passphrase: string | null;
   readonly minVersion: SecureVersion | null;
   readonly maxVersion: SecureVersion | null;
-  /** Whether the server is told the name that it was looked up by. */
+  /** Whether the client sends the name that it looked the server up by (SNI). */
   readonly sni: boolean;
 }
 

@@ -1,3 +1,12 @@
+/**
+ * The database client: every statement of the service goes through it. Rooms declare statements (`query.ts`,
+ * `column-types.ts`) and run them on a `Queryable`; `batch.ts` lets requests share one.
+ *
+ * `client.ts` opens three pools (`pool.ts`, `fair-queue.ts`) for requests, for health and gauges, and for the background.
+ * `connection.ts`, `link.ts`, `open-connection.ts`, `socket.ts`, `handshake.ts` and `cancel.ts` are one connection.
+ * `errors.ts` and `last-words.ts` say what a failure proves, `limits.ts` has the time limits of sessions. `migrate.ts` brings
+ * the schema up to date, and `job-queue.ts` is the queue of webhook deliveries.
+ */
 import type { SpanContext } from '@opentelemetry/api';
 import type { BunSqlLike } from 'pg-boss';
 import { parseTarget, type Target } from '../database-url/target.ts';
@@ -54,7 +63,7 @@ export interface DatabaseOptions {
   readonly onConnectionError: (error: Error, pool: string) => void;
 }
 
-/** Less than the time of a request's statements: whoever gets a connection has some of it left. */
+/** Less than the time of a request's statements, so that a request that gets a connection has some of it left. */
 const WAIT_MS = 1_800;
 /** One that looks for webhooks to deliver, one that says what became of them, and one that looks for anomalies. */
 const BACKGROUND_CONNECTIONS = 3;

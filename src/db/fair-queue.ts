@@ -1,4 +1,4 @@
-/** A queue of queues, one for each tenant: whoever has many waiting waits behind those who have few. */
+/** A queue of queues, one for each tenant. A tenant with many waiting does not delay one with few. */
 export interface FairQueue<T> {
   readonly size: number;
   /** How many of this tenant wait. */

@@ -5,7 +5,7 @@ import type { Queryable } from './queryable.ts';
 
 /** Longer than any outage: a job is never thrown away because nobody took it for a while. */
 const KEEP_SECONDS = 10 * 365 * 24 * 60 * 60;
-/** A job comes back for ever when whoever took it vanishes. */
+/** A job comes back as often as its worker vanishes. */
 const UNLIMITED = 1_000_000_000;
 /** How often jobs of those who vanished are looked for, by one replica for all. */
 const SUPERVISE_SECONDS = 5;
@@ -27,7 +27,7 @@ export interface TakenJob<T> {
 
 /**
  * A queue of jobs in the database, shared by all replicas. A job that was taken and not removed within `expireSeconds`
- * is there to be taken again: whatever happens to whoever took it, each job is done at least once.
+ * is there to be taken again: whatever happens to its worker, each job is done at least once.
  */
 export interface JobQueue<T> {
   /** Adds jobs with the transaction: they exist if and only if it commits. */

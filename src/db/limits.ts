@@ -38,7 +38,7 @@ export const COMMAND_LIMITS: SessionLimits = {
 };
 
 /**
- * A migration may rewrite a table, but must not wait long for a lock: whoever comes after it waits behind it. It fails
+ * A migration may rewrite a table, but must not wait long for a lock: later statements wait behind it. It fails
  * instead, and is tried again.
  */
 export const MIGRATION_LIMITS: SessionLimits = {

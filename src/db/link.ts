@@ -35,7 +35,7 @@ export class Link {
     });
   }
 
-  /** Whoever asked for the end hears of it from its own call. */
+  /** The caller that asked for the end learns of it from its own call. */
   expectEnd(): void {
     this.#expected = true;
   }

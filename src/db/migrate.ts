@@ -87,7 +87,7 @@ async function connected<T>(databaseUrl: string, work: (db: Background) => Promi
   try {
     return await work(db.background);
   } catch (error) {
-    // "Unavailable" says nothing to whoever starts a service.
+    // "Unavailable" says nothing to the operator who starts a service.
     throw lastError ?? error;
   } finally {
     await db.close(5_000);
@@ -95,7 +95,7 @@ async function connected<T>(databaseUrl: string, work: (db: Background) => Promi
 }
 
 /**
- * One transaction under the lock, alone among all replicas. Whoever waits asks again instead of waiting in the database: there
+ * One transaction under the lock, alone among all replicas. A replica that waits asks again instead of waiting in the database: there
  * it would keep a connection, of which a pooler may have few, from the one that holds the lock and needs another.
  */
 async function underLock<T>(db: Background, work: (tx: Queryable) => Promise<T>): Promise<T> {
@@ -124,7 +124,7 @@ function pending(migrations: Migration[], applied: Applied): Migration[] {
 /**
  * Brings the database to the newest schema. All pending migrations are one transaction under an advisory lock, so two
  * replicas that start at once apply each of them exactly once, and a failure leaves the schema as it was. A migration that
- * finds a table locked for long gives way and begins again, some ten times: whoever came after it would wait behind it.
+ * finds a table locked for long gives way and begins again, some ten times: later statements would wait behind it.
  *
  * The tables of the job queue are made after that, under a lock of their own; `upgradeJobs` also brings older ones to the
  * version of this release, which otherwise happens when the first replica opens the queue.
@@ -166,7 +166,7 @@ export function assertMigrated(databaseUrl: string): Promise<void> {
 
 /**
  * The library cannot make its schema twice at one moment: replicas take turns under the lock, which one connection holds
- * while the library works on another. Loaded here, because a start that finds all in place shall not pay for it.
+ * while the library works on another. Loaded here, because a start that finds all in place need not pay for it.
  */
 async function installJobs(db: Background): Promise<void> {
   const { migrateJobs } = await import('./job-queue.ts');

@@ -43,7 +43,7 @@ const OPEN_TIMEOUT_MS = 2_000;
 /** Between two attempts to connect while they fail; it doubles up to the greatest. */
 const RETRY_MS = 250;
 const MAX_RETRY_MS = 1_000;
-/** Whoever waits while there is no connection at all is told after so many failures. The first may be the end of a blip. */
+/** After so many failures, callers that wait while there is no connection at all are refused. The first failure may be a blip. */
 const FAILURES_UNTIL_TOLD = 2;
 /** After that a connection is made anew, so that a changed name or a new pooler is noticed in the end. */
 const LIFETIME_MS = 30 * 60 * 1_000;
@@ -61,7 +61,7 @@ interface Waiter {
 
 /**
  * A pool of connections that throws away what is unfit and makes another. Connections are made when somebody waits for one;
- * while that fails, one attempt at a time is made, and whoever waits may still be served by a connection that comes back.
+ * while that fails, one attempt at a time is made, and a connection that comes back may still serve a waiting caller.
  */
 export function createPool(options: PoolOptions): Pool {
   const { max, onConnectionError, onWaited } = options;

@@ -1,3 +1,7 @@
+/**
+ * Developers: tenants of the service, and their API keys. Table: `developers`. `http` authenticates every developer's
+ * request through `authenticate.ts`; statements that look the key up themselves end in `known-caller.ts`.
+ */
 import { Type } from 'typebox';
 import type { Developer } from '../caller.ts';
 import type { Deps } from '../deps.ts';

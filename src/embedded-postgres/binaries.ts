@@ -133,7 +133,7 @@ function copyInto(cacheDir: string, packageDir: string, uid: number): string | {
   const native = join(target, 'native');
   try {
     mkdirSync(cacheDir, { recursive: true, mode: 0o755 });
-    // Whoever may write here could make us run a program of theirs.
+    // A user who may write here could make us run another program.
     const { uid: owner, mode } = lstatSync(cacheDir);
     if (owner !== process.getuid?.() || (mode & 0o170022) !== 0o040000)
       return { problem: `${cacheDir} is not a directory that only this user may write` };

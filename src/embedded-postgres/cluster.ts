@@ -23,7 +23,7 @@ import { SupervisedProcess } from './process.ts';
 export const SUPERUSER = 'grantex';
 
 /**
- * How postgres and initdb are told their data directory: as the one they are started in. The kernel follows this link
+ * postgres and initdb take the directory that they are started in as their data directory. The kernel follows this link
  * without walking the path, so an unprivileged postgres works below a directory that only root may enter.
  */
 export const WORKING_DIRECTORY = '/proc/self/cwd';

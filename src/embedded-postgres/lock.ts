@@ -28,7 +28,7 @@ export async function lockService(file: string, dataDir: string): Promise<number
 
 /**
  * Takes the lock that every process of a postgres inherits: once we have it, nothing of an earlier postgres lives.
- * One that lost its service is told to shut down, fast at first, and waited for.
+ * A server that lost its service gets a request to shut down, fast at first, and the launcher waits for its end.
  * @throws {EmbeddedDatabaseError} when it does not end within about ten seconds.
  */
 export async function lockDatabase(file: string, postgresDir: string): Promise<number> {

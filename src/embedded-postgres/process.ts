@@ -72,7 +72,7 @@ export class SupervisedProcess {
     if (!errors || !lifeline) throw new TypeError('a spawned process has the pipes it was given');
     this.#lifeline = lifeline;
     this.#handles = [errors, lifeline];
-    // Losing the reader of the lifeline is told by `exit`.
+    // When the reader of the lifeline is lost, `exit` reports it.
     lifeline.on('error', () => undefined);
     createInterface({ input: errors }).on('line', onLog);
     this.exited = this.#ended();

@@ -1,3 +1,8 @@
+/**
+ * The embedded PostgreSQL: the launcher of the bundled server, for machines that have none. It makes the cluster in `DATA_DIR`
+ * (`cluster.ts`), finds the programs (`binaries.ts`), takes the directory for itself (`lock.ts`) and ends the server with the
+ * service (`process.ts`). It runs no statements, and `db` does not know it. `database-source.ts` calls.
+ */
 import { closeSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';

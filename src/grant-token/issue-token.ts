@@ -1,13 +1,12 @@
+/**
+ * Grant tokens: how they are made, signed and read, and how large they may become. No table of its own: the statements of
+ * `tokens` and `grants` store what is prepared here, and then have it signed.
+ */
 import type { Deps } from '../deps.ts';
 import { sha256 } from '../hash.ts';
 import type { KeyRing, Signer } from '../signing-keys/key-ring.ts';
 import { activeTraceParent } from '../telemetry/trace-parent.ts';
 import { type SignDeps, signGrantToken, type TokenSubject } from './sign-grant-token.ts';
-
-/**
- * Grant tokens: how they are made, signed and read, and how large they may become. No table of its own: the statements of
- * `tokens` and `grants` store what is prepared here, and then have it signed.
- */
 
 const REFRESH_TOKEN_BYTES = 32;
 
@@ -16,7 +15,7 @@ export interface NewToken {
   readonly jti: string;
   readonly kid: string;
   readonly refreshHash: Buffer;
-  /** For the webhooks that are told of it. */
+  /** For the webhook deliveries that announce it. */
   readonly traceparent: string | null;
   readonly maxAttempts: number;
 }

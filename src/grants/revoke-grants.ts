@@ -77,7 +77,7 @@ const outboxOf = ({ ids, config }: RevokeDeps, now: Date): Outbox => ({
   maxAttempts: config.webhookMaxAttempts,
 });
 
-/** After the commit: one event for each tree that fell, named by its topmost grant; and webhooks are told without delay. */
+/** Call it after the commit. Records one event for each tree that fell, named by its topmost grant, and wakes the deliveries. */
 export function recordRevocation(deps: RevokeDeps, { developerId, revokedBy, rows }: Revocation): void {
   if (rows.some(({ enqueued }) => enqueued)) deps.deliveriesDue();
   const byId = new Map(rows.map((row) => [row.id, row]));

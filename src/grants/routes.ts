@@ -5,7 +5,7 @@
 import { Type } from 'typebox';
 import { durationSeconds, faultOfDuration } from '../duration.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
-import { pageOf, pageQuery, pageView } from '../http/pages.ts';
+import { pageOf, pageQuery, pageView } from '../http/pagination.ts';
 import { created, noContent, ok } from '../http/reply.ts';
 import { Duration, GrantToken, Id, SomeScopes, Timestamp } from '../http/schemas.ts';
 import { type DelegateDeps, delegateGrant } from './delegate-grant.ts';

@@ -7,10 +7,10 @@ const DEADLINE_MS = 2500;
 const STATEMENTS_MS = 2000;
 
 /**
- * Answers in time even when the work behind hangs. The statements of the request end, in the database too, before its
- * caller is answered; the work is told by `assertInTime`, which throws once the time is up, not to begin what the caller no
- * longer waits for. Only a database that says nothing at all leaves a statement whose end is not known by then: so the
- * caller of a write learns 500, "nobody knows", and only that of a read gets the 503 that invites a repetition.
+ * Answers in time even when the work behind hangs. The statements of the request end before its answer, in the database
+ * too. `assertInTime` throws once the time is up, so that the work begins nothing that the caller no longer waits for. Only a
+ * database that says nothing at all leaves a statement whose end is unknown by then. So a write is answered with 500, and
+ * only a read gets the 503 that invites a repetition.
  */
 export async function withDeadline<T>(
   work: (assertInTime: () => void) => Promise<T>,

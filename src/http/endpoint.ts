@@ -1,3 +1,8 @@
+/**
+ * HTTP: the one way of a request. A room declares an `endpoint`; `serve` limits, reads, authenticates, handles and answers.
+ * Nothing here knows a room. `server.ts` is the listener, `error-handler.ts` the only place where an error becomes an answer,
+ * `rate-limit.ts` and `redis*.ts` are the limits, `reply.ts` is what a handler answers with.
+ */
 import type { IncomingMessage } from 'node:http';
 import type { Request as ExpressRequest, RequestHandler, Response } from 'express';
 import { type Static, type TObject, type TSchema, Type } from 'typebox';
@@ -35,7 +40,7 @@ interface Callers {
   readonly principal: Principal;
 }
 
-/** What a request says, whoever it is from. */
+/** The parts of a request that do not depend on its caller. */
 interface Parts<B, Q> {
   readonly params: Readonly<Record<string, string>>;
   readonly body: B;
@@ -66,7 +71,7 @@ export interface Endpoint<
   readonly readOnly?: boolean;
   readonly body?: B;
   readonly query?: Q;
-  /** How a person is told of a refusal, where the answer is a page. */
+  /** The page that shows a refusal to a person, where the answer is a page. */
   readonly refusalPage?: RefusalPage;
   /** Schemas of the successful answers by status, for /openapi.json; null: no body. */
   readonly responses: Readonly<Record<number, TSchema | null>>;

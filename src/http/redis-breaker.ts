@@ -101,7 +101,7 @@ export function createRedisBreaker(options: RedisBreakerOptions): RedisBreaker {
         await timed(options.probe);
       } catch (error) {
         const code = codeOf(error);
-        // That there is no connection is told by what keeps it from coming about, and only then.
+        // The failure that prevents a connection reports that there is none. Nothing else does.
         if (code !== CLOSED) tell(code);
         return false;
       }

@@ -23,7 +23,7 @@ export const created = <T>(outcome: Outcome<T>, view: (value: T) => unknown = as
 export const noContent = (outcome: Outcome<unknown>): Outcome<Reply> =>
   mapOutcome(outcome, () => ({ status: 204 }));
 /** A whole HTML document. */
-export const page = (status: number, text: string): Reply => ({
+export const htmlPage = (status: number, text: string): Reply => ({
   status,
   text,
   headers: { 'content-type': 'text/html; charset=utf-8' },

@@ -1,3 +1,7 @@
+/**
+ * Pages: what the consent page and the permissions page share: the shell, the files in `assets/`, the policy against foreign
+ * content, and scopes in words. The rooms `consent` and `principal-sessions` draw on it. No table.
+ */
 import { type Html, html } from '../http/html.ts';
 import { type AssetName, assetHref } from './assets.ts';
 

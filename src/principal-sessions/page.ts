@@ -100,7 +100,7 @@ ${endings}`;
 export const permissionsPage = (): string =>
   layout(TITLE, content, { style: 'permissions.css', scripts: ['session.js', 'permissions.js'] });
 
-/** What a person is told when the page itself cannot be given. */
+/** The page that a person sees when the page itself is not available. */
 export function permissionsRefusalPage(status: number): string {
   const [title, advice] =
     status === 429

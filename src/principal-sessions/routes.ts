@@ -13,8 +13,8 @@ import { revokeGrantOfPrincipal } from '../grants/grants-of-principal.ts';
 import type { RevokeDeps } from '../grants/revoke-grants.ts';
 import { GrantView, grantView } from '../grants/view.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
-import { pageOf, pageQuery } from '../http/pages.ts';
-import { created, noContent, ok, page } from '../http/reply.ts';
+import { pageOf, pageQuery } from '../http/pagination.ts';
+import { created, htmlPage, noContent, ok } from '../http/reply.ts';
 import { Duration, PrincipalId, Timestamp } from '../http/schemas.ts';
 import { done } from '../outcome.ts';
 import { describeScope } from '../pages/scope-descriptions.ts';
@@ -62,9 +62,9 @@ export const principalSessionRoutes = (deps: SessionDeps): Endpoint[] => [
     summary: 'The page on which a principal sees and takes back permissions',
     access: 'public',
     limit: 'consent',
-    refusalPage: (status) => page(status, permissionsRefusalPage(status)),
+    refusalPage: (status) => htmlPage(status, permissionsRefusalPage(status)),
     responses: { 200: Type.String() },
-    handle: async () => done(page(200, permissionsPage())),
+    handle: async () => done(htmlPage(200, permissionsPage())),
   }),
   endpoint({
     method: 'get',

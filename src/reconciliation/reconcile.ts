@@ -1,3 +1,8 @@
+/**
+ * Reconciliation: whether the counters and gauges of a deployment agree with its database. `scrape-source.ts` and
+ * `prometheus-source.ts` observe the metrics, `store.ts` reads the ledger from every table, `judge.ts` compares. It writes
+ * nothing. Only the `reconcile` command calls.
+ */
 import type { Queryable } from '../db/queryable.ts';
 import { type Finding, judge, type Seen } from './judge.ts';
 import type { Observation, Process, Source } from './observation.ts';
@@ -112,7 +117,7 @@ async function readInto(looks: Look[], db: Queryable): Promise<void> {
   looks.push({ begun, ended: Date.now(), ledger });
 }
 
-/** Processes that lived at the snapshot and nobody sees any more have ended since, at a time that nobody knows either. */
+/** Processes that ran at the snapshot and are gone now have ended since, at an unknown time. */
 function withThoseOf(since: Snapshot, observed: readonly Process[]): Process[] {
   const before = new Map(since.processes.map(({ id, counts }) => [id, counts]));
   // An id that was set by hand outlives its process; counters never fall.

@@ -12,7 +12,7 @@ export interface Snapshot {
   readonly most: Ledger;
   /** Ids of processes that had ended by then. */
   readonly past: readonly string[];
-  /** Of the processes that lived. */
+  /** Of the processes that ran then. */
   readonly processes: readonly { readonly id: string; readonly instance: string; readonly counts: Counts }[];
 }
 type Counts = Readonly<Record<string, number>>;

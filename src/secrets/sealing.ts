@@ -1,3 +1,7 @@
+/**
+ * Secrets at rest: what the database keeps sealed with SECRET_KEY. `signing-keys` seals private keys, `webhooks` their secrets.
+ * No table of its own.
+ */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 
 const ALGORITHM = 'aes-256-gcm';

@@ -1,3 +1,8 @@
+/**
+ * Telemetry: says what happened, as counters, log lines and spans. The rest of the service calls events, attempts and
+ * spans; only this folder records into instruments. It knows OpenTelemetry's API and no SDK. `families/` is the catalogue of
+ * metrics, `events.ts` that of events.
+ */
 import type { Meter, ObservableCallback, ObservableGauge, Tracer } from '@opentelemetry/api';
 import { type Attempts, createAttempts } from './attempts.ts';
 import { createCachedReading } from './cached-reading.ts';

@@ -20,7 +20,7 @@ export interface RefreshClaim extends NewToken {
 // With an idempotency key, the same key on the same token since "repeatableSince" is a repetition of a request whose answer
 // was lost: the token is "claimed" once more, and the successor that nobody has used gives way to the new one. Two
 // repetitions at the same moment would not see each other's successor: only the one that finds the row as it read it (xmin)
-// goes on, and the other is told that it was `contended`, to begin again.
+// goes on. The other one reads `contended` and begins again.
 const refresh = batchQuery({
   operation: 'UPDATE',
   collection: 'refresh_tokens',

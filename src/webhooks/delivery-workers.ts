@@ -131,7 +131,7 @@ export function startDeliveryWorkers(deps: WorkerDeps): DeliveryWorkers {
       if (pause > 0 && !stopping) await alarm.wait(pause);
     }
   };
-  // In no request's context, whoever starts it: what happens here belongs to none.
+  // The loop may start within a request, but its work belongs to no request.
   const running = outsideRequests(run);
 
   const end = async (graceMs: number) => {

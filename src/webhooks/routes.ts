@@ -1,11 +1,11 @@
 /**
- * Webhooks: who is told of grants and tokens, and the deliveries. Tables: `webhooks`, `webhook_deliveries`, with the tallies
+ * Webhooks: receivers of events about grants and tokens, and the deliveries to them. Tables: `webhooks`, `webhook_deliveries`, with the tallies
  * of `removed_deliveries`, and the job queue. Statements of `tokens` and `grants` write deliveries through
  * `outbox-store.ts`; `delivery-workers.ts` makes them in the background.
  */
 import { Type } from 'typebox';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
-import { pageOf, pageQuery, pageView } from '../http/pages.ts';
+import { pageOf, pageQuery, pageView } from '../http/pagination.ts';
 import { created, noContent, ok } from '../http/reply.ts';
 import { Timestamp } from '../http/schemas.ts';
 import { EVENT_TYPES } from './event-types.ts';
