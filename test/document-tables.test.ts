@@ -77,18 +77,28 @@ test('the table of dependencies has each package of package.json once, and no ot
   expect(listed.toSorted()).toEqual(names);
 });
 
-test('no link of the other documents is dead', () => {
-  const pages = [
-    'CHANGELOG.md',
-    'otel-collector/README.md',
-    ...globSync('deploy/**/*.md', { cwd: ROOT }).filter((path) => path !== 'deploy/README.md'),
-  ];
-  expect(pages.length).toBeGreaterThan(30);
+/** Every document but those of packages. */
+const DOCUMENTS = globSync(['*.md', '{docs,deploy,otel-collector}/**/*.md'], { cwd: ROOT });
+
+test('each npm script that a document names exists', () => {
+  const { scripts } = JSON.parse(read('package.json'));
+  const named = DOCUMENTS.flatMap((page) =>
+    Array.from(read(page).matchAll(/npm (?:-s )?run (?:-s )?([a-z][\w:-]*)/g), ([, name = '']) => ({
+      page,
+      name,
+    })),
+  );
+  expect(named.length).toBeGreaterThan(50);
+  expect(named.filter(({ name }) => !(name in scripts))).toEqual([]);
+});
+
+test('no link of a document is dead', () => {
+  expect(DOCUMENTS.length).toBeGreaterThan(50);
   const files = new Set([
     ...globSync('{docs,deploy,otel-collector}/**', { cwd: ROOT }),
     ...readdirSync(ROOT),
   ]);
-  const dead = pages.flatMap((page) =>
+  const dead = DOCUMENTS.flatMap((page) =>
     Array.from(read(page).matchAll(/\]\(([^)\s#]+)[^)\s]*\)/g), ([, link = '']) => link)
       .filter((link) => !/^[a-z]+:/.test(link) && !files.has(join(dirname(page), link)))
       .map((link) => `${page}: ${link}`),
