@@ -28,8 +28,8 @@ test('a bad configuration lists every fault in one fatal line, without the value
   expect(logs[0]?.level).toBe('fatal');
   expect(logs[0]?.['faults']).toEqual([
     expect.stringMatching(/^PORT must be /),
-    expect.stringMatching(/^SECRET_KEY must be 32 bytes/),
     expect.stringMatching(/^BODY_LIMIT must be /),
+    expect.stringMatching(/^SECRET_KEY must be 32 bytes/),
   ]);
   expect(JSON.stringify(logs)).not.toMatch(/secret|hunter2/);
 });
