@@ -28,7 +28,7 @@ export function requestsOfTheFlow(): Tree[] {
       201,
       KEY,
       statement('BEGIN', 'transaction.begin'),
-      statement('SELECT', 'in_turn.lock'),
+      statement('SELECT', 'take_turn.lock'),
       statement('INSERT webhooks', 'webhooks.insert'),
       statement('COMMIT', 'transaction.commit'),
     ),
