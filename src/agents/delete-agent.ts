@@ -7,9 +7,9 @@ import { done, isRefused, type Outcome, refuse } from '../outcome.ts';
 import { lockAgent, removeAgent } from './store.ts';
 
 /**
- * Revokes every grant of the agent with all that was delegated from it, then removes the agent, its requests, grants
- * and tokens; all of it or nothing. Grants that other agents hold by delegation stay, revoked. NOT_FOUND for an unknown
- * agent, or another developer's.
+ * Deletes an agent. It revokes every grant of the agent and everything delegated from those grants, then removes the
+ * agent with its requests, grants and tokens. All of this happens, or none of it. Grants that other agents hold by
+ * delegation stay in the table as revoked. NOT_FOUND for an unknown agent or an agent of another developer.
  */
 export async function deleteAgent(
   deps: RevokeDeps & Pick<Deps, 'clock'>,

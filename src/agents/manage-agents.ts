@@ -6,7 +6,7 @@ import { type Agent, type AgentChange, agentById, insertAgent, listAgents, updat
 
 type Caller = Pick<Developer, 'id'>;
 
-/** Registers an agent, which is active. */
+/** Registers an agent. A new agent is active. */
 export async function registerAgent(
   { db, ids, clock }: Pick<Deps, 'db' | 'ids' | 'clock'>,
   caller: Caller,
@@ -21,7 +21,7 @@ export async function registerAgent(
 export const ownAgents = async ({ db }: Pick<Deps, 'db'>, caller: Caller): Promise<Outcome<Agent[]>> =>
   done(await listAgents(db, caller.id));
 
-/** One agent; NOT_FOUND for an unknown one or another developer's. */
+/** One agent. NOT_FOUND for an unknown agent or an agent of another developer. */
 export async function ownAgent(
   { db }: Pick<Deps, 'db'>,
   caller: Caller,
@@ -31,7 +31,7 @@ export async function ownAgent(
   return agent ? done(agent) : refuse(notFound('Agent'));
 }
 
-/** Changes what is given of an agent. BAD_REQUEST when nothing is given, NOT_FOUND as for `ownAgent`. */
+/** Changes the given members of an agent. BAD_REQUEST when no member is given, NOT_FOUND as for `ownAgent`. */
 export async function changeAgent(
   { db, clock }: Pick<Deps, 'db' | 'clock'>,
   caller: Caller,

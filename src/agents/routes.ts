@@ -1,7 +1,8 @@
 /**
- * Agents: what acts for principals, and asks for their consent. A developer registers, changes, suspends and deletes
- * its own. Table: `agents`. Deletion revokes and removes the agent's grants through the use cases of `grants`. Other rooms
- * ask for an agent by `store.ts`.
+ * Agents: the programs that act for principals and ask for their consent. Developers register, change, suspend and
+ * delete their own agents.
+ * Table: `agents`. Deletion revokes and removes the grants of the agent through the use cases of `grants`.
+ * Other rooms read agents through `store.ts`.
  */
 import { Type } from 'typebox';
 import type { Deps } from '../deps.ts';

@@ -72,7 +72,7 @@ const update = query({
   },
   row,
 });
-// New grants and requests of the agent refer to its row, so they wait for this lock and then fail.
+// New grants and requests of the agent reference its row. They wait for this lock and then fail.
 const lock = query({
   operation: 'SELECT',
   collection: 'agents',
@@ -90,13 +90,13 @@ const remove = query({
   row: {},
 });
 
-/** Names an agent, and says that it must be this developer's. */
+/** Identifies an agent that must belong to this developer. */
 export interface AgentKey {
   readonly developerId: string;
   readonly id: string;
 }
 
-/** Stores a new agent, which is active. */
+/** Stores a new agent as active. */
 export const insertAgent = (db: Queryable, agent: Omit<Agent, 'status' | 'updatedAt'>): Promise<Agent> =>
   db.only(insert, agent);
 
@@ -108,7 +108,7 @@ export const listAgents = (db: Queryable, developerId: string): Promise<Agent[]>
 export const agentById = (db: Queryable, agent: AgentKey): Promise<Agent | undefined> =>
   db.first(byId, agent);
 
-/** What of an agent can be changed; an absent member stays as it is. */
+/** The members of an agent that can change. An absent member stays as it is. */
 export interface AgentChange {
   readonly name?: string | undefined;
   readonly description?: string | undefined;
@@ -116,7 +116,7 @@ export interface AgentChange {
   readonly status?: AgentStatus | undefined;
 }
 
-/** @returns the whole changed agent; undefined when the developer has no such agent */
+/** @returns the complete changed agent; undefined when the developer has no such agent */
 export function updateAgent(
   db: Queryable,
   agent: AgentKey,
@@ -127,11 +127,11 @@ export function updateAgent(
   return db.first(update, { ...agent, name, description, scopes, status, now });
 }
 
-/** Keeps new grants of the agent out until the transaction ends. @returns whether there is such an agent */
+/** Blocks new grants of the agent until the transaction ends. @returns whether the agent exists */
 export const lockAgent = async (tx: Queryable, agent: AgentKey): Promise<boolean> =>
   (await tx.first(lock, agent)) !== undefined;
 
-/** Removes the agent's row, and with it its authorization requests. Its grants must have been removed before. */
+/** Removes the agent's row and its authorization requests. Its grants must already be gone. */
 export async function removeAgent(tx: Queryable, agent: AgentKey): Promise<void> {
   await tx.all(remove, agent);
 }

@@ -12,14 +12,14 @@ export type DetectDeps = Pick<Deps, 'telemetry' | 'clock' | 'ids' | 'config'>;
 
 export interface Detection {
   readonly detectedAt: Date;
-  /** Opened or seen again, newest first. */
+  /** Opened or updated, newest first. */
   readonly anomalies: readonly Anomaly[];
 }
 
 /**
- * Asks all rules about the agents in `scope`, and opens what they find. It reads and advises: no token waits for it, and
- * it takes none back.
- * @param since the rules leave out single facts before it
+ * Runs all rules on the agents in `scope` and opens anomalies for their findings. Detection only advises: it delays no
+ * token and revokes none.
+ * @param since the rules ignore single facts before this time
  */
 export function detectAnomalies(
   { telemetry, clock, ids, config }: DetectDeps,
@@ -40,7 +40,8 @@ export function detectAnomalies(
     const anomalies: Anomaly[] = [];
     for (let from = 0; from < rows.length; from += STORED_AT_ONCE) {
       const stored = await openAnomalies(db, rows.slice(from, from + STORED_AT_ONCE), detectedAt);
-      // Told after the commit. When only the answer to the commit was lost, the rows say more than the counter.
+      // The event follows the commit. When only the reply to the commit was lost, the table has more rows than the
+      // counter counts.
       for (const { opened, ...anomaly } of stored) {
         if (opened) telemetry.events.anomalyDetected(anomaly);
         anomalies.push(anomaly);

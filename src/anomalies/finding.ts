@@ -1,13 +1,13 @@
 import { ANOMALY_SEVERITIES, type AnomalyType } from '../label-values.ts';
 
-/** What a rule found: who, since when at the latest, and the figures that say why. */
+/** One result of a rule: the agent and principal, the time of the newest fact, and the figures that explain it. */
 export interface Finding {
   readonly type: AnomalyType;
   readonly developerId: string;
   readonly agentId: string;
-  /** null: the finding is about the agent, for all of its principals. */
+  /** null: the finding is about the agent across all of its principals. */
   readonly principalId: string | null;
-  /** Of the newest fact that it rests on: an acknowledgement covers everything before it. */
+  /** Time of the newest fact behind the finding. An acknowledgement covers everything before it. */
   readonly at: Date;
   readonly metadata: Readonly<Record<string, unknown>>;
 }
@@ -26,7 +26,9 @@ const SENTENCES: Readonly<Record<AnomalyType, (m: Readonly<Record<string, unknow
 };
 
 const MAX_DESCRIPTION = 500;
-/** One sentence for people, at most `MAX_DESCRIPTION` UTF-16 code units long; a pair that the cut parts is replaced. */
+/**
+ * One sentence for people, at most `MAX_DESCRIPTION` UTF-16 code units long. A surrogate pair at the cut is replaced.
+ */
 export const describeFinding = ({ type, metadata }: Finding): string =>
   SENTENCES[type](metadata).slice(0, MAX_DESCRIPTION).toWellFormed();
 

@@ -7,15 +7,15 @@ import { type Anomaly, acknowledgeAnomalyRow, listAnomalies } from './store.ts';
 
 type Caller = Pick<Developer, 'id'>;
 
-/** How far back single facts are looked at when a developer asks. */
+/** How far back a detection reads single facts when a developer asks for it. */
 const LOOK_BACK_MS = 24 * 60 * 60 * 1000;
-/** So many anomalies at most are in one answer, the newest; `total` says how many there are. */
+/** An answer holds at most this many anomalies, the newest; `total` has their number. */
 export const MAX_LISTED = 1000;
 
-/** Detections under way, by developer. A second request meanwhile gets the same one. */
+/** Running detections by developer. A second request during a detection gets the result of that detection. */
 export type DetectionsUnderWay = Map<string, Promise<Outcome<Detection>>>;
 
-/** Looks for anomalies of all agents of a developer now. */
+/** Runs detection for all agents of a developer now. */
 export function detectNow(
   deps: DetectDeps & Pick<Deps, 'db'> & { readonly underWay: DetectionsUnderWay },
   { id }: Caller,
@@ -31,7 +31,7 @@ export function detectNow(
   return detection;
 }
 
-/** The newest anomalies of a developer, and how many there are. */
+/** The newest anomalies of a developer, and their total number. */
 export const ownAnomalies = async (
   { db }: Pick<Deps, 'db'>,
   { id }: Caller,
@@ -39,7 +39,7 @@ export const ownAnomalies = async (
 ): Promise<Outcome<{ anomalies: Anomaly[]; total: number }>> =>
   done(await listAnomalies(db, id, { openOnly, limit: MAX_LISTED }));
 
-/** Notes that somebody has dealt with an anomaly; NOT_FOUND for an unknown one or another developer's. */
+/** Records that someone has dealt with an anomaly. NOT_FOUND for an unknown one or one of another developer. */
 export async function acknowledgeAnomaly(
   { db, clock }: Pick<Deps, 'db' | 'clock'>,
   { id: developerId }: Caller,

@@ -1,6 +1,8 @@
 /**
- * Anomalies: agents that act out of the ordinary, for people to look at. Tables: `anomalies`, `failed_exchanges`,
- * `anomaly_scan`. Other rooms report what agents do through `AgentActivity`; `watch.ts` looks at it in the background.
+ * Anomalies: unusual behaviour of agents, for people to review.
+ * Tables: `anomalies`, `failed_exchanges`, `anomaly_scan`.
+ * Other rooms report the activity of agents through `AgentActivity`. `watch.ts` examines that activity in the
+ * background.
  */
 import { Type } from 'typebox';
 import type { Deps } from '../deps.ts';

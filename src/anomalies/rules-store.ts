@@ -15,13 +15,16 @@ import type { Queryable } from '../db/queryable.ts';
 import type { AnomalyType } from '../label-values.ts';
 import type { Finding } from './finding.ts';
 
-/** Whose agents a detection looks at: some agents, all agents of some developers, or with null all there are. */
+/** The agents that a detection covers: some agents, all agents of some developers, or (null) all agents. */
 export type DetectionScope =
   | { readonly agents: readonly string[] }
   | { readonly developers: readonly string[] }
   | null;
 
-/** When a detection runs, and from when on it looks at single facts. Rules about windows have their own beginning. */
+/**
+ * The time of a detection, and the earliest time of the single facts it reads. Rules about windows define their own
+ * start.
+ */
 export interface DetectionTime {
   readonly now: Date;
   readonly since: Date;
@@ -29,7 +32,7 @@ export interface DetectionTime {
 
 interface Rule<P extends Columns = Columns> {
   readonly type: AnomalyType;
-  /** What `text` selects from besides `agent (id, developer_id)`. */
+  /** The tables that `text` reads besides `agent (id, developer_id)`. */
   readonly ctes?: string;
   /** Selects findings: "developerId", "agentId", "principalId", at, metadata. */
   readonly text: string;
@@ -37,22 +40,22 @@ interface Rule<P extends Columns = Columns> {
   readonly values: (config: Config, time: DetectionTime) => ValuesOf<P>;
 }
 
-/** Keeps the types of a rule's parameters and values together. */
+/** Ties the types of a rule's parameters and values together. */
 const rule = <P extends Columns>(definition: Rule<P>): Rule<P> => definition;
 
 const WHO = (of: string) => `${of}.developer_id as "developerId", ${of}.agent_id as "agentId"`;
 const AGENT = `agent.developer_id as "developerId", agent.id as "agentId", null::text as "principalId"`;
 
 /**
- * A lateral join `acknowledged (at)`: when an anomaly of a rule about a window was last acknowledged. Somebody has dealt
- * with what was before, so it does not add up to another anomaly.
+ * A lateral join `acknowledged (at)`: the time at which an anomaly of a rule about a window was last acknowledged.
+ * Someone has dealt with everything before that time, so it does not count towards another anomaly.
  */
 const lastAcknowledged = (type: AnomalyType) => `cross join lateral (
       select coalesce(max(acknowledged_at), '-infinity') as at from anomalies
       where developer_id = agent.developer_id and type = '${type}' and agent_id = agent.id
         and coalesce(principal_id, '') = '' and acknowledged_at is not null) acknowledged`;
 
-/** Every token is issued together with a refresh token, whose row has the agent and the time. */
+/** Each token is issued together with a refresh token. The refresh token's row has the agent and the time. */
 const rateSpike = rule({
   type: 'rate_spike',
   text: `select ${AGENT}, counted.last as at, json_build_object('issued', counted.recent,
@@ -77,7 +80,8 @@ const rateSpike = rule({
 
 const highFailureRate = rule({
   type: 'high_failure_rate',
-  // A code lives ten minutes and the wait for a decision as long: what was exchanged since was asked for an hour earlier at most.
+  // A code lives ten minutes, and so does a pending request. A code that was exchanged since then belongs to a request
+  // made at most an hour earlier.
   text: `select ${AGENT}, greatest(entries.last, refused.last) as at, json_build_object(
       'failed', entries.failed + refused.total, 'total', entries.total + exchanged.total + refused.total,
       'windowHours', $windowHours::int) as metadata
@@ -108,7 +112,7 @@ const highFailureRate = rule({
   }),
 });
 
-/** A time of day within the hours; hours that do not end after they begin cross midnight. */
+/** Tests whether a time of day lies within the hours. Hours that do not end after they begin cross midnight. */
 const OFF_HOURS = `case when $start::time < $end::time
           then (issued_at at time zone 'UTC')::time >= $start::time and (issued_at at time zone 'UTC')::time < $end::time
           else (issued_at at time zone 'UTC')::time >= $start::time or (issued_at at time zone 'UTC')::time < $end::time end`;
@@ -144,10 +148,10 @@ const newPrincipal = rule({
   values: (_config, time) => time,
 });
 
-/** Callers choose freely what they ask for. The rule reads and reports only so much of it for each agent. */
+/** Callers choose freely which scopes they ask for. The rule reads and reports at most this many for each agent. */
 const MOST_REQUESTS = 1000;
 const MOST_SCOPES = 20;
-/** Most scopes were among the last grants: only for those that were not, all grants of the agent are read, and once. */
+/** Most scopes appear in the recent grants. Only for the others does the rule read all grants of the agent, once. */
 const unusualScopeAccess = rule({
   type: 'unusual_scope_access',
   ctes: `requested as materialized (
@@ -201,7 +205,7 @@ const cascadeDelegation = rule({
   }),
 });
 
-/** So many findings of a rule are kept for one developer, the newest: nobody crowds out the others. */
+/** A rule keeps at most this many findings for one developer, the newest. No developer can crowd out the others. */
 const MOST_FINDINGS = 1000;
 
 /** One text for each kind of scope, so that each can use its own index. */
@@ -219,7 +223,7 @@ const textFor = ({ ctes, text: findings }: Pick<Rule, 'ctes' | 'text'>, agents: 
         ${findings}) found) placed
     where place <= ${MOST_FINDINGS}`;
 
-/** Makes the queries of a rule, and the function that asks one of them. */
+/** Makes the queries of a rule and the function that runs one of them. */
 function asking<P extends Columns>(one: Rule<P>) {
   const queryFor = (kind: ScopeKind) =>
     query({
@@ -263,7 +267,7 @@ const partsOf = (scope: DetectionScope): [ScopeKind, readonly string[] | null] =
   return 'agents' in scope ? ['agents', scope.agents] : ['developers', scope.developers];
 };
 
-/** Asks every rule, one after the other: only the detection itself waits for it. */
+/** Runs the rules one after the other. Only the detection itself waits for them. */
 export async function findAnomalies(
   db: Queryable,
   config: Config,

@@ -15,10 +15,10 @@ export interface Anomaly {
   readonly acknowledgedAt: Date | null;
 }
 
-/** A finding as it is stored; `id` is taken if it opens an anomaly. */
+/** A finding in the form in which it is stored. The anomaly gets this `id` if the finding opens one. */
 export interface NewAnomaly extends Omit<Anomaly, 'detectedAt' | 'acknowledgedAt'> {
   readonly developerId: string;
-  /** Of the newest fact that it rests on. */
+  /** Time of the newest fact behind the finding. */
   readonly at: Date;
 }
 
@@ -37,9 +37,10 @@ const row = {
   acknowledgedAt: orNull(timestamp),
 };
 
-// What an acknowledgement has covered opens nothing again. That holds also for one that is committed while this statement
-// runs: the lock waits for it and reads the row as it is then, where the snapshot still has it open. Rows are locked in one
-// order and written in one, so that replicas that find the same at the same moment wait for each other and not in a circle.
+// An acknowledged finding does not open an anomaly again. This also holds for an acknowledgement that commits while
+// this statement runs: the lock waits for it and then reads the current row, whereas the snapshot still shows it as
+// open. All statements lock and write rows in the same order, so replicas with the same findings wait for each other
+// without a deadlock.
 const open = query({
   operation: 'INSERT',
   collection: 'anomalies',
@@ -117,9 +118,9 @@ const unacknowledged = query({
 });
 
 /**
- * Opens an anomaly for each finding, or brings the open one up to date. Whatever runs at the same moment, there is one open
- * anomaly for each (developer, type, agent, principal).
- * @returns those that were written, newest first; `opened`: by this call
+ * Opens an anomaly for each finding, or updates the open one. However many calls run at once, each (developer, type,
+ * agent, principal) has at most one open anomaly.
+ * @returns the anomalies that were written, newest first; `opened`: this call opened it
  */
 export const openAnomalies = (
   db: Queryable,
@@ -127,7 +128,7 @@ export const openAnomalies = (
   now: Date,
 ): Promise<(Anomaly & { readonly opened: boolean })[]> => db.all(open, { found: JSON.stringify(found), now });
 
-/** The newest `limit` anomalies of a developer, and how many there are. */
+/** The newest `limit` anomalies of a developer, and their total number. */
 export async function listAnomalies(
   db: Queryable,
   developerId: string,
@@ -141,7 +142,10 @@ export async function listAnomalies(
   return { anomalies, total };
 }
 
-/** Acknowledges an anomaly; the first time counts. @returns undefined when the developer has no such anomaly */
+/**
+ * Acknowledges an anomaly. Only the first acknowledgement counts. @returns undefined when the developer has no such
+ * anomaly
+ */
 export const acknowledgeAnomalyRow = (
   db: Queryable,
   acknowledgement: { developerId: string; id: string; now: Date; notes: string | null },

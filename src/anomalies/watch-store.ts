@@ -1,4 +1,4 @@
-// What the watch for anomalies keeps for itself: refused exchanges, of which nothing else leaves a row, and whose turn it is.
+// State of the anomaly watch itself: refused exchanges, which leave no other row, and the turn to scan all agents.
 import { bool, int, text, timestamp } from '../db/column-types.ts';
 import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
@@ -23,7 +23,7 @@ const forgetRefused = query({
   params: { before: timestamp },
   row: {},
 });
-// By the database's clock: those of the replicas may differ.
+// The database's clock decides, because the clocks of replicas may differ.
 const claimScan = query({
   operation: 'UPDATE',
   collection: 'anomaly_scan',
@@ -34,7 +34,7 @@ const claimScan = query({
   row: { only_row: bool },
 });
 
-/** Adds to the numbers of refused exchanges; `at` is the newest of each agent. */
+/** Adds to the counts of refused exchanges; `at` is the time of the newest refusal of each agent. */
 export async function tallyFailedExchanges(
   db: Queryable,
   refused: readonly { agentId: string; total: number; at: Date }[],
@@ -42,12 +42,12 @@ export async function tallyFailedExchanges(
   if (refused.length > 0) await db.all(tallyRefused, { refused: JSON.stringify(refused) });
 }
 
-/** Forgets refused exchanges before a time. */
+/** Removes refused exchanges from before a time. */
 export async function forgetFailedExchanges(db: Queryable, before: Date): Promise<void> {
   await db.all(forgetRefused, { before });
 }
 
-/** Takes the turn to look at all agents. @returns false when some replica took it within the last `seconds` */
+/** Takes the turn to scan all agents. @returns false when a replica took the turn within the last `seconds` */
 export async function claimAnomalyScan(db: Queryable, seconds: number): Promise<boolean> {
   return (await db.first(claimScan, { seconds })) !== undefined;
 }

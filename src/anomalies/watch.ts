@@ -5,42 +5,47 @@ import { within } from '../within.ts';
 import { type DetectDeps, detectAnomalies } from './detect-anomalies.ts';
 import { claimAnomalyScan, forgetFailedExchanges, tallyFailedExchanges } from './watch-store.ts';
 
-/** How soon is looked at what an agent did; by then it may have done more. */
+/** Delay between an agent's action and the detection. The agent may do more in the meantime. */
 const LOOK_EVERY_MS = 1000;
-/** A look that took long is followed by a pause so many times as long: no more than a tenth of a connection goes into it. */
+/**
+ * The pause after a detection is this many times as long as the detection, so it uses at most a tenth of a connection.
+ */
 const PAUSE_FACTOR = 9;
 const MAX_PAUSE_MS = 60_000;
-/** Agents of one look, and agents that are remembered for the next ones. The others come up when all are looked at. */
+/**
+ * The maximum number of agents in one detection, and of agents queued for later ones. The scan of all agents covers the
+ * rest.
+ */
 const AGENTS_AT_ONCE = 1000;
 const MAX_REMEMBERED = 20_000;
-/** What was committed may bear a time a little before the one at which this process heard of it. */
+/** A committed row may have a timestamp slightly earlier than the moment when this process learned of it. */
 const MARGIN_MS = 10_000;
-/** How often a replica asks whether it is its turn to look at all agents. */
+/** How often a replica asks whether it is its turn to scan all agents. */
 const MAX_CLAIM_SECONDS = 30;
 const HOUR_MS = 60 * 60 * 1000;
 
 export interface AnomalyWatch extends AgentActivity {
-  /** Begins no new look, and waits at most `graceMs` for one under way. */
+  /** Begins no new detection, and waits at most `graceMs` for one that is running. */
   stop(graceMs: number): Promise<void>;
 }
 
 type WatchDeps = DetectDeps & Pick<Deps, 'db'>;
 
 /**
- * Looks for anomalies of agents shortly after they did something here, and from time to time of all agents, which one
- * replica does for all.
+ * Detects anomalies of agents shortly after they act on this replica. From time to time one replica also scans all
+ * agents on behalf of every replica.
  */
 export function watchForAnomalies(deps: WatchDeps): AnomalyWatch {
   const { clock, config, telemetry } = deps;
   const db = deps.db.background;
-  /** Since when each agent waits for a look. */
+  /** The time since which each agent waits for detection. */
   const acted = new Map<string, number>();
   const refused = new Map<string, { total: number; at: Date }>();
   const stopping = new AbortController();
   let claimAt = 0;
   let forgetAt = 0;
 
-  /** What a shutdown cuts off is no failure. */
+  /** An abort by a shutdown is no failure. */
   const report = (error: unknown) => {
     if (!stopping.signal.aborted) telemetry.events.anomalyScanFailed({ error });
   };
@@ -67,7 +72,7 @@ export function watchForAnomalies(deps: WatchDeps): AnomalyWatch {
     if (performance.now() < claimAt) return;
     claimAt = performance.now() + Math.min(config.anomalyScanSeconds, MAX_CLAIM_SECONDS) * 1000;
     if (!(await claimAnomalyScan(db, config.anomalyScanSeconds))) return;
-    // What a replica did not live to look at is made up for by the next scan or the one after it.
+    // A replica may end before it handles its queue. The next scan, or the one after it, covers those agents.
     const since = clock.now() - 2 * config.anomalyScanSeconds * 1000 - HOUR_MS;
     await detectAnomalies(deps, db, null, new Date(since));
   };
@@ -82,7 +87,7 @@ export function watchForAnomalies(deps: WatchDeps): AnomalyWatch {
   const run = async () => {
     while (!stopping.signal.aborted) {
       const begun = performance.now();
-      // What fails in one of them is no reason to leave the others out.
+      // A failure in one detection is no reason to skip the others.
       for (const step of [storeRefusals, detectAmongActive, detectAmongAll, forgetRefusals])
         if (!stopping.signal.aborted) await step().catch(report);
       const took = performance.now() - begun;
@@ -106,6 +111,6 @@ export function watchForAnomalies(deps: WatchDeps): AnomalyWatch {
   };
 }
 
-/** Ends early, and without a fault, when `signal` is aborted. */
+/** Waits. An abort of `signal` ends the wait early without an error. */
 const pause = (ms: number, signal: AbortSignal): Promise<void> =>
   setTimeout(ms, undefined, { signal }).catch(() => undefined);

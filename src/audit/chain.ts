@@ -15,7 +15,7 @@ export interface HashedEntry {
   readonly prevHash: string | null;
 }
 
-/** JSON with the keys of every object sorted by UTF-16 code units and no white space (as RFC 8785 has it). */
+/** JSON without white space, in which the keys of each object are sorted by UTF-16 code units (as in RFC 8785). */
 export function canonicalJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
@@ -23,7 +23,9 @@ export function canonicalJson(value: unknown): string {
   return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${canonicalJson(member)}`).join(',')}}`;
 }
 
-/** 64 hex characters of SHA-256 over the canonical JSON of an entry, its predecessor's hash included. */
+/**
+ * The hash of an entry: SHA-256 in 64 hex characters over its canonical JSON, which includes the previous entry's hash.
+ */
 export function entryHash(entry: HashedEntry): string {
   const { entryId, agentId, grantId, action, status, timestamp, metadata, prevHash } = entry;
   return sha256(
@@ -32,8 +34,9 @@ export function entryHash(entry: HashedEntry): string {
 }
 
 /**
- * Checks a developer's whole chain, oldest entry first.
- * @returns null when it is whole; else the first entry that was altered, or that follows a removed or inserted one
+ * Checks the complete chain of a developer, oldest entry first.
+ * @returns null when the chain is intact; otherwise the first entry that was altered or that follows a removed or
+ * inserted one
  */
 export function firstBrokenEntry(entries: Iterable<HashedEntry & { readonly hash: string }>): string | null {
   let previous: string | null = null;

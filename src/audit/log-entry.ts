@@ -17,8 +17,9 @@ export interface AuditInput {
 }
 
 /**
- * Appends an entry to the developer's chain. Writers of one developer wait for each other, on any replica, so the chain
- * never forks and its times never go back. NOT_FOUND when the agent or the grant is not the developer's.
+ * Appends an entry to the developer's chain. Writers of one developer wait for each other across all replicas, so the
+ * chain never forks and its times never go back. NOT_FOUND when the agent or the grant does not belong to the
+ * developer.
  */
 export async function logEntry(
   { db, ids, clock, activity }: Pick<Deps, 'db' | 'ids' | 'clock' | 'activity'>,

@@ -4,7 +4,7 @@ import { notFound } from '../errors.ts';
 import { done, type Outcome, refuse } from '../outcome.ts';
 import { type AuditFilter, type AuditRow, auditEntry, entriesPage } from './store.ts';
 
-/** The rows that a page holds. */
+/** The entries of one page. */
 export interface EntriesInput {
   readonly filter: AuditFilter;
   readonly page: { readonly limit: number; readonly offset: number };
@@ -12,18 +12,18 @@ export interface EntriesInput {
 
 export interface Entries {
   readonly entries: readonly AuditRow[];
-  /** How many pass the filter, on all pages. */
+  /** The number of entries on all pages. */
   readonly total: number;
 }
 
-/** One page of a developer's entries that pass the filter, newest first. */
+/** One page of a developer's entries that match the filter, newest first. */
 export const listEntries = async (
   { db }: Pick<Deps, 'db'>,
   { id }: Pick<Developer, 'id'>,
   { filter, page }: EntriesInput,
 ): Promise<Outcome<Entries>> => done(await entriesPage(db, id, filter, page));
 
-/** One entry; NOT_FOUND for an unknown one or another developer's. */
+/** One entry. NOT_FOUND for an unknown one or one of another developer. */
 export async function ownEntry(
   { db }: Pick<Deps, 'db'>,
   { id: developerId }: Pick<Developer, 'id'>,

@@ -1,6 +1,7 @@
 /**
- * The audit log: what agents are on record to have done, as one hash chain for each developer. Tables: `audit_entries`,
- * `audit_heads`. `principal-sessions` lists a principal's entries from here.
+ * The audit log: recorded actions of agents, as one hash chain for each developer.
+ * Tables: `audit_entries`, `audit_heads`.
+ * `principal-sessions` lists the entries of a principal through this room.
  */
 import { Type } from 'typebox';
 import type { Deps } from '../deps.ts';
@@ -77,23 +78,23 @@ export const auditRoutes = (deps: Pick<Deps, 'db' | 'ids' | 'clock' | 'activity'
   }),
 ];
 
-/** Without a zone JavaScript would take it for a time of the machine's own. */
+/** JavaScript would read a time without a zone in the zone of the machine. */
 const WITHOUT_ZONE = /^[\d-]+[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?$/i;
 
-/** A time in a query, UTC unless it says otherwise. */
+/** A time in a query. It is UTC unless it names another zone. */
 const timeOf = (text: string | undefined): Date | undefined =>
   text === undefined ? undefined : new Date(WITHOUT_ZONE.test(text) ? `${text}Z` : text);
 
 function faultOfTime(name: string, text: string | undefined): ServiceError | null {
   const time = timeOf(text);
   if (text === undefined || time === undefined) return null;
-  // The year 0 and years of more than four digits, in UTC, are dates to JavaScript and none to PostgreSQL.
+  // JavaScript accepts the year 0 and years of more than four digits in UTC, but PostgreSQL does not.
   const year = time.getUTCFullYear();
   const sound = year >= 1 && year <= 9999 && beginsWithADay(text);
   return sound ? null : badRequest(`${name} must be an ISO 8601 time`);
 }
 
-/** To JavaScript the 30th of February is the 2nd of March. */
+/** JavaScript turns the 30th of February into the 2nd of March. */
 function beginsWithADay(text: string): boolean {
   const [written] = /^\d{4}-\d\d-\d\d/.exec(text) ?? [];
   const day = new Date(`${written}T00:00:00Z`);

@@ -36,8 +36,8 @@ const entry = {
   prevHash: orNull(text),
 };
 
-// The insert makes the row the first time; either way the row is locked until the transaction ends, and the next writer
-// reads the hash that this one leaves behind.
+// The insert creates the row the first time. In both cases the row stays locked until the transaction ends, and the
+// next writer then reads the hash that this transaction wrote.
 const lockHead = query({
   operation: 'INSERT',
   collection: 'audit_heads',
@@ -69,11 +69,11 @@ const append = query({
   row: {},
 });
 
-/** Locks the end of a developer's chain until the transaction ends. @returns the last entry's hash, null for none */
+/** Locks the head of a developer's chain until the transaction ends. @returns the last entry's hash; null: no entry */
 export const lockChain = async (tx: Queryable, developerId: string): Promise<string | null> =>
   (await tx.only(lockHead, { developerId })).hash;
 
-/** The principal of a grant, when both the agent and the grant are the developer's. */
+/** The principal of a grant, when both the agent and the grant belong to the developer. */
 export async function principalOf(
   db: Queryable,
   entry: { developerId: string; agentId: string; grantId: string },
@@ -81,7 +81,7 @@ export async function principalOf(
   return (await db.first(named, entry))?.principalId;
 }
 
-/** Appends an entry and moves the end of the chain to it, in one statement. The chain must be locked. */
+/** Appends an entry and moves the head of the chain to it, in one statement. The caller must hold the chain's lock. */
 export async function appendEntry(tx: Queryable, row: AuditRow): Promise<void> {
   await tx.all(append, row);
 }
@@ -95,7 +95,7 @@ const byId = query({
   row: entry,
 });
 
-/** Undefined when the developer has no such entry. */
+/** One entry; undefined when the developer has no such entry. */
 export const auditEntry = (
   db: Queryable,
   key: { developerId: string; id: string },
@@ -120,7 +120,7 @@ const filters = {
   until: orNull(timestamp),
 };
 
-/** One text for each set of filters that have an index, so that each can use its own. */
+/** One text for each set of filters that has an index, so that each can use its own. */
 const FILTERED = [0, 1, 2, 3, 4, 5, 6, 7].map((bits) => {
   const conditions = [
     'developer_id = $developerId',

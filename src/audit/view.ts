@@ -6,7 +6,7 @@ import type { AuditRow } from './store.ts';
 
 export const AuditStatus = Type.Enum(['success', 'failure', 'blocked']);
 export const Metadata = Type.Record(Type.String(), Type.Unknown());
-/** An entry as answers show it. */
+/** An entry in the form of the answers. */
 export const AuditEntryView = Type.Object({
   entryId: Type.String(),
   agentId: Type.String(),
@@ -21,7 +21,7 @@ export const AuditEntryView = Type.Object({
   timestamp: Timestamp,
   status: AuditStatus,
 });
-/** One page of entries as answers show it. */
+/** One page of entries in the form of the answers. */
 export const AuditPageView = pageView({ entries: Type.Array(AuditEntryView) });
 export const auditEntryView = ({ id, createdAt, ...row }: AuditRow) => ({
   entryId: id,

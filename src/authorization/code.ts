@@ -1,6 +1,6 @@
 import type { Ids } from '../ids.ts';
 
-/** An authorization code lives this long and works once. */
+/** The lifetime of an authorization code, which works once. */
 export const CODE_LIFE_MS = 10 * 60 * 1000;
 
 /** A new authorization code: 256 random bits. Only its hash is stored. */

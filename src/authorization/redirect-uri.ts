@@ -1,8 +1,8 @@
 const MAX_LENGTH = 2048;
 
 /**
- * Schemes that a browser or an operating system answers itself: script, local content, network protocols, and handlers
- * that act on the rest of the URL. A code must never be handed to one of them.
+ * Schemes that browsers or operating systems handle themselves: scripts, local content, network protocols, and handlers
+ * that act on the rest of the URL. None of them may ever receive a code.
  */
 const FOREIGN_SCHEMES = new Set(
   `about acap afp aim android-app apt blob callto cid content data dav dns facetime facetime-audio feed file filesystem
@@ -14,22 +14,28 @@ const FOREIGN_SCHEMES = new Set(
 const FOREIGN_FAMILIES =
   /^(?:chrome|devtools|edge|firefox|microsoft|moz|ms|opera|safari|search|webkit)(?:$|-)|-ms$|-extension$/;
 
-/** RFC 3986 characters only. The URL parser strips tabs and line ends and turns backslashes: `java\nscript:` must not get there. */
+/**
+ * Only the characters of RFC 3986. The URL parser drops tabs and line ends and converts backslashes, so a text such as
+ * `java
+ * script:` must not reach it.
+ */
 const URI_CHARACTERS = /^[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9\-._~:/?[\]@!$&'()*+,;=%]*$/;
 
 /**
- * Reads a redirect URI: `http`, `https`, or a private-use scheme (RFC 8252 §7.1, RFC 7595 §3.8); null for all else.
+ * Reads a redirect URI: `http`, `https`, or a private-use scheme (RFC 8252 §7.1, RFC 7595 §3.8). Returns null for
+ * everything else.
  *
- * Absolute, at most 2048 characters, no fragment (RFC 6749 §3.1.2), no user information, a host for http(s).
- * A private-use scheme should be a reversed domain name; one without a dot is accepted because installed apps use them,
- * unless browsers or operating systems give it a meaning (`javascript:`, `data:`, `mailto:`…).
+ * The URI must be absolute, with at most 2048 characters, no fragment (RFC 6749 §3.1.2), no user information, and a
+ * host for http(s). A private-use scheme should be a reversed domain name. A scheme without a dot is also accepted,
+ * because installed apps use such schemes, unless browsers or operating systems give it a meaning (`javascript:`,
+ * `data:`, `mailto:`…).
  */
 export function parseRedirectUri(text: string): URL | null {
   if (text.length > MAX_LENGTH || !URI_CHARACTERS.test(text)) return null;
   const url = URL.parse(text);
   if (!url || url.username || url.password || /^[^/?]*\/\/[^/?]*@/.test(text)) return null;
   if (url.protocol === 'http:' || url.protocol === 'https:')
-    // The parser also takes `https:host` and `https:///host`; not everything that compares such URIs later does.
+    // The URL parser also accepts `https:host` and `https:///host`. Some programs that later compare the URI do not.
     return /^https?:\/\/[^/]/i.test(text) ? url : null;
   const scheme = url.protocol.slice(0, -1);
   if (scheme.includes('.')) return url;
@@ -37,8 +43,8 @@ export function parseRedirectUri(text: string): URL | null {
 }
 
 /**
- * Where a redirect URI leads, in a form for people: host and port (an internationalised name as ASCII, so that a look-alike
- * shows), or the private-use scheme of an app.
+ * The destination of a redirect URI in a form for people: host and port, or the private-use scheme of an app. An
+ * internationalised name appears as ASCII, which exposes look-alike names.
  */
 export const redirectHost = (url: URL): string =>
   url.protocol === 'http:' || url.protocol === 'https:' ? url.host : url.protocol.slice(0, -1);

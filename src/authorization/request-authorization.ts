@@ -8,7 +8,7 @@ import { done, type Outcome, refuse } from '../outcome.ts';
 import { CODE_LIFE_MS, newCode } from './code.ts';
 import { createRequest } from './store.ts';
 
-/** A request waits this long for a decision. */
+/** How long a request waits for a decision. */
 const REQUEST_LIFE_MS = 10 * 60 * 1000;
 
 export type AuthorizationDeps = Pick<Deps, 'db' | 'ids' | 'clock' | 'telemetry' | 'activity'>;
@@ -28,12 +28,12 @@ export interface AuthorizationRequested {
   readonly id: string;
   readonly createdAt: Date;
   readonly expiresAt: Date;
-  /** A policy allowed the request in the place of the principal. */
+  /** A policy allowed the request in place of the principal. */
   readonly allowedByPolicy: boolean;
   readonly sandbox: boolean;
   /**
-   * Where nobody needs to be asked: of a request that a policy allowed, and of every request of a sandbox developer,
-   * which stays open to a decision.
+   * The code, when no person needs to decide: a policy allowed the request, or the developer is in sandbox mode. A
+   * sandbox request still accepts a decision.
    */
   readonly code: string | null;
 }
@@ -62,7 +62,7 @@ export function requestAuthorization(
       codeHash: sha256(code),
       codeExpiresAt: new Date(now + CODE_LIFE_MS),
     }).catch((error: unknown) => {
-      // The agent was removed at the same moment.
+      // A concurrent request removed the agent.
       if (isForeignKeyViolation(error)) return null;
       throw error;
     });

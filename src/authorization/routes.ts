@@ -1,6 +1,8 @@
 /**
  * Authorization: an agent asks to act for a principal. The request waits for a decision in `consent`, unless a policy
- * decides it. Table: `authorization_requests`. `consent` uses the codes and redirect URIs of this room.
+ * decides it.
+ * Table: `authorization_requests`.
+ * `consent` uses the codes and redirect URIs of this room.
  */
 import { Type } from 'typebox';
 import type { Deps } from '../deps.ts';

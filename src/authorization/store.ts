@@ -4,7 +4,7 @@ import { bool, bytes, int, orNull, text, textOf, texts, timestamp } from '../db/
 import { batchQuery } from '../db/query.ts';
 import type { PolicyEffect } from '../policies/store.ts';
 
-/** What a request for authorization asks for. */
+/** The content of a request for authorization. */
 export interface NewRequest {
   readonly id: string;
   readonly agentId: string;
@@ -17,36 +17,43 @@ export interface NewRequest {
   readonly codeChallenge: string | null;
   readonly createdAt: Date;
   readonly expiresAt: Date;
-  /** Stored for sandbox developers, and where a policy allows. */
+  /** Stored for sandbox developers and for requests that a policy allows. */
   readonly codeHash: Buffer;
   readonly codeExpiresAt: Date;
 }
 
 type AgentStatus = 'active' | 'suspended';
 
-/** What the one statement found. The request is stored when an active agent may ask for the scopes and no policy denies it. */
+/**
+ * The result of the one statement. It stores the request when an active agent may ask for the scopes and no policy
+ * denies it.
+ */
 export interface CreatedRequest {
   /** null: the API key is unknown. */
   readonly developerId: string | null;
   readonly mode: Developer['mode'] | null;
-  /** null: no such agent of this developer. */
+  /** null: the developer has no such agent. */
   readonly agentStatus: AgentStatus | null;
   readonly scopesAllowed: boolean | null;
-  /** The policy that decides; null when none matches. */
+  /** The policy that decides; null: no policy matches. */
   readonly policyId: string | null;
   readonly policyEffect: PolicyEffect | null;
 }
 
 /** The time of day at which the request is made. */
 const NOW = `(asked."createdAt" at time zone 'UTC')::time`;
-/** A side that is open ends at midnight. */
+/** An open side of the window means midnight. */
 const START = `coalesce(time_of_day_start, time '00:00')`;
 const END = `coalesce(time_of_day_end, time '24:00')`;
-/** A window that does not end after it begins crosses midnight; one that ends as it begins is the whole day. */
+/**
+ * A window that does not end after it begins crosses midnight. A window whose end equals its beginning covers the whole
+ * day.
+ */
 const IN_WINDOW = `case when ${START} < ${END} then ${NOW} >= ${START} and ${NOW} < ${END}
           else ${NOW} >= ${START} or ${NOW} < ${END} end`;
 
-// Policies decide only about a request that could be stored otherwise: the caller learns first what is wrong with it.
+// Policies decide only on requests that could otherwise be stored. The caller first learns what is wrong with the
+// request.
 const create = batchQuery({
   operation: 'INSERT',
   collection: 'authorization_requests',
@@ -108,9 +115,9 @@ const create = batchQuery({
 });
 
 /**
- * Looks up key and agent, checks the scopes, asks the policies and stores the request: one round trip. Of the policies that
- * match, denials come before permissions, then the greatest priority, then the oldest. One that allows makes the request
- * an approved one; one that denies stores nothing.
+ * Looks up key and agent, checks the scopes, evaluates the policies and stores the request, in one round trip. Among
+ * matching policies, denials come before permissions, then the greatest priority, then the oldest policy. An allowing
+ * policy stores the request as approved. A denying policy stores nothing.
  */
 export const createRequest = (
   db: Pick<Database, 'ask'>,

@@ -15,14 +15,14 @@ interface DecisionInput {
   readonly decision: Decision;
 }
 
-/** Where the agent's application goes on; `code` only of an approval. */
+/** Where the agent's application continues; `code` only after an approval. */
 export interface Decided {
   readonly code: string | null;
   readonly redirectUri: string | null;
   readonly state: string | null;
 }
 
-/** Records a decision. Of several decisions on one request exactly the first counts. */
+/** Records a decision. When several decisions on one request arrive, exactly the first one counts. */
 async function record(
   { db, ids, clock, telemetry }: DecideDeps,
   { id, decision, developerId }: DecisionInput & { readonly developerId: string | null },
@@ -42,8 +42,8 @@ async function record(
 }
 
 /**
- * The principal's own decision. The id of the request is a bearer secret until then: its holder may decide. NOT_FOUND
- * for an unknown request, GONE for one that has expired or was decided.
+ * Records the principal's own decision. Until then the request's id is a bearer secret: anyone who holds it may decide.
+ * NOT_FOUND for an unknown request, GONE for one that has expired or was decided.
  */
 export async function decideAsPrincipal(
   deps: DecideDeps,
@@ -56,8 +56,8 @@ export async function decideAsPrincipal(
 }
 
 /**
- * A sandbox developer's decision in the principal's place. CONSENT_REQUIRED for a live developer, NOT_FOUND for a request
- * that is not the developer's or no longer pending.
+ * Records a sandbox developer's decision in place of the principal. CONSENT_REQUIRED for a live developer, NOT_FOUND
+ * for a request that belongs to another developer or is no longer pending.
  */
 export async function decideInSandbox(
   deps: DecideDeps,

@@ -2,7 +2,7 @@ import { type Html, html } from '../http/html.ts';
 import { displayText, exactText, monogram, NAME_LIMIT, SCOPE_LIMIT } from '../pages/assets/display-text.js';
 import { layout } from '../pages/layout.ts';
 
-/** Everything that the page shows, as it is stored; the page does the escaping and the limiting. */
+/** The content of the page as it is stored. The page escapes and limits it. */
 export interface ConsentView {
   readonly requestId: string;
   readonly agentName: string;
@@ -11,11 +11,11 @@ export interface ConsentView {
   readonly developerName: string;
   readonly principalId?: string;
   readonly scopes: readonly { readonly scope: string; readonly description: string }[];
-  /** The life of the grant in words: "24 hours". */
+  /** The lifetime of the grant in words: "24 hours". */
   readonly grantLifeText: string;
-  /** When the pending request ends, not the grant. */
+  /** When the pending request ends (not the grant). */
   readonly expiresAt: Date;
-  /** Where the decision leads (`redirectHost` of redirect-uri.ts); null when a code is shown instead. */
+  /** The destination of the decision (`redirectHost` of redirect-uri.ts); null: the page shows a code instead. */
   readonly redirectHost: string | null;
 }
 
@@ -41,7 +41,7 @@ ${scopes.map(
 )}
 </ul>`;
 
-/** What the script puts in place of the request once it is decided. Inert until then. */
+/** The element with which the script replaces the request after a decision. It is inert until then. */
 const outcomes = (agent: Html, developer: Html, redirectHost: string | null): Html => {
   const back = html`<p>Taking you back to <bdi class="host">${redirectHost}</bdi>…</p>
 <p>Nothing happens? <a data-continue rel="noreferrer">Continue to <bdi>${redirectHost}</bdi></a></p>`;
@@ -75,9 +75,10 @@ ${redirectHost !== null ? back : html`<p>You can close this page.</p>`}
 };
 
 /**
- * The page on which a person decides about a pending request: who asks, what for, for how long, what either answer does.
- * All text of the view may be hostile: it is escaped, isolated from its surroundings, and limited; scopes and the agent's
- * identity are shown whole, with what is invisible spelled out. The decision is sent by `assets/consent.js`.
+ * The page on which a person decides about a pending request. It shows which agent asks, for what and for how long, and
+ * the effect of each answer. Any text of the view may be hostile, so the page escapes it, isolates it from its
+ * surroundings, and limits it. Scopes and the agent's identity appear in full, with invisible characters spelled out.
+ * `assets/consent.js` sends the decision.
  */
 export function consentPage(view: ConsentView): string {
   const { redirectHost } = view;

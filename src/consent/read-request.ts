@@ -3,13 +3,13 @@ import { notFound, ServiceError } from '../errors.ts';
 import { done, isRefused, type Outcome, refuse } from '../outcome.ts';
 import { type ConsentRequest, consentRequest } from './store.ts';
 
-/** The refusal of a request that nobody can decide any more. */
+/** The refusal of a request that no longer accepts a decision. */
 export const gone = () => new ServiceError('GONE', 'The request has expired or was decided');
 
-/** What a principal finds under the link to a request. */
+/** The state of a request behind its link. */
 export type RequestState = 'unknown' | 'decided' | 'expired' | ConsentRequest;
 
-/** A request that waits for a decision, or why there is nothing to decide. */
+/** A request that waits for a decision, or the reason why there is nothing to decide. */
 export async function requestState(
   { db, clock }: Pick<Deps, 'db' | 'clock'>,
   _caller: null,
@@ -21,7 +21,9 @@ export async function requestState(
   return done(request.expiresAt.getTime() <= clock.now() ? 'expired' : request);
 }
 
-/** A request that waits for a decision. NOT_FOUND for an unknown one, GONE for one that has expired or was decided. */
+/**
+ * A request that waits for a decision. NOT_FOUND for an unknown request, GONE for one that has expired or was decided.
+ */
 export async function pendingRequest(
   deps: Pick<Deps, 'db' | 'clock'>,
   caller: null,

@@ -1,6 +1,7 @@
 /**
- * Consent: the page on which a principal decides on a request for authorization, and the routes behind it. Table:
- * `authorization_requests`, which `authorization` writes. Nobody else calls this room.
+ * Consent: the page on which a principal decides about a request for authorization, and the routes behind it.
+ * Table: `authorization_requests`, which `authorization` writes.
+ * No other room calls this one.
  */
 import { Type } from 'typebox';
 import { parseRedirectUri, redirectHost } from '../authorization/redirect-uri.ts';

@@ -34,7 +34,7 @@ const STATES = {
 /** Why there is nothing to decide. */
 export type ConsentState = keyof typeof STATES;
 
-/** A whole page that says why a request cannot be decided, and what to do. It repeats nothing of the request. */
+/** A complete page that says why a request cannot be decided, and what to do. It repeats no content of the request. */
 export function consentStatePage(state: ConsentState): string {
   const [title, reason, advice] = STATES[state];
   const content = html`<main class="card state">

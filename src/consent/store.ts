@@ -2,7 +2,7 @@ import { bool, bytes, int, orNull, text, textOf, texts, timestamp } from '../db/
 import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
 
-/** A request for consent with the names a principal needs to judge it by. */
+/** A request for consent with the names that a principal needs in order to judge it. */
 export interface ConsentRequest {
   readonly id: string;
   readonly principalId: string;
@@ -45,13 +45,13 @@ const byId = query({
   },
 });
 
-/** A request of any developer, in any state; undefined when there is none. */
+/** A request of any developer in any state; undefined when there is none. */
 export const consentRequest = (db: Queryable, id: string): Promise<ConsentRequest | undefined> =>
   db.first(byId, { id });
 
 export type Decision = 'approved' | 'denied';
 
-/** Where a decision leads to, and whether this call made it. */
+/** The destination of a decision, and whether this call made the decision. */
 export interface DecisionRow {
   readonly decided: boolean;
   readonly redirectUri: string | null;
@@ -61,7 +61,7 @@ export interface DecisionRow {
   readonly developerId: string;
 }
 
-// A denial takes away the code that a sandbox request was created with.
+// A denial removes the code with which a sandbox request was created.
 const decide = query({
   operation: 'UPDATE',
   collection: 'authorization_requests',
@@ -96,7 +96,9 @@ const decide = query({
   },
 });
 
-/** Decides a pending request, once; undefined when there is no such request. `developerId` null: anybody's. */
+/**
+ * Decides a pending request once; undefined when there is no such request. `developerId` null: any developer's request.
+ */
 export const decideRequest = (
   db: Queryable,
   request: { id: string; developerId: string | null; decision: Decision; now: Date },

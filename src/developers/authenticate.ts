@@ -5,8 +5,8 @@ import { done, type Outcome, refuse } from '../outcome.ts';
 import { developerByKeyHash } from './store.ts';
 
 /**
- * The developer whose API key has this SHA-256; UNAUTHORIZED when nobody has it. Asks the database each time: no replica
- * may let a rotated key pass.
+ * The developer whose API key has this SHA-256; UNAUTHORIZED when there is none. It asks the database each time,
+ * because no replica may accept a rotated key.
  */
 export async function authenticate(
   { db }: Pick<Deps, 'db'>,

@@ -7,8 +7,8 @@ import { newApiKey } from './api-keys.ts';
 import { replaceApiKey } from './store.ts';
 
 /**
- * Gives a developer a new API key. The old one stops working in the same statement, on every replica. Of two rotations of
- * one key the second is UNAUTHORIZED.
+ * Gives a developer a new API key. The old key stops working in the same statement, on every replica. Of two rotations
+ * of one key, the second is UNAUTHORIZED.
  */
 export async function rotateKey(
   { db, ids, clock }: Pick<Deps, 'db' | 'ids' | 'clock'>,

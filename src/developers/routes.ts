@@ -1,6 +1,8 @@
 /**
- * Developers: tenants of the service, and their API keys. Table: `developers`. `http` authenticates every developer's
- * request through `authenticate.ts`; statements that look the key up themselves end in `known-caller.ts`.
+ * Developers: the tenants of the service, and their API keys.
+ * Table: `developers`.
+ * `http` authenticates each developer's request through `authenticate.ts`. Statements that look up the key themselves
+ * use `known-caller.ts`.
  */
 import { Type } from 'typebox';
 import type { Developer } from '../caller.ts';

@@ -2,7 +2,10 @@ import type { Deps } from '../deps.ts';
 import { sha256 } from '../hash.ts';
 import { insertSeedDeveloper } from './store.ts';
 
-/** Creates the developers of SEED_API_KEY and SEED_SANDBOX_KEY when they are absent; any number of replicas may do so at once. */
+/**
+ * Creates the developers of SEED_API_KEY and SEED_SANDBOX_KEY when they are absent. Any number of replicas may do this
+ * at once.
+ */
 export async function seedDevelopers({
   config,
   db,

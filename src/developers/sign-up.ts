@@ -8,8 +8,8 @@ import { newApiKey } from './api-keys.ts';
 import { insertDeveloper } from './store.ts';
 
 /**
- * Creates a developer and its first API key, which is shown this once and stored as a hash. An email that is taken, in
- * upper or lower case, is a CONFLICT.
+ * Creates a developer and its first API key. The key is shown only once and stored as a hash. CONFLICT when the email
+ * is taken, in upper or lower case.
  */
 export async function signUp(
   { db, ids, clock }: Pick<Deps, 'db' | 'ids' | 'clock'>,

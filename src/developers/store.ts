@@ -53,16 +53,16 @@ export const insertDeveloper = (
   developer: NewDeveloper & Pick<Developer, 'email'>,
 ): Promise<Developer> => db.only(insert, developer);
 
-/** Does nothing when some developer has this key already. */
+/** Does nothing when a developer already has this key. */
 export async function insertSeedDeveloper(db: Queryable, developer: NewDeveloper): Promise<void> {
   await db.all(insertSeed, developer);
 }
 
-/** The developer whose API key has this SHA-256; undefined when nobody has. */
+/** The developer whose API key has this SHA-256; undefined when there is none. */
 export const developerByKeyHash = (db: Queryable, keyHash: Buffer): Promise<Developer | undefined> =>
   db.first(byKeyHash, { keyHash });
 
-/** Swaps the key if `oldHash` is still the one in force; of two that try at once, one succeeds. */
+/** Replaces the key if `oldHash` is still current. Of two concurrent attempts, one succeeds. */
 export async function replaceApiKey(db: Queryable, oldHash: Buffer, newHash: Buffer): Promise<boolean> {
   return (await db.first(replaceKey, { oldHash, newHash })) !== undefined;
 }

@@ -1,6 +1,6 @@
 /**
- * Grant tokens: how they are made, signed and read, and how large they may become. No table of its own: the statements of
- * `tokens` and `grants` store what is prepared here, and then have it signed.
+ * Grant tokens: how they are made, signed and read, and how large they may become. No table of its own.
+ * The statements of `tokens` and `grants` store what this room prepares. Those rooms then call it to sign the token.
  */
 import type { Deps } from '../deps.ts';
 import { sha256 } from '../hash.ts';
@@ -10,24 +10,27 @@ import { type SignDeps, signGrantToken, type TokenSubject } from './sign-grant-t
 
 const REFRESH_TOKEN_BYTES = 32;
 
-/** A new token of a grant as it is stored: its id, the key that will sign it, and the hash of its refresh token. */
+/**
+ * A new token of a grant in the form in which it is stored: its id, the signing key's id, and the hash of its refresh
+ * token.
+ */
 export interface NewToken {
   readonly jti: string;
   readonly kid: string;
   readonly refreshHash: Buffer;
-  /** For the webhook deliveries that announce it. */
+  /** Used by the webhook deliveries that announce the token. */
   readonly traceparent: string | null;
   readonly maxAttempts: number;
 }
 
-/** A token and refresh token that are about to be stored; `row` goes into the statement. */
+/** A token and refresh token before they are stored; `row` goes into the statement. */
 export interface PreparedToken {
   readonly row: NewToken;
   readonly refreshToken: string;
   readonly signer: Signer;
 }
 
-/** What a caller gets for a code, a refresh token, or a delegation. */
+/** The answer to a code, a refresh token, or a delegation. */
 export interface TokenPair {
   readonly grantToken: string;
   readonly expiresAt: Date;
@@ -36,10 +39,10 @@ export interface TokenPair {
   readonly grantId: string;
 }
 
-/** What it takes to prepare a token and to sign it. */
+/** What preparing and signing a token requires. */
 export type IssueDeps = SignDeps & Pick<Deps, 'ids' | 'config'> & { readonly keys: Pick<KeyRing, 'signer'> };
 
-/** Chooses ids, secrets and the signing key before the statement runs, so that it alone decides. */
+/** Chooses ids, secrets and the signing key before the statement runs, so that the statement alone decides. */
 export function prepareToken({ ids, keys, config }: IssueDeps, now: number): PreparedToken {
   const signer = keys.signer();
   const refreshToken = `ref_${ids.secret(REFRESH_TOKEN_BYTES)}`;
@@ -54,8 +57,8 @@ export function prepareToken({ ids, keys, config }: IssueDeps, now: number): Pre
 }
 
 /**
- * Signs the token of a stored grant. By then the code or refresh token is used up. If this process dies here, the caller
- * has to ask anew: that is better than a signed token that no row knows of.
+ * Signs the token of a stored grant. At this point the code or refresh token is already used. If the process dies here,
+ * the caller has to start again. That is better than a signed token without a row.
  */
 export async function issueToken(
   deps: SignDeps,

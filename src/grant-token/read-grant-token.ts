@@ -21,17 +21,20 @@ export type ReadToken =
   | { readonly valid: true; readonly claims: GrantClaims }
   | { readonly valid: false; readonly reason: VerificationFailure; readonly tokenId?: string };
 
-/** Checks what a token says of itself: form, algorithm, signature, issuer, expiry. Whether it was revoked only the database knows. */
+/**
+ * Checks everything that the token itself shows: form, algorithm, signature, issuer, expiry. Only the database knows
+ * whether it was revoked.
+ */
 export type ReadGrantToken = (token: string) => Promise<ReadToken>;
 
-/** RFC 7515 §7.1. The decoder would also take blanks, and one token would have many spellings. */
+/** RFC 7515 §7.1. The decoder would also accept blanks, and then one token would have many spellings. */
 const COMPACT_JWS = /^[\w-]+\.[\w-]+\.[\w-]*$/;
-/** Some 20 MB at most. */
+/** About 20 MB at most. */
 const REMEMBERED = 10_000;
 
 /**
- * Makes the one reader of grant tokens. That a signature holds never changes, so it is checked once for each token and
- * remembered under the token's hash; expiry, and that the key is still published, are looked at every time.
+ * Makes the one reader of grant tokens. A valid signature stays valid, so the reader checks it once and remembers the
+ * result under the token's hash. It checks expiry, and whether the key is still published, every time.
  */
 export function createTokenReader({
   keys,
@@ -76,7 +79,7 @@ export function createTokenReader({
 }
 
 function refusal(error: unknown): ReadToken {
-  // Only of a token whose signature holds is the id worth logging: any other is whatever the caller wrote.
+  // Only an id from a token with a valid signature is worth logging. Any other id is arbitrary text from the caller.
   if (error instanceof errors.JWTExpired)
     return {
       valid: false,

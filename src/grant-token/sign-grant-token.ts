@@ -16,13 +16,13 @@ export interface TokenSubject {
   readonly audience: string | null;
   readonly scopes: readonly string[];
   readonly expiresAt: Date;
-  /** Of a delegated grant. */
+  /** Only on a delegated grant. */
   readonly parent?: { readonly agentId: string; readonly grantId: string; readonly depth: number };
 }
 
 /**
- * Signs a grant token (RFC 7519, RS256) off the event loop. The token id and the key's id were stored before with the
- * grant, so a token that cannot be verified is never given out.
+ * Signs a grant token (RFC 7519, RS256) off the event loop. The token id and the key's id are already stored with the
+ * grant, so the service never gives out a token that it cannot verify.
  */
 export function signGrantToken(
   { telemetry, issuer, clock }: SignDeps,

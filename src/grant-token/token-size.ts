@@ -2,7 +2,7 @@ import type { Config } from '../config.ts';
 import { badRequest, type ServiceError } from '../errors.ts';
 import type { TokenSubject } from './sign-grant-token.ts';
 
-/** For the claims whose length a caller does not choose, the signature, and the rest of the request. */
+/** Room for the claims whose length the caller does not choose, for the signature, and for the rest of the request. */
 const RESERVED_BYTES = 2048;
 
 /**

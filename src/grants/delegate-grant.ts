@@ -14,10 +14,11 @@ export type DelegateDeps = IssueDeps &
 const badParent = () => refuse(badRequest('The parent grant token is not valid'));
 
 /**
- * Makes a grant of an agent's own grant for a sub-agent: never more scopes, never a longer life than the parent's, and
- * at most `MAX_DELEGATION_DEPTH` levels deep. A revocation that runs at the same moment either sees the new grant and
- * revokes it, or is seen and refuses it. BAD_REQUEST for a bad, expired or revoked parent and for wider scopes, FORBIDDEN
- * for another developer's parent, NOT_FOUND for an unknown sub-agent, DELEGATION_DEPTH_EXCEEDED.
+ * Makes a grant for a sub-agent from an agent's own grant. The new grant never has more scopes or a longer life than
+ * its parent, and lies at most `MAX_DELEGATION_DEPTH` levels deep. A concurrent revocation either sees the new grant
+ * and revokes it, or commits first and makes this call fail. BAD_REQUEST for a bad, expired or revoked parent and for
+ * wider scopes, FORBIDDEN for another developer's parent, NOT_FOUND for an unknown sub-agent,
+ * DELEGATION_DEPTH_EXCEEDED.
  */
 export function delegateGrant(
   deps: DelegateDeps,
@@ -56,7 +57,7 @@ export function delegateGrant(
       grantId,
       ...prepared.row,
     }).catch((error: unknown) => {
-      // The sub-agent was removed at the same moment.
+      // A concurrent request removed the sub-agent.
       if (isForeignKeyViolation(error)) return null;
       throw error;
     });

@@ -4,9 +4,10 @@ import type { Queryable } from '../db/queryable.ts';
 import type { NewToken } from '../grant-token/issue-token.ts';
 import { ANY_ENQUEUED, deliveriesOfIssuance } from '../webhooks/outbox-store.ts';
 
-// The locks are taken in one order: the sub-agent's row, the root of the tree, the parent. Each is part of the next
-// one's condition, so that the planner cannot reorder them. The root's share lock keeps revocations of the tree out; the
-// parent is read under a lock because only a locked row is read as it is now rather than as it was when we began.
+// The statement takes locks in one order: the sub-agent's row, the root of the tree, the parent. Each lock is part of
+// the next condition, so the planner cannot reorder them. The share lock on the root keeps out revocations of the tree.
+// The parent needs a lock, because only a locked row shows its current state rather than the state at the beginning of
+// the statement.
 const insert = query({
   operation: 'INSERT',
   collection: 'grants',
@@ -83,22 +84,22 @@ const insert = query({
   },
 });
 
-/** What the one statement found; `expiresAt` and `depth` are null when no grant was made. */
+/** The result of the one statement; `expiresAt` and `depth` are null when it made no grant. */
 export interface DelegationRow {
-  /** null: no such agent of this developer. */
+  /** null: the developer has no such agent. */
   readonly subAgentStatus: 'active' | 'suspended' | null;
-  /** null: the parent grant or its token is not alive. */
+  /** null: the parent grant or its token is not active. */
   readonly parentAgentId: string | null;
   readonly principalId: string | null;
   readonly audience: string | null;
   readonly scopesAllowed: boolean | null;
   readonly expiresAt: Date | null;
   readonly depth: number | null;
-  /** Webhook deliveries were written. */
+  /** The statement wrote webhook deliveries. */
   readonly enqueued: boolean;
 }
 
-/** What a delegation asks for. */
+/** The content of a delegation request. */
 export interface Delegation extends NewToken {
   readonly developerId: string;
   readonly parentGrantId: string;
@@ -111,6 +112,6 @@ export interface Delegation extends NewToken {
   readonly grantId: string;
 }
 
-/** Checks the parent and makes the grant, its token and refresh token; all of it or nothing. */
+/** Checks the parent and makes the grant, its token and its refresh token. All of this happens, or none of it. */
 export const insertDelegation = (db: Queryable, delegation: Delegation): Promise<DelegationRow> =>
   db.only(insert, delegation);

@@ -5,7 +5,7 @@ import { done, type Outcome, refuse } from '../outcome.ts';
 import { type RevokeDeps, revokeTree } from './revoke-grants.ts';
 import { grantById, listGrantsOfPrincipal, type PrincipalGrant } from './store.ts';
 
-/** One answer holds at most so many grants, the living before the ended. */
+/** The maximum number of grants in one answer. Active grants come first. */
 const MAX_GRANTS = 1000;
 
 /** The grants that a principal gave to agents of one developer; `total` also counts those beyond the first thousand. */
@@ -16,7 +16,7 @@ export const grantsOfPrincipal = async (
   done(await listGrantsOfPrincipal(db, { ...principal, now: new Date(clock.now()), limit: MAX_GRANTS }));
 
 /**
- * Lets a principal take back one of their grants, with everything delegated from it. NOT_FOUND when they have no such
+ * Lets principals revoke one of their grants, with everything delegated from it. NOT_FOUND when they have no such
  * active grant.
  */
 export async function revokeGrantOfPrincipal(
@@ -24,7 +24,7 @@ export async function revokeGrantOfPrincipal(
   { developerId, principalId }: Principal,
   id: string,
 ): Promise<Outcome<null>> {
-  // Whose grant it is never changes, so it may be looked up before.
+  // The principal of a grant never changes, so an earlier query may look it up.
   const grant = await grantById(deps.db, { developerId, id, now: new Date(deps.clock.now()) });
   if (grant?.principalId !== principalId) return refuse(notFound('Active grant'));
   return revokeTree(deps, { developerId, grantId: id, revokedBy: 'principal' });

@@ -6,7 +6,7 @@ import { type Grant, type GrantFilter, grantById, listGrants } from './store.ts'
 
 type ReadDeps = Pick<Deps, 'db' | 'clock'>;
 
-/** One page of a developer's grants that pass the filter, newest first; `total` counts those on all pages. */
+/** One page of a developer's grants that match the filter, newest first; `total` counts the grants on all pages. */
 export const ownGrants = async (
   { db, clock }: ReadDeps,
   { id }: Pick<Developer, 'id'>,
@@ -14,7 +14,7 @@ export const ownGrants = async (
 ): Promise<Outcome<{ grants: Grant[]; total: number }>> =>
   done(await listGrants(db, id, filter, page, new Date(clock.now())));
 
-/** One grant; NOT_FOUND for an unknown one or another developer's. */
+/** One grant. NOT_FOUND for an unknown one or one of another developer. */
 export async function ownGrant(
   { db, clock }: ReadDeps,
   { id: developerId }: Pick<Developer, 'id'>,

@@ -6,8 +6,8 @@ import { ANY_ENQUEUED, deliveriesOfRevocation, type Outbox } from '../webhooks/o
 
 const named = { developerId: text, grantId: orNull(text), agentId: orNull(text) };
 
-// Revocation first locks the roots of the trees it touches, and delegation holds a share lock on its root: so no child
-// can be added to a tree between the moment when its members are collected and the moment when they are revoked.
+// Revocation first locks the roots of its trees, and delegation holds a share lock on its root. So no delegation can
+// add a child to a tree between the collection of its members and their revocation.
 const lockRoots = query({
   operation: 'SELECT',
   collection: 'grants',
@@ -61,13 +61,13 @@ export interface RevokedRow {
   readonly id: string;
   readonly agentId: string;
   readonly parentGrantId: string | null;
-  /** Webhook deliveries were written, of this row or another. */
+  /** The statement wrote webhook deliveries, for this row or another one. */
   readonly enqueued: boolean;
 }
 
 /**
- * Revokes one grant, or all of one agent, with every descendant. Run it in a transaction.
- * @returns the rows that went from active to revoked; none when there was nothing to revoke
+ * Revokes one grant, or all grants of one agent, with every descendant. Run it in a transaction.
+ * @returns the rows that changed from active to revoked; none when there was nothing to revoke
  */
 export async function revokeGrantTrees(
   tx: Queryable,
@@ -102,8 +102,8 @@ const remove = query({
 });
 
 /**
- * Removes an agent's grants with their tokens, and notes how many there were, and how many requests and refreshes go with
- * the agent: the counters must stay explainable.
+ * Removes an agent's grants with their tokens. It records the number of grants, and of the requests and refreshes that
+ * go with the agent, so that the counters remain explainable.
  */
 export async function removeGrantsOfAgent(
   tx: Queryable,

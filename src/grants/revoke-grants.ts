@@ -10,7 +10,7 @@ import { type RevokedRow, revokeGrantTrees } from './revocation-store.ts';
 
 export type RevokeDeps = Pick<Deps, 'db' | 'ids' | 'clock' | 'config' | 'telemetry' | 'deliveriesDue'>;
 
-/** What a revocation did, to be recorded once its transaction has committed. */
+/** The effect of a revocation, for the events that follow the commit. */
 export interface Revocation {
   readonly developerId: string;
   readonly revokedBy: RevokedBy;
@@ -24,8 +24,8 @@ interface GrantToRevoke {
 }
 
 /**
- * Revokes a grant with everything delegated from it, atomically; their tokens and refresh tokens die with them.
- * NOT_FOUND when the developer has no such active grant.
+ * Revokes a grant and everything delegated from it, atomically. Their tokens and refresh tokens stop working at the
+ * same time. NOT_FOUND when the developer has no such active grant.
  */
 export const revokeGrant = (
   deps: RevokeDeps,
@@ -33,7 +33,7 @@ export const revokeGrant = (
   grantId: string,
 ): Promise<Outcome<null>> => revokeTree(deps, { developerId, grantId, revokedBy: 'developer' });
 
-/** Revokes a grant because a secret of it was used twice. One that is revoked already is as good. */
+/** Revokes a grant because one of its secrets was used twice. A grant that is already revoked is fine. */
 export async function revokeMisusedGrant(
   deps: RevokeDeps,
   grant: GrantToRevoke & { revokedBy: 'code_replay' | 'refresh_reuse' },
@@ -41,7 +41,7 @@ export async function revokeMisusedGrant(
   await deps.telemetry.inSpan('grantex.grant.revoke', {}, () => revoke(deps, grant));
 }
 
-/** The one way to revoke a grant for its developer or principal, who want to know when there is none. */
+/** Revokes a grant for its developer or principal. NOT_FOUND when there is no such active grant. */
 export function revokeTree(deps: RevokeDeps, grant: GrantToRevoke): Promise<Outcome<null>> {
   return deps.telemetry.inSpan('grantex.grant.revoke', {}, async () =>
     (await revoke(deps, grant)) ? done(null) : refuse(notFound('Active grant')),
@@ -57,7 +57,9 @@ async function revoke(deps: RevokeDeps, grant: GrantToRevoke): Promise<boolean> 
   return rows.length > 0;
 }
 
-/** Revokes all grants of an agent, within the transaction that removes it. The caller records it after the commit. */
+/**
+ * Revokes all grants of an agent within the transaction that removes the agent. The caller records it after the commit.
+ */
 export async function revokeGrantsOfAgent(
   deps: RevokeDeps,
   tx: Queryable,
@@ -77,7 +79,10 @@ const outboxOf = ({ ids, config }: RevokeDeps, now: Date): Outbox => ({
   maxAttempts: config.webhookMaxAttempts,
 });
 
-/** Call it after the commit. Records one event for each tree that fell, named by its topmost grant, and wakes the deliveries. */
+/**
+ * Records one event for each revoked tree, named by its topmost grant, and wakes the delivery workers. Call it after
+ * the commit.
+ */
 export function recordRevocation(deps: RevokeDeps, { developerId, revokedBy, rows }: Revocation): void {
   if (rows.some(({ enqueued }) => enqueued)) deps.deliveriesDue();
   const byId = new Map(rows.map((row) => [row.id, row]));

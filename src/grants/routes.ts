@@ -1,6 +1,7 @@
 /**
- * Grants: the consent on record, its delegation to other agents, and its revocation. Table: `grants`, with the tallies of
- * `removed_grants`. `tokens`, `agents` and `principal-sessions` revoke by the use cases of this room; nobody else does.
+ * Grants: the recorded consent, its delegation to other agents, and its revocation.
+ * Tables: `grants`, and `removed_grants` for the counts of removed rows.
+ * `tokens`, `agents` and `principal-sessions` revoke through the use cases of this room. No other room does.
  */
 import { Type } from 'typebox';
 import { durationSeconds, faultOfDuration } from '../duration.ts';

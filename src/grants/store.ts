@@ -18,7 +18,7 @@ export interface Grant {
   readonly delegationDepth: number;
 }
 
-/** A grant that has run out reads `expired` although no job has touched it; `$now` is the time of reading. */
+/** An expired grant reads `expired` even though no job has updated its row; `$now` is the time of reading. */
 const STATUS = `case when status = 'revoked' then 'revoked' when expires_at <= $now then 'expired' else 'active' end`;
 const COLUMNS = `id, agent_id as "agentId", principal_id as "principalId", developer_id as "developerId", scopes,
   ${STATUS} as status, issued_at as "issuedAt", expires_at as "expiresAt", revoked_at as "revokedAt",
@@ -46,7 +46,7 @@ const byId = query({
   row,
 });
 
-/** Undefined when the developer has no such grant. `now` decides whether it reads `expired`. */
+/** One grant; undefined when the developer has no such grant. `now` decides whether it reads `expired`. */
 export const grantById = (
   db: Queryable,
   grant: { developerId: string; id: string; now: Date },
@@ -114,14 +114,14 @@ export async function listGrants(
   return { grants, total };
 }
 
-/** A grant with what its principal needs to recognise it. */
+/** A grant with the details that its principal needs to recognise it. */
 export interface PrincipalGrant extends Grant {
   readonly agentName: string;
-  /** When a token of the grant was last issued. */
+  /** When the service last issued a token of the grant. */
   readonly lastUsedAt: Date | null;
 }
 
-// Every token is issued together with a refresh token, whose row has the time.
+// Each token is issued together with a refresh token, whose row has the time.
 const ofPrincipal = query({
   operation: 'SELECT',
   collection: 'grants',
@@ -143,7 +143,7 @@ const countOfPrincipal = query({
   row: { total: int },
 });
 
-/** What is alive comes first, then the newest. */
+/** Active grants come first, then the newest. */
 export async function listGrantsOfPrincipal(
   db: Queryable,
   {

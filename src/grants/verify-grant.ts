@@ -13,8 +13,8 @@ export type GrantVerification =
 export type VerifyGrantDeps = Pick<Deps, 'db' | 'clock'> & { readonly readGrantToken: ReadGrantToken };
 
 /**
- * Whether the grant behind a token is alive now. What is not a token of this service is not found. BAD_REQUEST for a text
- * that cannot be decoded as a JWT.
+ * Tells whether the grant behind a token is active now. NOT_FOUND for a token that this service did not issue.
+ * BAD_REQUEST for a text that does not decode as a JWT.
  */
 export async function verifyGrant(
   { db, clock, readGrantToken }: VerifyGrantDeps,
@@ -28,7 +28,7 @@ export async function verifyGrant(
   const { claims } = read;
   const row = await grantOfToken(db, { developerId, jti: claims.jti });
   if (!row || row.grantId !== claims.grnt) return dead('not_found');
-  // A suspended agent's grants are not alive either. Of the three reasons this one fits best.
+  // A suspended agent's grants are not active either. Of the three reasons this one fits best.
   if (row.revoked || row.agentSuspended) return dead('revoked');
   if (row.expiresAt.getTime() <= clock.now()) return dead('expired');
   return done({ active: true, claims });

@@ -4,7 +4,7 @@ import { agentDid } from '../ids.ts';
 import type { Grant } from './store.ts';
 
 export const GrantStatus = Type.Enum(['active', 'revoked', 'expired']);
-/** A grant as answers show it. */
+/** A grant in the form of the answers. */
 export const GrantView = Type.Object({
   id: Type.String(),
   grantId: Type.String(),
@@ -21,7 +21,7 @@ export const GrantView = Type.Object({
   delegationDepth: Type.Integer(),
 });
 
-/** A member that does not apply is absent. */
+/** Leaves out a member that does not apply. */
 export function grantView({ revokedAt, parentGrantId, ...grant }: Grant) {
   return {
     ...grant,

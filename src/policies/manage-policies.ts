@@ -16,16 +16,16 @@ import {
 
 type Caller = Pick<Developer, 'id'>;
 
-/** Every request for authorization is compared with all of them. */
+/** The maximum number of policies, because each request for authorization is compared with all of them. */
 const MAX_POLICIES = 500;
 
-/** NOT_FOUND when the agent that a policy is to name was removed at the same moment. */
+/** NOT_FOUND when a concurrent request removed the agent that the policy names. */
 const agentIsGone = (error: unknown): Refused => {
   if (isForeignKeyViolation(error)) return refuse(notFound('Agent'));
   throw error;
 };
 
-/** Adds a policy. BAD_REQUEST when there are too many, NOT_FOUND for an agent that is not the developer's. */
+/** Adds a policy. BAD_REQUEST when there are too many, NOT_FOUND when the agent does not belong to the developer. */
 export async function addPolicy(
   { db, ids, clock }: Pick<Deps, 'db' | 'ids' | 'clock'>,
   caller: Caller,
@@ -45,11 +45,11 @@ export async function addPolicy(
   return done({ ...terms, id, createdAt: now, updatedAt: now });
 }
 
-/** All policies of a developer: by priority, the greatest first, then by age, the oldest first. */
+/** All policies of a developer: the greatest priority first, then the oldest first. */
 export const ownPolicies = async ({ db }: Pick<Deps, 'db'>, caller: Caller): Promise<Outcome<Policy[]>> =>
   done(await listPolicies(db, caller.id));
 
-/** One policy; NOT_FOUND for an unknown one or another developer's. */
+/** One policy. NOT_FOUND for an unknown one or one of another developer. */
 export async function ownPolicy(
   { db }: Pick<Deps, 'db'>,
   caller: Caller,
@@ -59,7 +59,10 @@ export async function ownPolicy(
   return policy ? done(policy) : refuse(notFound('Policy'));
 }
 
-/** Changes what is given of a policy. NOT_FOUND for an unknown policy, or an agent that is not the developer's. */
+/**
+ * Changes the given members of a policy. NOT_FOUND for an unknown policy, or when the agent does not belong to the
+ * developer.
+ */
 export async function changePolicy(
   { db, clock }: Pick<Deps, 'db' | 'clock'>,
   caller: Caller,

@@ -1,7 +1,7 @@
 /**
- * Policies: a developer's standing rules that allow or deny requests for authorization in place of the principal. Table:
- * `policies`. The decision itself is part of the statement that stores a request (`authorization/store.ts`). Nobody else
- * calls this room.
+ * Policies: a developer's standing rules that allow or deny requests for authorization in place of the principal.
+ * Table: `policies`.
+ * The statement that stores a request (`authorization/store.ts`) evaluates the policies. No other room calls this one.
  */
 import { Type } from 'typebox';
 import type { Deps } from '../deps.ts';
@@ -19,7 +19,7 @@ const TimeOfDay = Type.String({
   description: 'HH:mm, UTC',
   examples: ['22:00'],
 });
-/** Bounds of a 32-bit integer. */
+/** The bounds of a 32-bit integer. */
 const Priority = Type.Integer({ minimum: -2_147_483_648, maximum: 2_147_483_647 });
 const Conditions = {
   agentId: Type.Optional(orNull(Id)),

@@ -5,15 +5,15 @@ import { takeTurn } from '../db/take-turn.ts';
 
 export type PolicyEffect = 'allow' | 'deny';
 
-/** What a policy says; a condition that is null matches every request. */
+/** The content of a policy. A condition that is null matches every request. */
 export interface PolicyTerms {
   readonly name: string;
   readonly effect: PolicyEffect;
-  /** Of several policies with one effect that match, the one with the greatest priority is named, then the oldest. */
+  /** Among matching policies with the same effect, the one with the greatest priority is named, then the oldest. */
   readonly priority: number;
   readonly agentId: string | null;
   readonly principalId: string | null;
-  /** Matches when every requested scope is in it. */
+  /** Matches when it contains every requested scope. */
   readonly scopes: readonly string[] | null;
   /** `HH:mm` UTC; the window begins with this minute. */
   readonly timeOfDayStart: string | null;
@@ -53,11 +53,11 @@ const conditions = {
   timeOfDayEnd: orNull(timeOfDay),
 };
 
-/** An agent that a policy names must be the developer's own. */
+/** An agent that a policy names must belong to the developer. */
 const OWN_AGENT = `($agentId::text is null
       or exists (select from agents where agents.id = $agentId and agents.developer_id = $developerId))`;
 
-// One look says why nothing is stored: the agent is not the developer's, or there is no room.
+// One query tells why nothing was stored: the agent does not belong to the developer, or the limit is reached.
 const insert = query({
   operation: 'INSERT',
   collection: 'policies',
@@ -91,7 +91,7 @@ const byId = query({
   params: key,
   row,
 });
-// null is a value that a condition can be given, so $changed lists by name what is to be changed.
+// null is a valid value of a condition, so $changed lists the names of the columns to change.
 const update = query({
   operation: 'UPDATE',
   collection: 'policies',
@@ -125,15 +125,15 @@ const remove = query({
   row: { id: text },
 });
 
-/** Names a policy, and says that it must be this developer's. */
+/** Identifies a policy that must belong to this developer. */
 export interface PolicyKey {
   readonly developerId: string;
   readonly id: string;
 }
 
 /**
- * Stores a policy, unless the developer has `limit` of them already, or it names an agent that is not the developer's.
- * Run it in a transaction: of several at once, no more are let in than there is room for.
+ * Stores a policy, unless the developer already has `limit` policies or the policy names an agent of another developer.
+ * Run it in a transaction: concurrent calls then stay within the limit.
  */
 export async function insertPolicy(
   tx: Queryable,
@@ -144,7 +144,7 @@ export async function insertPolicy(
   return tx.only(insert, { ...policy, limit });
 }
 
-/** By priority, the greatest first, then by age, the oldest first. */
+/** The greatest priority first, then the oldest first. */
 export const listPolicies = (db: Queryable, developerId: string): Promise<Policy[]> =>
   db.all(list, { developerId });
 
@@ -152,10 +152,10 @@ export const listPolicies = (db: Queryable, developerId: string): Promise<Policy
 export const policyById = (db: Queryable, policy: PolicyKey): Promise<Policy | undefined> =>
   db.first(byId, policy);
 
-/** What of a policy is to be changed: a member that is absent or undefined stays, null clears a condition. */
+/** The members of a policy that change. An absent or undefined member stays as it is; null clears a condition. */
 export type PolicyChange = { readonly [K in keyof PolicyTerms]?: PolicyTerms[K] | undefined };
 
-/** @returns undefined when there is no such policy, or when it is to name an agent that is not the developer's */
+/** @returns undefined when there is no such policy, or when its new agent does not belong to the developer */
 export function updatePolicy(
   db: Queryable,
   policy: PolicyKey,
@@ -169,6 +169,6 @@ export function updatePolicy(
   return db.first(update, { ...policy, ...terms, timeOfDayStart, timeOfDayEnd, now, changed });
 }
 
-/** @returns whether there was such a policy */
+/** @returns whether the policy existed */
 export const removePolicy = async (db: Queryable, policy: PolicyKey): Promise<boolean> =>
   (await db.first(remove, policy)) !== undefined;
