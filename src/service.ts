@@ -1,5 +1,5 @@
 import type { RequestListener } from 'node:http';
-import { watchForAnomalies } from './anomalies/watch.ts';
+import { createAnomalyWatch } from './anomalies/watch.ts';
 import { type AppDeps, createApp } from './app.ts';
 import { systemClock } from './clock.ts';
 import { type Config, namingVariables } from './config.ts';
@@ -22,7 +22,7 @@ import { loadSecretKey } from './secrets/secret-key.ts';
 import { databaseKeyRing, fileKeyRing, type KeyRing } from './signing-keys/key-ring.ts';
 import { createHealth, type Health } from './system/health.ts';
 import type { Telemetry } from './telemetry/telemetry.ts';
-import { startDeliveryWorkers } from './webhooks/delivery-workers.ts';
+import { createDeliveryWorkers } from './webhooks/delivery-workers.ts';
 import { within } from './within.ts';
 
 /** What the service needs of the world around it, besides its configuration. */
@@ -95,9 +95,9 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
 
     const clock = systemClock;
     const ids = systemIds;
-    const deliveries = startDeliveryWorkers({ config, db, clock, telemetry, sealer });
+    const deliveries = createDeliveryWorkers({ config, db, clock, telemetry, sealer });
     undo.defer(() => deliveries.stop(0));
-    const anomalies = watchForAnomalies({ config, db, clock, telemetry, ids });
+    const anomalies = createAnomalyWatch({ config, db, clock, telemetry, ids });
     undo.defer(() => anomalies.stop(0));
 
     const listener: { port: number } = { port: config.port };
@@ -135,6 +135,9 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     listener.port = server.port;
     const metrics = scrape && !shared ? await startMetrics(options, scrape) : null;
 
+    // Not before: while the start keeps the event loop busy, their connections would run out of time.
+    deliveries.start();
+    anomalies.start();
     const where = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${server.port}`;
     const metricsPort = scrape ? (metrics?.port ?? server.port) : undefined;
     telemetry.logger.info({ url: where, metricsPort }, 'service.started');

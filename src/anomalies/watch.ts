@@ -25,6 +25,8 @@ const MAX_CLAIM_SECONDS = 30;
 const HOUR_MS = 60 * 60 * 1000;
 
 export interface AnomalyWatch extends AgentActivity {
+  /** Begins the work. Call it once. */
+  start(): void;
   /** Begins no new detection, and waits at most `graceMs` for one that is running. */
   stop(graceMs: number): Promise<void>;
 }
@@ -35,7 +37,7 @@ type WatchDeps = DetectDeps & Pick<Deps, 'db'>;
  * Detects anomalies of agents shortly after they act on this replica. From time to time one replica also scans all
  * agents on behalf of every replica.
  */
-export function watchForAnomalies(deps: WatchDeps): AnomalyWatch {
+export function createAnomalyWatch(deps: WatchDeps): AnomalyWatch {
   const { clock, config, telemetry } = deps;
   const db = deps.db.background;
   /** The time since which each agent waits for detection. */
@@ -94,10 +96,13 @@ export function watchForAnomalies(deps: WatchDeps): AnomalyWatch {
       await pause(Math.min(Math.max(LOOK_EVERY_MS, took * PAUSE_FACTOR), MAX_PAUSE_MS), stopping.signal);
     }
   };
-  // The loop may start within a request, but its work belongs to no request.
-  const running = outsideRequests(run);
+  let running: Promise<void> = Promise.resolve();
 
   return {
+    start() {
+      // Outside the context of whatever starts it: its work belongs to no request.
+      running = outsideRequests(run);
+    },
     agentActed: remember,
     exchangeFailed(agentId) {
       if (refused.size >= MAX_REMEMBERED && !refused.has(agentId)) return;

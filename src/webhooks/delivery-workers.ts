@@ -28,6 +28,8 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 const GIVE_BACK_MS = 1000;
 
 export interface DeliveryWorkers {
+  /** Begins the work. Call it once. */
+  start(): void;
   /** There may be deliveries to make. */
   wake(): void;
   /** Begins no new attempts, lets those under way end within `graceMs`, and gives the others back. */
@@ -47,7 +49,7 @@ type WorkerDeps = DeliverDeps & Pick<Deps, 'db'>;
  * delivery, and jobs are taken as long as there is room. This process is woken by its own requests; what others left behind
  * is found by looking. While there is no webhook, nothing is loaded and next to nothing is asked.
  */
-export function startDeliveryWorkers(deps: WorkerDeps): DeliveryWorkers {
+export function createDeliveryWorkers(deps: WorkerDeps): DeliveryWorkers {
   const { db, telemetry, clock, config } = deps;
   const underWay = new Set<Promise<void>>();
   const ending = new AbortController();
@@ -131,8 +133,7 @@ export function startDeliveryWorkers(deps: WorkerDeps): DeliveryWorkers {
       if (pause > 0 && !stopping) await alarm.wait(pause);
     }
   };
-  // The loop may start within a request, but its work belongs to no request.
-  const running = outsideRequests(run);
+  let running: Promise<void> = Promise.resolve();
 
   const end = async (graceMs: number) => {
     stopping = true;
@@ -147,6 +148,10 @@ export function startDeliveryWorkers(deps: WorkerDeps): DeliveryWorkers {
   };
   let ended: Promise<void> | undefined;
   return {
+    start() {
+      // Outside the context of whatever starts it: its work belongs to no request.
+      running = outsideRequests(run);
+    },
     wake: alarm.ring,
     stop(graceMs) {
       ended ??= end(graceMs);
