@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { MetricReader } from '@opentelemetry/sdk-metrics';
 import { within } from '../src/within.ts';
 import { renderExposition } from './exposition.ts';
@@ -42,6 +43,9 @@ export function createScrape(options: ScrapeOptions): Scrape {
   let last: Buffer | undefined;
 
   const collect = async () => {
+    // A collection needs no turn of the event loop of its own. Without this one, each of fifty scrapes that arrive
+    // together collects for itself, and all other requests wait for the fifty.
+    await nextTurn();
     const { resourceMetrics, errors } = await reader.collect({ timeoutMillis: callbackMs });
     for (const error of errors) onError(error);
     last = Buffer.from(await renderExposition(resourceMetrics));

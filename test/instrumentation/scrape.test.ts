@@ -97,6 +97,27 @@ test('concurrent scrapes run every callback once, the next scrape again', async 
   expect(calls).toBe(2);
 });
 
+test('scrapes that arrive together share one collection, although nothing in it waits', async () => {
+  const { url } = await serve();
+  let calls = 0;
+  harness.meter.createObservableGauge('collections').addCallback((result) => {
+    calls += 1;
+    result.observe(calls);
+  });
+  const { hostname, port } = new URL(url);
+  const sockets: Socket[] = [];
+  for (let n = 0; n < 20; n++) {
+    const accepted = once(server as Server, 'connection');
+    sockets.push(connect(Number(port), hostname));
+    await accepted;
+  }
+  const answers = Promise.all(sockets.map((socket) => once(socket, 'data')));
+  for (const socket of sockets) socket.write('GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n');
+  for (const [chunk] of await answers) expect(String(chunk)).toMatch(/^HTTP\/1\.1 200 /);
+  for (const socket of sockets) socket.destroy();
+  expect(calls).toBe(1);
+});
+
 test('a callback that hangs leaves out its own family, in time, and is counted', async () => {
   const { url, errors } = await serve();
   harness.meter.createObservableGauge('hanging').addCallback(() => new Promise(() => undefined));
