@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { type Config, namingVariables } from './config.ts';
-import { assertReachable } from './db/reach.ts';
+import { assertReachable } from './db/assert-reachable.ts';
 
 /** Where the database is, and how to let go of it: `close` stops the embedded one and does nothing otherwise. */
 export interface OpenDatabase {

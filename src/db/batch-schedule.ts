@@ -3,7 +3,7 @@ import { AsyncResource } from 'node:async_hooks';
 /** A database that is slower than this is not waited for: it must not make one queue of what could run side by side. */
 const PATIENCE_MS = 5;
 /** So many at most are sent side by side: a row that somebody locks must not take every connection. */
-const MOST_OUT = 3;
+const MAX_BATCHES_UNDER_WAY = 3;
 
 export interface BatchSchedule {
   /** Sends a batch when the one before it has come back, or at the end of this turn of the event loop if none is out. */
@@ -33,7 +33,7 @@ export function createBatchSchedule(): BatchSchedule {
         asker.runInAsyncScope(dispatch);
       };
       const timer = setTimeout(() => {
-        if (out < MOST_OUT) send();
+        if (out < MAX_BATCHES_UNDER_WAY) send();
       }, PATIENCE_MS);
       waiting.add(send);
     },

@@ -1,13 +1,13 @@
 import { type SpanContext, trace } from '@opentelemetry/api';
 import DataLoader from 'dataloader';
 import { createBatchSchedule } from './batch-schedule.ts';
-import { isOfOneRow } from './errors.ts';
+import { concernsOneRow } from './errors.ts';
 import { type BatchQuery, questionsOf } from './query.ts';
 import type { Queryable } from './queryable.ts';
 
 const MAX_BATCH = 100;
 /** Questions of a refused batch that are asked side by side. */
-const APART_AT_ONCE = 3;
+const ASKED_ALONE_AT_ONCE = 3;
 
 /** Asks one question; the answer is the statement's row for it. */
 export type Ask<Q, R> = (question: Q) => Promise<R>;
@@ -46,13 +46,13 @@ export function createBatch<Q extends object, R>(
       (error: unknown) => (error instanceof Error ? error : new Error('unknown', { cause: error })),
     );
   /** A few at a time: each may wait for a lock, with a connection of its own. */
-  const sendApart = async (asked: readonly Asked<Q>[]): Promise<(R | Error)[]> => {
+  const sendEachAlone = async (asked: readonly Asked<Q>[]): Promise<(R | Error)[]> => {
     const answers: (R | Error)[] = new Array(asked.length);
     const left = asked.entries();
     const work = async () => {
       for (const [index, one] of left) answers[index] = await sendAlone(one);
     };
-    await Promise.all(Array.from({ length: APART_AT_ONCE }, work));
+    await Promise.all(Array.from({ length: ASKED_ALONE_AT_ONCE }, work));
     return answers;
   };
 
@@ -60,7 +60,7 @@ export function createBatch<Q extends object, R>(
     (asked) =>
       schedule.running(
         send(asked).catch((error: unknown) => {
-          if (asked.length > 1 && isOfOneRow(error)) return sendApart(asked);
+          if (asked.length > 1 && concernsOneRow(error)) return sendEachAlone(asked);
           throw error;
         }),
       ),

@@ -4,7 +4,7 @@
  *
  * `client.ts` opens three pools (`pool.ts`, `fair-queue.ts`) for requests, for health and gauges, and for the background.
  * `connection.ts`, `link.ts`, `open-connection.ts`, `socket.ts`, `handshake.ts` and `cancel.ts` are one connection.
- * `errors.ts` and `last-words.ts` say what a failure proves, `limits.ts` has the time limits of sessions. `migrate.ts` brings
+ * `errors.ts` and `closing-error.ts` say what a failure proves, `limits.ts` has the time limits of sessions. `migrate.ts` brings
  * the schema up to date, and `job-queue.ts` is the queue of webhook deliveries.
  */
 import type { SpanContext } from '@opentelemetry/api';
@@ -93,7 +93,7 @@ interface Place {
 }
 
 /** @throws SERVICE_UNAVAILABLE when nothing is left */
-function assertLeft({ leftMs }: Allowance): number {
+function assertTimeLeft({ leftMs }: Allowance): number {
   const left = leftMs();
   if (left <= 0) throw unavailable(new Error('the time of the request is over'));
   return left;
@@ -111,11 +111,11 @@ function createConnections({ pool, target, limits, telemetry, allowance }: Setti
   const transactions = new WeakMap<Queryable, Connection>();
   const use = async <T>(work: (connection: Connection, allowed: Allowance) => Promise<T>): Promise<T> => {
     const allowed = allowance();
-    const waitMs = Math.min(WAIT_MS, assertLeft(allowed));
+    const waitMs = Math.min(WAIT_MS, assertTimeLeft(allowed));
     return pool.use(allowed.tenant, waitMs, (connection) => work(connection, allowed));
   };
   const limitMs = (allowed: Allowance): number => {
-    const leftMs = assertLeft(allowed);
+    const leftMs = assertTimeLeft(allowed);
     return Math.min(leftMs, limits.statementMs || leftMs);
   };
   const send = (
@@ -229,11 +229,16 @@ export function openDatabase(options: DatabaseOptions): Database {
     pools.push(pool);
     return { pool, ...createConnections({ pool, target, limits, telemetry: measured, allowance }) };
   };
-  const of = (limits: SessionLimits) => options.limits ?? limits;
+  const limitsOr = (limits: SessionLimits) => options.limits ?? limits;
 
-  const main = open('main', options.poolMax, of(REQUEST_LIMITS), telemetry, allowanceOfRequest);
-  const side = open('side', 1, of(SIDE_LIMITS), telemetry);
-  const background = open('background', BACKGROUND_CONNECTIONS, of(BACKGROUND_LIMITS), backgroundTelemetry);
+  const main = open('main', options.poolMax, limitsOr(REQUEST_LIMITS), telemetry, allowanceOfRequest);
+  const side = open('side', 1, limitsOr(SIDE_LIMITS), telemetry);
+  const background = open(
+    'background',
+    BACKGROUND_CONNECTIONS,
+    limitsOr(BACKGROUND_LIMITS),
+    backgroundTelemetry,
+  );
   return {
     ...main,
     ask: createAsk(main),

@@ -48,7 +48,7 @@ export class Connection {
   readonly #backend: Backend;
   readonly #options: ConnectionOptions;
   #underWay: Promise<unknown> = Promise.resolve();
-  #spent = false;
+  #retired = false;
 
   constructor(sql: postgres.Sql, link: Link, backend: Backend, pooled: boolean, options: ConnectionOptions) {
     this.#sql = sql;
@@ -60,7 +60,7 @@ export class Connection {
 
   /** Whether it may be used again. */
   get fit(): boolean {
-    return !this.#spent && !this.#link.closed;
+    return !this.#retired && !this.#link.closed;
   }
 
   /** Whether it is established, fit or not. */
@@ -107,13 +107,13 @@ export class Connection {
   async assertWritable(limitMs: number): Promise<void> {
     const [row] = await this.run(CHECK, [], { prepare: false, limitMs });
     if (row?.['readOnly'] !== true) return;
-    this.#spent = true;
+    this.#retired = true;
     throw new ReadOnlyServerError();
   }
 
   /** Says goodbye and closes, at once when something is still under way. */
   async close(): Promise<void> {
-    this.#spent = true;
+    this.#retired = true;
     this.#link.expectEnd();
     await this.#sql.end({ timeout: CLOSE_SECONDS });
     this.#link.destroy();
@@ -121,21 +121,21 @@ export class Connection {
 
   /** Closes at once; what is under way fails. */
   destroy(): void {
-    this.#spent = true;
+    this.#retired = true;
     this.#link.expectEnd();
     this.#link.destroy();
   }
 
   /** Not to be used again once it is given back. */
   retire(): void {
-    this.#spent = true;
+    this.#retired = true;
   }
 
   #judge(error: unknown): unknown {
     const cause = this.#link.unreplicated ? new UnreplicatedCommitError(error) : this.#link.reason(error);
     const by = endedBy(cause, this.#link.cancelled);
     if (by && by !== 'idle_in_transaction') this.#options.onStatementEnded(by);
-    if (isUnfit(cause)) this.#spent = true;
+    if (isUnfit(cause)) this.#retired = true;
     return cause;
   }
 
@@ -146,7 +146,7 @@ export class Connection {
    */
   async #end(): Promise<void> {
     // The cancellation may reach the server late: it must not meet the next statement.
-    this.#spent = true;
+    this.#retired = true;
     this.#link.cancelled = true;
     let answered = false;
     let taken = false;

@@ -2,7 +2,7 @@
 import postgres from 'postgres';
 import { badRequest, ServiceError, unavailable } from '../errors.ts';
 import type { StatementEnd } from '../label-values.ts';
-import type { LastWords } from './last-words.ts';
+import type { ClosingError } from './closing-error.ts';
 
 /** A connection ended, with a statement under way or without. `code` is the server's own where it gave one. */
 export class ConnectionLostError extends Error {
@@ -10,15 +10,15 @@ export class ConnectionLostError extends Error {
   /** SQLSTATE, or a code of the system or the driver (ECONNRESET, ETIMEDOUT, CONNECTION_CLOSED, …). */
   readonly code: string;
   /** What the server said of the end; null: nothing. */
-  readonly words: LastWords | null;
+  readonly closingError: ClosingError | null;
   /** It ended because an answer was owed for too long, and that says something of the others, too. */
   readonly serverIsSilent: boolean;
   /** The statement was cancelled before, because its time was over. */
   readonly cancelled: boolean;
-  constructor(words: LastWords | null, cause: unknown, cancelled: boolean) {
-    super(words?.message ?? 'the connection to the database was lost', { cause });
-    this.code = words?.code ?? (codeOf(cause) || 'CONNECTION_CLOSED');
-    this.words = words;
+  constructor(closingError: ClosingError | null, cause: unknown, cancelled: boolean) {
+    super(closingError?.message ?? 'the connection to the database was lost', { cause });
+    this.code = closingError?.code ?? (codeOf(cause) || 'CONNECTION_CLOSED');
+    this.closingError = closingError;
     const { serverIsSilent = true } = (cause ?? {}) as { readonly serverIsSilent?: boolean };
     this.serverIsSilent = this.code === 'ETIMEDOUT' && serverIsSilent;
     this.cancelled = cancelled;
@@ -50,7 +50,7 @@ export class UnreplicatedCommitError extends Error {
  * operator intervention, I/O, serialization and deadlock, locks, a server that became a standby, a transaction ended for
  * its silence or its length.
  */
-const FOR_NOW = /^(08|53|57|58|25006|25P0[34]|40001|40P01|55P03)/;
+const TEMPORARY = /^(08|53|57|58|25006|25P0[34]|40001|40P01|55P03)/;
 /** A connection with such a fault is thrown away: whatever comes next on it would fail too. */
 const UNFIT = /^(08|57P0[1-5]|25006|25P0[234]|XX)/;
 /** "Data exception": a net under the schemas, which are to refuse such a value first. */
@@ -81,23 +81,23 @@ export const isDiskFull = (error: unknown): boolean => codeOf(causeOf(error)) ==
 export const isLockTimeout = (error: unknown): boolean => codeOf(causeOf(error)) === '55P03';
 
 /** The statement was rolled back because of the values or locks of some row: without that row it may well succeed. */
-export function isOfOneRow(error: unknown): boolean {
+export function concernsOneRow(error: unknown): boolean {
   const cause = causeOf(error);
   return cause instanceof postgres.PostgresError && /^(22|23|40|55P03)/.test(cause.code);
 }
 
 /** A code by which the driver or the system tells of a connection, not of a statement. */
-export const isOfConnection = (error: unknown): boolean => /^(CONNECTION_|E[A-Z]+$)/.test(codeOf(error));
+export const isConnectionCode = (error: unknown): boolean => /^(CONNECTION_|E[A-Z]+$)/.test(codeOf(error));
 
 /**
  * Whether the connection that this came from is to be thrown away. After a fault of the driver's own an answer may be under
  * way that it would take for that of the next statement.
  */
 export const isUnfit = (error: unknown): boolean =>
-  !(causeOf(error) instanceof postgres.PostgresError) || tellsOfConnection(error);
+  !(causeOf(error) instanceof postgres.PostgresError) || concernsConnection(error);
 
 /** Whether it says something of the connection, or of the server, and not of a statement. */
-export function tellsOfConnection(error: unknown): boolean {
+export function concernsConnection(error: unknown): boolean {
   const cause = causeOf(error);
   if (cause instanceof postgres.PostgresError)
     return UNFIT.test(cause.code) || cause.severity === 'FATAL' || cause.severity === 'PANIC';
@@ -108,7 +108,7 @@ export function tellsOfConnection(error: unknown): boolean {
  * Whether the fault says something of the server and not of one connection, so that the others are better not trusted
  * either: it became a standby, it crashed, or it has fallen silent.
  */
-export function isOfServer(error: unknown): boolean {
+export function concernsServer(error: unknown): boolean {
   const cause = causeOf(error);
   if (cause instanceof ConnectionLostError && cause.serverIsSilent) return true;
   return /^(25006|57P02)$/.test(codeOf(cause));
@@ -136,13 +136,14 @@ export function endedBy(error: unknown, cancelled: boolean): StatementEnd | null
  * middle of a commit.
  */
 function saysRolledBack(error: unknown): boolean {
-  const said = error instanceof ConnectionLostError ? error.words : error;
+  const said = error instanceof ConnectionLostError ? error.closingError : error;
   if (said === null || !(said instanceof postgres.PostgresError || error instanceof ConnectionLostError))
     return false;
-  const { code, severity, message } = said as LastWords;
+  const { code, severity, message } = said as ClosingError;
   // The driver, too, has the severity of what a server says alone.
-  const ofServer = said instanceof postgres.PostgresError ? Boolean(severity) : (said as LastWords).ofServer;
-  if (!ofServer || code.startsWith('08')) return NO_SERVER_AT_HAND.test(message);
+  const fromServer =
+    said instanceof postgres.PostgresError ? Boolean(severity) : (said as ClosingError).fromServer;
+  if (!fromServer || code.startsWith('08')) return NO_SERVER_AT_HAND.test(message);
   return severity !== 'PANIC';
 }
 
@@ -156,7 +157,7 @@ export function toServiceError(error: unknown, { nothingDone }: { nothingDone: b
   const code = codeOf(error);
   if (error instanceof postgres.PostgresError && UNSUITABLE_VALUE.test(code))
     return badRequest('A value is out of range', error);
-  if (FOR_NOW.test(code) && (nothingDone || saysRolledBack(error))) return unavailable(error);
+  if (TEMPORARY.test(code) && (nothingDone || saysRolledBack(error))) return unavailable(error);
   if (error instanceof ConnectionLostError && nothingDone) return unavailable(error);
   return error;
 }

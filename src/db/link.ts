@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import postgres from 'postgres';
-import { ConnectionLostError, isOfConnection } from './errors.ts';
-import { beginsWithError, type LastWords, lastWords } from './last-words.ts';
+import { beginsWithError, type ClosingError, readClosingError } from './closing-error.ts';
+import { ConnectionLostError, isConnectionCode } from './errors.ts';
 
 /** The socket of one connection, and what is known of its end. */
 export class Link {
@@ -13,7 +13,7 @@ export class Link {
   readonly #socket: Socket;
   readonly #onLost: (error: Error) => void;
   #received: Buffer | undefined;
-  #said: LastWords | null = null;
+  #said: ClosingError | null = null;
   #failure: Error | undefined;
   #expected = false;
 
@@ -23,7 +23,7 @@ export class Link {
     // Before the driver's own: when it tells of the end, this one knows the reason.
     socket.on('data', (chunk) => {
       this.#received = chunk;
-      if (beginsWithError(chunk)) this.#said ??= lastWords(chunk);
+      if (beginsWithError(chunk)) this.#said ??= readClosingError(chunk);
     });
     socket.on('error', (error) => {
       this.#failure ??= error;
@@ -59,9 +59,9 @@ export class Link {
     // What the server says of a statement. Of a connection it says the last word, which the driver may not pass on.
     if (error instanceof postgres.PostgresError) return error;
     // A fault of the caller, such as a value that no type can hold.
-    if (error !== undefined && !this.closed && !this.#failure && !isOfConnection(error)) return error;
+    if (error !== undefined && !this.closed && !this.#failure && !isConnectionCode(error)) return error;
     return new ConnectionLostError(
-      this.#said ?? lastWords(this.#received),
+      this.#said ?? readClosingError(this.#received),
       this.#failure ?? error,
       this.cancelled,
     );

@@ -51,7 +51,7 @@ const ledger = query({
   params: {},
   row: { name: text, checksum: text },
 });
-const note = query({
+const recordMigration = query({
   operation: 'INSERT',
   collection,
   name: 'migrate.note',
@@ -73,7 +73,7 @@ const LEDGER = `create table if not exists schema_migrations (
 type Applied = readonly { readonly name: string; readonly checksum: string }[];
 
 /** Does `work` on connections of its own, with the limits of migrations. */
-async function connected<T>(databaseUrl: string, work: (db: Background) => Promise<T>): Promise<T> {
+async function withConnections<T>(databaseUrl: string, work: (db: Background) => Promise<T>): Promise<T> {
   let lastError: Error | undefined;
   const db = openDatabase({
     url: databaseUrl,
@@ -132,18 +132,18 @@ function pending(migrations: Migration[], applied: Applied): Migration[] {
  * @throws when a migration fails, or when one that was applied earlier has been edited since
  */
 export function migrate(databaseUrl: string, { upgradeJobs = false } = {}): Promise<{ applied: string[] }> {
-  return connected(databaseUrl, async (db) => {
+  return withConnections(databaseUrl, async (db) => {
     const applied = await underLock(db, async (tx) => {
       const { unsafe } = db.driver(tx);
       await unsafe(LEDGER);
       const todo = pending(readMigrations(), await tx.all(ledger, {}));
       for (const { name, text, checksum } of todo) {
         await unsafe(text);
-        await tx.all(note, { name, checksum });
+        await tx.all(recordMigration, { name, checksum });
       }
       return todo.map(({ name }) => name);
     });
-    if (upgradeJobs || !(await isThere(db, `${JOBS_SCHEMA}.version`))) await installJobs(db);
+    if (upgradeJobs || !(await tableExists(db, `${JOBS_SCHEMA}.version`))) await installJobs(db);
     return { applied };
   });
 }
@@ -153,10 +153,10 @@ export function migrate(databaseUrl: string, { upgradeJobs = false } = {}): Prom
  * @throws naming the migrations that are missing
  */
 export function assertMigrated(databaseUrl: string): Promise<void> {
-  return connected(databaseUrl, async (db) => {
-    const applied: Applied = (await isThere(db, 'schema_migrations')) ? await db.all(ledger, {}) : [];
+  return withConnections(databaseUrl, async (db) => {
+    const applied: Applied = (await tableExists(db, 'schema_migrations')) ? await db.all(ledger, {}) : [];
     const missing = pending(readMigrations(), applied).map(({ name }) => name);
-    if (!(await isThere(db, `${JOBS_SCHEMA}.version`))) missing.push('the tables of the job queue');
+    if (!(await tableExists(db, `${JOBS_SCHEMA}.version`))) missing.push('the tables of the job queue');
     if (missing.length > 0)
       throw new Error(
         `the database lacks ${missing.join(', ')}: run "npm run migrate", or set MIGRATE_ON_START=true`,
@@ -173,6 +173,6 @@ async function installJobs(db: Background): Promise<void> {
   await underLock(db, () => migrateJobs(db.driver()));
 }
 
-async function isThere(db: Queryable, table: string): Promise<boolean> {
+async function tableExists(db: Queryable, table: string): Promise<boolean> {
   return (await db.only(hasTable, { name: table })).found;
 }

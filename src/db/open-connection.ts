@@ -21,11 +21,11 @@ export interface OpenOptions extends ConnectionOptions {
 }
 
 /** Of several hosts the one that took writes the last time; most often it still does. */
-const lastGood = new WeakMap<Target, Host>();
+const lastWritableHost = new WeakMap<Target, Host>();
 
-function inOrder(target: Target): readonly Host[] {
+function hostsInOrder(target: Target): readonly Host[] {
   const { hosts, loadBalanced } = target;
-  const last = lastGood.get(target);
+  const last = lastWritableHost.get(target);
   const first = loadBalanced ? Math.floor(Math.random() * hosts.length) : last ? hosts.indexOf(last) : 0;
   return [...hosts.slice(first), ...hosts.slice(0, first)];
 }
@@ -36,7 +36,7 @@ function inOrder(target: Target): readonly Host[] {
  */
 export async function openConnection(options: OpenOptions): Promise<Connection> {
   const { target } = options;
-  const hosts = inOrder(target);
+  const hosts = hostsInOrder(target);
   const end = performance.now() + options.timeoutMs;
   const failures: unknown[] = [];
   for (const [index, host] of hosts.entries()) {
@@ -45,7 +45,7 @@ export async function openConnection(options: OpenOptions): Promise<Connection> 
     for (const encrypted of encryptions(host, target.tls)) {
       try {
         const connection = await openOne(options, { host, tls: target.tls, encrypted }, signal);
-        lastGood.set(target, host);
+        lastWritableHost.set(target, host);
         return connection;
       } catch (error) {
         failures.push(error);
@@ -53,7 +53,7 @@ export async function openConnection(options: OpenOptions): Promise<Connection> 
       }
     }
   }
-  throw failures.find(isServers) ?? failures.at(-1);
+  throw failures.find(isServerError) ?? failures.at(-1);
 }
 
 async function openOne(
@@ -150,7 +150,7 @@ function createClient(target: Target, link: Link, socket: Socket): postgres.Sql 
 const codeOf = (error: unknown): string =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
 
-const isServers = (error: unknown): boolean =>
+const isServerError = (error: unknown): boolean =>
   /^[0-9A-Z]{5}$/.test(codeOf(error)) && !/^E[A-Z]+$/.test(codeOf(error));
 
 /** `sslmode` prefer and allow try the other way when a server refuses one: no TLS there, or none for this user (`pg_hba.conf`). */

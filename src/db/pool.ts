@@ -3,7 +3,7 @@ import { unavailable } from '../errors.ts';
 import type { StatementEnd } from '../label-values.ts';
 import { within } from '../within.ts';
 import type { Connection } from './connection.ts';
-import { causeOf, isOfServer, tellsOfConnection } from './errors.ts';
+import { causeOf, concernsConnection, concernsServer } from './errors.ts';
 import { createFairQueue } from './fair-queue.ts';
 import type { SessionLimits } from './limits.ts';
 import { openConnection } from './open-connection.ts';
@@ -44,14 +44,14 @@ const OPEN_TIMEOUT_MS = 2_000;
 const RETRY_MS = 250;
 const MAX_RETRY_MS = 1_000;
 /** After so many failures, callers that wait while there is no connection at all are refused. The first failure may be a blip. */
-const FAILURES_UNTIL_TOLD = 2;
+const FAILURES_UNTIL_REFUSED = 2;
 /** After that a connection is made anew, so that a changed name or a new pooler is noticed in the end. */
 const LIFETIME_MS = 30 * 60 * 1_000;
 /** Beyond so many waiting for each connection a caller is turned away at once; for one tenant a quarter of that. */
 const WAITING_PER_CONNECTION = 400;
-const TENANTS_PART = 4;
+const TENANT_QUEUE_DIVISOR = 4;
 /** The tenant of what is done for many. */
-const NOBODY = '';
+const NO_TENANT = '';
 
 interface Waiter {
   readonly tenant: string;
@@ -70,7 +70,7 @@ export function createPool(options: PoolOptions): Pool {
   const queue = createFairQueue<Waiter>();
   const held = new Map<string, number>();
   const share = Math.ceil(max / 2);
-  const mostWaiting = max * WAITING_PER_CONNECTION;
+  const maxWaiting = max * WAITING_PER_CONNECTION;
   let opening = 0;
   let failures = 0;
   let failedAt = 0;
@@ -79,17 +79,17 @@ export function createPool(options: PoolOptions): Pool {
   let closing = false;
   let emptied: (() => void) | undefined;
 
-  const eligible = (tenant: string) => tenant === NOBODY || (held.get(tenant) ?? 0) < share;
+  const eligible = (tenant: string) => tenant === NO_TENANT || (held.get(tenant) ?? 0) < share;
   const usable = (connection: Connection) =>
     connection.fit &&
     connection.openedAt >= trustedFrom &&
     performance.now() - connection.openedAt < LIFETIME_MS;
-  const leave = (connection: Connection) => void connection.close();
+  const discard = (connection: Connection) => void connection.close();
 
   const takeIdle = (): Connection | undefined => {
     for (let connection = idle.pop(); connection; connection = idle.pop()) {
       if (usable(connection)) return connection;
-      leave(connection);
+      discard(connection);
     }
     return undefined;
   };
@@ -102,7 +102,7 @@ export function createPool(options: PoolOptions): Pool {
     const left = (held.get(tenant) ?? 1) - 1;
     if (left > 0) held.set(tenant, left);
     else held.delete(tenant);
-    if (closing || !usable(connection)) leave(connection);
+    if (closing || !usable(connection)) discard(connection);
     else idle.push(connection);
     if (closing && lent.size === 0) emptied?.();
     dispatch();
@@ -151,14 +151,14 @@ export function createPool(options: PoolOptions): Pool {
         onStatementEnded: options.onStatementEnded,
       });
       failures = 0;
-      if (closing) leave(connection);
+      if (closing) discard(connection);
       else idle.push(connection);
     } catch (error) {
       // Attempts that were made side by side fail for one reason.
       if (begun >= failedAt) failures++;
       failedAt = performance.now();
       report(error);
-      if (failures >= FAILURES_UNTIL_TOLD && lent.size + idle.length === 0)
+      if (failures >= FAILURES_UNTIL_REFUSED && lent.size + idle.length === 0)
         for (const waiter of queue.drain()) waiter.refuse(unavailable(error));
     } finally {
       opening--;
@@ -169,7 +169,7 @@ export function createPool(options: PoolOptions): Pool {
   const report = (error: unknown) =>
     onConnectionError(error instanceof Error ? error : new Error(String(error)));
   const suspect = (error: unknown) => {
-    if (isOfServer(error)) options.onServerSuspected();
+    if (concernsServer(error)) options.onServerSuspected();
   };
   const lost = (connection: Connection, error: Error) => {
     const at = idle.indexOf(connection);
@@ -178,15 +178,15 @@ export function createPool(options: PoolOptions): Pool {
     suspect(error);
     dispatch();
   };
-  const spent = (connection: Connection, error: unknown) => {
+  const reportUnfit = (connection: Connection, error: unknown) => {
     // Of one that is closed `lost` has told.
-    if (connection.fit || !connection.open || !tellsOfConnection(error)) return;
+    if (connection.fit || !connection.open || !concernsConnection(error)) return;
     report(causeOf(error));
     suspect(error);
   };
 
   const wait = (tenant: string, waitMs: number): Promise<Connection> => {
-    if (queue.size >= mostWaiting || queue.of(tenant) >= mostWaiting / TENANTS_PART)
+    if (queue.size >= maxWaiting || queue.of(tenant) >= maxWaiting / TENANT_QUEUE_DIVISOR)
       throw unavailable(new Error('too many wait for a connection'));
     const begun = performance.now();
     return new Promise((resolve, reject) => {
@@ -227,12 +227,12 @@ export function createPool(options: PoolOptions): Pool {
 
   return {
     async use(tenant, waitMs, work) {
-      const of = tenant ?? NOBODY;
+      const of = tenant ?? NO_TENANT;
       const connection = await acquire(of, waitMs);
       try {
         return await work(connection);
       } catch (error) {
-        spent(connection, error);
+        reportUnfit(connection, error);
         throw error;
       } finally {
         giveBack(connection, of);
@@ -245,7 +245,7 @@ export function createPool(options: PoolOptions): Pool {
     }),
     renew() {
       trustedFrom = performance.now();
-      for (const connection of idle.splice(0)) leave(connection);
+      for (const connection of idle.splice(0)) discard(connection);
       dispatch();
     },
     async close(timeoutMs) {

@@ -15,11 +15,11 @@ import type { AttemptKind, Attempts } from '../telemetry/attempts.ts';
 import type { Events } from '../telemetry/events.ts';
 import { type Bearer, bearerOf } from './bearer.ts';
 import type { ReadBody } from './body.ts';
-import { callerOf } from './caller.ts';
 import { withDeadline } from './deadline.ts';
 import { headersOf } from './headers.ts';
 import { toPublicError } from './public-error.ts';
 import { type Limiter, rateLimited } from './rate-limit.ts';
+import { rateLimitKeyOf } from './rate-limit-key.ts';
 import { type RefusalPage, type Reply, send } from './reply.ts';
 import type { UnderWay } from './under-way.ts';
 import { compileValidator, type Validator } from './validate.ts';
@@ -125,10 +125,10 @@ export function serve(definition: Endpoint, deps: ServeDeps): RequestHandler {
     const bearer = definition.access === 'public' ? null : bearerOf(req.headers.authorization, wanted);
     await limit(definition, deps, req, res, bearer);
     // What follows goes on when the caller leaves, and ends what it has begun.
-    const ended = deps.underWay.begin();
+    const finish = deps.underWay.begin();
     const parts = await parse(definition, deps, { req, validateBody, validateQuery }).catch(refusalOf);
 
-    const end = definition.attempt ? deps.attempts.start(definition.attempt) : undefined;
+    const endAttempt = definition.attempt ? deps.attempts.start(definition.attempt) : undefined;
     try {
       const outcome = await withDeadline(
         (assertInTime) => answer(definition, deps, { bearer, parts, assertInTime }),
@@ -137,13 +137,13 @@ export function serve(definition: Endpoint, deps: ServeDeps): RequestHandler {
       const { agentId } = outcome;
       if (isRefused(outcome)) {
         const { status, code } = outcome.refusal;
-        end?.({ status, code, agentId });
+        endAttempt?.({ status, code, agentId });
         throw outcome.refusal;
       }
-      end?.({ status: outcome.value.status, agentId });
+      endAttempt?.({ status: outcome.value.status, agentId });
       send(req, res, outcome.value);
     } finally {
-      ended();
+      finish();
     }
   };
 }
@@ -159,7 +159,7 @@ async function limit(
   const ip = req.ip ?? 'unknown';
   const retryAfter = await limit(
     name,
-    bearer ? bearer.hash.toString('base64url') : callerOf(ip),
+    bearer ? bearer.hash.toString('base64url') : rateLimitKeyOf(ip),
     headersOf(res),
   );
   if (retryAfter === null) return;

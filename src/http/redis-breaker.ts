@@ -20,7 +20,7 @@ export interface RedisBreaker {
   awayMs(): number;
   /** Calls Redis outside of any request. Redis is back when it answers. */
   probe(): Promise<boolean>;
-  /** We leave Redis: what fails from now on is no outage. */
+  /** The service closes Redis itself. Failures from now on are no outage. */
   close(): void;
 }
 
@@ -41,24 +41,24 @@ export interface RedisBreakerOptions {
 export function createRedisBreaker(options: RedisBreakerOptions): RedisBreaker {
   const { telemetry, now = () => performance.now() } = options;
   /** null: Redis answers. */
-  let away: Outage | null = { since: now(), countedInMemory: 0, interruptions: 0, told: false };
+  let away: Outage | null = { since: now(), countedInMemory: 0, interruptions: 0, reported: false };
   /** Calls that failed since the last one that was answered. */
   let failures = 0;
 
-  const leave = () => {
-    away ??= { since: now(), countedInMemory: failures, interruptions: 0, told: false };
+  const startOutage = () => {
+    away ??= { since: now(), countedInMemory: failures, interruptions: 0, reported: false };
     return away;
   };
-  const tell = (code: string) => {
-    const outage = leave();
-    if (!outage.told) telemetry.lost({ error: code });
-    outage.told = true;
+  const reportLost = (code: string) => {
+    const outage = startOutage();
+    if (!outage.reported) telemetry.lost({ error: code });
+    outage.reported = true;
   };
   const timed = async <T>(call: () => Promise<T>): Promise<T> => {
     const begun = now();
     const end = (outcome: RedisOutcome) => telemetry.called(outcome, (now() - begun) / 1000);
     try {
-      const result = await inTime(call());
+      const result = await withTimeout(call());
       end('ok');
       return result;
     } catch (error) {
@@ -79,7 +79,7 @@ export function createRedisBreaker(options: RedisBreakerOptions): RedisBreaker {
           failures += 1;
           if (away === null) {
             if (failures >= FAILURES) {
-              tell(codeOf(error));
+              reportLost(codeOf(error));
               options.onOpen();
             }
             return undefined;
@@ -89,11 +89,11 @@ export function createRedisBreaker(options: RedisBreakerOptions): RedisBreaker {
       away.countedInMemory += 1;
       return undefined;
     },
-    failed: (error) => tell(codeOf(error)),
+    failed: (error) => reportLost(codeOf(error)),
     interrupted() {
-      const outage = leave();
+      const outage = startOutage();
       outage.interruptions += 1;
-      if (outage.interruptions > 1) tell(CLOSED);
+      if (outage.interruptions > 1) reportLost(CLOSED);
     },
     awayMs: () => (away === null ? 0 : now() - away.since),
     async probe() {
@@ -102,11 +102,11 @@ export function createRedisBreaker(options: RedisBreakerOptions): RedisBreaker {
       } catch (error) {
         const code = codeOf(error);
         // The failure that prevents a connection reports that there is none. Nothing else does.
-        if (code !== CLOSED) tell(code);
+        if (code !== CLOSED) reportLost(code);
         return false;
       }
       failures = 0;
-      if (away?.told) {
+      if (away?.reported) {
         const { since, countedInMemory } = away;
         telemetry.restored({ seconds: Math.round(now() - since) / 1000, countedInMemory });
       }
@@ -114,7 +114,7 @@ export function createRedisBreaker(options: RedisBreakerOptions): RedisBreaker {
       return true;
     },
     close() {
-      leave().told = true;
+      startOutage().reported = true;
     },
   };
 }
@@ -123,11 +123,11 @@ interface Outage {
   readonly since: number;
   countedInMemory: number;
   interruptions: number;
-  told: boolean;
+  reported: boolean;
 }
 
 /** Fails when `work` is late: not when its answer is there, and this process was busy with something else. */
-async function inTime<T>(work: Promise<T>): Promise<T> {
+async function withTimeout<T>(work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     const error = Object.assign(new Error('Redis has not answered in time'), { code: TIMED_OUT });

@@ -14,11 +14,11 @@ export interface Reply {
 /** The page for a refusal of this status, in place of the JSON envelope. */
 export type RefusalPage = (status: number) => Reply;
 
-const asItIs = (value: unknown): unknown => value;
+const unchanged = (value: unknown): unknown => value;
 /** Answers with the value of an outcome as `view` shows it. */
-export const ok = <T>(outcome: Outcome<T>, view: (value: T) => unknown = asItIs): Outcome<Reply> =>
+export const ok = <T>(outcome: Outcome<T>, view: (value: T) => unknown = unchanged): Outcome<Reply> =>
   mapOutcome(outcome, (value) => ({ status: 200, json: view(value) }));
-export const created = <T>(outcome: Outcome<T>, view: (value: T) => unknown = asItIs): Outcome<Reply> =>
+export const created = <T>(outcome: Outcome<T>, view: (value: T) => unknown = unchanged): Outcome<Reply> =>
   mapOutcome(outcome, (value) => ({ status: 201, json: view(value) }));
 export const noContent = (outcome: Outcome<unknown>): Outcome<Reply> =>
   mapOutcome(outcome, () => ({ status: 204 }));

@@ -128,19 +128,19 @@ function refuseUnparsable(answers: Answers, error: NodeJS.ErrnoException, socket
       : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
         ? 'The request took too long to arrive'
         : 'The request is not valid HTTP';
-  const owed = answers.first(socket);
-  if (!owed) refuse(socket, message);
+  const pending = answers.first(socket);
+  if (!pending) refuse(socket, message);
   // A caller that ends in the middle of its body has left, and is counted so.
-  else if (error.code === 'HPE_INVALID_EOF_STATE' && !owed.req.complete) socket.destroy();
-  else if (owed.req.complete || owed.headersSent || !isOfApp(owed))
+  else if (error.code === 'HPE_INVALID_EOF_STATE' && !pending.req.complete) socket.destroy();
+  else if (pending.req.complete || pending.headersSent || !isAppResponse(pending))
     whenAnswered(answers, socket, () => socket.destroy());
-  else refuseOn(owed, message);
+  else refuseOn(pending, message);
 }
 
 /** Rubbish behind requests must not take the place of their answers. */
 function whenAnswered(answers: Answers, socket: Duplex, then: () => void): void {
-  const owed = answers.first(socket);
-  if (owed) owed.once('close', () => whenAnswered(answers, socket, then));
+  const pending = answers.first(socket);
+  if (pending) pending.once('close', () => whenAnswered(answers, socket, then));
   else then();
 }
 
@@ -152,7 +152,7 @@ function refuseOn(response: Response, message: string): void {
 }
 
 /** Not so of a scrape, which has no envelope. */
-const isOfApp = (response: ServerResponse): response is Response => 'locals' in response;
+const isAppResponse = (response: ServerResponse): response is Response => 'locals' in response;
 
 function refuse(socket: Duplex, message: string): void {
   const requestId = randomUUID();

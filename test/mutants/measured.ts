@@ -112,22 +112,22 @@ export const MEASURED: Mutant[] = [
   {
     name: 'four-batches-wait-at-once',
     file: 'src/db/batch-schedule.ts',
-    text: 'const MOST_OUT = 3;',
-    replacement: 'const MOST_OUT = 4;',
+    text: 'const MAX_BATCHES_UNDER_WAY = 3;',
+    replacement: 'const MAX_BATCHES_UNDER_WAY = 4;',
     killedBy: [BATCH],
   },
   {
     name: 'two-batches-wait-at-once',
     file: 'src/db/batch-schedule.ts',
-    text: 'const MOST_OUT = 3;',
-    replacement: 'const MOST_OUT = 2;',
+    text: 'const MAX_BATCHES_UNDER_WAY = 3;',
+    replacement: 'const MAX_BATCHES_UNDER_WAY = 2;',
     killedBy: [BATCH],
   },
   {
     name: 'refused-questions-are-asked-four-at-a-time',
     file: 'src/db/batch.ts',
-    text: 'const APART_AT_ONCE = 3;',
-    replacement: 'const APART_AT_ONCE = 4;',
+    text: 'const ASKED_ALONE_AT_ONCE = 3;',
+    replacement: 'const ASKED_ALONE_AT_ONCE = 4;',
     killedBy: [BATCH],
   },
   {

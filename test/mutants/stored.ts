@@ -249,7 +249,7 @@ export const STORED: Mutant[] = [
   {
     name: 'the-last-word-of-the-server-is-not-heard',
     file: 'src/db/link.ts',
-    text: 'this.#said ?? lastWords(this.#received)',
+    text: 'this.#said ?? readClosingError(this.#received)',
     replacement: 'null',
     killedBy: ['test/db/client-faults.test.ts'],
   },

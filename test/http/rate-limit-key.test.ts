@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { callerOf } from '../../src/http/caller.ts';
+import { rateLimitKeyOf } from '../../src/http/rate-limit-key.ts';
 
 test.each([
   ['203.0.113.7', '203.0.113.7'],
@@ -9,5 +9,5 @@ test.each([
   ['2001:db8:1:3::1', '2001:db8:1:3::/64'],
   ['unknown', 'unknown'],
 ])('%s is limited as %s', (ip, caller) => {
-  expect(callerOf(ip)).toBe(caller);
+  expect(rateLimitKeyOf(ip)).toBe(caller);
 });

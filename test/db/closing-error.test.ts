@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { lastWords } from '../../src/db/last-words.ts';
+import { readClosingError } from '../../src/db/closing-error.ts';
 
 /** An ErrorResponse, or a NoticeResponse, as a server sends it. */
 function message(type: 'E' | 'N', fields: Record<string, string>): Buffer {
@@ -29,21 +29,23 @@ test.each([
   ['behind the end of a message', Buffer.concat([Buffer.from('rEst of a row E'), message('E', TERMINATED)])],
   ['in another language', message('E', { ...TERMINATED, S: 'SCHWERWIEGEND', M: 'Verbindung wird beendet' })],
 ])('the code with which a server ends a connection: %s', (_how, received) => {
-  expect(lastWords(received)).toMatchObject({ code: '57P01', severity: 'FATAL', ofServer: true });
+  expect(readClosingError(received)).toMatchObject({ code: '57P01', severity: 'FATAL', fromServer: true });
 });
 
 test('a pooler passes on what the server said, and adds a word of its own: the first counts', () => {
   const own = message('E', { S: 'FATAL', C: '08P01', M: 'server conn crashed?' });
-  expect(lastWords(Buffer.concat([READY, message('E', TERMINATED), own]))).toMatchObject({ code: '57P01' });
+  expect(readClosingError(Buffer.concat([READY, message('E', TERMINATED), own]))).toMatchObject({
+    code: '57P01',
+  });
 });
 
 test('a pooler says no severity that is not translated', () => {
   const said = { S: 'FATAL', C: '08P01', M: 'server login has been failing (server_login_retry)' };
-  expect(lastWords(message('E', said))).toEqual({
+  expect(readClosingError(message('E', said))).toEqual({
     code: '08P01',
     severity: 'FATAL',
     message: said.M,
-    ofServer: false,
+    fromServer: false,
   });
 });
 
@@ -55,5 +57,5 @@ test.each([
   ['half of it', message('E', TERMINATED).subarray(0, 20)],
   ['letters only', Buffer.from('EEEEEEEE')],
 ])('no word of an end: %s', (_what, received) => {
-  expect(lastWords(received)).toBeNull();
+  expect(readClosingError(received)).toBeNull();
 });

@@ -1,18 +1,18 @@
 /** What a server says when it ends a connection: an ErrorResponse of the severity FATAL or PANIC. */
-export interface LastWords {
+export interface ClosingError {
   /** SQLSTATE. */
   readonly code: string;
   /** In the language of the server. */
   readonly message: string;
   readonly severity: string;
   /** PostgreSQL's own word, which has its severity untranslated; a pooler's has not. */
-  readonly ofServer: boolean;
+  readonly fromServer: boolean;
 }
 
 const ERROR_RESPONSE = 0x45;
 const HEADER_BYTES = 5;
 
-/** Whether a server may be saying its last words: an ErrorResponse most often comes in by itself. */
+/** Whether a server may be saying its last error: an ErrorResponse most often comes in by itself. */
 export const beginsWithError = (received: Buffer): boolean => received[0] === ERROR_RESPONSE;
 
 /**
@@ -20,14 +20,14 @@ export const beginsWithError = (received: Buffer): boolean => received[0] === ER
  * "Message Formats": ErrorResponse). The driver drops them when a statement is under way, and says only that the connection
  * was closed. A pooler passes on what its server said and adds a word of its own: the first one counts.
  */
-export function lastWords(received: Buffer | undefined): LastWords | null {
-  let first: LastWords | null = null;
+export function readClosingError(received: Buffer | undefined): ClosingError | null {
+  let first: ClosingError | null = null;
   let rest = received;
   while (rest) {
     const at = lastMessage(rest);
-    const words = at === null ? null : fatal(rest.subarray(at + HEADER_BYTES));
-    if (at === null || !words) break;
-    first = words;
+    const error = at === null ? null : fatal(rest.subarray(at + HEADER_BYTES));
+    if (at === null || !error) break;
+    first = error;
     rest = rest.subarray(0, at);
   }
   return first;
@@ -46,7 +46,7 @@ function lastMessage(received: Buffer): number | null {
 }
 
 /** Fields are a letter and a text each, ended by a zero byte. */
-function fatal(body: Buffer): LastWords | null {
+function fatal(body: Buffer): ClosingError | null {
   const fields = new Map(
     body
       .toString('utf8')
@@ -57,5 +57,5 @@ function fatal(body: Buffer): LastWords | null {
   const severity = fields.get('V') ?? fields.get('S') ?? '';
   const code = fields.get('C') ?? '';
   if (!/^(FATAL|PANIC)$/.test(severity) || !/^[0-9A-Z]{5}$/.test(code)) return null;
-  return { code, message: fields.get('M') ?? '', severity, ofServer: fields.has('V') };
+  return { code, message: fields.get('M') ?? '', severity, fromServer: fields.has('V') };
 }

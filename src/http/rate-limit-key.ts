@@ -4,7 +4,7 @@ import ipaddr from 'ipaddr.js';
  * Who an address stands for in a rate limit: an IPv4 address, or the /64 of an IPv6 address, all of which belongs to one
  * customer of a network and is free for it to choose from.
  */
-export function callerOf(ip: string): string {
+export function rateLimitKeyOf(ip: string): string {
   if (!ipaddr.isValid(ip)) return ip;
   const address = ipaddr.process(ip);
   return address instanceof ipaddr.IPv6
