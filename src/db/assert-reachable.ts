@@ -5,8 +5,8 @@ import { openConnection } from './open-connection.ts';
 const PATIENCE_MS = 10_000;
 
 /**
- * Connects once.
- * @throws what the server said, or the system, when there is no server there that takes writes
+ * Connects once and closes the connection.
+ * @throws the error of the server or of the system when no server there takes writes
  */
 export async function assertReachable(url: string): Promise<void> {
   const connection = await openConnection({

@@ -1,20 +1,20 @@
 import { AsyncResource } from 'node:async_hooks';
 
-/** A database that is slower than this is not waited for: it must not make one queue of what could run side by side. */
+/** A batch waits no longer than this for the one before it. Otherwise a slow database would serialize work that could run in parallel. */
 const PATIENCE_MS = 5;
-/** So many at most are sent side by side: a row that somebody locks must not take every connection. */
+/** The most batches of one query under way at once. A locked row must not occupy every connection. */
 const MAX_BATCHES_UNDER_WAY = 3;
 
 export interface BatchSchedule {
-  /** Sends a batch when the one before it has come back, or at the end of this turn of the event loop if none is out. */
+  /** Sends a batch when the one before it is answered. Without one under way it sends at the end of this turn of the event loop. */
   next(dispatch: () => void): void;
-  /** Says that a batch is out until `answer` settles; passes the answer on. */
+  /** Marks a batch as under way until `answer` settles. Returns the answer. */
   running<T>(answer: Promise<T>): Promise<T>;
 }
 
 /**
- * When to send a batch of look-ups. While one is out the next one gathers, so that batches grow with the load: a statement
- * costs both sides more than the rows in it do, most of all the write that carries it.
+ * Decides when to send a batch of look-ups. The next batch gathers questions while one is under way, so batches grow with
+ * the load. A statement costs both sides more than its rows do. The write to the socket costs most.
  */
 export function createBatchSchedule(): BatchSchedule {
   let out = 0;
@@ -25,7 +25,7 @@ export function createBatchSchedule(): BatchSchedule {
         setImmediate(dispatch);
         return;
       }
-      // Sent by the end of another batch, it still belongs to the request that asked first.
+      // The end of another batch may send this one. It must still run in the context of the request that asked first.
       const asker = new AsyncResource('batch');
       const send = () => {
         clearTimeout(timer);

@@ -6,7 +6,7 @@ import { type BatchQuery, questionsOf } from './query.ts';
 import type { Queryable } from './queryable.ts';
 
 const MAX_BATCH = 100;
-/** Questions of a refused batch that are asked side by side. */
+/** How many questions of a refused batch are asked in parallel, each in a statement of its own. */
 const ASKED_ALONE_AT_ONCE = 3;
 
 /** Asks one question; the answer is the statement's row for it. */
@@ -18,11 +18,10 @@ interface Asked<Q> {
 }
 
 /**
- * Gathers the questions of requests that arrive together into one statement: one write, one commit and one wake of a
- * database process serve them all. Its span belongs to the first question and links to the spans of the others. Nothing is
- * remembered between two batches.
+ * Gathers the questions of concurrent requests into one statement. One write, one commit and one wake-up of a database
+ * process serve them all. The span belongs to the first question and links to the spans of the others. No answer is cached.
  *
- * When the database refuses a batch for the sake of one row, nothing of it is committed, and each question is asked alone.
+ * When the database refuses a batch because of one row, it commits nothing of it. Each question is then asked alone.
  */
 export function createBatch<Q extends object, R>(
   db: Pick<Queryable, 'all'>,
@@ -45,7 +44,7 @@ export function createBatch<Q extends object, R>(
       ([row]) => row as R,
       (error: unknown) => (error instanceof Error ? error : new Error('unknown', { cause: error })),
     );
-  /** A few at a time: each may wait for a lock, with a connection of its own. */
+  /** Only a few run in parallel, because each may hold a connection while it waits for a lock. */
   const sendEachAlone = async (asked: readonly Asked<Q>[]): Promise<(R | Error)[]> => {
     const answers: (R | Error)[] = new Array(asked.length);
     const left = asked.entries();
@@ -69,7 +68,7 @@ export function createBatch<Q extends object, R>(
   return (question) => loader.load({ question, span: trace.getActiveSpan()?.spanContext() });
 }
 
-/** Asks one question of a batch query. Questions that come together share a statement. */
+/** Asks one question of a batch query. Concurrent questions share a statement. */
 export type AskQuery = <Q extends object, R>(query: BatchQuery<Q, R>, question: NoInfer<Q>) => Promise<R>;
 
 /** One batch for each query, made when it is first asked. */

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { Host, Tls } from '../database-url/target.ts';
 import { openSocket } from './socket.ts';
 
-/** Where a backend is, and what it told its client at the start so that only that one may cancel (BackendKeyData). */
+/** The address of a backend, and the key that it gave its client at the start (BackendKeyData). Only that client may cancel. */
 export interface Backend {
   readonly host: Host;
   readonly tls: Tls;
@@ -14,10 +14,11 @@ export interface Backend {
 const CANCEL_REQUEST = 80_877_102;
 
 /**
- * Asks the server to cancel what a backend works on (PostgreSQL protocol, "Canceling Requests in Progress"), on a connection
- * of its own. Poolers pass it on to the server that works for this client. The server does not say whether there was
- * anything to cancel: the answer to the statement does.
- * @returns whether a server was reached within `connectMs` and took the request within `takeMs`; false also proves that nobody answers there now
+ * Asks the server to cancel the statement of a backend (PostgreSQL protocol, "Canceling Requests in Progress"). The request
+ * needs a separate connection. Poolers pass it on to the server that works for this client. The server does not say whether
+ * there was anything to cancel. Only the answer to the statement shows it.
+ * @returns whether a server was reached within `connectMs` and took the request within `takeMs`; false also proves that no
+ *   server answers there now
  */
 export async function cancelStatement(backend: Backend, connectMs: number, takeMs: number): Promise<boolean> {
   const signal = AbortSignal.timeout(connectMs);
@@ -25,12 +26,12 @@ export async function cancelStatement(backend: Backend, connectMs: number, takeM
     const socket = await openSocket(backend.host, backend.tls, backend.encrypted, signal);
     return await sendRequest(socket, backend, AbortSignal.timeout(takeMs));
   } catch {
-    // Whatever went wrong says one thing: nobody takes requests there.
+    // Every fault here has the same meaning: no server takes requests there.
     return false;
   }
 }
 
-/** The server closes the connection when it has passed the request on. */
+/** The server closes the connection after it has passed the request on. */
 function sendRequest(socket: Socket, { pid, secret }: Backend, signal: AbortSignal): Promise<boolean> {
   const request = Buffer.alloc(16);
   request.writeInt32BE(16, 0);

@@ -1,11 +1,15 @@
 /**
- * The database client: every statement of the service goes through it. Rooms declare statements (`query.ts`,
- * `column-types.ts`) and run them on a `Queryable`; `batch.ts` lets requests share one.
+ * The database client. Every statement of the service goes through it; every room may call it. It owns the tables
+ * `schema_migrations` and those of the job queue.
  *
- * `client.ts` opens three pools (`pool.ts`, `fair-queue.ts`) for requests, for health and gauges, and for the background.
- * `connection.ts`, `link.ts`, `open-connection.ts`, `socket.ts`, `handshake.ts` and `cancel.ts` are one connection.
- * `errors.ts` and `closing-error.ts` say what a failure proves, `limits.ts` has the time limits of sessions. `migrate.ts` brings
- * the schema up to date, and `job-queue.ts` is the queue of webhook deliveries.
+ * - Statements: `query.ts` and `column-types.ts` declare them, `queryable.ts` runs them, `batch.ts` and `batch-schedule.ts`
+ *   let requests share one, `transaction.ts` groups them, `take-turn.ts` runs transactions one at a time.
+ * - Pools: this file opens one for requests, one for health and gauges, and one for the background. `pool.ts` and
+ *   `fair-queue.ts` implement them.
+ * - One connection: `open-connection.ts`, `socket.ts` and `handshake.ts` open it, `connection.ts` and `link.ts` use it,
+ *   `cancel.ts` cancels its statement, `value-types.ts` converts values. `assert-reachable.ts` tries it once.
+ * - Failures: `errors.ts` and `closing-error.ts` say what a failure proves. `limits.ts` has the time limits of sessions.
+ * - Schema: `migrate.ts` brings it up to date. `job-queue.ts` is the queue of webhook deliveries.
  */
 import type { SpanContext } from '@opentelemetry/api';
 import type { BunSqlLike } from 'pg-boss';
@@ -32,9 +36,9 @@ export interface Connections extends Queryable {
 
 export interface Database extends Connections {
   readonly ask: AskQuery;
-  /** A connection of its own, so that health and gauges are not queued behind the requests. */
+  /** A separate connection, so that health and gauges do not queue behind requests. */
   readonly side: Side;
-  /** Connections of their own for work that no request waits for: neither can hold up the other. */
+  /** Separate connections for work that no request waits for. Requests and background work cannot delay each other. */
   readonly background: Background;
   /** Waits for statements under way, at most `timeoutMs`, then closes every connection. */
   close(timeoutMs: number): Promise<void>;
@@ -63,15 +67,15 @@ export interface DatabaseOptions {
   readonly onConnectionError: (error: Error, pool: string) => void;
 }
 
-/** Less than the time of a request's statements, so that a request that gets a connection has some of it left. */
+/** Less than the time that a request has for its statements. A request that gets a connection then has time left to use it. */
 const WAIT_MS = 1_800;
-/** One that looks for webhooks to deliver, one that says what became of them, and one that looks for anomalies. */
+/** One looks for webhooks to deliver, one records their outcomes, and one looks for anomalies. */
 const BACKGROUND_CONNECTIONS = 3;
 
-/** What the job queue runs has texts of its own, so it is measured as one kind of statement. */
+/** The job queue brings its own statement texts. They are measured as one kind of statement. */
 const QUEUE_STATEMENT = describeStatement({ operation: 'QUEUE', name: 'queue', text: '' });
 
-/** Whose work it is, and how much time it has left; work outside requests has all the time of its pool. */
+/** The tenant of the work, and the time it has left. Work outside requests has all the time of its pool. */
 interface Allowance {
   readonly tenant: string | null;
   leftMs(): number;
@@ -88,7 +92,7 @@ function allowanceOfRequest(): Allowance {
 interface Place {
   readonly connection: Connection;
   readonly allowed: Allowance;
-  /** What fails before the COMMIT is rolled back for certain. */
+  /** A failure before the COMMIT proves that nothing was committed. */
   readonly inTransaction: boolean;
 }
 
@@ -175,7 +179,7 @@ function createConnections({ pool, target, limits, telemetry, allowance }: Setti
   return connections;
 }
 
-/** A connection of one's own until `release`. */
+/** Reserves a connection until `release` is called. */
 function reserve(
   use: (work: (connection: Connection) => Promise<void>) => Promise<void>,
   unsafe: (on: Connection, text: string, values?: unknown[]) => Promise<unknown>,
@@ -186,7 +190,7 @@ function reserve(
       resolve({
         unsafe: (text, values) =>
           unsafe(connection, text, values).catch((error: unknown) => {
-            // It may have failed between a BEGIN and a COMMIT of its own.
+            // The job queue may have sent a BEGIN without its COMMIT. The connection must not be used again.
             connection.retire();
             throw error;
           }),
@@ -198,7 +202,7 @@ function reserve(
   });
 }
 
-/** Opens the pools; connections are made when they are first needed, and again after they were lost. */
+/** Opens the pools. A connection is opened when it is first needed, and again after it was lost. */
 export function openDatabase(options: DatabaseOptions): Database {
   const target = parseTarget(options.url);
   const { telemetry, backgroundTelemetry = telemetry } = options;
@@ -216,7 +220,7 @@ export function openDatabase(options: DatabaseOptions): Database {
       target,
       limits,
       onConnectionError(error) {
-        // It ends with its connection, most often while no statement is under way.
+        // This timeout ends the whole connection, usually while no statement is under way.
         if (endedBy(error, false) === 'idle_in_transaction') telemetry.statementEnded('idle_in_transaction');
         options.onConnectionError(error, name);
       },

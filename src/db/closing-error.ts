@@ -1,24 +1,24 @@
-/** What a server says when it ends a connection: an ErrorResponse of the severity FATAL or PANIC. */
+/** The error with which a server ends a connection: an ErrorResponse of severity FATAL or PANIC. */
 export interface ClosingError {
   /** SQLSTATE. */
   readonly code: string;
   /** In the language of the server. */
   readonly message: string;
   readonly severity: string;
-  /** PostgreSQL's own word, which has its severity untranslated; a pooler's has not. */
+  /** The error comes from PostgreSQL, which also sends the untranslated severity. A pooler does not. */
   readonly fromServer: boolean;
 }
 
 const ERROR_RESPONSE = 0x45;
 const HEADER_BYTES = 5;
 
-/** Whether a server may be saying its last error: an ErrorResponse most often comes in by itself. */
+/** Whether these bytes may be a closing error. An ErrorResponse usually arrives in a chunk of its own. */
 export const beginsWithError = (received: Buffer): boolean => received[0] === ERROR_RESPONSE;
 
 /**
- * Reads the messages at the end of what came in, as far as they are errors that end the connection (PostgreSQL protocol,
- * "Message Formats": ErrorResponse). The driver drops them when a statement is under way, and says only that the connection
- * was closed. A pooler passes on what its server said and adds a word of its own: the first one counts.
+ * Reads the errors that end the connection from the end of the received bytes (PostgreSQL protocol, "Message Formats":
+ * ErrorResponse). The driver drops them when a statement is under way, and reports only that the connection was closed. A
+ * pooler passes on the error of its server and adds its own, so the first one counts.
  */
 export function readClosingError(received: Buffer | undefined): ClosingError | null {
   let first: ClosingError | null = null;
@@ -33,7 +33,7 @@ export function readClosingError(received: Buffer | undefined): ClosingError | n
   return first;
 }
 
-/** Where the message begins that ends where `received` does. */
+/** The start of the message that ends at the end of `received`. */
 function lastMessage(received: Buffer): number | null {
   for (let end = received.length; end > 0; ) {
     const at = received.lastIndexOf(ERROR_RESPONSE, end - 1);
@@ -45,7 +45,7 @@ function lastMessage(received: Buffer): number | null {
   return null;
 }
 
-/** Fields are a letter and a text each, ended by a zero byte. */
+/** Each field is a letter and a text, and ends with a zero byte. */
 function fatal(body: Buffer): ClosingError | null {
   const fields = new Map(
     body

@@ -1,4 +1,4 @@
-// The types of columns and parameters: what PostgreSQL calls them, and what they are in TypeScript.
+// The types of columns and parameters: their names in PostgreSQL and their counterparts in TypeScript.
 
 declare const value: unique symbol;
 
@@ -33,7 +33,7 @@ export const timestamp = type<Date>('timestamp with time zone');
 /** A time of day as text, `HH:mm`. Only for parameters. */
 export const timeOfDay = type<string>('time without time zone');
 export const bytes = type<Buffer>('bytea');
-/** Text of a closed set, which the type names. PostgreSQL checks it where the table does. */
+/** Text of a closed set, which the type names. PostgreSQL checks it only where the table has a constraint. */
 export const textOf = <T extends string>() => type<T>('text');
 export const textsOf = <T extends string>() => type<readonly T[]>('text[]');
 /** `json` is for results that a statement builds, `jsonb` for what a table stores. */

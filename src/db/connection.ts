@@ -6,41 +6,41 @@ import { endedBy, isUnfit, ReadOnlyServerError, UnreplicatedCommitError } from '
 import type { SessionLimits } from './limits.ts';
 import type { Link } from './link.ts';
 
-/** Asks who answers, and whether it takes writes. */
+/** Asks for the pid of the backend, and whether it takes writes. */
 export const CHECK = `select pg_backend_pid() as pid, current_setting('transaction_read_only') = 'on' as "readOnly"`;
 
-/** How often a server that answers nothing is asked to cancel, and for how long in all. */
+/** How often a silent server is asked to cancel, and for how long in total. */
 const CANCEL_PATIENCE_MS = 1_000;
 const GIVE_UP_MS = 15_000;
-/** What a statement that was cancelled may still take to say so. */
+/** The time that a cancelled statement has to report its end. */
 const CANCELLED_MS = 500;
-/** For the words of parting. */
+/** The time for an orderly goodbye to the server. */
 const CLOSE_SECONDS = 1;
 
 export interface ConnectionOptions {
   readonly limits: SessionLimits;
-  /** A statement was ended for the time that it took. */
+  /** A statement was ended because it took too long. */
   readonly onStatementEnded: (by: StatementEnd) => void;
 }
 
 export type Rows = readonly Record<string, unknown>[];
 
-/** The tag of a statement that was done, and its rows; of several statements, one array for each. */
+/** The command tag of a completed statement, and its rows. Several statements give one array each. */
 export type Result = Rows & { readonly command?: string };
 
 export interface StatementOptions {
-  /** Keep the statement prepared on the server; not behind a pooler, where the next one may come to another server. */
+  /** Keep the statement prepared on the server. Not behind a pooler, where the next statement may run on another server. */
   readonly prepare: boolean;
-  /** How long an answer is waited for before the statement is cancelled; 0: for ever. */
+  /** How long to wait for an answer before the statement is cancelled; 0: without limit. */
   readonly limitMs: number;
 }
 
 /**
- * One connection: a client of the driver that never makes a second one. Its socket is ours, so that its end is seen in
- * every mode of TLS. It is thrown away at the first sign that it is unfit; then nothing else suffers with it.
+ * One connection: a client of the driver that never opens a second one. The service opens the socket itself, so that it sees
+ * the end of the connection in every mode of TLS. The pool discards a connection at the first sign that it is unfit.
  */
 export class Connection {
-  /** A pooler stands between here and the server: sessions are shared, so nothing may be set or prepared on them. */
+  /** A pooler stands between the service and the server. Sessions are shared then, so nothing may be set or prepared on them. */
   readonly pooled: boolean;
   readonly openedAt = performance.now();
   readonly #sql: postgres.Sql;
@@ -68,7 +68,7 @@ export class Connection {
     return !this.#link.closed;
   }
 
-  /** What begins a transaction; behind a pooler the limits of the session come with it. */
+  /** The text that begins a transaction. Behind a pooler it also sets the limits of the session. */
   get begin(): string {
     if (!this.pooled) return 'begin';
     const { statementMs, lockMs, idleInTransactionMs } = this.#options.limits;
@@ -103,7 +103,7 @@ export class Connection {
     }
   }
 
-  /** @throws ReadOnlyServerError when the server takes no writes: it is a standby now, or was never anything else */
+  /** @throws ReadOnlyServerError when the server takes no writes, because it is a standby */
   async assertWritable(limitMs: number): Promise<void> {
     const [row] = await this.run(CHECK, [], { prepare: false, limitMs });
     if (row?.['readOnly'] !== true) return;
@@ -111,7 +111,7 @@ export class Connection {
     throw new ReadOnlyServerError();
   }
 
-  /** Says goodbye and closes, at once when something is still under way. */
+  /** Ends the session in order. Closes at once when a statement is still under way. */
   async close(): Promise<void> {
     this.#retired = true;
     this.#link.expectEnd();
@@ -119,14 +119,14 @@ export class Connection {
     this.#link.destroy();
   }
 
-  /** Closes at once; what is under way fails. */
+  /** Closes at once. A statement under way fails. */
   destroy(): void {
     this.#retired = true;
     this.#link.expectEnd();
     this.#link.destroy();
   }
 
-  /** Not to be used again once it is given back. */
+  /** Marks the connection so that it is not used again after it is given back. */
   retire(): void {
     this.#retired = true;
   }
@@ -140,12 +140,12 @@ export class Connection {
   }
 
   /**
-   * A statement is past its time. A server that takes the request to cancel and then says nothing on this connection will
-   * never say anything on it. While nobody takes the request, another connection would be no better, and the answer may
-   * yet come and tell what became of the statement.
+   * Ends a statement whose time is over. A server that takes the request to cancel and stays silent on this connection will
+   * never answer on it. As long as no server takes the request, another connection would not help. The answer may still
+   * arrive and show the outcome of the statement.
    */
   async #end(): Promise<void> {
-    // The cancellation may reach the server late: it must not meet the next statement.
+    // The cancellation may reach the server late. It must not hit the next statement.
     this.#retired = true;
     this.#link.cancelled = true;
     let answered = false;
@@ -159,7 +159,7 @@ export class Connection {
       },
     );
     const giveUpAt = performance.now() + GIVE_UP_MS;
-    // A pooler keeps the request until it can pass it on, and some versions end when it is taken back.
+    // A pooler keeps the request until it can pass it on. Some versions crash when the client withdraws it.
     const patienceMs = this.pooled ? GIVE_UP_MS : CANCEL_PATIENCE_MS;
     while (!answered && performance.now() < giveUpAt) {
       const begun = performance.now();
@@ -170,12 +170,12 @@ export class Connection {
       }
       await within(CANCEL_PATIENCE_MS - (performance.now() - begun), answer);
     }
-    // A pooler that is there and full drops the request: that says nothing of its other connections.
+    // A reachable but full pooler drops the request. That says nothing about its other connections.
     if (!answered) this.#link.giveUp(!(taken && this.pooled));
   }
 }
 
-/** Every statement that was done has a tag. Some poolers answer a cancelled one with nothing at all. */
+/** Every completed statement has a command tag. Some poolers answer a cancelled statement with nothing at all. */
 const isComplete = (result: Result): boolean => {
   const [first] = result as readonly { readonly command?: unknown }[];
   return Boolean(result.command) || (Array.isArray(first) && Boolean((first as Result).command));

@@ -1,19 +1,19 @@
-// Which faults of the database prove that nothing was committed, and which say that a connection is unfit.
+// Which database faults prove that nothing was committed, and which show that a connection is unfit.
 import postgres from 'postgres';
 import { badRequest, ServiceError, unavailable } from '../errors.ts';
 import type { StatementEnd } from '../label-values.ts';
 import type { ClosingError } from './closing-error.ts';
 
-/** A connection ended, with a statement under way or without. `code` is the server's own where it gave one. */
+/** A connection ended, with or without a statement under way. `code` is the server's own where it gave one. */
 export class ConnectionLostError extends Error {
   override readonly name = 'ConnectionLostError';
   /** SQLSTATE, or a code of the system or the driver (ECONNRESET, ETIMEDOUT, CONNECTION_CLOSED, …). */
   readonly code: string;
-  /** What the server said of the end; null: nothing. */
+  /** The error with which the server closed the connection; null: it sent none. */
   readonly closingError: ClosingError | null;
-  /** It ended because an answer was owed for too long, and that says something of the others, too. */
+  /** It ended because an answer was overdue. The server's other connections are suspect too. */
   readonly serverIsSilent: boolean;
-  /** The statement was cancelled before, because its time was over. */
+  /** The statement had been cancelled before, because its time was over. */
   readonly cancelled: boolean;
   constructor(closingError: ClosingError | null, cause: unknown, cancelled: boolean) {
     super(closingError?.message ?? 'the connection to the database was lost', { cause });
@@ -36,7 +36,7 @@ export class ReadOnlyServerError extends Error {
 
 const NOT_REPLICATED = 'COMMIT_NOT_REPLICATED';
 
-/** The commit was made, and may be lost with this server: nobody waited for its standby. */
+/** The commit was made without waiting for the standby. It may be lost with this server. */
 export class UnreplicatedCommitError extends Error {
   override readonly name = 'UnreplicatedCommitError';
   readonly code = NOT_REPLICATED;
@@ -46,57 +46,56 @@ export class UnreplicatedCommitError extends Error {
 }
 
 /**
- * SQLSTATE classes and codes with which the server says that it may go better later, maybe elsewhere: connection, resources,
- * operator intervention, I/O, serialization and deadlock, locks, a server that became a standby, a transaction ended for
- * its silence or its length.
+ * SQLSTATE classes and codes of temporary faults: connection, resources, operator intervention, I/O, serialization and
+ * deadlock, locks, a server that became a standby, and a transaction that was idle or ran too long.
  */
 const TEMPORARY = /^(08|53|57|58|25006|25P0[34]|40001|40P01|55P03)/;
-/** A connection with such a fault is thrown away: whatever comes next on it would fail too. */
+/** After such a fault the pool discards the connection, because the next statement on it would fail too. */
 const UNFIT = /^(08|57P0[1-5]|25006|25P0[234]|XX)/;
-/** "Data exception": a net under the schemas, which are to refuse such a value first. */
+/** "Data exception". The schemas should refuse such a value first; this is the second line of defence. */
 const UNSUITABLE_VALUE = /^22/;
 /**
- * A pooler knows nothing of what became of a statement that it had passed on. Only these of its texts say that no server was
- * at hand, so that the statement was sent to none.
+ * A pooler does not know the outcome of a statement that it has passed on. Only these of its messages prove that no server was
+ * available, and so that the statement reached none.
  */
 const NO_SERVER_AT_HAND =
   /server_login_retry|query_wait_timeout|no such (database|user)|pooler is shutting down|pgbouncer cannot connect|server_connect_timeout|no more connections allowed/i;
 
 const codeOf = (error: unknown): string =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
-/** What went wrong behind an answer of ours. */
+/** The error behind a `ServiceError`, or the error itself. */
 export const causeOf = (error: unknown): unknown => (error instanceof ServiceError ? error.cause : error);
 
 export const isUniqueViolation = (error: unknown): boolean =>
   error instanceof postgres.PostgresError && error.code === '23505';
 
-/** A row that the statement refers to was deleted by someone else at the same moment. */
+/** Another transaction deleted a row that the statement refers to. */
 export const isForeignKeyViolation = (error: unknown): boolean =>
   error instanceof postgres.PostgresError && error.code === '23503';
 
 /** The server could not write: its disk is full. */
 export const isDiskFull = (error: unknown): boolean => codeOf(causeOf(error)) === '53100';
 
-/** Somebody else held a lock for too long. */
+/** Another transaction held a lock for too long. */
 export const isLockTimeout = (error: unknown): boolean => codeOf(causeOf(error)) === '55P03';
 
-/** The statement was rolled back because of the values or locks of some row: without that row it may well succeed. */
+/** The statement was rolled back because of the values or locks of one row. Without that row it may succeed. */
 export function concernsOneRow(error: unknown): boolean {
   const cause = causeOf(error);
   return cause instanceof postgres.PostgresError && /^(22|23|40|55P03)/.test(cause.code);
 }
 
-/** A code by which the driver or the system tells of a connection, not of a statement. */
+/** Whether the code comes from the driver or the system, and so concerns a connection and not a statement. */
 export const isConnectionCode = (error: unknown): boolean => /^(CONNECTION_|E[A-Z]+$)/.test(codeOf(error));
 
 /**
- * Whether the connection that this came from is to be thrown away. After a fault of the driver's own an answer may be under
- * way that it would take for that of the next statement.
+ * Whether to discard the connection that this error came from. After a fault inside the driver an answer may still arrive.
+ * The driver would take it for the answer to the next statement.
  */
 export const isUnfit = (error: unknown): boolean =>
   !(causeOf(error) instanceof postgres.PostgresError) || concernsConnection(error);
 
-/** Whether it says something of the connection, or of the server, and not of a statement. */
+/** Whether the error concerns the connection or the server, and not a statement. */
 export function concernsConnection(error: unknown): boolean {
   const cause = causeOf(error);
   if (cause instanceof postgres.PostgresError)
@@ -105,8 +104,8 @@ export function concernsConnection(error: unknown): boolean {
 }
 
 /**
- * Whether the fault says something of the server and not of one connection, so that the others are better not trusted
- * either: it became a standby, it crashed, or it has fallen silent.
+ * Whether the fault concerns the whole server: it became a standby, it crashed, or it has fallen silent. Its other connections
+ * are not to be trusted either.
  */
 export function concernsServer(error: unknown): boolean {
   const cause = causeOf(error);
@@ -114,7 +113,7 @@ export function concernsServer(error: unknown): boolean {
   return /^(25006|57P02)$/.test(codeOf(cause));
 }
 
-/** By what a statement was ended before its time; null: it was not. */
+/** What ended a statement early; null: nothing did. */
 export function endedBy(error: unknown, cancelled: boolean): StatementEnd | null {
   switch (codeOf(causeOf(error))) {
     case NOT_REPLICATED:
@@ -131,16 +130,16 @@ export function endedBy(error: unknown, cancelled: boolean): StatementEnd | null
 }
 
 /**
- * The server said that the statement, or the transaction, was rolled back. An ERROR always says so, and so does a FATAL:
- * PostgreSQL raises none where a commit was made (it warns and falls silent then, see `syncrep.c`). A PANIC may come in the
- * middle of a commit.
+ * Whether the server reported that the statement, or the transaction, was rolled back. An ERROR always means that. So does a
+ * FATAL, because PostgreSQL raises none after a commit (it warns and falls silent instead, see `syncrep.c`). A PANIC may come
+ * in the middle of a commit.
  */
 function saysRolledBack(error: unknown): boolean {
   const said = error instanceof ConnectionLostError ? error.closingError : error;
   if (said === null || !(said instanceof postgres.PostgresError || error instanceof ConnectionLostError))
     return false;
   const { code, severity, message } = said as ClosingError;
-  // The driver, too, has the severity of what a server says alone.
+  // The driver's errors have a severity only when the server itself sent them.
   const fromServer =
     said instanceof postgres.PostgresError ? Boolean(severity) : (said as ClosingError).fromServer;
   if (!fromServer || code.startsWith('08')) return NO_SERVER_AT_HAND.test(message);
@@ -148,9 +147,10 @@ function saysRolledBack(error: unknown): boolean {
 }
 
 /**
- * Faults of a statement that was sent, as the service answers them. 503 says "nothing was committed, try again", so it is
- * kept for faults that prove it; a write whose connection was lost half-way is a 500, because nobody knows.
- * @param nothingDone whatever happened to the statement, nothing is committed: it reads, or its transaction was not committed
+ * Turns the fault of a statement that was sent into the service's answer. A 503 means "nothing was committed, try again", so
+ * only faults that prove this become one. A write whose connection was lost half-way becomes a 500, because its outcome is
+ * unknown.
+ * @param nothingDone nothing is committed in any case: the statement only reads, or its transaction was not committed
  */
 export function toServiceError(error: unknown, { nothingDone }: { nothingDone: boolean }): unknown {
   if (error instanceof ServiceError) return error;

@@ -5,14 +5,14 @@ export interface FairQueue<T> {
   of(tenant: string): number;
   add(tenant: string, waiter: T): void;
   remove(tenant: string, waiter: T): void;
-  /** Takes the first waiter of the next tenant in turn whom `eligible` lets through. */
+  /** Takes the first waiter of the next tenant in turn that `eligible` admits. */
   take(eligible: (tenant: string) => boolean): T | undefined;
   /** Takes all. */
   drain(): T[];
 }
 
 export function createFairQueue<T>(): FairQueue<T> {
-  // The order of a Map is that of insertion: a tenant who was served is put behind the others.
+  // A Map keeps insertion order. A tenant that was served moves behind the others.
   const tenants = new Map<string, Set<T>>();
   let size = 0;
   return {

@@ -2,11 +2,11 @@ import net from 'node:net';
 import tls from 'node:tls';
 import type { Tls } from '../database-url/target.ts';
 
-/** Reading hundreds of authorities takes milliseconds: once for each target, not for each connection. */
+/** Reading hundreds of authorities takes milliseconds, so it happens once per target and not per connection. */
 const contexts = new WeakMap<Tls, tls.SecureContext>();
 
 /**
- * Begins TLS on a connected socket; what comes of it, `secureConnect` or `error` says.
+ * Begins TLS on a connected socket. The event `secureConnect` or `error` reports the outcome.
  * @param name what the certificate must be for, with `verify-full`
  */
 export function handshake(socket: net.Socket, name: string, options: Tls): tls.TLSSocket {
@@ -15,7 +15,7 @@ export function handshake(socket: net.Socket, name: string, options: Tls): tls.T
   return tls.connect({
     socket,
     secureContext: context,
-    // As in libpq: authorities that were named are used, whatever the mode.
+    // As in libpq, named authorities are used in every mode.
     rejectUnauthorized: options.mode.startsWith('verify') || options.ca !== null,
     checkServerIdentity: (_, certificate) =>
       options.mode === 'verify-full' ? tls.checkServerIdentity(name, certificate) : undefined,

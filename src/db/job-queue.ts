@@ -3,11 +3,11 @@ import type { Background } from './client.ts';
 import { JOBS_SCHEMA } from './jobs-schema.ts';
 import type { Queryable } from './queryable.ts';
 
-/** Longer than any outage: a job is never thrown away because nobody took it for a while. */
+/** Longer than any outage, so that no job expires because no worker took it for a while. */
 const KEEP_SECONDS = 10 * 365 * 24 * 60 * 60;
-/** A job comes back as often as its worker vanishes. */
+/** A job is taken again however often its worker disappears. */
 const UNLIMITED = 1_000_000_000;
-/** How often jobs of those who vanished are looked for, by one replica for all. */
+/** How often one replica looks, for all of them, for jobs whose worker disappeared. */
 const SUPERVISE_SECONDS = 5;
 
 export interface NewJob<T> {
@@ -18,7 +18,7 @@ export interface NewJob<T> {
   readonly delaySeconds?: number;
 }
 
-/** A job that was taken. `retryCount` tells this taking from a later one. */
+/** A job that was taken. `retryCount` distinguishes this attempt from a later one. */
 export interface TakenJob<T> {
   readonly id: string;
   readonly retryCount: number;
@@ -26,33 +26,33 @@ export interface TakenJob<T> {
 }
 
 /**
- * A queue of jobs in the database, shared by all replicas. A job that was taken and not removed within `expireSeconds`
- * is there to be taken again: whatever happens to its worker, each job is done at least once.
+ * A queue of jobs in the database, shared by all replicas. A job that was taken and not removed within `expireSeconds` can be
+ * taken again. So each job is done at least once, whatever happens to its worker.
  */
 export interface JobQueue<T> {
   /** Adds jobs with the transaction: they exist if and only if it commits. */
   add(tx: Queryable, jobs: readonly NewJob<T>[]): Promise<void>;
-  /** Takes the oldest jobs that are due, of no group more than `perGroup` counting those taken before, by whichever replica. */
+  /** Takes the oldest jobs that are due. Each group has at most `perGroup` taken jobs, counted over all replicas. */
   take(options: { limit: number; perGroup: number }): Promise<TakenJob<T>[]>;
-  /** Removes jobs with the transaction; one that was meanwhile taken by somebody else stays. */
+  /** Removes jobs with the transaction. A job that another worker has taken in the meantime stays. */
   remove(tx: Queryable, jobs: readonly TakenJob<T>[]): Promise<void>;
-  /** Ends what the queue does by itself. Jobs stay. */
+  /** Ends the queue's background work. Jobs stay. */
   stop(): Promise<void>;
 }
 
 export interface JobQueueOptions {
   readonly name: string;
-  /** Within this a job must be done. */
+  /** The time within which a job must be done. */
   readonly expireSeconds: number;
   /** Brings the queue's tables to the version of this release; otherwise the start fails when they are older. */
   readonly migrate: boolean;
-  /** A look after lapsed jobs failed; it is repeated. */
+  /** A search for expired jobs failed. It is repeated. */
   readonly onError: (error: unknown) => void;
 }
 
 /**
- * Opens a queue on pg-boss. Replicas may do so at the same moment: the tables are made under an advisory lock, and making
- * a queue that exists does nothing.
+ * Opens a queue on pg-boss. Replicas may do so at the same moment: pg-boss creates the tables under an advisory lock, and
+ * creating a queue that exists does nothing.
  * @throws when the database is not reachable, or its tables are missing and `migrate` is false
  */
 export async function openJobQueue<T extends object>(
@@ -70,7 +70,7 @@ export async function openJobQueue<T extends object>(
     await boss.start();
     await boss.createQueue(name);
   } catch (error) {
-    // Else it would go on looking after the queue beside the one that the next attempt opens.
+    // Otherwise it would go on supervising the queue beside the instance that the next attempt opens.
     await stop();
     throw error;
   }
@@ -101,7 +101,7 @@ export async function openJobQueue<T extends object>(
   };
 }
 
-/** Makes the queue's tables, or brings them to the version of this release. Replicas may do so at the same moment. */
+/** Creates the queue's tables, or brings them to the version of this release. Replicas may do so at the same moment. */
 export async function migrateJobs(driver: BunSqlLike): Promise<void> {
   const boss = createBoss(driver, { migrate: true, supervise: false, onError: () => undefined });
   await boss.start();
@@ -118,8 +118,8 @@ function createBoss(
     migrate: options.migrate,
     schedule: false,
     registerInstance: false,
-    // Its own spans are a trace for every look into an empty queue, and settle one delivery within the span of another; what
-    // its metrics say of the queue is up to a minute old.
+    // pg-boss would record a trace for every look into an empty queue, and settle one delivery within the span of another.
+    // Its metrics of the queue would be up to a minute old.
     openTelemetry: { enabled: false },
     supervise: options.supervise,
     superviseIntervalSeconds: SUPERVISE_SECONDS,

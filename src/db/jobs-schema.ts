@@ -1,2 +1,2 @@
-/** Where the job queue keeps its tables. They come with the library, which also brings them to newer versions. */
+/** Where the job queue keeps its tables. The library creates and upgrades them. */
 export const JOBS_SCHEMA = 'jobs';

@@ -1,10 +1,10 @@
-/** The server ends by itself what lasts longer, also when this process is frozen or gone. Milliseconds; 0: no limit. */
+/** Limits that the server enforces, even when this process is frozen or gone. Milliseconds; 0: no limit. */
 export interface SessionLimits {
-  /** For one statement. It is also how long an answer is waited for here. */
+  /** For one statement. The client waits for an answer equally long. */
   readonly statementMs: number;
   /** For one wait for a lock. */
   readonly lockMs: number;
-  /** For a transaction whose client says nothing: it would keep its locks. */
+  /** For a transaction whose client is silent. It would keep its locks. */
   readonly idleInTransactionMs: number;
   /** For a whole transaction; PostgreSQL 17 and newer. */
   readonly transactionMs: number;
@@ -18,10 +18,10 @@ export const REQUEST_LIMITS: SessionLimits = {
   transactionMs: 5_000,
 };
 
-/** Gauges and health: they have one connection, so a slow one holds up the other. */
+/** Gauges and health share one connection, so a slow statement delays the next one. */
 export const SIDE_LIMITS: SessionLimits = { ...REQUEST_LIMITS, statementMs: 3_000 };
 
-/** Work that nobody waits for. Its transactions ask nothing but the database, so a silent one is one too many here, too. */
+/** Work that no caller waits for. Its transactions wait for nothing but the database, so an idle one is a fault here too. */
 export const BACKGROUND_LIMITS: SessionLimits = {
   statementMs: 15_000,
   lockMs: 5_000,
@@ -29,7 +29,7 @@ export const BACKGROUND_LIMITS: SessionLimits = {
   transactionMs: 30_000,
 };
 
-/** `npm run keys`, `npm run reconcile`: somebody looks on and can end them. */
+/** `npm run keys`, `npm run reconcile`: a person watches them and can end them. */
 export const COMMAND_LIMITS: SessionLimits = {
   statementMs: 60_000,
   lockMs: 5_000,
@@ -38,8 +38,8 @@ export const COMMAND_LIMITS: SessionLimits = {
 };
 
 /**
- * A migration may rewrite a table, but must not wait long for a lock: later statements wait behind it. It fails
- * instead, and is tried again.
+ * A migration may rewrite a table. It must not wait long for a lock, because later statements wait behind it. It fails
+ * instead and is tried again.
  */
 export const MIGRATION_LIMITS: SessionLimits = {
   statementMs: 0,

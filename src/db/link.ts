@@ -3,7 +3,7 @@ import postgres from 'postgres';
 import { beginsWithError, type ClosingError, readClosingError } from './closing-error.ts';
 import { ConnectionLostError, isConnectionCode } from './errors.ts';
 
-/** The socket of one connection, and what is known of its end. */
+/** The socket of one connection, and the reason for its end. */
 export class Link {
   closed = false;
   /** A request to cancel was sent. */
@@ -20,7 +20,7 @@ export class Link {
   constructor(socket: Socket, onLost: (error: Error) => void, onClosed: () => void) {
     this.#socket = socket;
     this.#onLost = onLost;
-    // Before the driver's own: when it tells of the end, this one knows the reason.
+    // These listeners come before the driver's. The reason is known when the driver reports the end.
     socket.on('data', (chunk) => {
       this.#received = chunk;
       if (beginsWithError(chunk)) this.#said ??= readClosingError(chunk);
@@ -35,7 +35,7 @@ export class Link {
     });
   }
 
-  /** The caller that asked for the end learns of it from its own call. */
+  /** The caller closes the connection itself, so its end is not reported as a loss. */
   expectEnd(): void {
     this.#expected = true;
   }
@@ -44,7 +44,7 @@ export class Link {
     this.#socket.destroy();
   }
 
-  /** @param serverIsSilent false: only this connection is; nothing is said of the others */
+  /** @param serverIsSilent false: only this connection is silent; the others are not suspect */
   giveUp(serverIsSilent: boolean): void {
     this.#failure ??= Object.assign(new Error('the database owes an answer for too long'), {
       code: 'ETIMEDOUT',
@@ -56,9 +56,9 @@ export class Link {
   reason(): Error;
   reason(error: unknown): unknown;
   reason(error?: unknown): unknown {
-    // What the server says of a statement. Of a connection it says the last word, which the driver may not pass on.
+    // An error of the server about a statement. Its error about the connection may not reach us through the driver.
     if (error instanceof postgres.PostgresError) return error;
-    // A fault of the caller, such as a value that no type can hold.
+    // A fault of the caller, such as a value that does not fit any type.
     if (error !== undefined && !this.closed && !this.#failure && !isConnectionCode(error)) return error;
     return new ConnectionLostError(
       this.#said ?? readClosingError(this.#received),

@@ -11,10 +11,10 @@ import { query } from './query.ts';
 import type { Queryable } from './queryable.ts';
 
 const DIRECTORY = new URL('./migrations/', import.meta.url);
-/** Any constant will do, as long as every version of this service uses the same one. */
+/** Any constant works, as long as every version of this service uses the same one. */
 const LOCK_KEY = 4_917_205_113;
 const LOCK_RETRY_MS = 50;
-/** How often migrations that wait for a lock in vain are begun again, and after what pause. */
+/** How often migrations that got no lock start again, and after what pause. */
 const ATTEMPTS = 10;
 const ATTEMPT_PAUSE_MS = 1_000;
 
@@ -87,7 +87,7 @@ async function withConnections<T>(databaseUrl: string, work: (db: Background) =>
   try {
     return await work(db.background);
   } catch (error) {
-    // "Unavailable" says nothing to the operator who starts a service.
+    // "Unavailable" would not help the operator who starts a service.
     throw lastError ?? error;
   } finally {
     await db.close(5_000);
@@ -95,8 +95,8 @@ async function withConnections<T>(databaseUrl: string, work: (db: Background) =>
 }
 
 /**
- * One transaction under the lock, alone among all replicas. A replica that waits asks again instead of waiting in the database: there
- * it would keep a connection, of which a pooler may have few, from the one that holds the lock and needs another.
+ * Runs one transaction under the lock, which only one replica holds at a time. A waiting replica asks again instead of waiting
+ * in the database. There it would occupy a connection. A pooler may have few, and the holder of the lock needs another one.
  */
 async function underLock<T>(db: Background, work: (tx: Queryable) => Promise<T>): Promise<T> {
   for (let attempt = 1; ; ) {
@@ -122,12 +122,12 @@ function pending(migrations: Migration[], applied: Applied): Migration[] {
 }
 
 /**
- * Brings the database to the newest schema. All pending migrations are one transaction under an advisory lock, so two
+ * Brings the database to the newest schema. All pending migrations run in one transaction under an advisory lock. So two
  * replicas that start at once apply each of them exactly once, and a failure leaves the schema as it was. A migration that
- * finds a table locked for long gives way and begins again, some ten times: later statements would wait behind it.
+ * cannot lock a table soon gives up and starts again, some ten times, because later statements would wait behind it.
  *
- * The tables of the job queue are made after that, under a lock of their own; `upgradeJobs` also brings older ones to the
- * version of this release, which otherwise happens when the first replica opens the queue.
+ * The tables of the job queue come next, under a lock of their own. `upgradeJobs` also brings older tables to the version of
+ * this release. Otherwise that happens when the first replica opens the queue.
  * @returns the names that this call applied, in order
  * @throws when a migration fails, or when one that was applied earlier has been edited since
  */
@@ -165,8 +165,8 @@ export function assertMigrated(databaseUrl: string): Promise<void> {
 }
 
 /**
- * The library cannot make its schema twice at one moment: replicas take turns under the lock, which one connection holds
- * while the library works on another. Loaded here, because a start that finds all in place need not pay for it.
+ * The library cannot create its schema twice at the same moment, so replicas take turns under the lock. One connection holds
+ * the lock while the library works on another. The library is loaded here, because a start that finds its tables needs none.
  */
 async function installJobs(db: Background): Promise<void> {
   const { migrateJobs } = await import('./job-queue.ts');

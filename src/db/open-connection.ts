@@ -9,18 +9,18 @@ import { Link } from './link.ts';
 import { encryptions, openSocket } from './socket.ts';
 import { VALUE_TYPES } from './value-types.ts';
 
-/** PostgreSQL raises it when a commit is made here and the wait for its replication is cancelled (`syncrep.c`). */
+/** PostgreSQL raises this notice when it commits and the wait for replication is cancelled (`syncrep.c`). */
 const UNREPLICATED = 'SyncRepWaitForLSN';
 
 export interface OpenOptions extends ConnectionOptions {
   readonly target: Target;
-  /** For all hosts together; `connect_timeout` of the target, where it is given, is for each. */
+  /** For all hosts together. `connect_timeout` of the target, where given, is for each host. */
   readonly timeoutMs: number;
-  /** Called once, when the connection is gone and nobody here asked for it. */
+  /** Called once, when the connection was lost and not closed by the service. */
   readonly onLost: (error: Error) => void;
 }
 
-/** Of several hosts the one that took writes the last time; most often it still does. */
+/** The host that took writes the last time. Usually it still does. */
 const lastWritableHost = new WeakMap<Target, Host>();
 
 function hostsInOrder(target: Target): readonly Host[] {
@@ -32,7 +32,7 @@ function hostsInOrder(target: Target): readonly Host[] {
 
 /**
  * Opens a connection to the server that takes writes, host by host in the order of the target.
- * @throws what the last word of a server was, or else of the system (ECONNREFUSED, …), when there is none
+ * @throws the error of a server, or else the last one of the system (ECONNREFUSED, …), when no server takes writes
  */
 export async function openConnection(options: OpenOptions): Promise<Connection> {
   const { target } = options;
@@ -70,7 +70,7 @@ async function openOne(
     (error) => {
       if (opened) onLost(error);
     },
-    // Whatever the driver still has is answered now.
+    // This makes the driver settle every call that is still open.
     () => void sql?.end({ timeout: 0 }),
   );
   const giveUp = () => link.giveUp(true);
@@ -108,7 +108,7 @@ const sessionSettings = ({
     (select set_config(name, '${transactionMs}', false) from pg_settings where name = 'transaction_timeout')`;
 
 function createClient(target: Target, link: Link, socket: Socket): postgres.Sql {
-  // The one that cannot be given as "none". With it the driver asks the server a question whose answer nobody awaits.
+  // This setting has no value for "none". With it the driver sends a query that it does not await.
   delete process.env['PGTARGETSESSIONATTRS'];
   let given = false;
   const settings = {
@@ -121,7 +121,7 @@ function createClient(target: Target, link: Link, socket: Socket): postgres.Sql 
     ssl: false,
     fetch_types: false,
     types: VALUE_TYPES,
-    // Each is given, because the driver would else take it from the environment.
+    // Every setting is given, because the driver takes a missing one from the environment.
     debug: false,
     prepare: true,
     max_pipeline: 100,
@@ -137,7 +137,7 @@ function createClient(target: Target, link: Link, socket: Socket): postgres.Sql 
     onnotice: ({ routine }: postgres.Notice) => {
       if (routine === UNREPLICATED) link.unreplicated = true;
     },
-    // Documented, and missing from the driver's types. It asks again when the first one is gone.
+    // Documented, but missing from the driver's types. The driver asks for another socket when the first one is gone.
     socket: () => {
       if (given || socket.destroyed) throw new Error('this connection is closed');
       given = true;
@@ -153,7 +153,7 @@ const codeOf = (error: unknown): string =>
 const isServerError = (error: unknown): boolean =>
   /^[0-9A-Z]{5}$/.test(codeOf(error)) && !/^E[A-Z]+$/.test(codeOf(error));
 
-/** `sslmode` prefer and allow try the other way when a server refuses one: no TLS there, or none for this user (`pg_hba.conf`). */
+/** With `sslmode` prefer and allow the other way is tried after a refusal: the server may have no TLS, or `pg_hba.conf` may decide per user. */
 const mayDependOnEncryption = (error: unknown): boolean => {
   const code = codeOf(error);
   return code === 'TLS_REFUSED' || code.startsWith('28') || code.startsWith('ERR_SSL') || code === 'EPROTO';

@@ -14,43 +14,43 @@ export interface PoolOptions {
   readonly max: number;
   readonly target: Target;
   readonly limits: SessionLimits;
-  /** A connection could not be made, was lost, or was given up. */
+  /** A connection could not be opened, was lost, or was given up. */
   readonly onConnectionError: (error: Error) => void;
-  /** A statement was ended for the time that it took. */
+  /** A statement was ended because it took too long. */
   readonly onStatementEnded: (by: StatementEnd) => void;
-  /** Hears of every use how long it waited for its connection, in seconds. */
+  /** Called for every use with the seconds that it waited for its connection. */
   readonly onWaited: (seconds: number) => void;
-  /** What happened says something of the server: the connections of all pools are better made anew. */
+  /** A fault concerns the server. The connections of all pools should be replaced. */
   readonly onServerSuspected: () => void;
 }
 
 export interface Pool {
   /**
-   * Lends a connection to `work`, which has it alone.
-   * @param tenant for whom; null: for many. One tenant has at most half of the connections, and waits behind the others
+   * Lends a connection to `work` for exclusive use.
+   * @param tenant null: for several tenants. One tenant has at most half of the connections, and waits behind the others
    * @throws SERVICE_UNAVAILABLE, without having run `work`, when none came free within `waitMs` or too many wait already
    */
   use<T>(tenant: string | null, waitMs: number, work: (connection: Connection) => Promise<T>): Promise<T>;
-  /** Its connections that are established, and the callers that wait for one. */
+  /** The numbers of established connections and of callers that wait for one. */
   state(): { readonly used: number; readonly idle: number; readonly waiting: number };
-  /** Uses none of the connections again that are open now. */
+  /** Never lends the connections again that are open now. */
   renew(): void;
   /** Waits for work under way, at most `timeoutMs`, then closes every connection. */
   close(timeoutMs: number): Promise<void>;
 }
 
 const OPEN_TIMEOUT_MS = 2_000;
-/** Between two attempts to connect while they fail; it doubles up to the greatest. */
+/** The pause between two failing attempts to connect. It doubles up to the maximum. */
 const RETRY_MS = 250;
 const MAX_RETRY_MS = 1_000;
-/** After so many failures, callers that wait while there is no connection at all are refused. The first failure may be a blip. */
+/** After this many failures, and without any connection, waiting callers are refused. A single failure may be a blip. */
 const FAILURES_UNTIL_REFUSED = 2;
-/** After that a connection is made anew, so that a changed name or a new pooler is noticed in the end. */
+/** A connection is replaced after this time, so that a changed DNS name or a new pooler takes effect. */
 const LIFETIME_MS = 30 * 60 * 1_000;
-/** Beyond so many waiting for each connection a caller is turned away at once; for one tenant a quarter of that. */
+/** With more waiting callers per connection than this, a caller is refused at once. One tenant may have a quarter of them. */
 const WAITING_PER_CONNECTION = 400;
 const TENANT_QUEUE_DIVISOR = 4;
-/** The tenant of what is done for many. */
+/** Stands for work that serves several tenants. */
 const NO_TENANT = '';
 
 interface Waiter {
@@ -60,8 +60,8 @@ interface Waiter {
 }
 
 /**
- * A pool of connections that throws away what is unfit and makes another. Connections are made when somebody waits for one;
- * while that fails, one attempt at a time is made, and a connection that comes back may still serve a waiting caller.
+ * A pool of connections that replaces unfit ones. It opens a connection when a caller waits for one. While opening fails, it
+ * makes one attempt at a time. A connection that is given back may still serve a waiting caller.
  */
 export function createPool(options: PoolOptions): Pool {
   const { max, onConnectionError, onWaited } = options;
@@ -154,7 +154,7 @@ export function createPool(options: PoolOptions): Pool {
       if (closing) discard(connection);
       else idle.push(connection);
     } catch (error) {
-      // Attempts that were made side by side fail for one reason.
+      // Parallel attempts fail for the same reason, so they count once.
       if (begun >= failedAt) failures++;
       failedAt = performance.now();
       report(error);
@@ -179,7 +179,7 @@ export function createPool(options: PoolOptions): Pool {
     dispatch();
   };
   const reportUnfit = (connection: Connection, error: unknown) => {
-    // Of one that is closed `lost` has told.
+    // `lost` has already reported a closed connection.
     if (connection.fit || !connection.open || !concernsConnection(error)) return;
     report(causeOf(error));
     suspect(error);

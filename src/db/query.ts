@@ -50,7 +50,7 @@ export function query<P extends Columns, R extends Columns>({
 export const valuesOf = <P>({ parameters }: Query<P, unknown>, values: P): unknown[] =>
   parameters.map(([name]) => values[name]);
 
-/** A query that answers many questions at once: one row for each, in the order of their `ordinal`. */
+/** A query that answers many questions at once. It returns one row per question, in the order of their `ordinal`. */
 export interface BatchQuery<Q, R> extends Query<{ readonly questions: string }, R> {
   readonly question: Columns;
   /** No such member exists at run time: it only carries the type of a question. */
@@ -58,7 +58,7 @@ export interface BatchQuery<Q, R> extends Query<{ readonly questions: string }, 
 }
 
 interface BatchDefinition<Q extends Columns, R extends Columns> extends Omit<StatementDescription, 'text'> {
-  /** What one question says. */
+  /** The members of one question. */
   readonly question: Q;
   readonly row: R;
   /**

@@ -2,10 +2,10 @@ import net from 'node:net';
 import type { Host, Tls } from '../database-url/target.ts';
 import { handshake } from './handshake.ts';
 
-/** "Do you speak TLS?", a message of the protocol. */
+/** The protocol's SSLRequest message. */
 const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]);
 const KEEP_ALIVE_AFTER_MS = 30_000;
-/** Says that one address cannot be reached from here at all: it tells less than what another address said. */
+/** Codes that say only that an address has no route from here. The error of another address says more. */
 const NO_ROUTE = new Set(['ENETUNREACH', 'EHOSTUNREACH', 'EADDRNOTAVAIL', 'EAFNOSUPPORT']);
 
 /** Whether to encrypt, in the order to try. On a Unix socket nothing is encrypted, as in libpq. */
@@ -16,7 +16,7 @@ export function encryptions(host: Host, { mode }: Tls): readonly boolean[] {
 }
 
 /**
- * Connects to one server. The stream is finished: encrypted and verified as asked, nothing read from it, nobody listening.
+ * Connects to one server. The returned stream is encrypted and verified as asked. Nothing was read from it, and it has no listeners.
  * @param signal ends the attempt
  * @throws an error with a `code`: the socket's or TLS's own, TLS_REFUSED when the server does not encrypt,
  *   TLS_NEGOTIATION_FAILED when it answers something else, and when `signal` ends it the code of its reason or ETIMEDOUT
@@ -50,7 +50,7 @@ export async function openSocket(
   return secure;
 }
 
-/** What cannot even begin leaves no socket behind. */
+/** Destroys the socket when `work` cannot even begin. */
 function begin<T>(socket: net.Socket, work: () => T): T {
   try {
     return work();
@@ -61,7 +61,7 @@ function begin<T>(socket: net.Socket, work: () => T): T {
   }
 }
 
-/** CVE-2021-23222: bytes behind the answer were put there by somebody else, who wants them to be taken for encrypted. */
+/** CVE-2021-23222: an attacker may put bytes behind the answer, to have them taken for encrypted ones. Such an answer is refused. */
 async function askForTls(socket: net.Socket, signal: AbortSignal): Promise<void> {
   socket.write(SSL_REQUEST);
   const answer: Buffer = await until(socket, 'data', signal);
@@ -72,7 +72,7 @@ async function askForTls(socket: net.Socket, signal: AbortSignal): Promise<void>
   throw failed('the server did not answer the request for TLS as PostgreSQL does');
 }
 
-/** Waits for one event of the socket, which is destroyed if another one comes before. No listener is left behind. */
+/** Waits for one event of the socket. Another event before it destroys the socket. No listener stays behind. */
 function until<T>(
   socket: net.Socket,
   event: 'connect' | 'data' | 'secureConnect',
@@ -87,7 +87,7 @@ function until<T>(
     };
     const refuse = (error: Error) => {
       settle();
-      // What the destroyed socket still says is of no interest.
+      // Later errors of the destroyed socket do not matter.
       socket.on('error', () => undefined);
       socket.destroy();
       reject(error);
@@ -107,7 +107,7 @@ function until<T>(
   });
 }
 
-/** Where a name has several addresses and none answered, the error holds one for each and says nothing itself. */
+/** When a name has several addresses and none answered, the error holds one error per address and no message. */
 function mostTelling(error: Error): Error {
   if (!(error instanceof AggregateError)) return error;
   const errors: NodeJS.ErrnoException[] = error.errors;

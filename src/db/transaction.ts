@@ -10,13 +10,13 @@ export interface TransactionOptions {
   readonly telemetry: DatabaseTelemetry;
   /** For each of the three statements. */
   readonly limitMs: number;
-  /** @throws when the time of the request is over: what has not been committed by then is rolled back */
+  /** @throws when the time of the request is over. The transaction is then rolled back. */
   readonly assertInTime: () => void;
 }
 
 /**
  * Runs `work` between BEGIN and COMMIT (READ COMMITTED), or ROLLBACK when it throws.
- * @throws SERVICE_UNAVAILABLE when it is sure that nothing was committed; what `work` throws
+ * @throws SERVICE_UNAVAILABLE when nothing was committed for certain; what `work` throws
  */
 export async function runTransaction<T>(
   connection: Connection,
@@ -28,7 +28,7 @@ export async function runTransaction<T>(
   try {
     await send(BEGIN, connection.begin);
   } catch (error) {
-    // It may have begun all the same.
+    // The transaction may have begun despite the error.
     connection.retire();
     throw toServiceError(error, { nothingDone: true });
   }
@@ -38,7 +38,7 @@ export async function runTransaction<T>(
     await commit(() => send(COMMIT, 'commit'));
     return result;
   } catch (error) {
-    // Without a connection the server has rolled back by itself.
+    // Without a connection the server rolls back by itself.
     if (connection.fit) await send(ROLLBACK, 'rollback').catch(() => connection.retire());
     throw error;
   }

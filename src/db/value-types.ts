@@ -1,18 +1,18 @@
 import { parse } from 'postgres-array';
 
-/** An array as PostgreSQL reads it: each member quoted, so that no member can end the array or pass for NULL. */
+/** An array in PostgreSQL's syntax. Each member is quoted, so that none can end the array or pass for NULL. */
 const toLiteral = (members: readonly (string | null)[]): string =>
   `{${members.map((member) => (member === null ? 'NULL' : `"${member.replace(/["\\]/g, '\\$&')}"`)).join(',')}}`;
 
-/** The driver writes values again when it repeats a statement whose plan is out of date: then they are texts already. */
+/** The driver serializes values again when it repeats a statement whose plan is out of date. They are strings already then. */
 const once =
   <T>(write: (value: T) => string) =>
   (value: T | string): string =>
     typeof value === 'string' ? value : write(value);
 
 /**
- * How the driver reads and writes values, where its own way does not do. It would ask the server for the types of arrays on
- * each fresh connection, with a query that nobody awaits: a refusal of it would end the process.
+ * How the driver reads and writes values where its default does not work. By default it asks the server for array types on each
+ * new connection. It does not await that query, so a refusal would end the process.
  */
 export const VALUE_TYPES = {
   textArray: {
