@@ -14,7 +14,7 @@ import {
   string,
   trustProxy,
 } from './values.ts';
-import { list, optional, variable } from './variable.ts';
+import { list, optional, secret, variable } from './variable.ts';
 
 export const LISTENER = {
   host: variable(
@@ -55,10 +55,12 @@ export const LISTENER = {
 };
 
 export const DATABASE_AND_REDIS = {
-  databaseUrl: optional(
-    'DATABASE_URL',
-    connectionString,
-    'PostgreSQL 14 or newer, in every form that libpq takes: IPv6, sockets, several hosts, and TLS, for example `postgres://user:password@db/grantex?sslmode=verify-full&sslrootcert=/etc/database-ca/ca.crt`. Unset: the embedded one, in DATA_DIR.',
+  databaseUrl: secret(
+    optional(
+      'DATABASE_URL',
+      connectionString,
+      'PostgreSQL 14 or newer, in every form that libpq takes: IPv6, sockets, several hosts, and TLS, for example `postgres://user:password@db/grantex?sslmode=verify-full&sslrootcert=/etc/database-ca/ca.crt`. Unset: the embedded one, in DATA_DIR.',
+    ),
   ),
   databasePoolMax: variable(
     'DATABASE_POOL_MAX',
@@ -78,18 +80,22 @@ export const DATABASE_AND_REDIS = {
     'true',
     'false: the start fails when a migration is missing.',
   ),
-  redisUrl: optional(
-    'REDIS_URL',
-    redisUrl,
-    'Redis for rate limits that replicas share. Also `rediss://` (TLS) and `redis-sentinel://[user:password@]host:port,host:port/name[?db=0]`. NODE_EXTRA_CA_CERTS names the authority of a private certificate; set it in the environment and not in .env, because Node reads it first. Unset: each replica counts for itself.',
+  redisUrl: secret(
+    optional(
+      'REDIS_URL',
+      redisUrl,
+      'Redis for rate limits that replicas share. Also `rediss://` (TLS) and `redis-sentinel://[user:password@]host:port,host:port/name[?db=0]`. NODE_EXTRA_CA_CERTS names the authority of a private certificate; set it in the environment and not in .env, because Node reads it first. Unset: each replica counts for itself.',
+    ),
   ),
 };
 
 export const KEYS_AND_TOKENS = {
-  secretKey: optional(
-    'SECRET_KEY',
-    secretKey,
-    '32 bytes in base64 (`openssl rand -base64 32`). It seals signing keys and webhook secrets, and signs the sessions of principals. Required with DATABASE_URL, but not by `npm run migrate`. Unset: generated in DATA_DIR with the embedded database, and not again when it is lost.',
+  secretKey: secret(
+    optional(
+      'SECRET_KEY',
+      secretKey,
+      '32 bytes in base64 (`openssl rand -base64 32`). It seals signing keys and webhook secrets, and signs the sessions of principals. Required with DATABASE_URL, but not by `npm run migrate`. Unset: generated in DATA_DIR with the embedded database, and not again when it is lost.',
+    ),
   ),
   signingKeys: optional(
     'SIGNING_KEYS_FILE',
@@ -106,12 +112,16 @@ export const KEYS_AND_TOKENS = {
 };
 
 export const DEVELOPERS = {
-  seedApiKey: optional(
-    'SEED_API_KEY',
-    bearerKey(16, 512),
-    'API key (16 to 512 visible ASCII characters) of a live developer that the start creates when absent.',
+  seedApiKey: secret(
+    optional(
+      'SEED_API_KEY',
+      bearerKey(16, 512),
+      'API key (16 to 512 visible ASCII characters) of a live developer that the start creates when absent.',
+    ),
   ),
-  seedSandboxKey: optional('SEED_SANDBOX_KEY', bearerKey(16, 512), 'The same for a sandbox developer.'),
+  seedSandboxKey: secret(
+    optional('SEED_SANDBOX_KEY', bearerKey(16, 512), 'The same for a sandbox developer.'),
+  ),
   signupEnabled: variable('SIGNUP_ENABLED', boolean, 'true', 'false: `POST /v1/signup` is a 404.'),
 };
 

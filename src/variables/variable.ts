@@ -10,6 +10,8 @@ export interface Variable<T = unknown> {
   readonly fallback: T;
   /** For people: in .env.example and docs/configuration.md. */
   readonly text: string;
+  /** The chart takes it from a Secret, never from its values. */
+  readonly secret?: true;
 }
 
 /** @throws when the default cannot be parsed: a mistake in the table */
@@ -36,6 +38,9 @@ export const list = <T>(name: string, parse: Parser<readonly T[]>, text: string)
   fallback: [],
   text,
 });
+
+/** Marks a variable whose value is a secret. */
+export const secret = <T>(of: Variable<T>): Variable<T> => ({ ...of, secret: true });
 
 /** Gathers every fault of the variables that are read with it, so that they are reported together. */
 export class VariableReader {

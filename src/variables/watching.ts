@@ -1,6 +1,6 @@
 // What counts as an anomaly, and what the service tells of itself.
 import { bearerKey, boolean, integer, LOG_LEVELS, oneOf, string, timeOfDay } from './values.ts';
-import { optional, variable } from './variable.ts';
+import { optional, secret, variable } from './variable.ts';
 
 export const ANOMALIES = {
   anomalyScanSeconds: variable(
@@ -100,10 +100,12 @@ export const TELEMETRY = {
     integer(0, 65535),
     'Port of a listener of its own for `/metrics`. Unset: that of the service, where everybody who reaches the service can read it.',
   ),
-  metricsApiKey: optional(
-    'METRICS_API_KEY',
-    bearerKey(1, 512),
-    'Bearer token (1 to 512 visible ASCII characters) that `/metrics` demands. Unset: none.',
+  metricsApiKey: secret(
+    optional(
+      'METRICS_API_KEY',
+      bearerKey(1, 512),
+      'Bearer token (1 to 512 visible ASCII characters) that `/metrics` demands. Unset: none.',
+    ),
   ),
   metricsPerAgent: variable('METRICS_PER_AGENT', boolean, 'true', 'false: no families by agent.'),
   metricsAgentLimit: variable(

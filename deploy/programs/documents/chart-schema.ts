@@ -1,4 +1,5 @@
 import { VARIABLES } from '../../../src/variables/table.ts';
+import type { Variable } from '../../../src/variables/variable.ts';
 
 /** Set by the chart itself, or meant for a database that a container does not have. */
 const NOT_OF_THE_CHART = new Set([
@@ -9,15 +10,6 @@ const NOT_OF_THE_CHART = new Set([
   'PORT',
   'SIGNING_KEYS_FILE',
 ]);
-const SECRETS = [
-  'DATABASE_URL',
-  'SECRET_KEY',
-  'REDIS_URL',
-  'METRICS_API_KEY',
-  'SEED_API_KEY',
-  'SEED_SANDBOX_KEY',
-];
-
 interface Schema {
   properties: Record<'env' | 'secretEnv', { properties: Record<string, object> }>;
 }
@@ -25,14 +17,24 @@ interface Schema {
 /** The schema of the chart's values, with the variables that `env` and `secretEnv` may name. */
 export function chartSchema(before: string): string {
   const schema: Schema = JSON.parse(before);
-  const plain = Object.values(VARIABLES)
-    .map(({ name }) => name)
-    .filter((name) => !name.startsWith('OTEL_') && !SECRETS.includes(name) && !NOT_OF_THE_CHART.has(name))
-    .sort();
-  const refersTo = (names: readonly string[], definition: string) =>
-    Object.fromEntries(names.map((name) => [name, { $ref: `#/$defs/${definition}` }]));
-  schema.properties.env.properties = refersTo(plain, 'scalar');
-  schema.properties.secretEnv.properties = refersTo(SECRETS, 'secretKey');
+  const ofTheChart = Object.values<Variable>(VARIABLES).filter(
+    ({ name }) => !name.startsWith('OTEL_') && !NOT_OF_THE_CHART.has(name),
+  );
+  const refersTo = (variables: readonly Variable[], definition: string) =>
+    Object.fromEntries(
+      variables
+        .map(({ name }) => name)
+        .sort()
+        .map((name) => [name, { $ref: `#/$defs/${definition}` }]),
+    );
+  schema.properties.env.properties = refersTo(
+    ofTheChart.filter(({ secret }) => !secret),
+    'scalar',
+  );
+  schema.properties.secretEnv.properties = refersTo(
+    ofTheChart.filter(({ secret }) => secret),
+    'secretKey',
+  );
   // The formatter writes JSON in its own way: a file that says the same stays as it is.
   const same = JSON.stringify(schema) === JSON.stringify(JSON.parse(before));
   return same ? before : `${JSON.stringify(schema, null, 2)}\n`;
