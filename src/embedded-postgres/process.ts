@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import { constants } from 'node:os';
 import { createInterface } from 'node:readline';
 import { within } from '../within.ts';
@@ -68,8 +68,9 @@ export class SupervisedProcess {
 
   private constructor(child: ChildProcess, onLog: (line: string) => void) {
     this.#child = child;
-    const [, , errors, , lifeline] = child.stdio as unknown as Socket[];
-    if (!errors || !lifeline) throw new TypeError('a spawned process has the pipes it was given');
+    const [, , errors, , lifeline] = child.stdio;
+    if (!(errors instanceof Socket && lifeline instanceof Socket))
+      throw new TypeError('a spawned process has the pipes it was given');
     this.#lifeline = lifeline;
     this.#handles = [errors, lifeline];
     // When the reader of the lifeline is lost, `exit` reports it.
