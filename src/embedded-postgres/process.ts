@@ -80,7 +80,7 @@ export class SupervisedProcess {
   }
 
   /**
-   * Starts the program in a session of its own, so that a Ctrl-C in the terminal reaches the service alone.
+   * Starts the program in a separate session, so that a Ctrl-C in the terminal reaches only the service.
    * @throws {EmbeddedDatabaseError} when the shell cannot be started or the uid not be changed.
    */
   static async start(options: SupervisedOptions): Promise<SupervisedProcess> {
@@ -100,19 +100,19 @@ export class SupervisedProcess {
     return new SupervisedProcess(child, options.onLog);
   }
 
-  /** Asks for a fast shutdown; `exited` tells when it is done. */
+  /** Requests a fast shutdown. `exited` settles when it is done. */
   end(): void {
     this.ref();
     this.#lifeline.end();
   }
 
-  /** Makes this process wait for the program before it exits by itself. */
+  /** Keeps this process alive until the program has ended. */
   ref(): void {
     this.#child.ref();
     for (const handle of this.#handles) handle.ref();
   }
 
-  /** Lets this process exit by itself while the program runs; the program then ends too. */
+  /** Allows this process to exit while the program runs. The program then ends too. */
   unref(): void {
     this.#child.unref();
     for (const handle of this.#handles) handle.unref();
