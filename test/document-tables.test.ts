@@ -1,4 +1,4 @@
-import { globSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { alertsTable } from '../deploy/programs/documents/alerts.ts';
@@ -125,6 +125,21 @@ test('each npm script that a document names exists', () => {
   );
   expect(named.length).toBeGreaterThan(50);
   expect(named.filter(({ name }) => !(name in scripts))).toEqual([]);
+});
+
+/** A program makes it; git ignores it. */
+const MADE_LATER = ['test/load/results'];
+
+test('each file and folder that a document names exists', () => {
+  const named = DOCUMENTS.filter((page) => page !== 'CHANGELOG.md').flatMap((page) =>
+    Array.from(
+      read(page).matchAll(/`((?:src|instrumentation|deploy|test|docs|otel-collector)\/[\w./-]*)`/g),
+      ([, path = '']) => ({ page, path }),
+    ),
+  );
+  expect(named.length).toBeGreaterThan(100);
+  const missing = named.filter(({ path }) => !existsSync(new URL(path, ROOT)) && !MADE_LATER.includes(path));
+  expect(missing).toEqual([]);
 });
 
 test('no link of a document is dead', () => {
