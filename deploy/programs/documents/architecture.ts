@@ -44,7 +44,7 @@ export function importsOfModules(): ReadonlyMap<string, readonly string[]> {
   return modules;
 }
 
-/** The arrows that do not follow from two others. */
+/** The arrows that do not follow from other arrows. */
 function direct(all: ReadonlyMap<string, readonly string[]>): [string, string][] {
   const reaches = (from: string, to: string): boolean =>
     (all.get(from) ?? []).some((next) => next === to || reaches(next, to));
