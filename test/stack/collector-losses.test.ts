@@ -40,7 +40,7 @@ async function startCollector(env: Record<string, string>) {
   const stack = new Stack({
     ports,
     directory: directory.path,
-    hurried: true,
+    shortIntervals: true,
     env: { 'otel-collector': env },
   });
   onTestFinished(async () => {

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 
-/** Where each room stands in the picture: column and row. The arrows follow from the rules. */
+/** The place of each room in the picture: column and row. The arrows follow from the import rules. */
 const PLACES: Readonly<Record<string, readonly [column: number, row: number]>> = {
   tokens: [1, 0],
   agents: [1, 1],
@@ -30,7 +30,7 @@ const FOUNDATION_TOP = ROOMS_TOP + 6 * STEP.y - 20;
 const rules: { readonly forbidden: readonly { readonly name: string; readonly comment?: string }[] } =
   createRequire(import.meta.url)('../../../.dependency-cruiser.cjs');
 
-/** Which other rooms each room may use, as the rules of the arrows say. `pages` counts as a room here. */
+/** The other rooms that each room may use by the import rules. `pages` counts as a room here. */
 export function arrows(): ReadonlyMap<string, readonly string[]> {
   const found = new Map<string, readonly string[]>();
   for (const room of Object.keys(PLACES)) {
@@ -50,7 +50,7 @@ export function arrows(): ReadonlyMap<string, readonly string[]> {
   return found;
 }
 
-/** The arrows that do not follow from two others. */
+/** The arrows that do not follow from other arrows. */
 function direct(all: ReadonlyMap<string, readonly string[]>): [string, string][] {
   const reaches = (from: string, to: string): boolean =>
     (all.get(from) ?? []).some((next) => next === to || reaches(next, to));

@@ -7,7 +7,7 @@ import { environmentExample, variablesTable } from './variables.ts';
 
 const ROOT = new URL('../../../', import.meta.url);
 
-/** Files that follow from tables of the code, and how each follows from its present text. */
+/** The files that are generated from tables of the code. Each function makes the new text from the present one. */
 export const GENERATED: Readonly<Record<string, (before: string) => string>> = {
   '.env.example': environmentExample,
   'docs/configuration.md': (before) => withPart(before, 'variables', variablesTable()),
@@ -16,7 +16,7 @@ export const GENERATED: Readonly<Record<string, (before: string) => string>> = {
   'docs/pictures/architecture.svg': architecturePicture,
 };
 
-/** @throws when the page has no such marks */
+/** Replaces the part between two marks. @throws when the page has no such marks */
 function withPart(page: string, name: string, part: string): string {
   const [begin, end] = [`<!-- generated: ${name} -->`, `<!-- /generated: ${name} -->`];
   const [from, to] = [page.indexOf(begin), page.indexOf(end)];
@@ -24,7 +24,7 @@ function withPart(page: string, name: string, part: string): string {
   return `${page.slice(0, from + begin.length)}\n${part}\n${page.slice(to)}`;
 }
 
-/** The files that are not what the tables of the code say, with the text that they should have. */
+/** The files that differ from the tables of the code, with the text that they should have. */
 export async function drifted(): Promise<ReadonlyMap<string, string>> {
   const found = new Map<string, string>();
   for (const [path, make] of Object.entries(GENERATED)) {

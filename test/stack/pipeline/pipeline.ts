@@ -29,7 +29,7 @@ export async function startPipeline(...programs: readonly ProgramName[]): Promis
   const stack = new Stack({
     ports,
     directory: directory.path,
-    hurried: true,
+    shortIntervals: true,
     env: { 'otel-collector': logs.ofCollector },
   });
   const killAll = () => stack.killAll();
