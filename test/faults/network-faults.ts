@@ -12,7 +12,7 @@ const swallowed = (name: string, direction: Direction): Fault => ({
   // Nobody says a word: the service gives up by itself what does not answer.
   logged: () => ({ one: [], others: [...LOST, ...ABSENT, '57014', '57P01'] }),
   async begin({ route: { front } }) {
-    front.forget(direction);
+    front.losePackets(direction);
     return { end: () => undefined };
   },
 });
@@ -71,7 +71,7 @@ export const NETWORK_FAULTS: readonly Fault[] = [
     lastsMs: 1_000,
     logged: () => ({ one: [], others: [...LOST, ...ABSENT, ...ENDED, '57014'] }),
     async begin({ route: { server } }) {
-      server.cable.cutNow();
+      server.cable.closeConnections();
       return { end: () => undefined };
     },
   },

@@ -105,7 +105,7 @@ export class OwnPostgres {
     await this.#disconnect();
     await this.#database.stop();
     this.#database = await startEmbeddedDatabase({ dataDir: this.#dataDir, durable: false });
-    this.cable.leadTo(portOf(this.#database.url));
+    this.cable.redirectTo(portOf(this.#database.url));
     await this.cable.set('through');
   }
 

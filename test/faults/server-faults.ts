@@ -112,13 +112,13 @@ export const SERVER_FAULTS: readonly Fault[] = [
     logged: () => ({ one: ['25006'], others: [...LOST, ...ENDED] }),
     async begin({ route: { server, way } }) {
       const standby = await server.standby();
-      server.cable.leadTo(standby.port);
-      server.cable.cutNow();
+      server.cable.redirectTo(standby.port);
+      server.cable.closeConnections();
       return {
         end() {
-          server.cable.leadTo(server.port);
+          server.cable.redirectTo(server.port);
           // A pooler keeps what it has for an hour; what moves the address of a server must end its connections.
-          if (way.pooled) server.cable.cutNow();
+          if (way.pooled) server.cable.closeConnections();
         },
         async proof() {
           expect(await standby.sessions()).toBe(0);

@@ -60,7 +60,7 @@ export async function openRoute(way: Way): Promise<Route> {
     async mend() {
       if (!pooler || pooler.running) return;
       pooler = await startPooler(server, trust?.tls);
-      front.leadTo(pooler.port);
+      front.redirectTo(pooler.port);
     },
     url(database, host = '127.0.0.1') {
       const url = new URL(server.roleUrl);
