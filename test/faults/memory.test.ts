@@ -12,13 +12,13 @@ const FIXTURE = fileURLToPath(new URL('fixtures/gc.ts', import.meta.url));
 const FIRST = 20_000;
 const ALL = 100_000;
 const WIDTH = 16;
-/** After this much more work, what is kept may have grown by so much. */
+/** The allowed growth of memory after the second part of the work. */
 const GROWTH = 1.1;
 
 type Piece = (index: number) => [status: number, sending: Sending];
 const LONG = 'x'.repeat(10_000);
 
-/** Good and bad requests in turn; each has one right answer. */
+/** Valid and invalid requests in turn, each with its expected status. */
 function mixOf({ key, agentId }: Party, { grantToken }: TokenPair): Piece[] {
   const post = (path: string, body: unknown, as?: string): Sending => ({
     method: 'POST',
@@ -51,12 +51,12 @@ function mixOf({ key, agentId }: Party, { grantToken }: TokenPair): Piece[] {
 }
 
 interface Memory {
-  /** Resident, and of it what is in use on the heap; MiB. */
+  /** Resident memory, and the used heap within it, in MiB. */
   readonly resident: number;
   readonly heap: number;
 }
 
-/** What the process keeps: collected until it no longer becomes less. */
+/** The memory that the process needs. It collects garbage until the memory no longer decreases. */
 async function settled(service: TestService): Promise<Memory> {
   let [least, steady] = [Number.POSITIVE_INFINITY, 0];
   for (let count = collections(service); steady < 10; count++) {
@@ -100,6 +100,6 @@ test(
     expect(last.heap).toBeLessThan(first.heap * GROWTH);
     expect(await service.stop()).toBe(0);
   },
-  // A minute on an idle machine.
+  // It takes a minute on an idle machine.
   10 * MINUTE,
 );
