@@ -226,7 +226,7 @@ describe('production', () => {
       minReplicas: 3,
       maxReplicas: 12,
     });
-    // Without it, the autoscaler has no basis for its percentage.
+    // Without a CPU request, the autoscaler cannot compute the utilization.
     expect(charts.production.container.resources.requests.cpu).toBe('250m');
   });
 
