@@ -1,7 +1,7 @@
 import { exposedLabels } from '../src/telemetry/families/family.ts';
 import { FAMILIES } from '../src/telemetry/families.ts';
 
-/** One attribute that the service emits under a name of its own. */
+/** One attribute whose name is not of the semantic conventions. */
 export interface OwnAttribute {
   readonly name: string;
   readonly on: 'span' | 'metric' | 'log';
@@ -13,7 +13,7 @@ const own =
   (on: OwnAttribute['on'], type: OwnAttribute['type']) =>
   ([name, brief]: readonly [string, string]): OwnAttribute => ({ name, on, type, brief });
 
-/** The labels of the catalogue that have a name of their own, each with what it says in every family. */
+/** The labels of the catalogue that are not standard, each with its meaning in every family. */
 function ownLabels(): ReadonlyMap<string, string> {
   const labels = FAMILIES.flatMap((family) => exposedLabels(family));
   const texts = new Map([['agent_id', new Set(['Agent, or `other` beyond METRICS_AGENT_LIMIT.'])]]);

@@ -3,7 +3,7 @@ import type { DiagnosticLevel } from '../src/variables/opentelemetry.ts';
 import type { LineStream } from './stdout.ts';
 
 const QUIET_MS = 10_000;
-/** So many kinds of messages at one level are kept apart; the rest count as one kind. */
+/** The most kinds of messages at one level that are distinguished. Further ones count as one kind. */
 const MOST_KINDS = 20;
 
 const LEVELS: Readonly<Record<DiagnosticLevel, DiagLogLevel>> = {
@@ -17,9 +17,9 @@ const LEVELS: Readonly<Record<DiagnosticLevel, DiagLogLevel>> = {
 };
 
 /**
- * Sends what OpenTelemetry's packages have to say about themselves to the record, as JSON lines: their own logger would
- * write plain text to standard output. A collector that is down makes a fault per batch; one line in ten seconds for each
- * kind of message says so, with the number it stands for.
+ * Writes the diagnostics of OpenTelemetry's packages to the record, as JSON lines. Their default logger would write plain text
+ * to standard output. A collector that is down causes a fault per batch. Each kind of message gets one line in ten seconds,
+ * with the number of suppressed ones.
  */
 export function logDiagnostics(record: LineStream, level: DiagnosticLevel): void {
   const logLevel = LEVELS[level];
@@ -27,7 +27,7 @@ export function logDiagnostics(record: LineStream, level: DiagnosticLevel): void
     const kinds = new Map<string, { quietUntil: number; suppressed: number }>();
     return (...said: unknown[]) => {
       const message = textOf(said);
-      // What differs in numbers alone (times, counts, ports) is of one kind.
+      // Messages that differ only in numbers (times, counts, ports) are of one kind.
       const name = message.replace(/\d+/g, '0');
       const kind = kinds.has(name) || kinds.size < MOST_KINDS ? name : '';
       const before = kinds.get(kind);
@@ -50,7 +50,7 @@ export function logDiagnostics(record: LineStream, level: DiagnosticLevel): void
   );
 }
 
-/** Packages put their name in front as a text of its own. What is neither text nor an error may be anything, and is left out. */
+/** Packages pass their name as a first, separate text. Values that are neither text nor errors are left out. */
 const textOf = (said: readonly unknown[]): string =>
   said
     .map((part) => (part instanceof Error ? part.message : part))

@@ -27,7 +27,7 @@ const CLIENT_CLOSED_REQUEST = 499;
 
 type Emit = (this: Server, event: string, ...args: unknown[]) => boolean;
 
-/** What instrumentation-http has and its types keep to itself. */
+/** The parts of instrumentation-http that its types hide. */
 interface Parts {
   readonly tracer: Tracer;
   readonly _httpServerDurationHistogram: Histogram;
@@ -35,35 +35,35 @@ interface Parts {
 }
 
 /**
- * Tells the server span and the request metric of the active request its route, the template, never the path, and the
- * address it came from, as far as proxies are believed. Outside a request, or without instrumentation, it does nothing.
+ * Sets the route and the client address of the active request, on its server span and its metric. The route is the template,
+ * never the path. The address comes from trusted proxies. Outside a request, or without instrumentation, it does nothing.
  */
 export function setHttpRoute(template: string, from: { readonly ip?: string | undefined } = {}): void {
   const metadata = getRPCMetadata(context.active());
   if (metadata?.type !== RPCType.HTTP) return;
   metadata.route = template;
   if (!metadata.span.isRecording()) return;
-  // Express works it out anew each time it is read.
+  // Express computes it at every read.
   const { ip } = from;
   if (ip !== undefined) metadata.span.setAttribute('client.address', ip);
 }
 
 /**
- * instrumentation-http for this service: every request but `/metrics`, and no secret on a span. It patches `Server`, has
- * the tracer and the histogram; what is done with one request is here. Its own way costs 30 µs more, a tenth of a short
- * request with all of its telemetry: it reads addresses from `Host`, `Forwarded` and `X-Forwarded-*`, which any caller can
- * write, and parses the URL, whose path and query may be secrets, to attributes that would have to be taken away again.
+ * instrumentation-http for this service: every request but `/metrics`, and no secret on a span. The package patches `Server`,
+ * and has the tracer and the histogram. The handling of one request is here. The package's handling costs 30 µs more, a tenth
+ * of a short request with all of its telemetry. It reads addresses from `Host`, `Forwarded` and `X-Forwarded-*`, which any
+ * caller can write. It also turns the URL into attributes, and path and query may be secrets.
  */
 export function createHttpInstrumentation(): HttpInstrumentation {
   const instrumentation = new HttpInstrumentation({ disableOutgoingRequestInstrumentation: true });
   const parts = instrumentation as unknown as Parts;
   parts._incomingRequestFunction = (_component, emit) => measured(parts, emit);
-  // Its hook sees `require` alone. This one makes it patch `Server.prototype` now, whichever way the service imports http.
+  // The package's hook sees only `require`. This call makes it patch `Server.prototype`, however the service imports http.
   createRequire(import.meta.url)('http');
   return instrumentation;
 }
 
-/** Servers whose requests are no requests of the service. */
+/** Servers whose requests are not requests of the service. */
 const UNMEASURED = new WeakSet<Server>();
 
 /** Leaves the requests of a server out of spans and measurements. */
@@ -71,7 +71,7 @@ export function leaveUnmeasured(server: Server): void {
   UNMEASURED.add(server);
 }
 
-/** `Server.prototype.emit` with every request in a context, a span and a measurement of its own. */
+/** `Server.prototype.emit` that gives every request a context, a span and a measurement. */
 function measured(parts: Parts, emit: Emit): Emit {
   return function emitMeasured(this: Server, event, ...args) {
     if (event !== 'request' || UNMEASURED.has(this)) return emit.call(this, event, ...args);
@@ -103,7 +103,7 @@ function begin(parts: Parts, request: IncomingMessage, response: ServerResponse)
   const span = parts.tracer.startSpan(method, { kind: SpanKind.SERVER, attributes }, parent);
   const metadata: RPCMetadata = { type: RPCType.HTTP, span };
   response.on('close', () => {
-    // A caller that left has not been told what the response says.
+    // A caller that disconnected has not received the response's status.
     const status = response.writableFinished ? response.statusCode : CLIENT_CLOSED_REQUEST;
     const { route } = metadata;
     labels['http.response.status_code'] = status;

@@ -16,8 +16,8 @@ const EXPORTERS = {
 };
 
 /**
- * Runs in a worker: pino-opentelemetry-transport, with an exporter that keeps a ledger of what became of each record. The
- * main thread uses it to hold at most so many at a time, and to show the loss.
+ * Runs in a worker: pino-opentelemetry-transport, with an exporter that counts sent and lost records. The main thread uses the
+ * counts to bound the records in flight and to report the loss.
  */
 export default function logTransport({
   protocol,

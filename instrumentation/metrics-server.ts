@@ -17,7 +17,7 @@ export interface MetricsServer {
 }
 
 /**
- * Serves `/metrics`, and nothing else, on a port of its own (`METRICS_HOST`, `METRICS_PORT`).
+ * Serves only `/metrics`, on a separate port (`METRICS_HOST`, `METRICS_PORT`).
  * @throws when the address cannot be listened on
  */
 export async function startMetricsServer(
@@ -26,12 +26,12 @@ export async function startMetricsServer(
 ): Promise<MetricsServer> {
   let closing = false;
   const server = createServer((request, response) => {
-    // The last answer on a connection that its caller would keep.
+    // After the last answer the caller would keep the connection open.
     response.once('close', () => closing && server.closeIdleConnections());
     if (isMetrics(request.url)) return handler(request, response);
     response.writeHead(404, { 'content-type': 'text/plain; charset=utf-8' }).end('not found\n');
   });
-  // Scanners of this port are no requests of the service.
+  // Requests to this port are not requests of the service.
   leaveUnmeasured(server);
   server.listen(port, host);
   await once(server, 'listening');
@@ -40,7 +40,7 @@ export async function startMetricsServer(
     async close(graceMs) {
       closing = true;
       const closed = once(server, 'close');
-      // It drops idle connections, but not one on which nothing was ever asked.
+      // `close` drops idle connections, but not those without a first request.
       server.close();
       await within(Math.min(graceMs, SCRAPE_MS), closed);
       server.closeAllConnections();

@@ -28,7 +28,7 @@ export interface OtlpLogStream {
   close(timeoutMs: number): Promise<void>;
 }
 
-/** How long an exit that nobody prepared (`process.exit`, an uncaught error) waits for the last records to be sent. */
+/** How long an exit without an orderly end (`process.exit`, an uncaught error) waits for the last records to be sent. */
 const EXIT_WAIT_MS = 1500;
 
 /** How often a shutdown looks whether all records have been sent. */
@@ -42,8 +42,8 @@ const SEVERITY = { trace: 10, debug: 20, info: 30, warn: 40, error: 50, fatal: 6
 /**
  * Sends log lines to the collector through pino-opentelemetry-transport in a worker thread.
  *
- * At most `batch.queue` lines are on their way at a time, counted from the write to the end of their export; beyond that lines
- * are dropped here. So memory is bounded wherever the collector, the network or the worker hangs, and every loss is known.
+ * At most `batch.queue` lines are in flight, counted from the write to the end of their export. Further lines are dropped
+ * here. So memory stays bounded when the collector, the network or the worker hangs, and every loss is counted.
  */
 export function createOtlpLogStream(
   protocol: OtlpProtocol,
@@ -77,8 +77,8 @@ export function createOtlpLogStream(
       autoEnd: false,
     },
   });
-  // pino's ending holds the whole process until the collector has answered, ten seconds when it is down: `autoEnd` for
-  // a worker that is ready, an `exit` listener for one that is not. Both give way to `atExit`.
+  // pino would block the exit until the collector has answered, which takes ten seconds when it is down. It does so by
+  // `autoEnd` for a ready worker, and by an `exit` listener for another one. `atExit` replaces both.
   for (const listener of process.listeners('exit'))
     if (!before.includes(listener)) process.off('exit', listener);
   // The collector's copy may end; the record on standard output goes on.
@@ -151,8 +151,8 @@ const PREFIX = /^\{"level":"([a-z]+)","timestamp":"([^"]+)"/;
 const FLAGS = /("span_id":"[0-9a-f]{16}","trace_flags":)"([0-9a-f]{2})"/;
 
 /**
- * The same record in the form the transport understands: severity and time as numbers, else it sends no severity and the
- * worker's own time; trace flags as the number that OTLP wants. `undefined` for what is no line of the logger.
+ * The same record in the form that the transport understands. Severity and time are numbers; otherwise it would send no
+ * severity, and the time of the worker. Trace flags are a number, as in OTLP. `undefined` for text that the logger did not write.
  */
 function toOtlpLine(line: string): string | undefined {
   const [prefix, level, timestamp] = PREFIX.exec(line) ?? [];

@@ -1,12 +1,16 @@
-import type { IMetricReader, MetricReader } from '@opentelemetry/sdk-metrics';
-import { PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
+import {
+  type IMetricReader,
+  type MetricReader,
+  PeriodicExportingMetricReader,
+  type PushMetricExporter,
+} from '@opentelemetry/sdk-metrics';
 import type { OtelSettings, OtlpProtocol } from './otel-env.ts';
 
 /**
  * Sends metrics by OTLP beside the scrape. Endpoint, headers, compression and temporality come from the standard variables.
  *
- * Each collection leaves what it found with every other reader until that one collects too. Where nobody scrapes, that heap
- * would grow with each export for ever: so `scraped`, the reader of the scrape, is collected along with each.
+ * The SDK keeps what each collection found for every other reader, until that reader collects too. Where nobody scrapes,
+ * that heap would grow with each export. So each export also collects for `scraped`, the reader of the scrape.
  */
 export async function createOtlpReader(
   protocol: OtlpProtocol,
@@ -19,14 +23,19 @@ export async function createOtlpReader(
       : await import('@opentelemetry/exporter-metrics-otlp-proto');
   const exportTimeoutMillis = Math.min(timeoutMs, intervalMs);
   const exporter = new OTLPMetricExporter();
-  const send = exporter.export.bind(exporter);
-  exporter.export = (metrics, done) => {
-    // It fails after the end, and has nothing to lose then.
-    scraped.collect({ timeoutMillis: exportTimeoutMillis }).catch(() => undefined);
-    send(metrics, done);
+  const collecting: PushMetricExporter = {
+    export(metrics, done) {
+      // After the end it fails, and then there is nothing to lose.
+      scraped.collect({ timeoutMillis: exportTimeoutMillis }).catch(() => undefined);
+      exporter.export(metrics, done);
+    },
+    forceFlush: () => exporter.forceFlush(),
+    shutdown: () => exporter.shutdown(),
+    selectAggregation: (instrument) => exporter.selectAggregation(instrument),
+    selectAggregationTemporality: (instrument) => exporter.selectAggregationTemporality(instrument),
   };
   return new PeriodicExportingMetricReader({
-    exporter,
+    exporter: collecting,
     exportIntervalMillis: intervalMs,
     exportTimeoutMillis,
   });

@@ -11,8 +11,8 @@ import { SERVICE_VERSION } from '../src/version.ts';
 export const SERVICE_NAME = 'grantex-auth';
 
 /**
- * Who sends: `service.name`, `service.version`, a random `service.instance.id`; the standard variables override each. The
- * detectors of host and process are left out: command lines and paths are nobody's business.
+ * The sender: `service.name`, `service.version` and a random `service.instance.id`. The standard variables override each. The
+ * detectors of host and process are left out, because command lines and paths may hold secrets.
  */
 export function createResource(): Resource {
   return resourceFromAttributes({

@@ -15,14 +15,14 @@ export interface ScrapeOptions {
   readonly deadlineMs?: number;
   /** Longest time for one observable callback, milliseconds; less than the deadline. */
   readonly callbackMs?: number;
-  /** How long a client may take nothing of what it asked for before it is cut off, milliseconds. */
+  /** How long a client may read nothing of its answer before it is disconnected, milliseconds. */
   readonly stalledMs?: number;
 }
 
 export type ScrapeHandler = (request: IncomingMessage, response: ServerResponse) => void;
 
 export interface Scrape {
-  /** Answers `GET /metrics`. The path is the caller's business. Never throws. */
+  /** Answers `GET /metrics`, whatever the path. Never throws. */
   readonly handler: ScrapeHandler;
   /** From now on 503: a scrape that found nothing must not look like a service that lost its counters. */
   close(): void;
@@ -38,13 +38,13 @@ export function createScrape(options: ScrapeOptions): Scrape {
   const { reader, apiKey, onError, deadlineMs = 1000, callbackMs = 600, stalledMs = 10_000 } = options;
   const authorized = bearer(apiKey);
   let closed = false;
-  // Bytes, so that all who wait for one collection, or are slow to read it, hold one copy between them.
+  // Bytes, so that all scrapes of one collection share one copy, slow readers included.
   let flight: Promise<Buffer> | undefined;
   let last: Buffer | undefined;
 
   const collect = async () => {
-    // A collection needs no turn of the event loop of its own. Without this one, each of fifty scrapes that arrive
-    // together collects for itself, and all other requests wait for the fifty.
+    // A collection usually ends within one callback of the event loop. Without this turn, each of fifty scrapes that arrive
+    // together would collect separately, and all other requests would wait for the fifty.
     await nextTurn();
     const { resourceMetrics, errors } = await reader.collect({ timeoutMillis: callbackMs });
     for (const error of errors) onError(error);

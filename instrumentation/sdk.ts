@@ -85,7 +85,7 @@ export async function startTelemetry(config: Config, env: NodeJS.ProcessEnv): Pr
       ? [new RuntimeNodeInstrumentation({ monitoringPrecision: EVENT_LOOP_PRECISION_MS })]
       : []),
   ];
-  // With OTEL_LOG_LEVEL the SDK's constructor would install a logger of its own, which writes plain text.
+  // With OTEL_LOG_LEVEL the SDK's constructor would replace the logger by one that writes plain text.
   const sdk = without(
     env,
     'OTEL_LOG_LEVEL',
@@ -114,7 +114,7 @@ export async function startTelemetry(config: Config, env: NodeJS.ProcessEnv): Pr
   const stop = async (timeoutMs: number) => {
     scrape?.close();
     for (const instrumentation of instrumentations) instrumentation.disable();
-    // What has not been sent by then, or cannot be, is lost: the process ends all the same.
+    // Telemetry that is not sent by then is lost. The process ends anyway.
     const sent = sdk.shutdown().catch(() => undefined);
     await Promise.all([within(timeoutMs, sent), logs.close(timeoutMs)]);
     trace.disable();

@@ -9,7 +9,7 @@ export interface LineStream {
 
 /** Characters held at most before they are written out within the turn. */
 const HOLD = 16_000;
-/** How long a reader that is behind is waited for before it is tried again. */
+/** The pause before the next attempt to write to a slow reader. */
 const RETRY_MS = 5;
 
 /**

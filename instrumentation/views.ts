@@ -13,7 +13,7 @@ import { FAMILIES } from '../src/telemetry/families.ts';
 export interface ViewSettings {
   /** false: no family carries `agent_id`. */
   readonly perAgent: boolean;
-  /** Agents with series of their own, over the life of the process. */
+  /** Agents that get series, over the life of the process. The others share the series `other`. */
   readonly agentLimit: number;
 }
 

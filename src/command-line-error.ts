@@ -5,5 +5,5 @@ export const USAGE_ERROR = 2;
 
 export const usageMessage = (fault: string): string => `${fault}; --help says what there is`;
 
-/** What `parseArgs` of Node finds wrong, in one sentence: it goes on with hints to what nobody meant. */
+/** The first sentence of a fault that Node's `parseArgs` reports. The hints after it rarely fit. */
 export const parseFault = (error: unknown): string => (error as Error).message.split(/\.? *\n|\. /)[0] ?? '';

@@ -50,7 +50,7 @@ export function prepareDataDir(dataDir: string): void {
   }
 }
 
-/** Unlike `mkdir -p` of Node, which tries for ever where a file system answers ENOENT to every name, as /proc does. */
+/** Node's recursive `mkdir` never ends on a file system such as /proc, which answers ENOENT to every name. */
 function makeDirectory(path: string): void {
   try {
     mkdirSync(path, { mode: 0o700 });

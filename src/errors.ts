@@ -34,7 +34,7 @@ export class ServiceError extends Error {
   }
 }
 
-/** Any failure as callers may see it: one of ours as it is, and nothing but INTERNAL_ERROR of what nobody expected. */
+/** A failure as callers may see it: a ServiceError unchanged, and INTERNAL_ERROR for every other failure. */
 export const asServiceError = (error: unknown): ServiceError =>
   error instanceof ServiceError
     ? error

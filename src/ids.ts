@@ -17,7 +17,7 @@ export interface Ids {
   secret(bytes: number): string;
 }
 
-/** Random bytes drawn in bulk: `ulid` asks for sixteen an id, and each would be a call into the system of its own. */
+/** Random bytes drawn in bulk. `ulid` needs sixteen per id, and each would otherwise be a system call. */
 const pool = new Uint8Array(4096);
 let drawn = pool.length;
 function randomFraction(): number {

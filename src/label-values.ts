@@ -1,6 +1,6 @@
-// Terms of the domain that are also every value of a label: what is counted and what is exported share one list.
+// Terms of the domain that are also all values of a label. The code that counts and the exported family share one list.
 
-/** The HTTP verbs with a label value of their own; also the values of the `method` label of `grantex_http_request_duration_seconds`. */
+/** The HTTP methods that metrics name. They are the values of the `method` label of `grantex_http_request_duration_seconds`. */
 export const HTTP_METHODS = [
   'GET',
   'HEAD',

@@ -1,13 +1,13 @@
 import type { ServiceError } from './errors.ts';
 
 /**
- * What a use case came to. A refusal that callers must expect is a value. Exceptions are for what nobody expects, and
- * for a database that does not answer.
+ * The result of a use case. A refusal that callers must expect is a value. Exceptions are for unexpected failures, and for
+ * a database that does not answer.
  */
 export type Outcome<T> = Done<T> | Refused;
 
 interface OfAgent {
-  /** The agent that the request names, once it is known to be the caller's: its attempts are counted for it. */
+  /** The agent that the request names, once it is known to belong to the caller. The attempt is counted for it. */
   readonly agentId?: string | undefined;
 }
 

@@ -1,16 +1,16 @@
 import { type Context, context, createContextKey, ROOT_CONTEXT } from '@opentelemetry/api';
 
-/** What holds for all the work of one request. */
+/** The facts that hold for all work of one request. */
 export interface RequestScope {
   /** The id that its log lines carry and its answer names. */
   readonly id: string;
-  /** Whose request it is, once that is known: one developer's requests share a part of the database's connections. */
+  /** The developer of the request, once known. The requests of one developer share a part of the database connections. */
   developerId: string | null;
-  /** When its statements must have ended, so that its answer can say what became of them (`performance.now()`). */
+  /** When its statements must have ended, so that the answer can report their outcome (`performance.now()`). */
   statementsEndAt: number;
 }
 
-// Kept in the OpenTelemetry context rather than in an AsyncLocalStorage of its own: one store to enter per request.
+// The OpenTelemetry context carries it. A separate AsyncLocalStorage would be a second store to enter per request.
 const SCOPE = createContextKey('grantex.request');
 
 /** Runs `fn`, and everything it awaits, as the work of a new request. */

@@ -1,6 +1,6 @@
 /**
- * Waits for work to end, and no longer than that. What takes longer goes on, and nobody hears of its failure.
- * @returns what the work came to, or undefined after `ms` milliseconds
+ * Waits for work for at most `ms` milliseconds. Work that takes longer goes on, and its failure is ignored.
+ * @returns the result of the work, or undefined after `ms` milliseconds
  */
 export async function within<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined;

@@ -5,7 +5,7 @@
 import { USAGE_ERROR, usageMessage } from '../command-line-error.ts';
 import { BAD_CONFIGURATION, ConfigError } from '../config.ts';
 
-/** A fault with an exit code of its own. */
+/** A fault that sets the exit code of the command. */
 export class CommandError extends Error {
   override readonly name = 'CommandError';
   readonly exitCode: number;

@@ -94,8 +94,8 @@ const RULES: Readonly<Record<string, Rule>> = {
 };
 
 /**
- * What is wrong with each parameter by itself. A value is never repeated, and a name only if it looks like one: it could be
- * a part of a password that was not percent-encoded.
+ * The faults of single parameters. A fault never repeats a value. It repeats a name only if it looks like one, because the
+ * text could be part of a password that was not percent-encoded.
  */
 export function faultsOf(parameters: ReadonlyMap<string, string>): string[] {
   return Array.from(parameters).flatMap(([name, value]) => {

@@ -1,6 +1,7 @@
 /**
- * DATABASE_URL: reads a connection string as libpq does, and says of each parameter that cannot be honoured why. `db` connects
- * by the result, and the configuration checks the variable with it. Only certificate files are read here; nothing connects.
+ * DATABASE_URL: reads a connection string as libpq does, and explains each parameter that cannot be honoured. `db` connects
+ * with the result, and the configuration checks the variable with it. This module reads certificate files and opens no
+ * connection.
  */
 import { existsSync } from 'node:fs';
 import { isIP } from 'node:net';

@@ -33,12 +33,13 @@ export interface User {
   readonly gid: number;
 }
 
-/** `nobody` on Debian and most others; no account has to exist for it. */
+/** The user `nobody` on Debian and most other systems. The ids need no account. */
 const NOBODY: User = { uid: 65534, gid: 65534 };
 
 /**
- * Whom to run postgres as, which refuses root: null for ourselves; as root the owner of the existing database, or nobody.
- * @throws {EmbeddedDatabaseError} when the existing database belongs to somebody we cannot become.
+ * The user that runs postgres, which refuses root. null: the user of this process. Root uses the owner of the existing
+ * database, or `nobody` for a new one.
+ * @throws {EmbeddedDatabaseError} when this process cannot become the owner of the existing database
  */
 export function clusterUser({ cluster }: Layout): User | null {
   const own = process.getuid?.();

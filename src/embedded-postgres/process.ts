@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import { constants } from 'node:os';
 import { createInterface } from 'node:readline';
 import { within } from '../within.ts';
@@ -68,8 +68,9 @@ export class SupervisedProcess {
 
   private constructor(child: ChildProcess, onLog: (line: string) => void) {
     this.#child = child;
-    const [, , errors, , lifeline] = child.stdio as unknown as Socket[];
-    if (!errors || !lifeline) throw new TypeError('a spawned process has the pipes it was given');
+    const [, , errors, , lifeline] = child.stdio;
+    if (!(errors instanceof Socket && lifeline instanceof Socket))
+      throw new TypeError('a spawned process has the pipes it was given');
     this.#lifeline = lifeline;
     this.#handles = [errors, lifeline];
     // When the reader of the lifeline is lost, `exit` reports it.
@@ -79,7 +80,7 @@ export class SupervisedProcess {
   }
 
   /**
-   * Starts the program in a session of its own, so that a Ctrl-C in the terminal reaches the service alone.
+   * Starts the program in a separate session, so that a Ctrl-C in the terminal reaches only the service.
    * @throws {EmbeddedDatabaseError} when the shell cannot be started or the uid not be changed.
    */
   static async start(options: SupervisedOptions): Promise<SupervisedProcess> {
@@ -99,19 +100,19 @@ export class SupervisedProcess {
     return new SupervisedProcess(child, options.onLog);
   }
 
-  /** Asks for a fast shutdown; `exited` tells when it is done. */
+  /** Requests a fast shutdown. `exited` settles when it is done. */
   end(): void {
     this.ref();
     this.#lifeline.end();
   }
 
-  /** Makes this process wait for the program before it exits by itself. */
+  /** Keeps this process alive until the program has ended. */
   ref(): void {
     this.#child.ref();
     for (const handle of this.#handles) handle.ref();
   }
 
-  /** Lets this process exit by itself while the program runs; the program then ends too. */
+  /** Allows this process to exit while the program runs. The program then ends too. */
   unref(): void {
     this.#child.unref();
     for (const handle of this.#handles) handle.unref();

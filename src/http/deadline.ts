@@ -3,14 +3,14 @@ import { requestScope } from '../request-scope.ts';
 
 /** The longest a caller is kept waiting for the database, whatever hangs. */
 const DEADLINE_MS = 2500;
-/** By then its statements are cancelled: what is left is for the server to say what became of them. */
+/** The statements of a request are cancelled at this time. The rest of the deadline lets the server report their outcome. */
 const STATEMENTS_MS = 2000;
 
 /**
- * Answers in time even when the work behind hangs. The statements of the request end before its answer, in the database
- * too. `assertInTime` throws once the time is up, so that the work begins nothing that the caller no longer waits for. Only a
- * database that says nothing at all leaves a statement whose end is unknown by then. So a write is answered with 500, and
- * only a read gets the 503 that invites a repetition.
+ * Answers in time even when the work hangs. The statements of the request end before its answer, in the database too.
+ * `assertInTime` throws once the time is up, so that the work begins nothing that the caller no longer waits for. Only a
+ * silent database leaves a statement whose outcome is still unknown. A write is then answered with 500. A read gets the 503
+ * that invites a retry.
  */
 export async function withDeadline<T>(
   work: (assertInTime: () => void) => Promise<T>,

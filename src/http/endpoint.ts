@@ -110,8 +110,8 @@ export interface ServeDeps {
 const NOTHING = Type.Object({});
 
 /**
- * The Express handler of an endpoint: limit → read → authenticate → handle → answer, the same for every route. What is
- * read comes at the caller's pace; what follows is an attempt, with a deadline.
+ * The Express handler of an endpoint: limit → read → authenticate → handle → answer, the same for every route. The caller
+ * decides how long reading takes. The steps after it are an attempt, with a deadline.
  */
 export function serve(definition: Endpoint, deps: ServeDeps): RequestHandler {
   const validateBody = compileValidator(definition.body ?? NOTHING, 'body');
@@ -124,7 +124,7 @@ export function serve(definition: Endpoint, deps: ServeDeps): RequestHandler {
     res.locals['refusalPage'] = definition.refusalPage;
     const bearer = definition.access === 'public' ? null : bearerOf(req.headers.authorization, wanted);
     await limit(definition, deps, req, res, bearer);
-    // What follows goes on when the caller leaves, and ends what it has begun.
+    // From here on the work is finished even when the caller disconnects.
     const finish = deps.underWay.begin();
     const parts = await parse(definition, deps, { req, validateBody, validateQuery }).catch(refusalOf);
 
@@ -181,17 +181,17 @@ async function answer(
   deps: ServeDeps,
   { bearer, parts, assertInTime }: Work,
 ): Promise<Outcome<Reply>> {
-  // A caller learns of a wrong key before a wrong body, also where the key is otherwise looked up with the work itself.
+  // A wrong key is reported before a wrong body, even where the use case usually looks the key up.
   const lookUp = access === 'developer' || isRefused(parts);
   const caller = await identify(access, deps, bearer, lookUp);
   if (isRefused(caller)) return caller;
   if (isRefused(parts)) return parts;
-  // The caller may have heard by now that the request failed. Then no work may begin.
+  // The caller may already have the answer that the request failed. Then no work may begin.
   assertInTime();
   return handle({ ...parts.value, caller: caller.value } as never);
 }
 
-/** Who calls. Whatever the request does from here on counts as work for that developer. */
+/** Identifies the caller. All work of the request counts for that developer from here on. */
 async function identify(
   access: Access,
   { authenticate, readSession }: ServeDeps,

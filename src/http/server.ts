@@ -9,7 +9,7 @@ import { requestIdOf } from './request-context.ts';
 
 /** Longer than the idle limit of the usual load balancers (60 s), so that they close a kept connection first, not we. */
 const KEEP_ALIVE_MS = 65_000;
-/** For the whole request, its body included: a slow one may not hold a connection for ever. */
+/** For the whole request with its body. A slow request must not hold a connection without limit. */
 const REQUEST_MS = 30_000;
 const HEADERS_MS = 15_000;
 /** At the end, how long a kept connection may stay silent before it is closed without a last answer. */
@@ -54,7 +54,7 @@ export async function listen(handler: RequestListener, host: string, port: numbe
   // An expectation that is not known may be ignored (RFC 9110 §10.1.1), which keeps the one envelope.
   server.on('checkExpectation', (req, res) => server.emit('request', req, res));
   server.on('connect', (_req, socket) => {
-    // http has let go of it, and an error that nobody hears would end the process.
+    // http no longer handles this socket. An error without a listener would end the process.
     socket.on('error', () => socket.destroy());
     whenAnswered(answers, socket, () => refuse(socket, 'This is not a proxy'));
   });
@@ -65,11 +65,11 @@ export async function listen(handler: RequestListener, host: string, port: numbe
       draining = true;
       for (const socket of connections) closeAfter(answers.last(socket));
       return new Promise((resolve) => {
-        // http's own close() would cut idle connections at once, and with them the requests that are on their way to us.
+        // `http.Server.close` would cut idle connections at once, and lose requests that are on their way on them.
         NetServer.prototype.close.call(server, () => resolve());
         setTimeout(() => {
           server.closeIdleConnections();
-          // To http one that never asked for anything is not idle.
+          // http does not count a connection without a first request as idle.
           for (const socket of connections) if (socket.bytesRead === 0) socket.destroy();
         }, IDLE_GRACE_MS);
       });
@@ -116,7 +116,7 @@ function bind(server: Server, host: string, port: number): Promise<void> {
   });
 }
 
-/** What is not HTTP never becomes a request; it gets the same envelope all the same. */
+/** Bytes that are not HTTP never become a request. They are answered with the same error envelope. */
 function refuseUnparsable(answers: Answers, error: NodeJS.ErrnoException, socket: Duplex): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();

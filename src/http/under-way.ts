@@ -1,6 +1,6 @@
 /** Requests that are being worked on, whether or not their callers are still there. */
 export interface UnderWay {
-  /** Says that one has begun; the returned function says that it has ended. */
+  /** Marks the start of a request. The returned function marks its end. */
   begin(): () => void;
   /** Resolves when there is none. */
   idle(): Promise<void>;

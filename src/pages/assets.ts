@@ -49,9 +49,9 @@ const version = digest(...Array.from(files.values(), (file) => file.body));
 export const assetHref = (name: AssetName): string => `assets/${version}/${name}`;
 
 /**
- * The file for a request path (`/assets/<version>/<name>`), or null. The version makes it cacheable for ever. A version of
- * another release is answered with this one's file, uncached: while a release rolls out, page and file may come from
- * different replicas, and a consent page without its script cannot be used.
+ * The file for a request path (`/assets/<version>/<name>`), or null. The version in the path lets caches keep it without
+ * limit. A path with the version of another release gets the file of this one, uncached. During a rollout page and file may
+ * come from different replicas, and a consent page without its script cannot be used.
  */
 export function findAsset(path: string): Asset | null {
   const [, asked, name = ''] = /^\/assets\/([0-9a-f]{16})\/([a-z.-]+)$/.exec(path) ?? [];

@@ -29,9 +29,9 @@ const secure = constantHeaders(
 );
 
 /**
- * Headers of the pages on which a person decides. Nothing but their own origin can run, style, load or be asked; nobody can
- * frame them or keep a handle on their window; their URL, whose request id is a secret until the decision, is never sent as a
- * referrer; no cache keeps them. They replace those that were set for the whole service.
+ * Headers of the pages on which a person decides. Scripts, styles, images and requests come only from the page's origin. No
+ * other page can frame it or keep a handle on its window. Its URL, whose request id is a secret until the decision, is never
+ * sent as a referrer. No cache keeps it. These headers replace those of the whole service.
  */
 export const pageSecurity: RequestHandler = (_request, response, next) => {
   Object.assign(headersOf(response), secure, {

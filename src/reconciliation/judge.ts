@@ -14,7 +14,7 @@ export interface Seen {
   readonly settled: boolean;
 }
 
-/** What became of one comparison. */
+/** The result of one comparison. */
 export interface Finding {
   readonly what: string;
   /** Over all processes; of a gauge, where values differ, one that is wrong. null: it is not reported. */

@@ -8,7 +8,7 @@ interface Series {
   readonly labels: Labels;
 }
 
-/** A counter, and what the rows say that it must have come to. */
+/** A counter, and its expected value by the rows. */
 export interface CounterLine extends Series {
   readonly of: (totals: Totals) => number;
 }

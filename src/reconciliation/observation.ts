@@ -1,6 +1,6 @@
-/** One process of the service, as far as its metrics were seen. */
+/** One process of the service, as its scraped metrics show it. */
 export interface Process {
-  /** Its `service.instance.id`, and where that is not unique, which of them. */
+  /** Its `service.instance.id`, with a suffix where that is not unique. */
   readonly id: string;
   /** Where it is or was scraped. */
   readonly instance: string;
@@ -8,7 +8,7 @@ export interface Process {
   readonly counts: Readonly<Record<string, number>>;
   /** Gauges likewise; of a process that has ended, none. */
   readonly gauges: Readonly<Record<string, number | undefined>>;
-  /** Of a process that has ended: what it did after its last scrape nobody counted. */
+  /** Set for a process that has ended. No scrape has counted its work after the last one. */
   readonly ended: Ending | null;
 }
 

@@ -47,7 +47,7 @@ export function prometheusSource(prometheus: Prometheus, job: string, from: numb
     for (const [target, sum] of sums) for (const [time, age] of sum) target.ages.set(time, age);
     for (const { labels, samples } of infos ?? []) {
       const id = labels['service_instance_id'];
-      // Prometheus makes one of its own for what a collector sends of the service's spans; it is no target.
+      // Prometheus also has a target_info for the span metrics that a collector sends. That one is not a target.
       if (id === undefined) continue;
       const { sightings, ages: of } = targetAt(labels['instance']);
       for (const [time] of samples) sightings.set(time, { id, age: of.get(time) });

@@ -18,8 +18,8 @@ export interface CachedReading {
 }
 
 /**
- * A value that is dear to read, for a gauge: one read at a time, at most one every `maxAgeMs`, and an answer in bounded
- * time (telemetry contract: gauges never make a scrape slow, and are omitted rather than wrong).
+ * A value that is expensive to read, for a gauge. Reads never overlap, at most one starts every `maxAgeMs`, and each answer
+ * comes in bounded time (telemetry contract: gauges never make a scrape slow, and are omitted rather than wrong).
  */
 export function createCachedReading(options: CachedReadingOptions): CachedReading {
   const { read, maxAgeMs = 5000, waitMs = 300, onError, now = () => performance.now() } = options;

@@ -11,7 +11,7 @@ import type { CLIENT_FAMILIES } from './families/clients.ts';
 import type { AttributesOf } from './families/family.ts';
 import type { Instruments } from './instruments.ts';
 
-/** What a statement says of itself. It is constant, so it is described once. */
+/** The telemetry attributes of a statement. They are constant, so each statement declares them once. */
 export interface StatementDescription {
   /** SQL verb: `SELECT`, `INSERT`, … */
   readonly operation: string;
@@ -82,8 +82,8 @@ export const NO_DATABASE_TELEMETRY: DatabaseTelemetry = {
 };
 
 /**
- * `now` is a monotonic clock in milliseconds. Without a tracer it records durations and no spans. Background work that
- * belongs to no request uses it so: otherwise every poll of a queue would be a trace of its own.
+ * `now` is a monotonic clock in milliseconds. Without a tracer it records durations and no spans. Background work outside
+ * requests has no tracer, because every poll of a queue would otherwise begin a new trace.
  */
 export function createDatabaseTelemetry(
   instruments: Instruments,

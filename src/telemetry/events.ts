@@ -256,7 +256,7 @@ export function createEvents(
       );
     },
     databaseConnectionError({ error, pool }) {
-      // A connection is the pool's, whichever request opened it.
+      // A connection belongs to the pool, not to the request that opened it.
       record(null, () => outsideRequests(() => logger.error({ error, pool }, 'database.connection_error')));
     },
     requestFailed({ error, method, route }) {

@@ -5,7 +5,7 @@ import type { Instruments } from './instruments.ts';
 export interface SigningKeys {
   /** Keys that it publishes. */
   readonly published: number;
-  /** Seconds since the key that signs began to; null: there is none, or nobody noted when. */
+  /** Seconds since the signing key began to sign. null: there is no key, or its start was not recorded. */
   readonly signingFor: number | null;
   /** Seconds since the keys were last read; null: they are read once, at the start. */
   readonly readAgo: number | null;

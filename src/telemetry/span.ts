@@ -21,8 +21,8 @@ import type { Guard } from './guard.ts';
 export type InSpan = <T>(name: string, attributes: Attributes, fn: () => Promise<T>) => Promise<T>;
 
 /**
- * The same for work that is done later, for a request that may have ended long ago and on another replica: the span begins a
- * trace of its own and links to the one that caused it. It is a CLIENT span: such work goes out to somebody.
+ * The same for work that follows a request, which may have ended long ago and on another replica. The span begins a new trace
+ * and links to the span that caused it. It is a CLIENT span, because such work calls another system.
  */
 export type InLinkedSpan = <T>(
   name: string,

@@ -124,7 +124,7 @@ export const OTEL_READ_VARIABLES = {
     'OTEL_BLRP_MAX_QUEUE_SIZE',
     whole,
     '2048',
-    'Log lines on their way at a time; more are dropped.',
+    'Most log lines in flight. Further lines are dropped.',
   ),
   // Shorter than the second of the specification, because the end of the service waits for it.
   logDelay: variable('OTEL_BLRP_SCHEDULE_DELAY', whole, '250', 'Milliseconds that log lines wait for more.'),

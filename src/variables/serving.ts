@@ -50,7 +50,7 @@ export const LISTENER = {
     'SHUTDOWN_TIMEOUT_MS',
     integer(100, 600_000),
     '10000',
-    'An ordered end takes at most so many milliseconds.',
+    'Most milliseconds that an orderly shutdown takes.',
   ),
 };
 

@@ -93,12 +93,12 @@ export const TELEMETRY = {
   metricsHost: optional(
     'METRICS_HOST',
     string(1, 255),
-    'Address of a listener of its own for `/metrics`. Unset: that of the service.',
+    'Address of a separate listener for `/metrics`. Unset: that of the service.',
   ),
   metricsPort: optional(
     'METRICS_PORT',
     integer(0, 65535),
-    'Port of a listener of its own for `/metrics`. Unset: that of the service, where everybody who reaches the service can read it.',
+    'Port of a separate listener for `/metrics`. Unset: that of the service, where everybody who reaches the service can read it.',
   ),
   metricsApiKey: secret(
     optional(
@@ -112,7 +112,7 @@ export const TELEMETRY = {
     'METRICS_AGENT_LIMIT',
     integer(1, 10_000),
     '500',
-    'So many agents get series of their own.',
+    'Most agents that get series of their own. The others share `other`.',
   ),
   logLevel: variable('LOG_LEVEL', oneOf(LOG_LEVELS), 'info', '`trace` to `fatal`, or `silent`.'),
   trustTraceContext: variable(

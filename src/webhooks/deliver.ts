@@ -12,13 +12,13 @@ import { signMessage } from './sign-message.ts';
 
 export type DeliverDeps = Pick<Deps, 'telemetry' | 'clock' | 'config'> & { readonly sealer: Sealer };
 
-/** RFC 9110 §15.5.11: the receiver says that it is gone for good. */
+/** RFC 9110 §15.5.11: the receiver is gone permanently. */
 const GONE = 410;
 
 /**
- * Makes one attempt at a delivery and stores what it came to. Its span begins a trace of its own and links to the span that
- * caused the event, whenever and wherever that was.
- * @param signal ends the attempt half-way; the delivery then goes back to the queue as if nothing had been tried
+ * Makes one attempt at a delivery and stores the result. Its span begins a new trace and links to the span that caused the
+ * event, which may be old and of another replica.
+ * @param signal aborts the attempt; the delivery then goes back to the queue as if it had not been tried
  * @throws when the secret cannot be opened
  */
 export async function deliver(

@@ -19,7 +19,7 @@ const MOVE_AT_ONCE = 500;
 const LOOK_EVERY_MS = 1000;
 /** The same while there is no webhook at all. */
 const LOOK_WITHOUT_WEBHOOKS_MS = 5000;
-/** What an attempt's transaction may take before its job lapses and somebody else makes the attempt again. */
+/** The time of an attempt's transaction. After it the job expires, and another worker makes the attempt again. */
 const SETTLE_SECONDS = 30;
 const PURGE_EVERY_MS = 60 * 60 * 1000;
 const PURGE_AT_ONCE = 1000;
@@ -112,7 +112,7 @@ export function createDeliveryWorkers(deps: WorkerDeps): DeliveryWorkers {
     return more;
   };
 
-  /** @returns for how long nothing will have to be done unless somebody rings, in milliseconds */
+  /** @returns the milliseconds until the next work is due, unless the alarm rings earlier */
   const look = async (): Promise<number> => {
     const work = await probeWork(db.background);
     if (!work.webhooks) return LOOK_WITHOUT_WEBHOOKS_MS;
@@ -172,7 +172,7 @@ function moveToQueue(db: Background, queue: JobQueue<DeliveryJob>): Promise<numb
   });
 }
 
-/** Something to wait for; a ring while nobody waits is not lost. */
+/** An alarm that ends a wait. A ring without a waiter ends the next wait. */
 function createAlarm(): { ring(): void; wait(ms: number): Promise<void> } {
   let rung = false;
   let wakeUp: (() => void) | undefined;

@@ -96,8 +96,8 @@ export const deliveriesOfIssuance = (issued: Issuance): string => `issuance as (
     ${ENQUEUED}`;
 
 /**
- * Common table expressions that tell of each grant that was revoked. They make `ANY_ENQUEUED` true. `cascade` says that a
- * grant above or below it in the tree fell with it.
+ * Common table expressions that enqueue the event of each revoked grant. They make `ANY_ENQUEUED` true. `cascade` is true
+ * when a grant above or below it in the tree was revoked with it.
  */
 export const deliveriesOfRevocation = (revoked: RevokedGrants): string => `facts as (
       select 'grant.revoked' as type, ${revoked.id} as subject, ${revoked.developerId} as developer_id,

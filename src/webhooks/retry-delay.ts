@@ -24,8 +24,8 @@ export function parseRetryAfter(text: string | undefined, now: number): number |
   if (text === undefined) return null;
   const said = text.trim();
   if (/^\d{1,9}$/.test(said)) return Number(said);
-  // Only the three forms of HTTP-date begin with the name of a day; Date.parse would take much more. One of them does not
-  // name its zone, which is GMT all the same.
+  // Only the three forms of HTTP-date begin with the name of a day. Date.parse would accept much more. One of the forms has
+  // no zone, and means GMT.
   const date = /\d$/.test(said) ? `${said} GMT` : said;
   const time = /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)/.test(said) ? Date.parse(date) : Number.NaN;
   return Number.isNaN(time) ? null : Math.max(0, Math.ceil((time - now) / 1000));

@@ -6,7 +6,7 @@ import { faultOfUrl } from './judge-url.ts';
 import { BlockedAddressError, createLookup, type NameServer } from './resolve-name.ts';
 import { parseRetryAfter } from './retry-delay.ts';
 
-/** What an attempt came to. `error` is a text of ours: it names no secret and quotes nobody. */
+/** The result of an attempt. The service writes the text of `error`: it contains no secret and no text of the receiver. */
 export interface AttemptResult {
   readonly outcome: AttemptOutcome;
   readonly statusCode: number | null;
@@ -23,8 +23,8 @@ export interface Message {
 
 export interface Sender {
   /**
-   * POSTs a message once. It has `timeoutMs` for everything, from the look-up of the name to the end of the answer; of that
-   * not more than 64 KiB are read. A redirect is an answer like any other and is not followed.
+   * POSTs a message once. `timeoutMs` covers everything from the look-up of the name to the end of the answer. At most 64 KiB
+   * of the answer are read. A redirect counts as an answer and is not followed.
    * @returns null when `signal` ended the attempt, which may have reached the receiver, or came before it
    */
   send(message: Message, signal: AbortSignal): Promise<AttemptResult | null>;
@@ -54,8 +54,8 @@ export async function createSender(options: {
       !allowPrivate && isIP(target.hostname) !== 0 && !isPublicAddress(target.hostname)
         ? callback(new BlockedAddressError(), null)
         : connect(target, callback),
-    // Each attempt has a connection of its own, whose address was judged for it. A kept one may be closed by the receiver
-    // just when it is used again, and nobody could tell that from a receiver that fails.
+    // Each attempt opens a new connection, whose address was checked for it. The receiver may close a kept connection just
+    // when it is used again. That would look like a failing receiver.
     pipelining: 0,
     headersTimeout: 0,
     bodyTimeout: 0,

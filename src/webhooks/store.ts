@@ -135,7 +135,7 @@ export async function insertWebhook(
 export const listWebhooks = (db: Queryable, developerId: string): Promise<Webhook[]> =>
   db.all(list, { developerId });
 
-/** Names a webhook, and says that it must be this developer's. */
+/** Selects a webhook of this developer. */
 export interface WebhookKey {
   readonly developerId: string;
   readonly id: string;

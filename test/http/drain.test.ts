@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { Agent, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import express from 'express';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { listen } from '../../src/http/server.ts';
 
 test('the answer to a request that was under way closes its kept connection, and with it the server', async () => {
@@ -33,4 +33,33 @@ test('a connection on which nothing was ever asked does not hold up the end', as
   await server.drain();
   expect(silent.bytesRead).toBe(0);
   silent.destroy();
+});
+
+test('a request that was on its way on an idle kept connection is answered, and closes it', async () => {
+  const app = express();
+  app.use((request, response) => void response.end(request.path));
+  const server = await listen(app, '127.0.0.1', 0);
+  onTestFinished(() => server.cut());
+  // The grace of idle connections does not run out here, however slow this machine is.
+  vi.useFakeTimers({ toFake: ['setTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const kept = connect(server.port, '127.0.0.1').setEncoding('utf8');
+  onTestFinished(() => void kept.destroy());
+  let answers = '';
+  const answered = Promise.withResolvers<void>();
+  kept.on('data', (text: string) => {
+    answers += text;
+    if (answers.endsWith('/first')) answered.resolve();
+  });
+  kept.write('GET /first HTTP/1.1\r\nHost: x\r\n\r\n');
+  await answered.promise;
+  const closed = once(kept, 'close');
+  const drained = server.drain();
+  kept.write('GET /second HTTP/1.1\r\nHost: x\r\n\r\n');
+  await closed;
+  await drained;
+  const [, second = ''] = answers.split('/first');
+  expect(second).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+  expect(second).toMatch(/\r\nConnection: close\r\n/);
+  expect(second.endsWith('/second')).toBe(true);
 });

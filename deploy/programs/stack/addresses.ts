@@ -63,13 +63,13 @@ const [FIRST_PORT, LAST_PORT] = [20_000, 32_000];
 export async function freePorts(): Promise<Ports> {
   const held: Server[] = [];
   try {
-    const ports: Record<string, number> = {};
-    for (const part of Object.keys(USUAL_PORTS)) {
+    const ports: { -readonly [Part in keyof Ports]: number } = { ...USUAL_PORTS };
+    for (const part of Object.keys(ports) as (keyof Ports)[]) {
       const server = await listenOnFreePort();
       held.push(server);
       ports[part] = (server.address() as AddressInfo).port;
     }
-    return ports as unknown as Ports;
+    return ports;
   } finally {
     for (const server of held) server.close();
   }
