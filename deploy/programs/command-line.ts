@@ -4,8 +4,8 @@ import { parseFault, USAGE_ERROR, usageMessage } from '../../src/command-line-er
 type Options = NonNullable<ParseArgsConfig['options']>;
 
 /**
- * What the options on the command line say. With `--help` among them it prints `usage` and ends the process with 0; with
- * what is no such option, it ends as `refuse` does.
+ * Reads the options of the command line. For `--help` it prints `usage` and ends the process with exit code 0. For an
+ * unknown option it calls `refuse`.
  */
 export function readOptions<const T extends Options>(
   usage: string,
@@ -23,13 +23,13 @@ export function readOptions<const T extends Options>(
   process.exit(0);
 }
 
-/** Ends the process: one line, and exit code 2. */
+/** Ends the process with one line of text and exit code 2. */
 export function refuse(fault: string): never {
   process.stderr.write(`${usageMessage(fault)}\n`);
   process.exit(USAGE_ERROR);
 }
 
-/** The number that an option has, refused when it is none or out of bounds. */
+/** The value of an option as a number. Refuses text that is no number, and numbers out of bounds. */
 export function readNumber(option: string, text: string, least: number, most: number): number {
   const value = Number(text);
   if (text.trim() === '' || !(value >= least && value <= most))

@@ -3,7 +3,7 @@ import { parser } from '@prometheus-io/lezer-promql';
 /** One selector of series, such as `up{job="x"}`. */
 export interface Selector {
   readonly metric: string;
-  /** `value` is without its quotes and its escapes, as Prometheus compares it. */
+  /** `value` has no quotes and no escapes, as Prometheus compares it. */
   readonly matchers: readonly { readonly label: string; readonly operator: string; readonly value: string }[];
 }
 
@@ -14,21 +14,21 @@ export interface Grouping {
   readonly selectors: readonly Selector[];
 }
 
-/** What an expression uses. */
+/** The parts of an expression that refer to series. */
 export interface Expression {
   readonly selectors: readonly Selector[];
   readonly groupings: readonly Grouping[];
-  /** Every metric that it selects, once. */
+  /** Every metric that the expression selects, once. */
   readonly metrics: readonly string[];
-  /** Every label that it matches, groups or joins by, once. */
+  /** Every label that the expression matches, groups or joins by, once. */
   readonly labels: readonly string[];
 }
 
 type Node = ReturnType<typeof parser.parse>['topNode'];
 
 /**
- * Parses PromQL with Prometheus's own grammar. Throws a `SyntaxError` that says where. Types of functions' arguments are
- * not checked: that is for `promtool check rules`, or for a query, to do.
+ * Parses PromQL with Prometheus's own grammar. Throws a `SyntaxError` with the position. It does not check the types of
+ * function arguments; `promtool check rules` does.
  */
 export function parsePromql(text: string): Expression {
   const root = parser.parse(text).topNode;

@@ -1,5 +1,5 @@
 /**
- * Grant tokens: how they are made, signed and read, and how large they may become. No table of its own.
+ * Grant tokens: how they are made, signed and read, and how large they may become. This room has no table.
  * The statements of `tokens` and `grants` store what this room prepares. Those rooms then call it to sign the token.
  */
 import type { Deps } from '../deps.ts';

@@ -6,7 +6,7 @@ import type { KeyRing } from '../signing-keys/key-ring.ts';
 import type { VerificationFailure } from '../telemetry/events.ts';
 import { ALGORITHM } from './sign-grant-token.ts';
 
-/** The claims of a grant token whose signature, issuer and times hold. */
+/** The claims of a grant token with a valid signature, the right issuer and valid times. */
 export interface GrantClaims extends JWTPayload {
   readonly sub: string;
   readonly agt: string;
@@ -30,7 +30,7 @@ export type ReadGrantToken = (token: string) => Promise<ReadToken>;
 /** RFC 7515 §7.1. The decoder would also accept blanks, and then one token would have many spellings. */
 const COMPACT_JWS = /^[\w-]+\.[\w-]+\.[\w-]*$/;
 /** About 20 MB at most. */
-const REMEMBERED = 10_000;
+const MAX_REMEMBERED = 10_000;
 
 /**
  * Makes the one reader of grant tokens. A valid signature stays valid, so the reader checks it once and remembers the
@@ -45,7 +45,7 @@ export function createTokenReader({
   issuer: () => string;
   clock: Clock;
 }): ReadGrantToken {
-  const remembered = new LRUCache<string, { kid: string; claims: GrantClaims }>({ max: REMEMBERED });
+  const remembered = new LRUCache<string, { kid: string; claims: GrantClaims }>({ max: MAX_REMEMBERED });
 
   const check = async (token: string, tokenHash: string): Promise<ReadToken> => {
     try {

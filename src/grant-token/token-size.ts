@@ -2,12 +2,13 @@ import type { Config } from '../config.ts';
 import { badRequest, type ServiceError } from '../errors.ts';
 import type { TokenSubject } from './sign-grant-token.ts';
 
-/** Room for the claims whose length the caller does not choose, for the signature, and for the rest of the request. */
+/** Reserved for the claims whose length the caller does not choose, the signature, and the rest of the request. */
 const RESERVED_BYTES = 2048;
 
 /**
- * BAD_REQUEST for a grant whose token could not be sent back, else null. The longest request, a delegation of all its
- * scopes, holds the token, which is a third longer than its claims (base64url), and the scopes once more.
+ * BAD_REQUEST for a grant whose token would be too long for later requests; null otherwise. The longest request
+ * delegates all scopes. It contains the token, which is a third longer than its claims (base64url), and the scopes once
+ * more.
  */
 export function faultOfTokenSize(
   { bodyLimit }: Pick<Config, 'bodyLimit'>,

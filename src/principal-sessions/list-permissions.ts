@@ -13,7 +13,7 @@ export interface Permissions {
   readonly total: number;
 }
 
-/** What agents may do for a principal. UNAUTHORIZED when the developer of the session is gone. */
+/** The permissions that a principal gave to agents. UNAUTHORIZED when the developer of the session no longer exists. */
 export async function listPermissions(
   deps: Pick<Deps, 'db' | 'clock'>,
   principal: Principal,

@@ -9,7 +9,7 @@ export interface Session {
   readonly expiresAt: Date;
 }
 
-/** A session for one of the developer's principals, and the link to the page of its permissions. */
+/** Opens a session for one of the developer's principals, and makes the link to the permissions page. */
 export async function openSession(
   { sessionTokens, baseUrl }: Pick<Deps, 'baseUrl'> & { readonly sessionTokens: SessionTokens },
   { id: developerId }: Pick<Developer, 'id'>,

@@ -3,7 +3,7 @@ import { layout } from '../pages/layout.ts';
 
 const TITLE = 'Your permissions';
 
-/** One grant, filled in by the script: who, what, since when, and what was passed on from it. */
+/** The templates that the script fills: a grant with its agent, scopes and times, a scope, and an audit entry. */
 const grantTemplate = html`<template id="grant">
 <li class="grant">
 <article>
@@ -32,7 +32,7 @@ const grantTemplate = html`<template id="grant">
 </li>
 </template>`;
 
-/** What stands in the page's place when there is nothing to show. */
+/** The messages that replace the page when there is nothing to show. */
 const endings = html`<template id="ended">
 <h1 tabindex="-1">Your session has ended</h1>
 <p>For your safety a link to this page works only for a short time. Nothing was changed.</p>
@@ -94,13 +94,14 @@ ${grantTemplate}
 ${endings}`;
 
 /**
- * The page on which a person sees what agents may do and takes it back. It holds nothing of anybody: the session token in
- * the URL's fragment never reaches the service with the page, and `assets/permissions.js` fetches what it opens.
+ * The page on which a person sees and revokes the permissions of agents. It contains no personal data. The session
+ * token is in the fragment of the URL, which the browser does not send. `assets/permissions.js` fetches the data with
+ * it.
  */
 export const permissionsPage = (): string =>
   layout(TITLE, content, { style: 'permissions.css', scripts: ['session.js', 'permissions.js'] });
 
-/** The page that a person sees when the page itself is not available. */
+/** The page that a person sees when the permissions page is not available. */
 export function permissionsRefusalPage(status: number): string {
   const [title, advice] =
     status === 429

@@ -1,7 +1,7 @@
 /**
- * Principal sessions: the page on which a person sees what agents may do, and takes it back, and the routes behind it.
- * A developer opens a session; its signed token is all that is kept of it, so there is no table. Nobody else calls this
- * room.
+ * Principal sessions: the page on which a person sees and revokes the permissions of agents, and the routes behind it.
+ * A developer opens a session. This room has no table, because the signed token contains the whole session. No other
+ * room calls this one.
  */
 import { Type } from 'typebox';
 import { listEntries } from '../audit/read-entries.ts';
@@ -24,7 +24,7 @@ import { permissionsPage, permissionsRefusalPage } from './page.ts';
 import type { SessionTokens } from './session-token.ts';
 
 const DEFAULT_SESSION_LIFE = '1h';
-/** What a session can do cannot be taken back before it ends. */
+/** A session cannot be revoked before it ends, so its life is limited. */
 const MAX_SESSION_SECONDS = 86_400;
 
 const PrincipalGrantView = Type.Object({

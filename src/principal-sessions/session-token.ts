@@ -7,25 +7,25 @@ import { done, type Outcome, refuse } from '../outcome.ts';
 
 /** Makes and reads the session tokens of principals. */
 export interface SessionTokens {
-  /** A token that works for `seconds` from now. `expiresAt` is its `exp`, a whole second. */
+  /** Makes a token that is valid for `seconds` from now. `expiresAt` is its `exp`, a whole second. */
   issue(principal: Principal, seconds: number): Promise<{ token: string; expiresAt: Date }>;
-  /** Refuses with UNAUTHORIZED anything but a session token of this service that has not expired. */
+  /** Reads a session token of this service that has not expired. Refuses all other texts with UNAUTHORIZED. */
   read(token: string): Promise<Outcome<Principal>>;
 }
 
 const ALGORITHM = 'HS256';
 const TYPE = 'principal-session+jwt';
 const KEY_BYTES = 32;
-/** RFC 7515 §7.1. The decoder would also take blanks. */
+/** RFC 7515 §7.1. The decoder would also accept blanks. */
 const COMPACT_JWS = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
 const refused = () => refuse(unauthorized('session token'));
 
 /**
- * Session tokens are JWTs (RFC 7519) that no verifier of grant tokens can take for one, and the reverse: they have a key
- * of their own, which is derived from SECRET_KEY (RFC 5869) and never published, another algorithm, another type (RFC 8725
- * §3.11) and an audience. Replicas share the secret, so each reads what another issued, without a look at the database:
- * such a token cannot be taken back, and is therefore short-lived.
+ * Session tokens are JWTs (RFC 7519). A verifier of grant tokens cannot mistake one for a grant token, nor the reverse.
+ * They have a separate key, which is derived from SECRET_KEY (RFC 5869) and never published, another algorithm, another
+ * type (RFC 8725 §3.11) and an audience. Replicas share the secret, so each can read the tokens of the others without
+ * the database. For the same reason a token cannot be revoked, and is therefore short-lived.
  */
 export function createSessionTokens({
   secretKey,

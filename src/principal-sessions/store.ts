@@ -11,6 +11,6 @@ const name = query({
   row: { name: text },
 });
 
-/** The name of the developer that a session belongs to; undefined when there is none any more. */
+/** The name of the developer of a session; undefined when the developer no longer exists. */
 export const developerName = async (db: Queryable, id: string): Promise<string | undefined> =>
   (await db.first(name, { id }))?.name;

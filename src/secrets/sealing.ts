@@ -1,6 +1,6 @@
 /**
- * Secrets at rest: what the database keeps sealed with SECRET_KEY. `signing-keys` seals private keys, `webhooks` their secrets.
- * No table of its own.
+ * Secrets at rest: the values that the database stores encrypted with SECRET_KEY.
+ * This room has no table. `signing-keys` seals private keys with it, and `webhooks` seals the secrets of webhooks.
  */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 
@@ -8,11 +8,11 @@ const ALGORITHM = 'aes-256-gcm';
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
-/** Encrypts small secrets at rest: AES-256-GCM, laid out as nonce, tag, ciphertext. */
+/** Encrypts small secrets at rest with AES-256-GCM. The layout is nonce, tag, ciphertext. */
 export interface Sealer {
-  /** `purpose` is authenticated with the text: what was sealed for one row cannot be moved to another. */
+  /** `purpose` is authenticated with the text, so the sealed text of one row cannot be used in another. */
   seal(plaintext: string, purpose: string): Buffer;
-  /** @throws when the text was sealed with another key or for another purpose, or was altered */
+  /** @throws when the text was altered, or was sealed with another key or for another purpose */
   open(sealed: Buffer, purpose: string): string;
 }
 

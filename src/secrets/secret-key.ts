@@ -6,9 +6,10 @@ import { type Config, ConfigError } from '../config.ts';
 import { hasCluster, layout, prepareDataDir } from '../data-dir.ts';
 
 /**
- * `SECRET_KEY`, or with the embedded database the one kept in `DATA_DIR/secret-key`, generated before the first database
- * is made there, and never after: another key would not open what is in it.
- * @throws {ConfigError} when the kept one is lost or cannot be used
+ * `SECRET_KEY`, or the key in `DATA_DIR/secret-key` with the embedded database. The service generates that key before
+ * it first makes the database. It never generates one for an existing database, because a new key would not open its
+ * content.
+ * @throws {ConfigError} when the key in DATA_DIR is lost or cannot be used
  */
 export async function loadSecretKey({
   secretKey,
@@ -28,7 +29,9 @@ export async function loadSecretKey({
   return key;
 }
 
-/** Creates the file unless it exists. Synced, because what it encrypts is lost with it. */
+/**
+ * Creates the file unless it exists. It syncs the file, because everything that the key encrypts would be lost with it.
+ */
 async function writeOnce(path: string, text: string): Promise<void> {
   try {
     const file = await open(path, 'wx', 0o600);

@@ -5,7 +5,7 @@ import type { Queryable } from '../db/queryable.ts';
 import type { Sealer } from '../secrets/sealing.ts';
 import { insertKey, lockKeys, publishedKeys, type StoredKey } from './store.ts';
 
-/** What a fresh replica or a client's cached JWKS may lag behind: the contract's 60 s and as much again. */
+/** The possible lag of a replica or of a client's cached JWKS: the 60 s of the contract, doubled. */
 export const PUBLISH_BEFORE_SIGNING_MS = 120_000;
 
 interface KeyMaterial {
@@ -14,7 +14,9 @@ interface KeyMaterial {
   readonly now: number;
 }
 
-/** The first signing key of a database, which may sign at once; of many replicas that start together, one creates it. */
+/**
+ * Creates the first signing key of a database. It signs at once. When replicas start together, exactly one creates it.
+ */
 export async function ensureKey({ db, sealer, now }: KeyMaterial): Promise<void> {
   const key = await newKey(sealer, now, now);
   await db.transaction(async (tx) => {
@@ -24,9 +26,10 @@ export async function ensureKey({ db, sealer, now }: KeyMaterial): Promise<void>
 }
 
 /**
- * Adds a key that is published at once and signs two minutes later, so that every verifier has seen it by then. The
- * key before it stays published until the last token it signed has expired. Where there is none yet, it signs at once.
- * @throws when SECRET_KEY does not open the keys that are there: one sealed otherwise would keep every replica from starting
+ * Adds a key. The service publishes it at once and signs with it two minutes later, so that every verifier knows it by
+ * then. The key before it stays published until its last token has expired. The first key of a database signs at once.
+ * @throws when SECRET_KEY does not open the existing keys, because no replica could start with a key that was sealed
+ * differently
  */
 export async function rotateKeys({ db, sealer, now }: KeyMaterial): Promise<StoredKey> {
   const key = await newKey(sealer, now, now + PUBLISH_BEFORE_SIGNING_MS);
@@ -42,7 +45,7 @@ export async function rotateKeys({ db, sealer, now }: KeyMaterial): Promise<Stor
 
 /**
  * The private JWK of a stored key, as text.
- * @throws {ConfigError} when SECRET_KEY is not the one that it was sealed with
+ * @throws {ConfigError} when the key was sealed with another SECRET_KEY
  */
 export function openPrivateKey(sealer: Sealer, { kid, sealedPrivate }: StoredKey): string {
   try {

@@ -8,7 +8,7 @@ import { ensureKey, openPrivateKey } from './create-key.ts';
 import { type PublicJwk, publishedKeys, type StoredKey, settleRetiredKeys } from './store.ts';
 
 const RELOAD_MS = 10_000;
-/** After this long no replica signs with a superseded key any more, whatever its last reload. */
+/** After this time no replica signs with a superseded key any more, even if its last reloads failed. */
 const SUPERSEDED_FOR_MS = 60_000;
 
 interface RingKey {
@@ -18,25 +18,25 @@ interface RingKey {
   readonly signsFrom: number;
 }
 
-/** A key that signs. */
+/** The private half of a key, with the id that its tokens carry. */
 export interface Signer {
   readonly kid: string;
   readonly key: CryptoKey;
 }
 
-/** The signing keys as this replica knows them. */
+/** The signing keys that this replica knows. */
 export interface KeyRing {
   /** The key that signs now. */
   signer(): Signer;
-  /** The key of this `kid`; looks in the database when it is new to this replica. */
+  /** The key with this `kid`. For an unknown `kid` it reads the database first. */
   verifier(kid: string): Promise<CryptoKey | undefined>;
-  /** Whether this key is published, as far as this replica knows. */
+  /** Whether this replica knows the key as published. */
   knows(kid: string): boolean;
-  /** What `/.well-known/jwks.json` publishes. */
+  /** The keys in `/.well-known/jwks.json`. */
   published(): readonly PublicJwk[];
-  /** What metrics say of them. */
+  /** The values for metrics. */
   observe(): SigningKeys;
-  /** Ends the regular reloading. */
+  /** Stops the regular reload. */
   close(): void;
 }
 
@@ -47,12 +47,12 @@ async function importPair(publicJwk: PublicJwk, privateJwk: JWK, signsFrom: numb
 }
 
 /**
- * Keys from SIGNING_KEYS_FILE: the first signs, all are published, and nothing changes until the next start.
+ * Keys from SIGNING_KEYS_FILE. The first one signs, and all are published. They do not change until the next start.
  * @throws when a key cannot be imported
  */
 export async function fileKeyRing(keys: NonNullable<Config['signingKeys']>): Promise<KeyRing> {
   const ring = await Promise.all(
-    // `key_ops` of the file is left out: it may forbid one of the two things that a pair is needed for.
+    // `key_ops` is omitted, because it may forbid one of the two operations of the pair: to sign and to verify.
     keys.map(({ kid, n, e, key_ops: _ignored, ...rest }) => {
       const publicJwk = { kty: 'RSA', alg: 'RS256', use: 'sig', kid, n, e } as PublicJwk;
       return importPair(publicJwk, { ...rest, ...publicJwk }, 0);
@@ -71,9 +71,9 @@ export async function fileKeyRing(keys: NonNullable<Config['signingKeys']>): Pro
 }
 
 /**
- * Keys from the database, created there the first time and read again every few seconds, so that a rotation reaches
- * every replica without a restart and long before the new key signs.
- * @param onError told when a reload failed; the keys known so far go on
+ * Keys from the database. The first start creates one. The ring reloads them every ten seconds, so a rotation reaches
+ * every replica without a restart, long before the new key signs.
+ * @param onError called when a reload fails; the ring then keeps the known keys
  * @throws when SECRET_KEY does not open the keys in the database
  */
 export async function databaseKeyRing(
@@ -111,12 +111,12 @@ export async function databaseKeyRing(
   await ensureKey({ db, sealer, now: clock.now() });
   await reload();
   const timer = setInterval(() => void reload().catch(onError), RELOAD_MS).unref();
-  let askedFor = Number.NEGATIVE_INFINITY;
+  let reloadedForKid = Number.NEGATIVE_INFINITY;
 
   const signing = (): RingKey | undefined => {
     const now = clock.now();
     const keys = [...ring.values()].sort((a, b) => a.signsFrom - b.signsFrom);
-    // The time of day may have been put back behind the first key's: the one that is published longest is then as good.
+    // After a step back of the clock, no key may sign yet. The key that was published first then signs.
     const { signsFrom } = keys.findLast((key) => key.signsFrom <= now) ?? keys[0] ?? {};
     return keys.find((one) => one.signsFrom === signsFrom);
   };
@@ -128,9 +128,9 @@ export async function databaseKeyRing(
       return { kid: key.publicJwk.kid, key: key.sign };
     },
     async verifier(kid) {
-      // Tokens with invented key ids must not turn into a query each.
-      if (!ring.has(kid) && performance.now() - askedFor > 1000) {
-        askedFor = performance.now();
+      // At most one reload a second, so that tokens with invented key ids do not cause a query each.
+      if (!ring.has(kid) && performance.now() - reloadedForKid > 1000) {
+        reloadedForKid = performance.now();
         await reload();
       }
       return ring.get(kid)?.verify;

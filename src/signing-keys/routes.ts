@@ -1,6 +1,7 @@
 /**
- * Signing keys: the pairs that sign grant tokens, their rotation, and the public halves for verifiers. Table:
- * `signing_keys`. `grant-token` signs and verifies with the key ring of this room; the `keys` command rotates.
+ * Signing keys: the key pairs for grant tokens, their rotation, and the public halves for verifiers.
+ * Table: `signing_keys`.
+ * `grant-token` signs and verifies with the key ring of this room. The `keys` command rotates the keys.
  */
 import { Type } from 'typebox';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
@@ -24,7 +25,7 @@ export const signingKeyRoutes = ({ keys }: { readonly keys: Pick<KeyRing, 'publi
     access: 'public',
     limit: null,
     responses: { 200: Type.Object({ keys: Type.Array(Jwk) }) },
-    // Cached for less than the time between a key's publication and its first signature.
+    // Clients may cache the keys for less than the time between the publication of a key and its first signature.
     handle: async () =>
       done({
         status: 200,

@@ -2,7 +2,7 @@ import { bytes, jsonb, orNull, text, timestamp } from '../db/column-types.ts';
 import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
 
-/** The public half of a signing key as RFC 7517 has it. */
+/** The public half of a signing key in the form of RFC 7517. */
 export interface PublicJwk {
   readonly kty: 'RSA';
   readonly alg: 'RS256';
@@ -17,9 +17,9 @@ export interface StoredKey {
   readonly publicJwk: PublicJwk;
   readonly sealedPrivate: Buffer;
   readonly createdAt: Date;
-  /** The key signs from here on, until a later key does. */
+  /** The key signs from this time until a later key does. */
   readonly signsFrom: Date;
-  /** When the last token that it signed expires; null until it is known. */
+  /** The time at which the last token of this key expires; null until it is known. */
   readonly publishedUntil: Date | null;
 }
 
@@ -59,7 +59,8 @@ const lockTable = query({
   params: {},
   row: {},
 });
-// Until a key has been superseded for a while some replica may still sign with it, so only then is its last token known.
+// A replica may still sign with a key for a while after it was superseded. Only after that is the last token of the key
+// known.
 const settle = query({
   operation: 'UPDATE',
   collection: 'signing_keys',
@@ -74,20 +75,20 @@ const settle = query({
   row: {},
 });
 
-/** Keys that verify tokens now, oldest first. */
+/** The keys that verify tokens now, oldest first. */
 export const publishedKeys = (db: Queryable, now: Date): Promise<StoredKey[]> => db.all(published, { now });
 
-/** Adds a key, which is published from then on. The table must be locked. */
+/** Adds a key and thereby publishes it. The caller must hold the lock of the table. */
 export async function insertKey(db: Queryable, added: Omit<StoredKey, 'publishedUntil'>): Promise<void> {
   await db.all(insert, added);
 }
 
-/** Lets one transaction at a time decide whether a key is to be added. */
+/** Locks the table, so that only one transaction at a time decides whether to add a key. */
 export async function lockKeys(tx: Queryable): Promise<void> {
   await tx.all(lockTable, {});
 }
 
-/** Notes for how long the keys that were superseded before `supersededBefore` must stay published. */
+/** Stores how long the keys that were superseded before `supersededBefore` must stay published. */
 export async function settleRetiredKeys(
   db: Queryable,
   times: { now: Date; supersededBefore: Date },

@@ -1,45 +1,45 @@
 import type { Side } from '../db/client.ts';
 import { within } from '../within.ts';
-import { hasRoom } from './store.ts';
+import { hasDiskSpace } from './store.ts';
 
-/** A database that has not answered by then counts as down; `/health` answers within 2 s whatever hangs. */
-const PATIENCE_MS = 1500;
-/** How long it is believed that the disk has room. */
-const ROOM_MS = 2000;
+/** A database that does not answer within this time counts as down. `/health` must always answer within 2 s. */
+const TIMEOUT_MS = 1500;
+/** How long a successful check of the disk space counts. */
+const DISK_CHECK_MS = 2000;
 
-/** What the health routes report. */
+/** The state that the health routes report. */
 export interface Health {
-  /** Whether the database takes writes, and has room for them. */
+  /** Whether the database takes writes and has disk space for them. */
   databaseAnswers(): Promise<boolean>;
-  /** From here on the process wants no new traffic. */
+  /** From this call on, the process wants no new traffic. */
   beginShutdown(): void;
   readonly stopping: boolean;
 }
 
-/** Asks the database on a connection of its own, once for all callers that ask at the same time. */
+/** Checks the database on a separate connection. Concurrent callers share one check. */
 export function createHealth(db: Side): Health {
-  let asking: Promise<boolean> | undefined;
-  let roomUntil = 0;
+  let checking: Promise<boolean> | undefined;
+  let diskCheckedUntil = 0;
   let stopping = false;
 
-  const look = async (): Promise<boolean> => {
-    await db.assertWritable(PATIENCE_MS);
-    if (performance.now() < roomUntil) return true;
-    if (!(await hasRoom(db))) return false;
-    roomUntil = performance.now() + ROOM_MS;
+  const checkDatabase = async (): Promise<boolean> => {
+    await db.assertWritable(TIMEOUT_MS);
+    if (performance.now() < diskCheckedUntil) return true;
+    if (!(await hasDiskSpace(db))) return false;
+    diskCheckedUntil = performance.now() + DISK_CHECK_MS;
     return true;
   };
-  const ask = async (): Promise<boolean> => {
-    const answer = look().catch(() => false);
-    return (await within(PATIENCE_MS, answer)) ?? false;
+  const checkInTime = async (): Promise<boolean> => {
+    const answer = checkDatabase().catch(() => false);
+    return (await within(TIMEOUT_MS, answer)) ?? false;
   };
 
   return {
     databaseAnswers() {
-      asking ??= ask().finally(() => {
-        asking = undefined;
+      checking ??= checkInTime().finally(() => {
+        checking = undefined;
       });
-      return asking;
+      return checking;
     },
     beginShutdown() {
       stopping = true;

@@ -1,7 +1,7 @@
 import { ERROR_STATUS } from '../errors.ts';
 import type { Endpoint } from '../http/endpoint.ts';
 
-/** Refusals that follow from what an endpoint does; those that follow from its shape are derived in `statusesOf`. */
+/** Refusals that follow from the work of an endpoint. `statusesOf` derives those that follow from its declaration. */
 const OWN_REFUSALS: Readonly<Record<string, readonly number[]>> = {
   'post /v1/signup': [409],
   'post /v1/authorize': [403, 404],
@@ -17,7 +17,7 @@ const OWN_REFUSALS: Readonly<Record<string, readonly number[]>> = {
   'post /v1/policies': [404],
 };
 
-/** What a refusal says, by status. */
+/** The meaning of each refusal, by status. */
 export const DESCRIPTIONS: Readonly<Record<number, string>> = {
   400: 'The request is not valid',
   401: 'No valid API key, or session token of a principal',
@@ -53,13 +53,13 @@ const OWN_HEADERS: Readonly<Record<number, object>> = {
   },
 };
 
-/** The headers that every answer of an endpoint may carry. */
+/** The headers that every answer of an endpoint may have. */
 export const responseHeaders = ({ limit }: Pick<Endpoint, 'limit'>) => ({
   'x-request-id': REQUEST_ID,
   ...(limit && LIMIT_HEADERS),
 });
 
-/** The envelope once for each status, with the codes that go with it. */
+/** The error envelope for each status, with the codes of that status. */
 export function refusalComponents(): Record<string, unknown> {
   return Object.fromEntries(
     Object.keys(DESCRIPTIONS)
@@ -89,7 +89,7 @@ const envelope = (status: number) => ({
   ],
 });
 
-/** Every refusal that an endpoint can answer with, by status. */
+/** Every refusal of an endpoint, by status. */
 export function refusalsOf(endpoint: Endpoint): Record<string, unknown> {
   return Object.fromEntries(
     statusesOf(endpoint).map((status) => [

@@ -36,7 +36,7 @@ const REQUEST_ID = {
   schema: { type: 'string' },
 };
 
-/** Headers that a handler reads. */
+/** The request headers that a handler reads. */
 const OWN_HEADERS: Readonly<Record<string, readonly object[]>> = {
   'post /v1/token/refresh': [
     {
@@ -49,7 +49,7 @@ const OWN_HEADERS: Readonly<Record<string, readonly object[]>> = {
   ],
 };
 
-/** OpenAPI 3.1 of these endpoints: the schemas are those that validate the requests. */
+/** OpenAPI 3.1 of these endpoints. It uses the same schemas that validate the requests. */
 export function openApi(endpoints: readonly Endpoint[]): Record<string, unknown> {
   const paths: Record<string, Record<string, unknown>> = {};
   for (const one of endpoints) {

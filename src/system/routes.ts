@@ -1,6 +1,7 @@
 /**
- * The service itself: its health, and the description of all routes. No table; the database is only asked whether it
- * takes writes. Load balancers, monitors and clients call.
+ * The service itself: its health, and the description of all routes.
+ * This room has no table. It only checks whether the database takes writes.
+ * No other room calls this one; load balancers, monitors and clients do.
  */
 import { Type } from 'typebox';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
@@ -16,7 +17,7 @@ const degraded = (...failing: string[]): Outcome<Reply> =>
   done({ status: 503, json: { status: 'degraded', failing } });
 const healthy = () => ok(done({ status: 'ok' }));
 
-/** Health and the description of the whole surface; `all` is every endpoint of the service. */
+/** The health routes and the OpenAPI description. `all` returns every endpoint of the service. */
 export function systemRoutes(health: Health, all: () => readonly Endpoint[]): Endpoint[] {
   const ready = async (): Promise<Outcome<Reply>> =>
     (await health.databaseAnswers()) ? healthy() : degraded('database');

@@ -11,7 +11,8 @@ const littleMemory = query({
   params: {},
   row: { memory: text },
 });
-// Some 300 kB, for which there is no memory: the server writes them to its disk, and removes them again.
+// The rows need some 300 kB, which exceeds the small work_mem. The server therefore writes a temporary file to its
+// disk.
 const spill = query({
   operation: 'SELECT',
   collection: 'health',
@@ -22,10 +23,11 @@ const spill = query({
 });
 
 /**
- * Whether the server can still write to its disk. Its temporary file leaves nothing behind, neither rows nor log.
- * @throws when it cannot be asked
+ * Whether the server can still write to its disk. It tries with a temporary file, which leaves neither rows nor log
+ * behind.
+ * @throws when the server cannot be reached
  */
-export async function hasRoom(db: Connections): Promise<boolean> {
+export async function hasDiskSpace(db: Connections): Promise<boolean> {
   try {
     await db.transaction(async (tx) => {
       await tx.all(littleMemory, {});

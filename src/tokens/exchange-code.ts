@@ -12,13 +12,13 @@ import { challengeOf } from './pkce.ts';
 
 export type ExchangeDeps = IssueDeps & RevokeDeps & Pick<Deps, 'activity'>;
 
-/** One message for every reason: a caller that guesses learns nothing. */
+/** One message for every reason, so that a caller who guesses learns nothing. */
 const refusal = () => badRequest('The code is not valid for this agent, has expired or was used');
 
 /**
- * Exchanges an authorization code for a grant (OAuth 2.1 §4.1.3); BAD_REQUEST for a code that does not hold. A code that
- * is presented again, also at the same moment, revokes the grant that it produced with all that was delegated from it
- * (RFC 6749 §4.1.2, RFC 9700 §2.1.1).
+ * Exchanges an authorization code for a grant (OAuth 2.1 §4.1.3). BAD_REQUEST for an invalid code. A second use of a
+ * code, even a concurrent one, revokes the grant of the first use and everything delegated from it (RFC 6749 §4.1.2,
+ * RFC 9700 §2.1.1).
  */
 export function exchangeCode(
   deps: ExchangeDeps,
@@ -35,13 +35,13 @@ export function exchangeCode(
       keyHash,
       agentId: input.agentId,
       codeHash,
-      // A verifier for a request made without a challenge is refused too: no PKCE downgrade (RFC 9700 §2.1.1).
+      // A verifier for a request without a challenge is refused too, which prevents a PKCE downgrade (RFC 9700 §2.1.1).
       codeChallenge: input.codeVerifier === undefined ? null : challengeOf(input.codeVerifier),
       now: new Date(now),
       grantId: ids.next('grnt', now),
       ...prepared.row,
     }).catch((error: unknown) => {
-      // The agent was removed at the same moment, and its codes with it.
+      // A concurrent request removed the agent and its codes.
       if (isForeignKeyViolation(error)) return null;
       throw error;
     });

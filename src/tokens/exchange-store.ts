@@ -6,7 +6,7 @@ import type { NewToken } from '../grant-token/issue-token.ts';
 import { ANY_ENQUEUED, deliveriesOfIssuance } from '../webhooks/outbox-store.ts';
 import { callersOf, type Issued, issuedRow, toIssued } from './issued-store.ts';
 
-/** A code that is presented, and what is stored when it holds. */
+/** A presented code, and the content to store if it is valid. */
 export interface CodeClaim extends NewToken {
   readonly keyHash: Buffer;
   readonly agentId: string;
@@ -16,8 +16,8 @@ export interface CodeClaim extends NewToken {
   readonly grantId: string;
 }
 
-// Of several that present one code in one batch, the first whose claim holds is let through. What a decision at the same
-// moment may change is asked again of the row as it is when it is claimed: the code, too, for a decision replaces it.
+// When several questions of one batch present the same code, the first valid one gets it. The update repeats the
+// conditions that a concurrent decision may have changed. The code is one of them, because a decision replaces it.
 const exchange = batchQuery({
   operation: 'UPDATE',
   collection: 'authorization_requests',
@@ -92,8 +92,9 @@ const exchange = batchQuery({
 });
 
 /**
- * Claims a code and makes its grant, token and refresh token; all of it or nothing, in one round trip. Of callers that
- * present one code at the same time the claim lets exactly one through: the others wait for its row and then find it used.
+ * Claims a code and makes its grant, token and refresh token, in one round trip. All of this happens, or none of it.
+ * When concurrent callers present one code, exactly one claim succeeds. The others wait for the row and then find the
+ * code used.
  */
 export const claimCode = async (db: Pick<Database, 'ask'>, claim: CodeClaim): Promise<Issued> =>
   toIssued(await db.ask(exchange, claim));
@@ -108,7 +109,7 @@ const usedCode = query({
   row: { grantId: orNull(text) },
 });
 
-/** The grant that a code of this developer was exchanged for, if it was. */
+/** The grant that a used code of this developer produced; null for every other code. */
 export const grantOfUsedCode = async (
   db: Queryable,
   code: { developerId: string; codeHash: Buffer },

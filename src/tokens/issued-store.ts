@@ -1,19 +1,19 @@
 import { bool, int, orNull, text, texts, timestamp } from '../db/column-types.ts';
 import type { TokenSubject } from '../grant-token/sign-grant-token.ts';
 
-/** What was found for a presented credential; `grant` is null when it was refused. */
+/** The result for a presented credential. `grant` is null when the credential was refused. */
 export interface Issued {
   /** null: the API key is unknown. */
   readonly developerId: string | null;
-  /** null: no such agent of this developer. */
+  /** null: the developer has no such agent. */
   readonly agentId: string | null;
-  /** The grant that an exchange or a refresh gives a token for. */
+  /** The grant of the new token. */
   readonly grant: TokenSubject | null;
-  /** Webhook deliveries were written with it, or with what shared its statement. */
+  /** The statement wrote webhook deliveries, for this question or another one of its batch. */
   readonly enqueued: boolean;
 }
 
-/** Columns of the statements that issue. Those of the grant are null when the credential was refused. */
+/** Columns of the statements that issue tokens. Those of the grant are null when the credential was refused. */
 export const issuedRow = {
   developerId: orNull(text),
   agentId: orNull(text),
@@ -42,7 +42,7 @@ interface IssuedRow {
   readonly enqueued: boolean;
 }
 
-/** A row of the statements that issue, by what it says rather than by which columns are null. */
+/** Converts a row of these statements, whose meaning depends on which columns are null. */
 export function toIssued(row: IssuedRow): Issued {
   const { developerId, agentId, grantId, principalId, scopes, expiresAt, audience, enqueued } = row;
   const known =
@@ -67,10 +67,10 @@ export function toIssued(row: IssuedRow): Issued {
 }
 
 /**
- * Common table expressions `developer (ordinal, id)` and `agent (ordinal, id, developer_id, status)`: who asks each
- * question, as far as they are known. They share-lock the agents' rows before anything else, so that an agent that is being
- * deleted at the same moment is waited for instead of deadlocked with. Each row is looked up by itself (`limit 1`): the
- * planner takes a batch for a hundred rows and would rather read a small table from end to end.
+ * Common table expressions `developer (ordinal, id)` and `agent (ordinal, id, developer_id, status)`: the caller of
+ * each question, if known. They share-lock the agents' rows first, so that the statement waits for a concurrent
+ * deletion of an agent instead of a deadlock with it. Each row has its own lookup (`limit 1`). Otherwise the planner,
+ * which estimates a batch at a hundred rows, would scan a small table from end to end.
  * @param questions a common table expression with the columns `ordinal`, "keyHash" and "agentId"
  */
 export const callersOf = (questions: string): string => `developer as materialized (

@@ -6,21 +6,21 @@ import type { NewToken } from '../grant-token/issue-token.ts';
 import { ANY_ENQUEUED, deliveriesOfIssuance } from '../webhooks/outbox-store.ts';
 import { callersOf, type Issued, issuedRow, toIssued } from './issued-store.ts';
 
-/** A refresh token that is presented, and what is stored when it holds. */
+/** A presented refresh token, and the content to store if it is valid. */
 export interface RefreshClaim extends NewToken {
   readonly keyHash: Buffer;
   readonly agentId: string;
   readonly presentedHash: Buffer;
   readonly idempotencyHash: Buffer | null;
   readonly now: Date;
-  /** A use before this time can no longer be repeated. */
+  /** The use of a token may be repeated if it was after this time. */
   readonly repeatableSince: Date;
 }
 
-// With an idempotency key, the same key on the same token since "repeatableSince" is a repetition of a request whose answer
-// was lost: the token is "claimed" once more, and the successor that nobody has used gives way to the new one. Two
-// repetitions at the same moment would not see each other's successor: only the one that finds the row as it read it (xmin)
-// goes on. The other one reads `contended` and begins again.
+// The same idempotency key on the same token since "repeatableSince" means that the client repeats a request whose
+// answer was lost. The statement then claims the token once more, and the new successor replaces the unused one. Two
+// concurrent repetitions would not see each other's successor. Therefore only the one that finds the row unchanged
+// (xmin) continues. The other one reads `contended` and starts again.
 const refresh = batchQuery({
   operation: 'UPDATE',
   collection: 'refresh_tokens',
@@ -102,11 +102,14 @@ const refresh = batchQuery({
     order by asked.ordinal`,
 });
 
-/** Rotates a refresh token and makes a new token of the same grant; all of it or nothing, in one round trip. */
+/**
+ * Rotates a refresh token and makes a new token of the same grant, in one round trip. All of this happens, or none of
+ * it.
+ */
 export async function rotateRefreshToken(db: Pick<Database, 'ask'>, claim: RefreshClaim): Promise<Issued> {
   for (;;) {
     const row = await db.ask(refresh, claim);
-    // Somebody else claimed the token since: the next look sees what came of it.
+    // A concurrent request claimed the token meanwhile. The next attempt sees the result.
     if (!row.contended) return toIssued(row);
   }
 }
@@ -127,7 +130,7 @@ const reused = query({
   row: { grantId: text },
 });
 
-/** The grant of a used refresh token of this developer, unless presenting it is a repetition that is allowed. */
+/** The grant of a used refresh token of this developer; null if this use is an allowed repetition. */
 export const grantOfReusedRefreshToken = async (
   db: Queryable,
   use: { developerId: string; presentedHash: Buffer; idempotencyHash: Buffer | null; repeatableSince: Date },

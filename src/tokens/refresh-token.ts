@@ -11,15 +11,15 @@ import { grantOfReusedRefreshToken, rotateRefreshToken } from './refresh-store.t
 
 export type RefreshDeps = IssueDeps & RevokeDeps & Pick<Deps, 'activity'>;
 
-/** For how long a request with an `Idempotency-Key` may be repeated. */
+/** The time within which a client may repeat a request with an `Idempotency-Key`. */
 const REPEATABLE_MS = 5 * 60 * 1000;
 
 const refusal = () => badRequest('The refresh token is not valid for this agent, has expired or was used');
 
 /**
- * Rotates a refresh token (OAuth 2.1 §4.3); BAD_REQUEST for one that does not hold. A used one that is presented again
- * revokes its grant with all that was delegated from it (RFC 9700 §4.14.2), unless the request repeats itself under the
- * same `Idempotency-Key`.
+ * Rotates a refresh token (OAuth 2.1 §4.3). BAD_REQUEST for an invalid one. A second use of a token revokes its grant
+ * and everything delegated from it (RFC 9700 §4.14.2), unless the client repeats the request with the same
+ * `Idempotency-Key`.
  */
 export function refreshToken(
   deps: RefreshDeps,
@@ -42,7 +42,7 @@ export function refreshToken(
       repeatableSince,
       ...prepared.row,
     }).catch((error: unknown) => {
-      // The grant was removed with its agent at the same moment.
+      // A concurrent request removed the agent and its grants.
       if (isForeignKeyViolation(error)) return null;
       throw error;
     });

@@ -8,8 +8,8 @@ export const REVOCATION_STATUSES = ['active', 'revoked', 'suspended', 'expired',
 export type RevocationStatus = (typeof REVOCATION_STATUSES)[number];
 
 /**
- * What holds of a grant, or of a token and its grant, at this moment. Another developer's are unknown. BAD_REQUEST when
- * neither is named.
+ * The current status of a grant, or of a token and its grant. Those of other developers are `unknown`. BAD_REQUEST when
+ * the input names neither a grant nor a token.
  */
 export async function revocationStatus(
   { db, clock }: Pick<Deps, 'db' | 'clock'>,

@@ -4,7 +4,7 @@ import { notFound } from '../errors.ts';
 import { done, type Outcome, refuse } from '../outcome.ts';
 import { revokeTokenRow } from './store.ts';
 
-/** Revokes one token by its id. NOT_FOUND for one that is unknown, another developer's, or revoked already. */
+/** Revokes one token by its id. NOT_FOUND for a token that is unknown, of another developer, or already revoked. */
 export async function revokeToken(
   { db, clock }: Pick<Deps, 'db' | 'clock'>,
   { id: developerId }: Pick<Developer, 'id'>,

@@ -1,7 +1,8 @@
 /**
- * Tokens: a code becomes a grant and its first token, refresh tokens rotate, tokens are verified online and revoked one by
- * one. Tables: `tokens`, `refresh_tokens`; an exchange also writes `grants` and claims a row of `authorization_requests`.
- * What a grant token says is the subject of `grant-token`.
+ * Tokens: the exchange of a code for a grant and its first token, the rotation of refresh tokens, the online
+ * verification of tokens, and their revocation one by one. Tables: `tokens`, `refresh_tokens`. An exchange also writes
+ * `grants` and claims a row of `authorization_requests`. The content of a grant token is the subject of `grant-token`.
+ * No other room calls this one.
  */
 import { Type } from 'typebox';
 import { badRequest } from '../errors.ts';

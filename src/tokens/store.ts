@@ -4,11 +4,11 @@ import { bool, bytes, orNull, text, textOf, timestamp } from '../db/column-types
 import { batchQuery, query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
 
-/** What the database knows of a token that is to be verified, and of the caller that asks. */
+/** The facts in the database about a token to verify and its caller. */
 export interface TokenState {
-  /** Who asks; null: the API key is unknown. */
+  /** The caller; null: the API key is unknown. */
   readonly developerId: string | null;
-  /** Whose token it is; null: no such token, or none was asked for. */
+  /** The developer of the token; null: there is no such token, or the question named none. */
   readonly ownerId: string | null;
   readonly grantId: string | null;
   readonly agentId: string | null;
@@ -45,7 +45,7 @@ const states = batchQuery({
     order by asked.ordinal`,
 });
 
-/** The state of a token. Nothing is remembered between two questions. */
+/** The state of a token. It is read anew each time and never cached. */
 export const loadTokenState = (
   db: Pick<Database, 'ask'>,
   asked: { keyHash: Buffer; jti: string | null },
@@ -63,7 +63,7 @@ const revoke = query({
   row: { jti: text },
 });
 
-/** @returns false when the token is unknown, another developer's, or revoked already */
+/** @returns false when the token is unknown, of another developer, or already revoked */
 export const revokeTokenRow = async (
   db: Queryable,
   token: { developerId: string; jti: string; now: Date },
@@ -90,7 +90,7 @@ export interface RevocationRow {
   readonly expiresAt: Date;
 }
 
-/** The grant and the token that are named, together; undefined when either is unknown or they do not belong together. */
+/** The combined state of the named grant and token; undefined when either is unknown or they do not belong together. */
 export const revocationRow = (
   db: Queryable,
   named: { developerId: string; grantId: string | null; jti: string | null },

@@ -20,8 +20,8 @@ export type Verification =
   | { readonly valid: false };
 
 /**
- * Verifies a grant token online: what the token says of itself, and what the database says of it and its grant at this
- * moment. No answer is remembered, so a revocation holds from its commit on, on every replica.
+ * Verifies a grant token online. It checks the token itself, and the current state of the token and its grant in the
+ * database. The state is never cached, so a revocation takes effect with its commit, on every replica.
  */
 export function verifyToken(
   { db, clock, telemetry, readGrantToken }: VerifyDeps,
@@ -58,14 +58,14 @@ export function verifyToken(
   });
 }
 
-/** What a token is about; undefined when it is unknown or another developer's. */
+/** The grant and agent of a token; undefined when the token is unknown or of another developer. */
 function ownGrant({ developerId, ownerId, grantId, agentId }: TokenState) {
   if (developerId === null || ownerId !== developerId || grantId === null || agentId === null)
     return undefined;
   return { grantId, agentId, developerId };
 }
 
-/** Why a token whose own claims hold is not valid now; null when it is. */
+/** Why a token with valid claims is not valid now; null when it is valid. */
 export function failureOf(state: TokenState, grantId: string, now: number): VerificationFailure | null {
   if (state.ownerId === null || state.grantId !== grantId) return 'not_found';
   if (state.ownerId !== state.developerId) return 'other_developer';

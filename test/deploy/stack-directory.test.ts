@@ -1,13 +1,13 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { takeDirectory } from '../../deploy/programs/stack/take-directory.ts';
+import { lockDirectory } from '../../deploy/programs/stack/lock-directory.ts';
 import { npmRun } from '../support/command.ts';
 import { temporaryDirectory } from '../support/service.ts';
 
 test('a second stack in the directory of one that runs is refused, and the logs of the first stay', async () => {
   const directory = await temporaryDirectory();
-  await takeDirectory(directory.path);
+  await lockDirectory(directory.path);
   const log = join(directory.path, 'log', 'prometheus.log');
   await mkdir(join(directory.path, 'log'));
   await writeFile(log, 'of the first');

@@ -2,18 +2,18 @@ import { existsSync, statSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { addRow, processesOn, query, Workshop } from '../support/embedded.ts';
+import { addRow, EmbeddedResources, processesOn, query } from '../support/embedded.ts';
 
-const workshop = new Workshop();
-afterEach(() => workshop.cleanUp());
+const resources = new EmbeddedResources();
+afterEach(() => resources.cleanUp());
 
 const isRoot = process.getuid?.() === 0;
 const mode = (path: string) => (statSync(path).mode & 0o7777).toString(8);
 
 describe('a first start', () => {
   test('makes a durable database that only its owner can read, and a restart keeps its rows', async () => {
-    const dataDir = join(await workshop.directory(), 'data');
-    const first = await workshop.start({ dataDir });
+    const dataDir = join(await resources.directory(), 'data');
+    const first = await resources.start({ dataDir });
     expect(await addRow(first.url)).toBe(1);
     expect([
       mode(dataDir),
@@ -24,13 +24,13 @@ describe('a first start', () => {
     expect(await first.exited).toEqual({ code: 0, signal: null });
     expect(processesOn(dataDir)).toEqual([]);
 
-    const second = await workshop.start({ dataDir });
+    const second = await resources.start({ dataDir });
     expect(new URL(second.url).password).toBe(new URL(first.url).password);
     expect(await addRow(second.url)).toBe(2);
   });
 
   test('sets what one machine needs: fsync, loopback only, UTC, checksums', async () => {
-    const { url } = await workshop.start({ dataDir: await workshop.directory() });
+    const { url } = await resources.start({ dataDir: await resources.directory() });
     const [settings] = await query(
       url,
       (sql) => sql`
@@ -49,23 +49,23 @@ describe('a first start', () => {
   });
 
   test('closes an existing directory to others', async () => {
-    const dataDir = await workshop.directory(0o755);
-    await workshop.start({ dataDir, durable: false });
+    const dataDir = await resources.directory(0o755);
+    await resources.start({ dataDir, durable: false });
     expect(mode(dataDir)).toBe('700');
   });
 
   test('throws away what a first start that crashed left half made', async () => {
-    const dataDir = await workshop.directory();
+    const dataDir = await resources.directory();
     await mkdir(join(dataDir, 'postgres.partial/data/base'), { recursive: true });
     await writeFile(join(dataDir, 'postgres.partial/data/PG_VERSION'), '18\n');
-    const { url } = await workshop.start({ dataDir, durable: false });
+    const { url } = await resources.start({ dataDir, durable: false });
     expect(await addRow(url)).toBe(1);
     expect(existsSync(join(dataDir, 'postgres.partial'))).toBe(false);
   });
 
   test('works with a relative path, with spaces, quotes and more bytes than a socket address holds', async () => {
-    const dataDir = join(await workshop.directory(), `it's a "long" $path ${'x'.repeat(120)}`);
-    const { url } = await workshop.start({ dataDir: relative(process.cwd(), dataDir), durable: false });
+    const dataDir = join(await resources.directory(), `it's a "long" $path ${'x'.repeat(120)}`);
+    const { url } = await resources.start({ dataDir: relative(process.cwd(), dataDir), durable: false });
     expect(await addRow(url)).toBe(1);
     expect(processesOn(dataDir).length).toBeGreaterThan(2);
   });
@@ -73,31 +73,31 @@ describe('a first start', () => {
 
 describe('access', () => {
   test('a wrong password is refused', async () => {
-    const { url } = await workshop.start({ dataDir: await workshop.directory(), durable: false });
+    const { url } = await resources.start({ dataDir: await resources.directory(), durable: false });
     const wrong = new URL(url);
     wrong.password = 'guess';
     await expect(query(wrong.href, (sql) => sql`select 1`)).rejects.toMatchObject({ code: '28P01' });
   });
 
   test('postgres runs unprivileged, also below a directory that only root may enter', async () => {
-    const { url } = await workshop.start({
-      dataDir: join(await workshop.directory(0o700), 'data'),
+    const { url } = await resources.start({
+      dataDir: join(await resources.directory(0o700), 'data'),
       durable: false,
     });
     expect(await addRow(url)).toBe(1);
   });
 
   test('as root every process is of another uid; otherwise of our own', async () => {
-    const dataDir = await workshop.directory();
-    await workshop.start({ dataDir, durable: false });
+    const dataDir = await resources.directory();
+    await resources.start({ dataDir, durable: false });
     const uids = new Set(processesOn(dataDir).map(({ uid }) => uid));
     expect([...uids]).toEqual([isRoot ? 65534 : process.getuid?.()]);
   });
 
   test('the log tells of a failed statement, but not the values in it', async () => {
     const lines: string[] = [];
-    const { url, stop } = await workshop.start({
-      dataDir: await workshop.directory(),
+    const { url, stop } = await resources.start({
+      dataDir: await resources.directory(),
       durable: false,
       onLog: (line) => lines.push(line),
     });
@@ -115,61 +115,61 @@ describe('access', () => {
 
 describe('one service at a time', () => {
   test('a second start is refused with the pid of the first, and works after its end', async () => {
-    const dataDir = await workshop.directory();
-    const first = await workshop.start({ dataDir, durable: false });
-    await expect(workshop.start({ dataDir })).rejects.toThrow(
+    const dataDir = await resources.directory();
+    const first = await resources.start({ dataDir, durable: false });
+    await expect(resources.start({ dataDir })).rejects.toThrow(
       `${dataDir} is in use by another running service (pid ${process.pid})`,
     );
     expect(await addRow(first.url)).toBe(1);
     await first.stop();
-    const second = await workshop.start({ dataDir, durable: false });
+    const second = await resources.start({ dataDir, durable: false });
     expect(await addRow(second.url)).toBe(2);
   });
 
   test('of two starts at the same moment one wins', async () => {
-    const dataDir = await workshop.directory();
+    const dataDir = await resources.directory();
     const starts = await Promise.allSettled([
-      workshop.start({ dataDir, durable: false }),
-      workshop.start({ dataDir, durable: false }),
+      resources.start({ dataDir, durable: false }),
+      resources.start({ dataDir, durable: false }),
     ]);
     expect(starts.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
   });
 
   test('a start that failed leaves the directory free', async () => {
-    const dataDir = await workshop.directory();
-    const first = await workshop.start({ dataDir, durable: false });
+    const dataDir = await resources.directory();
+    const first = await resources.start({ dataDir, durable: false });
     await first.stop();
     const version = join(dataDir, 'postgres/PG_VERSION');
     await writeFile(version, '17\n');
-    await expect(workshop.start({ dataDir })).rejects.toThrow(/does not start: .*incompatible/);
+    await expect(resources.start({ dataDir })).rejects.toThrow(/does not start: .*incompatible/);
     await writeFile(version, '18\n');
-    const second = await workshop.start({ dataDir, durable: false });
+    const second = await resources.start({ dataDir, durable: false });
     expect(await addRow(second.url)).toBe(1);
   });
 });
 
 describe('clear refusals', () => {
   test('a data directory that is a file', async () => {
-    const file = join(await workshop.directory(), 'file');
+    const file = join(await resources.directory(), 'file');
     await writeFile(file, '');
-    await expect(workshop.start({ dataDir: file })).rejects.toThrow(
+    await expect(resources.start({ dataDir: file })).rejects.toThrow(
       `the data directory ${file} cannot be used`,
     );
   });
 
   test('a shared directory stays as it is', async () => {
-    const shared = await workshop.directory(0o1777);
+    const shared = await resources.directory(0o1777);
     await writeFile(join(shared, 'of somebody else'), '');
-    await expect(workshop.start({ dataDir: shared })).rejects.toThrow(`${shared} is a shared directory`);
+    await expect(resources.start({ dataDir: shared })).rejects.toThrow(`${shared} is a shared directory`);
     expect(mode(shared)).toBe('1777');
   });
 
   test('a lost password', async () => {
-    const dataDir = await workshop.directory();
-    const first = await workshop.start({ dataDir, durable: false });
+    const dataDir = await resources.directory();
+    const first = await resources.start({ dataDir, durable: false });
     await first.stop();
     const file = join(dataDir, 'postgres-password');
     await rm(file);
-    await expect(workshop.start({ dataDir })).rejects.toThrow(`${file} is missing`);
+    await expect(resources.start({ dataDir })).rejects.toThrow(`${file} is missing`);
   });
 });

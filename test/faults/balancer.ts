@@ -1,12 +1,14 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
-/** A plain balancer of connections: each new one goes to the next target in turn, and to another one when that refuses. */
+/**
+ * A simple TCP load balancer. Each new connection goes to the next target in turn, or to another one when that refuses.
+ */
 export interface Balancer {
   readonly url: string;
-  /** New connections go to these from now on; those that there are stay where they are. */
+  /** Sends new connections to these targets. Existing connections stay. */
   use(...urls: readonly string[]): void;
-  /** Connections that now lead to this target. */
+  /** The number of present connections to this target. */
   connections(url: string): number;
   close(): Promise<void>;
 }

@@ -22,7 +22,7 @@ const WIDTH = 16;
 const SCRAPERS = 50;
 const DEAF = 5;
 
-/** CONNECT asks for a tunnel and no page; the others are real and invented verbs. */
+/** Real and invented methods, without CONNECT, which asks for a tunnel. */
 const VERBS = [...METHODS.filter((method) => method !== 'CONNECT'), 'FROBNICATE', 'GETT'];
 const SHAPES = [
   (n: number) => `/scan/${n}`,
@@ -49,7 +49,7 @@ const authorize = async (client: Client, key: string, agentId: string): Promise<
 async function measure(service: TestService) {
   const { text } = await service.scrape();
   const series = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
-  // How often which kind of garbage was collected is not what anybody asked for.
+  // Families of the runtime, such as those of garbage collection, do not depend on callers.
   const ours = series.filter((line) => /^(grantex|db)_/.test(line));
   return {
     text,
@@ -59,7 +59,7 @@ async function measure(service: TestService) {
   };
 }
 
-/** With as many series as there will ever be: scrapers at once, some that never read, and requests that go on. */
+/** With the maximum number of series: concurrent scrapers, some that never read, and requests at the same time. */
 async function expectStormWeathered(service: TestService): Promise<void> {
   const party = await newParty(service, 'sandbox');
   const endDeaf = startDeafScrapers(service.url, DEAF);

@@ -18,16 +18,16 @@ import type { Route } from './ways.ts';
 const SECOND = 1_000;
 const RECOVERY_MS = 5 * SECOND;
 const POOL = 4;
-/** More than connections, so that each of these is used. */
+/** More than the connections of the pool, so that each is used. */
 const CALLERS = 6;
-/** In a row, over all callers: it works again. */
+/** So many successes in a row, over all callers, prove that the service works again. */
 const GOOD_AGAIN = 60;
 const SMALL_DISK_MEGABYTES = 32;
-/** A revocation that nobody knows of may have ended a child with its parent. */
+/** A revocation with unknown outcome may have revoked a parent and its child. */
 const ROWS_OF_A_REQUEST = 2;
 const HELD_BACK_MS = 2_000;
 
-/** What became of one case. */
+/** The result of one case. */
 export interface Result {
   readonly way: string;
   readonly fault: string;
@@ -38,7 +38,7 @@ export interface Result {
   readonly 'recovered after ms': number;
 }
 
-/** Load, the fault, its end, and what must hold whatever happened. */
+/** Runs load with a fault and the recovery, then checks the guarantees that always hold. */
 export async function runCase(route: Route, fault: Fault): Promise<Result> {
   const undo = undoAtTheEnd();
   const { scene, pid } = await prepare(route, fault, undo);
@@ -68,7 +68,7 @@ export async function runCase(route: Route, fault: Fault): Promise<Result> {
 
   const shots = fault.quiet ? [...traffic.shots, ...second.shots] : traffic.shots;
   const bad = shots.filter((shot) => !isGood(shot));
-  // By when they were sent: how long a machine takes to answer is another matter.
+  // The time of sending counts, because a busy machine may take long to answer.
   expect(bad.filter(({ reply }) => reply.begun > back + RECOVERY_MS)).toEqual([]);
   if (fault.callers === 'none') expect(bad.map(describe)).toEqual([]);
   if (!fault.unknown) expect(bad.filter(isUnknown).filter(mustBeKnown(route)).map(describe)).toEqual([]);
@@ -97,7 +97,9 @@ export async function runCase(route: Route, fault: Fault): Promise<Result> {
 
 type Undo = (step: () => Promise<unknown>) => void;
 
-/** Runs its steps however the test ends, the latest first: the next one is to find the way whole. */
+/**
+ * Runs its steps at the end of the test in any case, the latest first, so that the next test finds everything restored.
+ */
 function undoAtTheEnd(): Undo {
   const steps: (() => Promise<unknown>)[] = [];
   onTestFinished(async () => {
@@ -108,7 +110,7 @@ function undoAtTheEnd(): Undo {
   return (step) => steps.push(step);
 }
 
-/** Ends once, at its time or at the end of the test. */
+/** Makes sure that the fault ends exactly once: when the case ends it, or at the end of the test. */
 function lasting({ end, proof, after }: Lasting, undo: Undo): Required<Lasting> {
   let ended: Promise<void> | undefined;
   let cleared: Promise<void> | undefined;
@@ -128,7 +130,7 @@ function lasting({ end, proof, after }: Lasting, undo: Undo): Required<Lasting> 
   return own;
 }
 
-/** A pooler that holds a statement back for as long as its request may take says nothing of it: then nobody knows. */
+/** A pooler may hold a statement back until the time limit of its request. Only then may the outcome be unknown. */
 const mustBeKnown =
   ({ way }: Route) =>
   ({ reply }: Shot) =>
@@ -137,7 +139,7 @@ const isAfter = (moment: number) => (shot: Shot) => shot.reply.ended > moment;
 const describe = ({ kind, reply: { status, body, error } }: Shot) =>
   `${kind} ${status} ${body?.code ?? error}`;
 
-/** Since that moment, and without a failure among them. */
+/** The number of successes after the last failure that began after `since`. */
 function goodAtTheEnd(shots: readonly Shot[], since: number): number {
   const last = shots.findLastIndex((shot) => !isGood(shot));
   return shots.slice(last + 1).filter((shot) => shot.reply.begun > since).length;
@@ -177,14 +179,14 @@ async function prepare(route: Route, fault: Fault, undo: Undo): Promise<Prepared
   return { scene: { route, service, database, traffic, disk: small?.disk, names }, pid };
 }
 
-/** One process from the beginning to its end, which is in order. */
+/** The same process ran from the beginning, logged no fatal error, and ends in order. */
 async function expectAlive({ service }: Scene, pid: number | undefined): Promise<void> {
   expect([service.process.pid, service.process.exitCode]).toEqual([pid, null]);
   expect(service.logs.filter(({ level }) => level === 'fatal')).toEqual([]);
   expect(await service.stop()).toBe(0);
 }
 
-/** What callers were told is so, nothing is half made, and counters and rows agree. */
+/** The answers to callers are true, no work is incomplete, and counters and rows agree. */
 async function expectSound({ service }: Scene, shots: readonly Shot[]): Promise<void> {
   const { sql } = service.database;
   expectProperAnswers(shots);
@@ -197,7 +199,7 @@ async function expectSound({ service }: Scene, shots: readonly Shot[]): Promise<
   client.close();
 }
 
-/** Reported connections are those that the other side has, and encrypted if they are to be. */
+/** The service reports as many connections as the other side has. All of them are encrypted if the way uses TLS. */
 export async function expectExactGauge(route: Route, services: readonly TestService[]): Promise<void> {
   const database = new URL(services[0]?.database.url ?? '').pathname.slice(1);
   const look = async () => {
@@ -218,7 +220,7 @@ function expectLogged(service: TestService, { one, others = [] }: Logged): void 
   const said = service.logs
     .filter(({ msg }) => msg === 'database.connection_error')
     .map(({ error }) => error);
-  // On a machine that is busy enough any connection may take too long to make.
+  // On a busy machine, any connection may take too long to open.
   const allowed = [...one, ...others, 'ETIMEDOUT'];
   expect(said.filter((error) => !allowed.includes(String(error)))).toEqual([]);
   if (one.length > 0)

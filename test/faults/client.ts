@@ -1,14 +1,14 @@
 import { Agent, request } from 'node:http';
 
-/** What a caller sees of one request; `status` 0 when no answer came, and `error` then says why. */
+/** The answer to one request. `status` is 0 when there was none, and `error` then has the reason. */
 export interface Reply {
   readonly status: number;
   readonly error?: string;
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
+  // biome-ignore lint/suspicious/noExplicitAny: tests read answers of every shape
   readonly body: any;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly ms: number;
-  /** When it was sent and when it had been answered, by `performance.now()`. */
+  /** The times of sending and of the complete answer, by `performance.now()`. */
   readonly begun: number;
   readonly ended: number;
 }
@@ -20,7 +20,7 @@ export interface Sending {
   readonly body?: unknown;
 }
 
-/** One caller with one kept connection, which waits for each answer. Nothing is ever sent twice. */
+/** One caller with one keep-alive connection. It waits for each answer and never sends a request twice. */
 export class Client {
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
   readonly #url: URL;
@@ -76,7 +76,7 @@ export class Client {
   }
 }
 
-/** Runs `count` pieces of work on `width` clients, each client one at a time. */
+/** Runs `count` pieces of work on `width` clients. Each client does one at a time. */
 export async function spread(
   url: string,
   { count, width }: { count: number; width: number },

@@ -9,7 +9,7 @@ import { startTraffic } from './traffic.ts';
 
 const FIXTURE = fileURLToPath(new URL('fixtures/clock.ts', import.meta.url));
 const SECOND = 1_000;
-/** Seconds. An hour would be above it. */
+/** In seconds. A duration of an hour would be above it. */
 const LARGEST_BUCKET = 5;
 const JUMPS = ['SIGUSR2', 'SIGHUP', 'SIGHUP', 'SIGUSR2'] as const;
 
@@ -66,7 +66,7 @@ test('the time of day jumps an hour ahead and back under load: no failure, and d
     expect(line['latencyMs']).toBeGreaterThanOrEqual(0);
     expect(line['latencyMs']).toBeLessThan(ANSWER_MS);
   }
-  // A code whose life was jumped over is refused; nothing else may go wrong.
+  // The service refuses a code that expired by the jump. Nothing else may fail.
   const failed = traffic.shots.filter(({ reply }) => reply.status >= 500 || reply.status === 0);
   expect(failed.map(({ kind, reply }) => [kind, reply.status])).toEqual([]);
   expect(await service.stop()).toBe(0);

@@ -29,7 +29,7 @@ test.each(['cut', 'reset'] as const)(
   'every connection is %s in the middle of a transaction, and others wait: all are answered, each with its own',
   async (how) => {
     await start(POOL);
-    // One developer has half of the connections, rounded up.
+    // One developer gets at most half of the connections, rounded up.
     const [party, other] = [await newParty(service), await newParty(service)];
     const three = (of: typeof party) => Promise.all(Array.from({ length: 3 }, () => of.grant()));
     const [grants, grantsOfOther] = [await three(party), await three(other)];
@@ -51,7 +51,7 @@ test.each(['cut', 'reset'] as const)(
       return row?.['n'] === POOL || undefined;
     });
     const waiting = Array.from({ length: 4 * POOL }, () => service.request('GET', '/v1/me', { key }));
-    // They have arrived when a request that came after them is answered.
+    // The requests have arrived when a later request is answered.
     expect((await service.request('GET', '/health')).status).toBe(200);
     await cable.set(how);
     await cable.set('through');
@@ -68,7 +68,7 @@ test.each(['cut', 'reset'] as const)(
       async () => (await service.request('GET', '/v1/me', { key })).status === 200 || undefined,
       5 * SECOND,
     );
-    // No connection was lost to the pool, and none gives one request the rows of another.
+    // The pool has lost no connection, and no connection gives a request the rows of another.
     const rounds = Array.from({ length: 20 * POOL }, async (_, index) => {
       const grantId = grants[index % grants.length]?.grantId;
       const [me, grant] = await Promise.all([
@@ -100,7 +100,7 @@ test('a connection that is made just after nobody waits for it any longer is use
   const begun = performance.now();
   await cable.set('reset');
   await cable.set('hanging');
-  // The driver waits a moment before it connects again, so that its patience ends after that of the request.
+  // The driver waits before it connects again, so its time limit ends after that of the request.
   expect(await me()).toBe(503);
   await cable.set('through');
   const back = performance.now();

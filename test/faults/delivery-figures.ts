@@ -9,7 +9,7 @@ export interface Figures {
   readonly failed: number;
 }
 
-/** Attempts of the deliveries that there are, and deliveries by status with those that were removed. */
+/** The attempts of present deliveries, and the number of deliveries by status, including removed ones. */
 export async function storedFigures({
   sql,
 }: Pick<TestDatabase, 'sql'>): Promise<Figures & { readonly pending: number }> {
@@ -28,7 +28,9 @@ export async function storedFigures({
 const OUTCOMES = ['2xx', '3xx', '4xx', '5xx', 'timeout', 'refused', 'blocked'];
 const total = (numbers: readonly number[]): number => numbers.reduce((sum, one) => sum + one, 0);
 
-/** What the replicas counted, together, once it is `expected`: each count follows its commit at once, but follows it. */
+/**
+ * Waits until the replicas together have counted `expected`. A count comes immediately after its commit, not with it.
+ */
 export async function expectCounted(replicas: readonly TestService[], expected: Figures): Promise<void> {
   const read = async (): Promise<Figures> => {
     const attempts = OUTCOMES.map((outcome) =>

@@ -40,7 +40,7 @@ test('SIGKILL of a service with its embedded database: it ends too, and starts a
   await remove();
 });
 
-/** A file system of its own that can be filled; undefined where this machine does not let us mount one. */
+/** Mounts a separate file system that can be filled; undefined where this machine does not allow it. */
 async function smallDisk(
   megabytes: number,
 ): Promise<{ path: string; remove: () => Promise<void> } | undefined> {
@@ -60,7 +60,7 @@ async function smallDisk(
   };
 }
 
-/** Leaves next to nothing. */
+/** Fills the file system almost completely. */
 function fill(path: string): string {
   const filler = join(path, 'filler');
   const { bavail, bsize } = statfsSync(path);
@@ -68,7 +68,7 @@ function fill(path: string): string {
   return filler;
 }
 
-/** Makes the next thing that is written ask for a new file of the write-ahead log. */
+/** Makes the next write need a new file of the write-ahead log. */
 async function switchLog(dataDir: string): Promise<void> {
   const port = readFileSync(join(dataDir, 'postgres/postmaster.pid'), 'utf8').split('\n')[3];
   const password = readFileSync(join(dataDir, 'postgres-password'), 'utf8').trim();
@@ -106,7 +106,7 @@ if (disk)
       const late = traffic.shots.filter((shot) => !isGood(shot)).map(({ reply }) => reply.ended - freed);
       const full = [...traffic.shots];
       expectProperAnswers(full);
-      // PostgreSQL says that it stored nothing.
+      // No 500: PostgreSQL reports that it stored nothing.
       expect(new Set(full.map(({ reply }) => reply.status))).toEqual(new Set([200, 201, 204, 503]));
 
       const log = fill(disk.path);

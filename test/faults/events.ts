@@ -3,11 +3,11 @@ import type { TestDatabase } from '../support/database.ts';
 import type { TokenPair } from '../support/flow.ts';
 import { isGood, type Shot } from './traffic.ts';
 
-/** The subject of the event that a pair of tokens was issued. */
+/** The subject of the event about an issued token. */
 export const issuedOf = ({ grantToken }: Pick<TokenPair, 'grantToken'>): string =>
   `token.issued ${decodeJwt(grantToken).jti}`;
 
-/** The events of a whole database, as its grants and tokens say; no part of them is read from the outbox. */
+/** The events that must exist for the grants and tokens of a whole database. It does not read the outbox. */
 export async function subjectsOf({ sql }: Pick<TestDatabase, 'sql'>): Promise<string[]> {
   const rows = await sql<{ subject: string }[]>`
     select 'token.issued ' || jti as subject from tokens
@@ -16,8 +16,8 @@ export async function subjectsOf({ sql }: Pick<TestDatabase, 'sql'>): Promise<st
   return rows.map(({ subject }) => subject).sort();
 }
 
-/** Events that callers know of by their answers. */
-export function told(shots: readonly Shot[]): string[] {
+/** The events that follow from the answers to callers. */
+export function answeredEvents(shots: readonly Shot[]): string[] {
   return shots.filter(isGood).flatMap(({ kind, reply: { body }, grantId }) => {
     if (kind === 'revoke') return [`grant.revoked ${grantId}`];
     if (kind === 'refresh') return [issuedOf(body)];

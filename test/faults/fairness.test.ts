@@ -33,7 +33,7 @@ test('one developer writes 1,100 audit entries at once: another is served as bef
     client.close();
     return reply;
   });
-  // Truthful while it lasts.
+  // The metrics are right during the burst.
   await waitFor(
     async () => ((await service.scrape()).value('db_client_connection_waiting', MAIN) ?? 0) > 0 || undefined,
   );
@@ -75,7 +75,7 @@ test('one developer writes 1,100 audit entries at once: another is served as bef
   expect(await service.stop()).toBe(0);
 });
 
-/** How often a caller has asked for a connection of the requests, and how long all of them waited. */
+/** How often requests took a connection from their pool, and how long they waited in total. */
 async function waits(service: TestService): Promise<{ count: number; sum: number }> {
   const scrape = await service.scrape();
   const of = (part: string) => scrape.value(`db_client_connection_wait_seconds_${part}`, MAIN) ?? Number.NaN;

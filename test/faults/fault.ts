@@ -4,11 +4,11 @@ import type { Tmpfs } from './server-files.ts';
 import type { Traffic } from './traffic.ts';
 import type { Route, Way } from './ways.ts';
 
-/** Where a fault happens. */
+/** The environment of a fault. */
 export interface Scene {
-  /** Of the database, when the fault asked for it. */
+  /** The disk of the database, when the fault asked for one. */
   readonly disk: Tmpfs | undefined;
-  /** The service's table of names, when the fault asked for it. */
+  /** The service's own table of host names, when the fault asked for one. */
   readonly names: NameTable | undefined;
   readonly route: Route;
   readonly service: TestService;
@@ -19,48 +19,48 @@ export interface Scene {
 
 /** A fault that has begun. */
 export interface Lasting {
-  /** From when that resolves the service has its time to recover. */
+  /** Ends the fault. When it resolves, the service's time to recover begins. */
   readonly end: () => Promise<void> | void;
-  /** What must be so besides after the recovery. */
+  /** Additional checks after the recovery. */
   readonly proof?: () => Promise<void>;
-  /** Clears away what the service needed until its end. */
+  /** Removes what the service needed until its end. */
   readonly after?: () => Promise<void>;
 }
 
-/** What is brought about, and what must be seen of it. */
+/** A fault, and its expected effects. */
 export interface Fault {
   readonly name: string;
-  /** Whether there is such a fault on this way; on every one unless given. */
+  /** Whether the fault is possible on this way. By default it is possible on all. */
   readonly on?: (way: Way) => boolean;
   readonly begin: (scene: Scene) => Promise<Lasting>;
   /**
-   * Callers while it lasts: `refused`, each for sure, and health says so, too; `some` may be, but it may be over too soon or
-   * concern few; `none` is.
+   * Whether callers are refused during the fault. `refused`: each certainly is, and health reports it. `some`: some may
+   * be, because the fault may be short or affect few. `none`: no caller is.
    */
   readonly callers: 'refused' | 'some' | 'none';
-  /** It lasts for that long at least. */
+  /** The minimum duration of the fault. */
   readonly lastsMs?: number;
-  /** A statement may be under way whose outcome nobody learns: then 500 is the truth. */
+  /** The outcome of a statement under way may be unknown. Then 500 is the right answer. */
   readonly unknown?: true;
-  /** It happens while nobody asks for anything. */
+  /** The fault happens while there are no requests. */
   readonly quiet?: true;
-  /** The database is on a small disk of its own. */
+  /** The database is on a separate small disk. */
   readonly onSmallDisk?: true;
-  /** The service runs with its own table of names, and reaches the database by the name `localhost`. */
+  /** The service has its own table of host names, and connects to the database by the name `localhost`. */
   readonly byName?: true;
-  /** The `error` of the lines `database.connection_error`: at least one line says one of these, and none anything else. */
+  /** The expected values of `error` in the lines `database.connection_error`. */
   readonly logged: (way: Way) => Logged;
-  /** Of `grantex_statements_ended_total`: what has certainly grown. */
+  /** The label of `grantex_statements_ended_total` whose count must have increased. */
   readonly ended?: 'statement_timeout' | 'lock_timeout' | 'idle_in_transaction' | 'cancel';
 }
 
 export interface Logged {
-  /** Empty when no connection need be lost or refused. */
+  /** At least one line has one of these. Empty when possibly no connection is lost or refused. */
   readonly one: readonly string[];
-  /** What may be said besides. */
+  /** Other values that are allowed. */
   readonly others?: readonly string[];
 }
 
-/** What can happen on this way. */
+/** The faults that are possible on this way. */
 export const faultsOn = (way: Way, faults: readonly Fault[]): Fault[] =>
   faults.filter(({ on }) => on?.(way) ?? true);

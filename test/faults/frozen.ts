@@ -14,7 +14,7 @@ import { hold, slowHook, type Work, waitingForLock } from './works.ts';
 const SECOND = 1_000;
 const RECOVERY_MS = 5 * SECOND;
 
-/** SIGSTOP; goes on at the end of the test at the latest. */
+/** Stops the process with SIGSTOP. It continues at the end of the test at the latest. */
 export function freeze({ process: child }: { process: ChildProcess }): () => void {
   const thaw = () => void child.kill('SIGCONT');
   onTestFinished(thaw);
@@ -23,20 +23,20 @@ export function freeze({ process: child }: { process: ChildProcess }): () => voi
 }
 
 /**
- * Asks, and asks again when the wait for the lock was over before anybody saw it.
- * @returns the asking whose session waits for the lock
+ * Sends requests until the test sees a session that waits for the lock. A wait may end before the test sees it.
+ * @returns the request whose session waits
  */
 async function askAndWait(sql: postgres.Sql, ask: () => Promise<Reply>): Promise<{ reply: Promise<Reply> }> {
   for (;;) {
     const reply = ask();
     const seen = waitingForLock(sql).catch(() => false);
     if (await Promise.race([seen, reply.then(() => false)])) return { reply };
-    // Told that the lock was not to be had: nothing else is an answer to this.
+    // The only valid answer is the refusal because of the lock.
     expect((await reply).status).toBe(503);
   }
 }
 
-/** One replica stands still with the work half done: the others must be able to do it within 5 s. */
+/** Freezes one replica in the middle of the work. The others must be able to do the work within 5 s. */
 export async function runFrozen(services: readonly [TestService, TestService, TestService], work: Work) {
   const [frozen, second, third] = services;
   const { sql } = frozen.database;
@@ -81,7 +81,7 @@ export async function runFrozen(services: readonly [TestService, TestService, Te
   ).toEqual([]);
   expect(Math.max(...replies.map(({ ms }) => ms))).toBeLessThan(ANSWER_MS);
   expect(traffic.shots.filter((shot) => !isGood(shot))).toEqual([]);
-  // Its time was up before it could learn anything: 500 says that nobody knows, and 503 that nothing was done.
+  // Its time limit ended before it learned the outcome: 500 if the outcome is unknown, 503 if nothing was committed.
   expect([503, 500, ...(work.oneStatement ? work.done : [])]).toContain(answered.status);
   expect((await ready.stored(sql, 'frozen')) ?? 0).toBe(0);
   expect((await ready.stored(sql, 'second')) ?? 1).toBe(1);
@@ -96,8 +96,8 @@ export async function runFrozen(services: readonly [TestService, TestService, Te
 }
 
 /**
- * The replica that has delivered a webhook stands still while it stores so: its locks are free within 5 s, the others go on
- * meanwhile, and it is stored in the end.
+ * Freezes the replica that has delivered a webhook while it stores the outcome. Its locks are free within 5 s, the
+ * others work meanwhile, and the outcome is stored in the end.
  */
 export async function runFrozenSettle(services: readonly [TestService, TestService, TestService]) {
   const [one] = services;

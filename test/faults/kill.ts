@@ -9,7 +9,7 @@ import { isGood, type Shot, startTraffic } from './traffic.ts';
 const SECOND = 1_000;
 const TOKENS = new Set(['exchange', 'refresh', 'delegate']);
 
-/** Load until `count` requests have succeeded, then SIGKILL in the middle of it; what the callers learned until then. */
+/** Runs load until `count` requests have succeeded, then kills the service during the load. @returns all requests */
 export async function killUnderLoad(
   service: TestService,
   party: Party,
@@ -24,7 +24,7 @@ export async function killUnderLoad(
   return traffic.shots;
 }
 
-/** Every pair of tokens that a caller received works, unless the caller itself revoked its grant or used it up. */
+/** Every token pair that a caller received works, unless the caller revoked its grant or used its refresh token. */
 export async function expectPairsWork(
   service: TestService,
   party: Party,

@@ -8,8 +8,8 @@ import type { Scrape } from '../support/scrape.ts';
 import { isGood, isUnknown, type Kind, type Shot } from './traffic.ts';
 
 /**
- * Whatever breaks, nobody waits longer: three seconds are promised, by a time-out of the service. It is doubled for a
- * machine on which caller and service wait for their turn; without the time-out the wait would be that for the fault's end.
+ * The longest time until an answer during any fault. The service promises three seconds by a timeout. The limit is
+ * doubled for a busy machine. Without the timeout, a caller would wait until the end of the fault.
  */
 export const ANSWER_MS = 6000;
 
@@ -29,7 +29,7 @@ export function expectProperAnswers(shots: readonly Shot[]): void {
     expect(Object.keys(reply.body).sort()).toEqual(['code', 'message', 'requestId']);
     expect(reply.body.requestId).toBe(reply.headers['x-request-id']);
   }
-  // Each was told of what it asked for, and of nobody else's.
+  // Each caller got the answer to its own request.
   for (const { reply, principalId, grantId } of of(shots, 'verify', isGood))
     expect(reply.body).toMatchObject({ valid: true, principal: principalId, grantId });
   for (const { reply, grantId } of of(shots, 'refresh', isGood)) expect(reply.body.grantId).toBe(grantId);
@@ -37,7 +37,7 @@ export function expectProperAnswers(shots: readonly Shot[]): void {
     expect(decodeJwt(reply.body.grantToken)).toMatchObject({ sub: principalId, grnt: reply.body.grantId });
 }
 
-/** What a caller was told is so: it is in the database, whole. */
+/** The database has everything that callers were told, completely. */
 export async function expectAnswersStored(sql: postgres.Sql, shots: readonly Shot[]): Promise<void> {
   const pairs = (['exchange', 'refresh', 'delegate'] as const).flatMap((kind) => of(shots, kind, isGood));
   const jtis = pairs.map(({ reply }) => String(decodeJwt(reply.body.grantToken).jti));
@@ -57,7 +57,7 @@ export async function expectAnswersStored(sql: postgres.Sql, shots: readonly Sho
   expect(missing).toEqual({ grants: 0, tokens: 0, refreshes: 0, requests: 0, revocations: 0 });
 }
 
-/** No grant without its code, token and refresh token, and none of these without the grant. */
+/** No grant lacks its code, token or refresh token, and none of these lacks the grant. */
 export async function expectNothingHalfMade(sql: postgres.Sql): Promise<void> {
   const [half] = await sql`select
     (select count(*)::int from grants where not exists (select from tokens where grant_id = grants.id)) as "noToken",
@@ -81,7 +81,7 @@ export async function expectNothingHalfMade(sql: postgres.Sql): Promise<void> {
   });
 }
 
-/** 503 promises that nothing was committed: the same request, sent again, does its work. */
+/** 503 promises that nothing was committed, so the same request must succeed when it is sent again. */
 export async function expectRefusedUndone(
   sql: postgres.Sql,
   shots: readonly Shot[],
@@ -107,20 +107,20 @@ const success: Record<Kind, number> = {
   revoke: 204,
 };
 
-/** One line of the comparison of counters with rows. */
+/** One line of the comparison between counters and rows. */
 export interface Count {
   readonly what: string;
-  /** Successes that callers were told of. */
+  /** The number of successes in answers to callers. */
   readonly answered: number;
   readonly counted: number;
   readonly rows: number;
-  /** Requests whose outcome the caller did not learn. */
+  /** The number of requests whose outcome the caller does not know. */
   readonly unknown: number;
 }
 
 /**
- * Counters and rows: nothing is counted that is not there, nothing that was answered is left out, and what is there
- * without being counted is of requests whose outcome nobody learned.
+ * Compares counters with rows. Everything counted exists, everything answered is counted, and rows without a count come
+ * from requests with unknown outcome.
  */
 export async function expectCountersExplained(
   sql: postgres.Sql,
@@ -155,7 +155,7 @@ export async function expectCountersExplained(
     },
   ];
   const revocations = {
-    // Every answered revocation takes one row at least; the delegated ones with it are in the rows alone.
+    // Every answered revocation has at least one row. The delegated grants that it revokes add more rows.
     ...line('revoked', answered('revoke'), counted('grants_revoked'), revoked),
     unknown: Number(fallen?.['unsure']),
   };
@@ -169,7 +169,7 @@ export async function expectCountersExplained(
     expect(proper).toEqual({ ...proper, answeredCounted: true, counted: true });
     expect(rows - counted, what).toBeLessThanOrEqual(unknown);
   }
-  // An attempt is counted by its answer.
+  // The service counts an attempt when it answers.
   for (const { what, answered, counted } of counts) expect([what, counted]).toEqual([what, answered]);
   return [...counts, ...created, revocations];
 }

@@ -9,12 +9,12 @@ import { hold, type Work } from './works.ts';
 
 const SECOND = 1_000;
 const RECOVERY_MS = 5 * SECOND;
-/** More than there are connections. */
+/** More than the connections of the pool. */
 const ASKING = 10;
 
 /**
- * Somebody else keeps what the work needs: whoever asks for it is told 503 in time, nobody else notices, and when it is free
- * again it goes on.
+ * Holds the lock that the work needs. Requests for that work get 503 in time, other requests succeed, and after the
+ * release the work succeeds again.
  */
 export async function runLocked(service: TestService, work: Work, heldMs: number) {
   const { sql } = service.database;

@@ -2,7 +2,7 @@ import type { Fault, Logged, Scene } from './fault.ts';
 import { LOST } from './server-faults.ts';
 import type { Way } from './ways.ts';
 
-/** A pooler may pass on what its server said to it, or say that logging in has failed (08P01). */
+/** A pooler passes on the error of its server, or reports a failed login (08P01). */
 const refusedWith =
   (code: string) =>
   ({ pooled }: Way): Logged =>
@@ -20,7 +20,7 @@ const refuseFresh =
 
 const oldPassword = ({ route }: Scene) => `password '${route.server.rolePassword}'`;
 
-/** Whoever has a connection keeps it; nobody gets a fresh one. */
+/** Open connections stay, and new ones are refused. */
 export const LOGIN_FAULTS: readonly Fault[] = [
   {
     name: 'too many connections (53300)',

@@ -6,9 +6,9 @@ import { newParty, type Party } from '../support/flow.ts';
 import { type Answer, startService, type TestService, waitFor } from '../support/service.ts';
 
 /**
- * What becomes of the counters when a commit succeeded and the service did not learn it in time. These tests tell how it
- * is. There are two gaps between counters and rows: the statement whose answer was lost for ever, which no counter knows;
- * and the one whose answer came after its request was given up, which is an error among the attempts and nowhere else.
+ * The counters when a commit succeeds but the service does not learn it in time. These tests document the behaviour.
+ * There are two gaps between counters and rows. When the answer to a statement is lost, no counter counts it. When the
+ * answer comes after the end of its request, only the attempts count it, as an error.
  */
 let database: TestDatabase;
 let cable: Cable;
@@ -29,7 +29,7 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   await cable.set('cut');
-  // New connections have prepared nothing, so that the words of each statement travel once more.
+  // New connections have no prepared statements, so the text of each statement is sent once more.
   await reconnected();
 });
 
@@ -76,7 +76,7 @@ const stored = (more: number) =>
 
 test('an exchange was committed and its answer lost for ever: the row is there, no counter knows it', async () => {
   const code = await codeOf();
-  // The connection knows the statement from now on, so that it takes but one message to run it.
+  // From now on the statement is prepared on the connection, so one message is enough to run it.
   expect((await exchange('unknown')).status).toBe(400);
   const before = await figures();
   await cable.set('mute');
@@ -90,7 +90,7 @@ test('an exchange was committed and its answer lost for ever: the row is there, 
     'grants rows': 1,
     'token_exchange error': 1,
   });
-  // The caller that sends its code again is refused, and the grant that nobody holds is revoked: counted.
+  // The caller sends its code again and is refused. The service revokes the unused grant and counts that.
   expect((await exchange(code)).status).toBe(400);
   expectChange('the same code once more', before, await figures(), {
     'grants rows': 1,
@@ -122,7 +122,7 @@ test('a revocation was committed and its answer lost for ever: the row is revoke
 test('an answer that comes too late for the caller is not lost: the grant is counted, the attempt is an error', async () => {
   const code = await codeOf();
   const before = await figures();
-  // The statement is at work, and is held up until the answer, and the request to cancel, can no longer come through.
+  // The statement runs and waits until neither its answer nor the request to cancel can get through.
   const held = Promise.withResolvers<void>();
   const locked = Promise.withResolvers<void>();
   const holding = database.sql.begin(async (tx) => {

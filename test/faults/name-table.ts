@@ -2,10 +2,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** An /etc/hosts of one process alone. */
+/** An /etc/hosts for a single process. */
 export interface NameTable {
   readonly path: string;
-  /** `localhost` is there from now on. */
+  /** From now on `localhost` has this address. */
   moveTo(address: string): Promise<void>;
   remove(): Promise<void>;
 }
@@ -13,13 +13,13 @@ export interface NameTable {
 export async function makeNameTable(address: string): Promise<NameTable> {
   const directory = await mkdtemp(join(tmpdir(), 'grantex-names-'));
   const path = join(directory, 'hosts');
-  // Written in place: what is mounted is this very file.
+  // The file is written in place, because exactly this file is mounted.
   const moveTo = (to: string) => writeFile(path, `${to} localhost\n`);
   await moveTo(address);
   return { path, moveTo, remove: () => rm(directory, { recursive: true, force: true }) };
 }
 
-/** Gives a process of ours, and what it starts, this table in the place of the machine's. Needs `unshare`. */
+/** Runs a command and its children with this table instead of the machine's. Needs `unshare`. */
 export const withNames = (table: NameTable, command: readonly string[]): string[] => [
   'unshare',
   ...(process.getuid?.() === 0 ? [] : ['--map-root-user']),

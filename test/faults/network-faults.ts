@@ -9,15 +9,15 @@ const swallowed = (name: string, direction: Direction): Fault => ({
   callers: 'some',
   lastsMs: 1_000,
   unknown: true,
-  // Nobody says a word: the service gives up by itself what does not answer.
+  // There is no error message: the service itself closes connections that do not answer.
   logged: () => ({ one: [], others: [...LOST, ...ABSENT, '57014', '57P01'] }),
   async begin({ route: { front } }) {
-    front.forget(direction);
+    front.losePackets(direction);
     return { end: () => undefined };
   },
 });
 
-/** What lies between the service and whatever it reaches first. */
+/** Faults between the service and its first peer, the server or a pooler. */
 export const NETWORK_FAULTS: readonly Fault[] = [
   swallowed('connections swallowed in both directions, new ones pass', 'both'),
   swallowed('what is asked is swallowed, new connections pass', 'asked'),
@@ -71,7 +71,7 @@ export const NETWORK_FAULTS: readonly Fault[] = [
     lastsMs: 1_000,
     logged: () => ({ one: [], others: [...LOST, ...ABSENT, ...ENDED, '57014'] }),
     async begin({ route: { server } }) {
-      server.cable.cutNow();
+      server.cable.closeConnections();
       return { end: () => undefined };
     },
   },
@@ -85,7 +85,7 @@ export const NETWORK_FAULTS: readonly Fault[] = [
     async begin({ route, names }) {
       const there = await route.frontAt(MOVED_TO);
       await names?.moveTo(MOVED_TO);
-      // Who was there is gone, and so is its address.
+      // The old server and its address disappear.
       await route.front.set('refusing');
       return {
         end: () => undefined,

@@ -14,14 +14,14 @@ import { switchTlsOn } from '../support/tls-server.ts';
 import { makeTmpfs, type Tmpfs } from './server-files.ts';
 import { copyAsStandby } from './standby.ts';
 
-/** Whom the services are at the database: no superuser, for whom many refusals do not hold. */
+/** The database role of the services. It is no superuser, because many refusals do not apply to superusers. */
 export const ROLE = 'service';
-/** Lines of pg_hba.conf: the role comes in with TLS alone, and a standby may follow. */
+/** Lines of pg_hba.conf: the role must use TLS, and a standby may replicate. */
 const RULES = [`hostnossl all ${ROLE} all reject`, 'host replication all 127.0.0.1/32 scram-sha-256'];
 
 /**
- * A PostgreSQL that a test may ill-treat, of its own, and behind a cable that can fail too. Only the death of the whole
- * machine could take from it what it has committed.
+ * A PostgreSQL for one test, which the test may damage, behind a cable that can fail too. It is durable: only a crash
+ * of the whole machine could lose what it has committed.
  */
 export class OwnPostgres {
   readonly cable: Cable;
@@ -36,7 +36,7 @@ export class OwnPostgres {
     this.cable = new Cable(portOf(database.url));
   }
 
-  /** With a certificate the role of the services is let in with TLS alone. */
+  /** @param tls with a certificate, the role of the services must use TLS */
   static async start(tls?: ServerTls): Promise<OwnPostgres> {
     const dataDir = await mkdtemp(join(tmpdir(), 'grantex-faults-'));
     const own = new OwnPostgres(dataDir, await startEmbeddedDatabase({ dataDir, durable: false }));
@@ -50,7 +50,7 @@ export class OwnPostgres {
     return portOf(this.#database.url);
   }
 
-  /** As superuser and past the cable, so that it works whatever the cable does. */
+  /** A connection as superuser that bypasses the cable, so that it always works. */
   get sql(): postgres.Sql {
     return this.sqlOf('postgres');
   }
@@ -65,7 +65,7 @@ export class OwnPostgres {
     return sql;
   }
 
-  /** For the role of the services, past the cable. */
+  /** The URL for the role of the services that bypasses the cable. */
   get roleUrl(): string {
     const url = new URL(this.#database.url);
     url.username = ROLE;
@@ -73,7 +73,7 @@ export class OwnPostgres {
     return url.href;
   }
 
-  /** A migrated, empty database of the services' role. */
+  /** Makes a migrated, empty database that the services' role owns. */
   async newDatabase(tablespace = 'pg_default'): Promise<string> {
     const { sql } = this;
     const name = `faults_${randomBytes(6).toString('hex')}`;
@@ -88,35 +88,35 @@ export class OwnPostgres {
     await sql`drop database if exists ${sql(name)} with (force)`;
   }
 
-  /** SIGKILL to the whole of it at once; nobody listens at its address any more. */
+  /** Kills all processes of the server with SIGKILL. Nothing listens on its port any more. */
   async kill(): Promise<void> {
     process.kill(await this.#postmaster(), 'SIGKILL');
     await this.#database.exited;
     await this.cable.set('refusing');
   }
 
-  /** Shut down in order while somebody still works: nobody new is let in (57P03). Ends when the last session does. */
+  /** Starts an orderly shutdown. New sessions are refused (57P03), and the server ends with its last session. */
   async refuseAsShuttingDown(): Promise<void> {
     process.kill(await this.#postmaster(), 'SIGTERM');
   }
 
-  /** Whatever state it is in, it is started anew. */
+  /** Starts the server again, from any state. */
   async restart(): Promise<void> {
     await this.#disconnect();
     await this.#database.stop();
     this.#database = await startEmbeddedDatabase({ dataDir: this.#dataDir, durable: false });
-    this.cable.leadTo(portOf(this.#database.url));
+    this.cable.redirectTo(portOf(this.#database.url));
     await this.cable.set('through');
   }
 
-  /** SIGKILL to one process that serves a client: PostgreSQL then ends all the others, and recovers by itself. */
+  /** Kills one backend with SIGKILL. PostgreSQL then ends all the others and recovers by itself. */
   async killBackend(database: string): Promise<void> {
     const [backend] = await this.sql<{ pid: number }[]>`select pid from pg_stat_activity
       where datname = ${database} and usename = ${ROLE} order by query_start desc limit 1`;
     process.kill(backend?.pid ?? 0, 'SIGKILL');
   }
 
-  /** Resolves when it takes connections again. */
+  /** Resolves when the server accepts connections again. */
   async answers(): Promise<void> {
     await waitFor(() =>
       this.sql`select 1`.then(
@@ -134,14 +134,14 @@ export class OwnPostgres {
     this.#signal('SIGCONT');
   }
 
-  /** Ends sessions of the services on one database; FATAL 57P01 to each. @returns how many */
+  /** Ends the sessions of the services on one database with FATAL 57P01. @returns their number */
   async terminate(database: string): Promise<number> {
     const ended = await this.sql`select pg_terminate_backend(pid) from pg_stat_activity
       where datname = ${database} and usename = ${ROLE}`;
     return ended.length;
   }
 
-  /** A setting for everybody from now on, or its default again. */
+  /** Changes a setting of the server; null restores the default. */
   async set(name: string, value: string | null): Promise<void> {
     const { sql } = this;
     // ALTER SYSTEM takes no parameters.
@@ -153,7 +153,7 @@ export class OwnPostgres {
     await this.sql.unsafe(`alter role ${ROLE} ${change}`);
   }
 
-  /** A hot standby that follows this one. */
+  /** Starts a hot standby of this server. */
   async standby(): Promise<{ port: number; sessions(): Promise<number>; end(): Promise<void> }> {
     const dataDir = await mkdtemp(join(tmpdir(), 'grantex-standby-'));
     await copyAsStandby({ from: this.#dataDir, to: dataDir, primaryUrl: this.#database.url, sql: this.sql });
@@ -170,7 +170,7 @@ export class OwnPostgres {
     };
   }
 
-  /** A tablespace on a disk of its own, so small that it can be filled. */
+  /** Makes a tablespace on a separate disk that is small enough to fill. */
   async smallDisk(megabytes: number): Promise<{ tablespace: string; disk: Tmpfs; remove(): Promise<void> }> {
     const { sql } = this;
     const tablespace = `small_${randomBytes(4).toString('hex')}`;
@@ -180,7 +180,7 @@ export class OwnPostgres {
       tablespace,
       disk,
       remove: async () => {
-        // Its empty files go with a checkpoint.
+        // A checkpoint removes the empty files of dropped tables.
         await sql`checkpoint`;
         await sql.unsafe(`drop tablespace ${tablespace}`);
         await disk.remove();
@@ -220,7 +220,7 @@ export class OwnPostgres {
       try {
         process.kill(pid, signal);
       } catch (error) {
-        // It has ended meanwhile.
+        // The process has ended meanwhile.
         if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
       }
     }
@@ -232,7 +232,7 @@ export class OwnPostgres {
 }
 
 const portOf = (url: string) => Number(new URL(url).port);
-/** Whatever the server has been told to do to others, this may write. */
+/** A connection that may write even when the server is set to read-only. */
 const open = (url: string, max: number) =>
   postgres(url, {
     max,

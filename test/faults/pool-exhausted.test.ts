@@ -7,7 +7,7 @@ import { ANSWER_MS, expectNothingHalfMade } from './ledger.ts';
 import { startOwnService } from './own-service.ts';
 
 const POOL = 5;
-/** One developer has half of the connections, rounded up: so it takes two to have all. */
+/** One developer gets at most half of the connections, rounded up, so it takes two developers to use all. */
 const GRANTS_EACH = 3;
 const WAITING = 40;
 
@@ -55,7 +55,7 @@ test('every connection waits for a lock: after a second the others are served, a
     send(third, 'POST', '/v1/tokens/verify', { token }),
   ]);
   const stuck = await Promise.all(revocations);
-  // Health has a connection of its own: the database is well.
+  // Health has a separate connection, and the database works.
   expect((await send(third, 'GET', '/health')).status).toBe(200);
   printTable('pool exhausted by locks', [
     {

@@ -11,24 +11,24 @@ import { expectAnswersStored, expectCountersExplained, expectProperAnswers } fro
 import { isGood, startTraffic } from './traffic.ts';
 
 const SECOND = 1_000;
-/** Requests that are answered between two steps of the restart. */
+/** The number of answered requests between two steps of the restart. */
 const MEANWHILE = 300;
 
 async function startReplica(database: TestDatabase, balancer: Balancer): Promise<TestService> {
-  // One address and so one issuer: each must know the other's tokens.
+  // All replicas have one address and therefore one issuer, so each accepts the tokens of the others.
   const env = { PUBLIC_URL: balancer.url, METRICS_PORT: '0' };
   const service = await startService({ database, env });
   onTestFinished(() => void service.process.kill('SIGKILL'));
   return service;
 }
 
-/** The replica's own port for metrics answers until its last request has been answered. */
+/** Scrapes the separate metrics port of a replica. It answers until the last request is answered. */
 async function scrape({ logs }: TestService): Promise<Scrape> {
   const port = logs.find(({ msg }) => msg === 'service.started')?.['metricsPort'];
   return parseScrape(await (await fetch(`http://127.0.0.1:${port}/metrics`)).text());
 }
 
-/** A request that lasts until it is let go: the replica that is asked to end meanwhile waits for it. */
+/** Sends a request that stays open until it is released. A replica that shuts down meanwhile waits for it. */
 async function holdRequest({ url }: TestService, key: string): Promise<() => void> {
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname);
@@ -40,7 +40,7 @@ async function holdRequest({ url }: TestService, key: string): Promise<() => voi
   return () => void socket.write('{}');
 }
 
-/** SIGTERM in the midst of the load, and the last scrape: after the last answer to a caller, before the end. */
+/** Sends SIGTERM under load. Takes the last scrape after the last answer to a caller and before the end. */
 async function endUnderLoad(service: TestService, key: string, balancer: Balancer) {
   const letGo = await holdRequest(service, key);
   const exited = once(service.process, 'exit');
@@ -52,7 +52,7 @@ async function endUnderLoad(service: TestService, key: string, balancer: Balance
   return { last, code: (await exited)[0] as number };
 }
 
-/** Series of several processes, added up. */
+/** The sum of the series of several processes. */
 const together = (scrapes: readonly Scrape[]): Scrape => ({
   ...(scrapes[0] as Scrape),
   value: (name, labels) => scrapes.reduce((sum, one) => sum + (one.value(name, labels) ?? Number.NaN), 0),
@@ -85,7 +85,7 @@ test('two replicas are restarted in turn under load: no request fails, and the c
     inUse = [...inUse.filter((one) => one !== service), successor];
     balancer.use(...inUse.map(({ url }) => url));
   }
-  // Those who came first keep the connections that they have; these are spread over both.
+  // The first callers keep their connections. The connections of these are spread over both replicas.
   const late = startTraffic({ url: balancer.url, ...party, callers: 4, name: 'late' });
   await more(late);
   await Promise.all([traffic.stop(), late.stop()]);

@@ -53,7 +53,7 @@ test('fifty scrapers at once under load, and five that never read: every scrape 
     expect(body.endsWith('\n')).toBe(true);
     expect(body).toContain('grantex_token_exchange_total{status="success"} ');
   }
-  // What a scraper has seen, no later scrape of its own takes back.
+  // No counter decreases between two scrapes of one scraper.
   for (const own of seen) {
     const counts = own.map(
       ({ body }) => parseScrape(body).value('grantex_authorize_total', { status: 'success' }) ?? -1,

@@ -2,12 +2,12 @@ import { connect } from 'node:net';
 import { Client, type Reply } from './client.ts';
 
 export interface Scrapers {
-  /** What each of them has been answered so far, oldest first. */
+  /** The answers to each scraper so far, oldest first. */
   readonly seen: readonly (readonly Reply[])[];
   stop(): Promise<void>;
 }
 
-/** So many scrapers at once; each asks again as soon as it has its answer. */
+/** Starts concurrent scrapers. Each scrapes again as soon as it has its answer. */
 export function startScrapers(url: string, count: number): Scrapers {
   const seen = Array.from({ length: count }, (): Reply[] => []);
   let stopping = false;
@@ -27,7 +27,7 @@ export function startScrapers(url: string, count: number): Scrapers {
   };
 }
 
-/** Clients that ask for so much that no buffer takes it, and never read a byte of it. Returns how to end them. */
+/** Starts clients that request more than the buffers can hold and never read it. @returns a function that ends them */
 export function startDeafScrapers(url: string, count: number): () => void {
   const { hostname, port } = new URL(url);
   const sockets = Array.from({ length: count }, () => {

@@ -3,7 +3,7 @@ import { FAULTS } from './faults.ts';
 import { type Column, defineTable } from './table.ts';
 import { WAYS, type Way } from './ways.ts';
 
-/** Each fault on one of the ways that have it, these in turn. The nightly table has all on all. */
+/** Selects one possible way for each fault, in turn. The nightly table runs every fault on every way. */
 function selected(way: Way): Fault[] {
   return faultsOn(way, FAULTS).filter((fault) => {
     const ways = WAYS.filter((one) => faultsOn(one, [fault]).length > 0);
@@ -11,7 +11,7 @@ function selected(way: Way): Fault[] {
   });
 }
 
-/** What the gate tries on one way: a file for each, so that they run side by side. */
+/** Defines the gate's tests for one way. Each way has its own test file, so that they run in parallel. */
 export function defineSelection(name: Way['name'], more: Partial<Column> = {}): void {
   const way = WAYS.find((one) => one.name === name);
   if (!way) throw new Error(`there is no way ${name}`);

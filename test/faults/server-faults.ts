@@ -2,11 +2,11 @@ import { expect } from 'vitest';
 import type { Fault } from './fault.ts';
 
 /**
- * How the loss of a connection is called by the system and the driver. A server that ends a session says 57P01 (by an
- * administrator), 57P02 (after a crash) or nothing; PgBouncer then says 08P01 to its client.
+ * The error codes of the system and the driver for a lost connection. A server that ends a session sends 57P01 (by an
+ * administrator), 57P02 (after a crash) or nothing. PgBouncer then sends 08P01 to its client.
  */
 export const LOST = ['CONNECTION_CLOSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT'];
-/** Nobody is there, or nobody answers. */
+/** No server listens, or it does not answer. */
 export const ABSENT = ['ECONNREFUSED', 'ECONNRESET', 'CONNECTION_CLOSED', 'ETIMEDOUT'];
 export const ENDED = ['57P01', '57P02', '57P03', '08P01'];
 
@@ -24,18 +24,18 @@ const repeatedly = (everyMs: number, work: () => Promise<unknown>): (() => Promi
   };
 };
 
-/** The server itself ends, stands still, or ends sessions. */
+/** Faults of the server itself: it ends, stands still, or ends sessions. */
 export const SERVER_FAULTS: readonly Fault[] = [
   {
     name: 'backends terminated, idle',
     callers: 'none',
     quiet: true,
-    // A pooler replaces its idle server connections, and no client hears of it.
+    // A pooler replaces its idle server connections, and no client notices.
     logged: ({ pooled }) => (pooled ? { one: [] } : { one: ['57P01', ...LOST] }),
     async begin({ route, database, service }) {
       const terminated = await route.server.terminate(database);
       expect(terminated).toBeGreaterThan(0);
-      // Whoever asks before the farewell has arrived is refused, truthfully.
+      // The service rightly refuses requests that it sends before the end of the connection arrives.
       if (route.way.pooled) await route.poolerHasNone(database);
       else await service.logged('database.connection_error', terminated);
       return { end: () => undefined };
@@ -112,13 +112,13 @@ export const SERVER_FAULTS: readonly Fault[] = [
     logged: () => ({ one: ['25006'], others: [...LOST, ...ENDED] }),
     async begin({ route: { server, way } }) {
       const standby = await server.standby();
-      server.cable.leadTo(standby.port);
-      server.cable.cutNow();
+      server.cable.redirectTo(standby.port);
+      server.cable.closeConnections();
       return {
         end() {
-          server.cable.leadTo(server.port);
-          // A pooler keeps what it has for an hour; what moves the address of a server must end its connections.
-          if (way.pooled) server.cable.cutNow();
+          server.cable.redirectTo(server.port);
+          // A pooler keeps its connections for an hour, so a move of the server's address must close them.
+          if (way.pooled) server.cable.closeConnections();
         },
         async proof() {
           expect(await standby.sessions()).toBe(0);

@@ -5,26 +5,26 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
-/** A page of the memory that such a disk is made of. */
+/** The page size of the memory behind such a disk. */
 const BLOCK_BYTES = 4096;
 
-/** A file that the server of `cluster` may read, and nobody else. */
+/** Makes a file readable only for the server of `cluster`. */
 export async function giveToServer(path: string, cluster: string, mode = 0o600): Promise<void> {
   const { uid, gid } = await stat(cluster);
   await chown(path, uid, gid);
   await chmod(path, mode);
 }
 
-/** A small disk. */
+/** A small disk in memory. */
 export interface Tmpfs {
   readonly path: string;
-  /** Leaves no room. */
+  /** Fills the disk completely. */
   fill(): Promise<void>;
   empty(): Promise<void>;
   remove(): Promise<void>;
 }
 
-/** Needs root, as the installation of the gate's programs does. */
+/** Mounts a small disk. It needs root, like the installation of the gate's programs. */
 export async function makeTmpfs(megabytes: number, cluster: string): Promise<Tmpfs> {
   const mounted = await mkdtemp(join(tmpdir(), 'grantex-disk-'));
   await run('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', mounted]);

@@ -8,7 +8,7 @@ import { startOwnService } from './own-service.ts';
 
 test('SIGKILL of the service under load: what was answered is there after the next start', async () => {
   const database = await createTestDatabase();
-  // A token names its issuer, which must not change with the port.
+  // A token contains its issuer, which must not change with the port.
   const env = { JWT_ISSUER: 'https://auth.example.com' };
   const first = await startOwnService({ database, env });
   const party = await newParty(first, 'sandbox');

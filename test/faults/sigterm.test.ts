@@ -13,7 +13,7 @@ import { isGood, startTraffic } from './traffic.ts';
 const SECOND = 1_000;
 const LIMIT_MS = 10 * SECOND;
 
-/** Whether anybody takes a connection there. */
+/** Whether a server accepts connections at this URL. */
 const listens = (url: string) =>
   new Promise<boolean>((resolve) => {
     const { hostname, port } = new URL(url);
@@ -23,7 +23,7 @@ const listens = (url: string) =>
     }).on('error', () => resolve(false));
   });
 
-/** Callers that keep their connection and ask now and then, as a pool of connections does. */
+/** Starts callers that keep their connection and send a request now and then, like a connection pool. */
 function startOccasional(url: string, key: string, count: number) {
   const replies: Reply[] = [];
   let stopping = false;
@@ -88,7 +88,7 @@ test('SIGTERM under load: every answer arrives, nobody is cut off, new connectio
   expect(ended - begun).toBeLessThan(LIMIT_MS);
   await expectAnswersStored(database.sql, shots);
   await expectNothingHalfMade(database.sql);
-  // Nothing was left uncertain: a request that got no answer never reached the service.
+  // No outcome is unknown: a request without an answer never reached the service.
   const stored = await database.sql`select count(*)::int as grants from grants where parent_grant_id is null`;
   expect(stored[0]?.['grants']).toBe(shots.filter((shot) => shot.kind === 'exchange' && isGood(shot)).length);
   await database.drop();

@@ -5,8 +5,8 @@ import { layout } from '../../src/data-dir.ts';
 import { giveToServer } from './server-files.ts';
 
 /**
- * Copies a running server into another data directory, as a standby that follows it. pg_basebackup does the same, but the
- * bundled PostgreSQL has none.
+ * Copies a running server into another data directory, as its standby. pg_basebackup does the same, but the bundled
+ * PostgreSQL does not include it.
  */
 export async function copyAsStandby({
   from,
@@ -17,7 +17,7 @@ export async function copyAsStandby({
   from: string;
   to: string;
   primaryUrl: string;
-  /** One session, which begins and ends the copy. */
+  /** A single session, because the one that begins the copy must end it. */
   sql: postgres.Sql;
 }): Promise<void> {
   const [source, target] = [layout(from), layout(to)];
@@ -36,7 +36,7 @@ export async function copyAsStandby({
   await file('standby.signal', '');
   await appendFile(
     join(target.cluster, 'postgresql.auto.conf'),
-    // After its first vain attempt it would wait for five seconds.
+    // By default the standby would wait five seconds after its first failed attempt.
     `wal_retrieve_retry_interval = '100ms'\nprimary_conninfo = 'host=${hostname} port=${port} user=${username} password=${password}'\n`,
   );
 }

@@ -8,22 +8,22 @@ import { startOn } from './use-way.ts';
 import { openRoute, type Route, type Way } from './ways.ts';
 import type { Work } from './works.ts';
 
-/** What is tried on one way. */
+/** The tests for one way. */
 export interface Column {
   readonly way: Way;
   readonly faults: readonly Fault[];
-  /** Locks that somebody else keeps. */
+  /** Work whose lock another session holds. */
   readonly locked: readonly Work[];
   readonly lockedMs: number;
-  /** What a replica freezes in. */
+  /** Work during which a replica freezes. */
   readonly frozen: readonly Work[];
-  /** Whether one freezes while it stores what became of a webhook. */
+  /** Whether a replica also freezes while it stores the outcome of a webhook. */
   readonly settles: boolean;
 }
 
 const TIMEOUT_MS = 180_000;
 
-/** One server for each way, which every case leaves as it found it. */
+/** Starts one server for each way. Every case leaves the server as it found it. */
 export function defineTable(columns: readonly Column[]): void {
   describe.each(columns)(
     'database by way of $way.name',
@@ -92,7 +92,7 @@ export function defineTable(columns: readonly Column[]): void {
   );
 }
 
-/** Replicas of one service: each takes the tokens of the others. */
+/** Replicas have one issuer, so each accepts the tokens of the others. */
 const REPLICA_ENV = {
   ALLOW_PRIVATE_WEBHOOK_HOSTS: 'true',
   DATABASE_POOL_MAX: '4',

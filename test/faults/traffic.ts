@@ -2,40 +2,40 @@ import { Client, type Reply, type Sending } from './client.ts';
 
 export type Kind = 'authorize' | 'exchange' | 'verify' | 'refresh' | 'delegate' | 'revoke';
 
-/** One request of the load, and what became of it. */
+/** One request of the load with its answer. */
 export interface Shot {
   readonly kind: Kind;
   readonly sending: Sending;
   readonly reply: Reply;
-  /** A principal that no other walk has. */
+  /** The principal. Each grant flow has its own. */
   readonly principalId: string;
-  /** Of every step after the exchange: the grant that it is about. */
+  /** The grant, in every step after the exchange. */
   readonly grantId?: string;
 }
 
 export interface Traffic {
-  /** Everything sent so far, in the order of the answers. */
+  /** All requests so far, in the order of the answers. */
   readonly shots: readonly Shot[];
-  /** Lets the requests under way end, and no new ones begin. */
+  /** Waits for the requests under way and starts no new ones. */
   stop(): Promise<void>;
 }
 
 export interface TrafficOptions {
   readonly url: string;
-  /** Of a sandbox developer. */
+  /** The API key of a sandbox developer. */
   readonly key: string;
   readonly agentId: string;
   readonly callers?: number;
-  /** What their principals are called; no other traffic on the same database may have it. */
+  /** The prefix of the principals' names. Each traffic on the same database needs its own. */
   readonly name?: string;
 }
 
-/** After a failure a caller does not hammer. */
+/** The pause of a caller after a failure. */
 const BACK_OFF_MS = 20;
 
 /**
- * Callers that walk through the life of a grant again and again: authorize → exchange → verify, and of some grants
- * refresh, delegate and revoke. A failed step ends the walk; nothing is repeated.
+ * Starts callers that repeat the flow of a grant: authorize → exchange → verify, and for some grants refresh, delegate
+ * and revoke. A failed step ends the flow. No request is repeated.
  */
 export function startTraffic({ url, key, agentId, callers = 8, name = 'caller' }: TrafficOptions): Traffic {
   const shots: Shot[] = [];
@@ -49,17 +49,17 @@ export function startTraffic({ url, key, agentId, callers = 8, name = 'caller' }
       return reply;
     };
     for (let round = 0; !stopping; round++)
-      if (!(await walk(shoot, agentId, `${caller}_${round}`, round)))
+      if (!(await runGrantFlow(shoot, agentId, `${caller}_${round}`, round)))
         await new Promise((resolve) => setTimeout(resolve, BACK_OFF_MS));
     client.close();
   };
 
-  const walks = Array.from({ length: callers }, (_, index) => call(`${name}_${index}`));
+  const running = Array.from({ length: callers }, (_, index) => call(`${name}_${index}`));
   return {
     shots,
     async stop() {
       stopping = true;
-      await Promise.all(walks);
+      await Promise.all(running);
     },
   };
 }
@@ -71,7 +71,12 @@ const post = (path: string, body: unknown) => ({ method: 'POST', path, body });
 const SCOPES = ['calendar:read'];
 
 /** @returns whether every step succeeded */
-async function walk(shoot: Shoot, agentId: string, principalId: string, round: number): Promise<boolean> {
+async function runGrantFlow(
+  shoot: Shoot,
+  agentId: string,
+  principalId: string,
+  round: number,
+): Promise<boolean> {
   const request = { agentId, principalId, scopes: SCOPES };
   const asked = await shoot('authorize', post('/v1/authorize', request), { principalId });
   if (asked.status !== 201) return false;
@@ -98,5 +103,5 @@ async function walk(shoot: Shoot, agentId: string, principalId: string, round: n
 }
 
 export const isGood = ({ reply: { status } }: Shot): boolean => status >= 200 && status < 300;
-/** The caller cannot know whether it was done. */
+/** The caller cannot know the outcome. */
 export const isUnknown = ({ reply: { status } }: Shot): boolean => status === 500 || status === 0;

@@ -3,14 +3,15 @@ import type { Party } from '../support/flow.ts';
 import type { Client } from './client.ts';
 
 const CHILDREN = 32;
-/** Of one tree: creation, token and end of each grant, and the token of a refresh. */
+/** The events of one tree: creation, token and revocation of each grant, and the token of a refresh. */
 export const EVENTS_PER_TREE = 3 * (1 + CHILDREN) + 1;
 
 /**
- * A grant with its children, refreshed and then revoked: a hundred events of every kind for a third as many requests.
- * @returns the kind and subject of each event that must come of it, from the answers alone
+ * Creates a grant with children, refreshes it and revokes it. This causes a hundred events of every type with a third
+ * as many requests.
+ * @returns the type and subject of each expected event, from the answers alone
  */
-export async function growAndFell(client: Client, { key, agentId }: Party): Promise<string[]> {
+export async function createAndRevokeTree(client: Client, { key, agentId }: Party): Promise<string[]> {
   const call = async (status: number, method: string, path: string, body?: unknown) => {
     const reply = await client.send({ method, path, key, ...(body !== undefined && { body }) });
     if (reply.status !== status)

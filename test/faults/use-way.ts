@@ -2,7 +2,7 @@ import { onTestFinished } from 'vitest';
 import { startService, type TestService } from '../support/service.ts';
 import type { Route } from './ways.ts';
 
-/** Services with a database of their own on this way, until the end of the test. */
+/** Starts services with a shared new database on this way. They run until the end of the test. */
 export async function startOn(
   route: Route,
   count: number,
@@ -29,5 +29,5 @@ export async function startOn(
   return services;
 }
 
-/** What the database calls the sessions of the `index`-th service. */
+/** The `application_name` of the sessions of the `index`-th service. */
 export const replicaName = (index: number): string => `replica_${index}`;

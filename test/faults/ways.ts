@@ -22,26 +22,27 @@ export const WAYS: readonly Way[] = [
 ];
 
 /**
- * PgBouncer remembers for so long that its server refused it, 15 s by default: no service behind it can be back sooner,
- * whatever it does.
+ * How long PgBouncer waits after its server refused a login; 15 s by default. No service behind it can recover sooner.
  */
 const LOGIN_RETRY_SECONDS = 1;
 
-/** A way that is open: a server, a cable before it, and whatever stands between. */
+/** An open way: a server, the cable in front of it, and possibly a pooler. */
 export interface Route {
   readonly way: Way;
   readonly server: OwnPostgres;
-  /** Between the service and whatever it reaches first; without a pooler that of the server. */
+  /** The cable between the service and its first peer. Without a pooler it is the cable of the server. */
   readonly front: Cable;
-  /** Where a fault has ended the pooler there is another one from now on. */
+  /** Starts another pooler when a fault has ended it. */
   mend(): Promise<void>;
-  /** For the service. @param host a name or address of this machine at which a cable listens */
+  /** The URL for the service. @param host a name or address of this machine at which a cable listens */
   url(database: string, host?: string): string;
-  /** The same front at another address of this machine. */
+  /** A second front cable at another address of this machine. */
   frontAt(host: string): Promise<Cable>;
-  /** How many connections the other side has of the services on this database, and how many of them are encrypted. */
+  /**
+   * The number of the services' connections to this database, as the other side sees it, and how many are encrypted.
+   */
   connections(database: string): Promise<{ all: number; encrypted: number }>;
-  /** Resolves when the pooler, if there is one, knows that it has no connection to the server. */
+  /** Resolves when the pooler, if any, has noticed that it has no connection to the server. */
   poolerHasNone(database: string): Promise<void>;
   end(): Promise<void>;
 }
@@ -60,7 +61,7 @@ export async function openRoute(way: Way): Promise<Route> {
     async mend() {
       if (!pooler || pooler.running) return;
       pooler = await startPooler(server, trust?.tls);
-      front.leadTo(pooler.port);
+      front.redirectTo(pooler.port);
     },
     url(database, host = '127.0.0.1') {
       const url = new URL(server.roleUrl);
@@ -95,7 +96,7 @@ export async function openRoute(way: Way): Promise<Route> {
   };
 }
 
-/** A private authority: a certificate for servers, and the file of its own for those who are to believe it. */
+/** Makes a private authority, with a certificate for servers and the CA file for clients. */
 async function makeTrust() {
   const authority = await Authority.create();
   const directory = await mkdtemp(join(tmpdir(), 'grantex-trust-'));
@@ -109,7 +110,7 @@ async function makeTrust() {
   };
 }
 
-/** By way of the server's cable, so that the server may move behind it. */
+/** Starts a pooler that connects through the server's cable, so that the server may move behind it. */
 function startPooler(server: OwnPostgres, tls: ServerTls | undefined): Promise<PgBouncer> {
   const url = new URL(server.roleUrl);
   url.port = String(server.cable.port);

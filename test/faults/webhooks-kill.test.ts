@@ -8,13 +8,13 @@ import { expectExplained, snapshotOf } from '../support/reconcile.ts';
 import { type TestService, waitFor } from '../support/service.ts';
 import { hook } from '../webhooks/hooks.ts';
 import { answer, type Receiver, startReceiver } from '../webhooks/receiver.ts';
-import { issuedOf, subjectsOf, told } from './events.ts';
+import { subjectOf } from './counting-receiver.ts';
+import { answeredEvents, issuedOf, subjectsOf } from './events.ts';
 import { killUnderLoad } from './kill.ts';
 import { startOwnService } from './own-service.ts';
-import { subjectOf } from './tallying-receiver.ts';
 
 const ENV = {
-  // A token names its issuer, which must not change with the port.
+  // A token contains its issuer, which must not change with the port.
   JWT_ISSUER: 'https://auth.example.com',
   ALLOW_PRIVATE_WEBHOOK_HOSTS: 'true',
   WEBHOOK_BACKOFF_SECONDS: '1',
@@ -45,7 +45,7 @@ async function kill({ process }: TestService): Promise<void> {
   await exited;
 }
 
-/** Keeps jobs from being made and taken, until `release`: whatever is committed meanwhile, nobody can begin to deliver. */
+/** Prevents the creation and start of jobs until `release`. So no replica can deliver what is committed meanwhile. */
 async function holdQueue({ sql }: TestDatabase): Promise<{ release: () => Promise<void> }> {
   const held = Promise.withResolvers<void>();
   const release = Promise.withResolvers<void>();
@@ -87,7 +87,7 @@ test.each(['the next start', 'another replica'])(
     const waiting = who === 'another replica' ? await start(sinkOfSecond) : undefined;
     const party = await newParty(first);
     await hook(first, party, receiver.url);
-    // The queue is there from the first delivery on.
+    // The queue exists from the first delivery on.
     await party.grant();
     await receiver.until(2);
     const codes = await Promise.all(Array.from({ length: GRANTS }, () => party.consent()));
@@ -95,7 +95,7 @@ test.each(['the next start', 'another replica'])(
     const queue = await holdQueue(database);
     const pairs = await Promise.all(codes.map((code) => party.exchange(code)));
     const grantIds = pairs.map(({ grantId }) => grantId);
-    // What caused the events is told before the end: a span that nobody was sent cannot be looked for.
+    // The spans that caused the events must arrive before the kill, because the test compares the links with them.
     const causes = await waitFor(() => {
       const spans = named(sinkOfFirst, 'grantex.token.exchange').filter(({ attributes }) =>
         grantIds.includes(String(attributes['grantex.grant_id'])),
@@ -112,7 +112,7 @@ test.each(['the next start', 'another replica'])(
       pairs.flatMap((pair) => [issuedOf(pair), `grant.created ${pair.grantId}`]).sort(),
     );
     expect(await second.stop()).toBe(0);
-    // Nobody had begun with any of them, so each came once.
+    // No delivery had begun before, so each event came exactly once.
     expect(receiver.received).toHaveLength(2 + 2 * GRANTS);
 
     const deliveries = named(sinkOfSecond, 'grantex.webhook.deliver');
@@ -147,7 +147,7 @@ test(
     };
     const { good, hanging, failing } = receivers;
     const all = Object.values(receivers);
-    // What was under way when the process died is tried again this long, and 30 s, after it was begun.
+    // An attempt that was under way at the kill is repeated after this timeout and another 30 s.
     const env = { ...ENV, WEBHOOK_TIMEOUT_MS: '5000' };
     const first = await startOwnService({ database, env });
     const party = await newParty(first, 'sandbox');
@@ -159,14 +159,14 @@ test(
       hanging: hanging.received.length,
       failing: failing.received.length,
     };
-    // Some attempts were under way, and others had come back.
+    // At the kill, some attempts were under way and others were answered.
     expect([hanging.received.length > 0, failing.received.length > 0]).toEqual([true, true]);
 
     for (const receiver of all) receiver.behave(answer(200));
     const begun = performance.now();
     const second = await startOwnService({ database, env });
     const expected = await subjectsOf(database);
-    expect(told(shots).filter((subject) => !expected.includes(subject))).toEqual([]);
+    expect(answeredEvents(shots).filter((subject) => !expected.includes(subject))).toEqual([]);
     await waitFor(async () => {
       const [row] = await database.sql`
         select count(*)::int as pending from webhook_deliveries where status = 'pending'`;
@@ -178,7 +178,7 @@ test(
     const rows = await database.sql`
       select status, count(*)::int as rows from webhook_deliveries group by status`;
     expect(rows).toEqual([{ status: 'delivered', rows: 3 * expected.length }]);
-    // The queue has nothing left: no event is sent for ever.
+    // The queue is empty, so no event is repeated without end.
     expect(await database.sql`select id from jobs.job where name = 'webhook-deliveries'`).toEqual([]);
     await expectExplained(begin, 1, second);
     expect(await second.stop()).toBe(0);

@@ -7,11 +7,11 @@ import { waitFor } from '../support/service.ts';
 import { hook } from '../webhooks/hooks.ts';
 import type { Received } from '../webhooks/receiver.ts';
 import { spread } from './client.ts';
+import { subjectOf } from './counting-receiver.ts';
 import { expectCounted, storedFigures } from './delivery-figures.ts';
 import { startOwnService } from './own-service.ts';
-import { subjectOf } from './tallying-receiver.ts';
 import { MAX_ATTEMPTS, RECEIVERS } from './three-receivers.ts';
-import { EVENTS_PER_TREE, growAndFell } from './trees.ts';
+import { createAndRevokeTree, EVENTS_PER_TREE } from './trees.ts';
 
 const TREES = 100;
 const EVENTS = TREES * EVENTS_PER_TREE;
@@ -46,7 +46,7 @@ test(
     const subjects: string[] = [];
     const grow = ({ url }: { url: string }) =>
       spread(url, { count: TREES / 2, width: 8 }, async (client) => {
-        subjects.push(...(await growAndFell(client, party)));
+        subjects.push(...(await createAndRevokeTree(client, party)));
       });
     await Promise.all(replicas.map(grow));
     const made = secondsSince(begun);
@@ -54,19 +54,19 @@ test(
     const wanted = (events: readonly string[]) =>
       subjects.filter((subject) => events.includes(subject.split(' ')[0] ?? '')).sort();
     const deliveries = hooks.reduce((sum, { events }) => sum + wanted(events).length, 0);
-    // Many are still to be made, and the sum holds at every moment.
+    // Many deliveries are still pending. The sum must be right at every moment.
     const halfway = await storedFigures(database);
     expect(halfway.delivered + halfway.failed + halfway.pending).toBe(deliveries);
     await waitFor(
       async () => (await storedFigures(database)).pending === 0 || undefined,
-      // Half a minute on an idle machine.
+      // It takes half a minute on an idle machine.
       3 * MINUTE,
     );
     const ended = secondsSince(begun);
 
     const table = [];
     for (const { name, events, fate, receiver, id } of hooks) {
-      // Every event that it wants, of each as many requests as the row says, and the end that it must have come to.
+      // The receiver got every event that it wants, with as many requests as the row says and the expected outcome.
       expect([name, [...new Set(receiver.received.map(subjectOf))].sort()]).toEqual([name, wanted(events)]);
       const rows = await database.sql<{ eventId: string; status: string; attempts: number }[]>`
         select event_id as "eventId", status, attempts from webhook_deliveries where webhook_id = ${id}`;
@@ -95,7 +95,7 @@ test(
     expect(table.reduce((sum, { requests }) => sum + requests, 0)).toBe(stored.attempts);
     await expectCounted(replicas, stored);
 
-    // A webhook that goes takes its rows with it; how many they were stays.
+    // A removed webhook loses its rows, but their number stays.
     const gone = hooks[2]?.id;
     const { status } = await one.request('DELETE', `/v1/webhooks/${gone}`, { key: party.key });
     const { attempts, ...after } = await storedFigures(database);

@@ -5,23 +5,23 @@ import { hook } from '../webhooks/hooks.ts';
 import { answer, startReceiver } from '../webhooks/receiver.ts';
 import { Client, type Reply } from './client.ts';
 
-/** A developer's work that needs a lock, ready to be asked for. */
+/** A developer's prepared work that needs a lock. */
 export interface Ready {
   readonly party: Party;
-  /** Takes the lock that it needs. */
+  /** Takes the lock that the work needs. */
   lock(tx: postgres.TransactionSql): Promise<unknown>;
-  /** @param marker tells one asking from another, where the work leaves something behind */
+  /** Requests the work. @param marker identifies this request in the stored result, if the work stores one */
   ask(client: Client, marker: string): Promise<Reply>;
-  /** How many askings with that marker left something behind; null where one is like the other. */
+  /** The number of stored results with this marker; null when the work stores no marker. */
   stored(sql: postgres.Sql, marker: string): Promise<number> | null;
 }
 
-/** One kind of transaction, or of statement, of the service. */
+/** A type of transaction or statement of the service. */
 export interface Work {
   readonly name: string;
-  /** Answers of one that was done, now or by another before. */
+  /** The statuses that mean the work is done, by this request or an earlier one. */
   readonly done: readonly number[];
-  /** It is one statement: once its lock is free it is committed, and holds nothing. */
+  /** The work is one statement. It commits as soon as the lock is free, and holds no lock afterwards. */
   readonly oneStatement?: true;
   prepare(service: TestService): Promise<Ready>;
 }
@@ -30,7 +30,7 @@ const count = async (rows: PromiseLike<readonly postgres.Row[]>): Promise<number
   Number((await rows)[0]?.['n'] ?? Number.NaN);
 const NOTHING_LEFT = () => null;
 const HOOK_URL = 'http://127.0.0.1:9/hook';
-/** As src/db/in-turn.ts. */
+/** The same lock as in src/db/take-turn.ts. */
 const turn = (tx: postgres.TransactionSql, name: string) =>
   tx`select pg_advisory_xact_lock(hashtextextended(${name}, 0))`;
 
@@ -175,9 +175,9 @@ export const POLICY: Work = {
   },
 };
 
-/** What somebody else may keep locked for long. */
+/** Work whose lock another session may hold for long. */
 export const LOCKED: readonly Work[] = [AUDIT_ENTRY, AUDIT_TABLE, REVOCATION, WEBHOOK_REMOVAL];
-/** In what a replica may freeze. */
+/** Work during which a replica may freeze. */
 export const FREEZABLE: readonly Work[] = [
   AUDIT_ENTRY,
   REVOCATION,
@@ -213,7 +213,7 @@ export async function hold(
   };
 }
 
-/** Resolves when so many sessions of that database wait for a lock. */
+/** Resolves when at least this many sessions of the database wait for a lock. */
 export const waitingForLock = (sql: postgres.Sql, least = 1): Promise<true> =>
   waitFor(async () => {
     const waiting = await count(sql`select count(*)::int as n from pg_stat_activity
@@ -221,7 +221,7 @@ export const waitingForLock = (sql: postgres.Sql, least = 1): Promise<true> =>
     return waiting >= least || undefined;
   });
 
-/** A webhook whose receiver answers when it is told to. */
+/** Registers a webhook whose receiver answers only when the test tells it to. */
 export async function slowHook(service: TestService, party: Party) {
   const asked = Promise.withResolvers<() => void>();
   const receiver = await startReceiver((response, index, request) => {

@@ -1,10 +1,11 @@
 /**
- * `npm run bench`: requests per second, latency, CPU and database work of each scenario, with telemetry full, sampled and
- * off in turn; then widths of concurrency, growth of the database, memory, and the scrape by itself. Prints tables, and
- * leaves the figures as JSON in `test/load/results`. Takes some eight minutes.
+ * `npm run bench`: measures requests per second, latency, CPU and database work of each scenario, in turn with full
+ * telemetry, sampled telemetry, and none. Then it measures different numbers of connections, growth of the database,
+ * memory, and the scrape alone. It prints tables and writes the figures as JSON to `test/load/results`. It takes some
+ * eight minutes.
  *
- * `options.ts` has what can be chosen; `--profile <directory>` leaves a CPU profile of the service there. `--smoke` is
- * shortened, for CI: it proves that the benchmark works, and no figure of it means anything.
+ * `options.ts` lists the options. `--profile <directory>` writes a CPU profile of the service there. `--smoke` is a
+ * short run for CI. It proves that the benchmark works; its figures mean nothing.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus, loadavg } from 'node:os';
@@ -13,26 +14,27 @@ import { machineTime, memoryOf } from './cpu.ts';
 import { readMetrics, sumOf } from './exposition.ts';
 import { figures, inUnits, medianFigures } from './figures.ts';
 import { growTo } from './grow.ts';
-import { lookForAnomalies } from './look.ts';
+
 import { type Measured, measure } from './measure.ts';
+import { measureDetection } from './measure-detection.ts';
 import { readOptions, scenarioCalled, WORK } from './options.ts';
-import { addAgents, makeParty, type Party } from './party.ts';
 import type { Scenario } from './scenarios.ts';
 import { scrapeAlone } from './scrape.ts';
 import { signatureCpu } from './signature.ts';
 import { medianOf, printTable, type Row, round } from './table.ts';
-import { openWorld, type StartedServer, VARIANTS, type Variant } from './world.ts';
+import { addAgents, makeTenants, type Tenants } from './tenants.ts';
+import { openTestbed, type StartedServer, VARIANTS, type Variant } from './testbed.ts';
 
 const options = readOptions();
 const { load, rounds } = options;
-/** CPU times of the bare server, measured throughout the run: microseconds a request. */
+/** CPU times of the bare server in microseconds per request, measured throughout the run. */
 const bare: number[] = [];
 
-const world = await openWorld();
+const testbed = await openTestbed();
 try {
   await run();
 } finally {
-  await world.end();
+  await testbed.end();
 }
 
 async function run(): Promise<void> {
@@ -46,30 +48,37 @@ async function run(): Promise<void> {
   const before = machineTime();
   const services = {} as Record<Variant, StartedServer>;
   for (const variant of VARIANTS)
-    services[variant] = await world.start(variant, variant === 'full' ? options.profile : undefined);
-  const party = await makeParty(services.full, { tokens: options.tokens, refreshTokens: chains() });
-  await measure(world, world.bare, scenarioCalled('health'), party, {
+    services[variant] = await testbed.start(variant, variant === 'full' ? options.profile : undefined);
+  const tenants = await makeTenants(services.full, {
+    tokens: options.tokens,
+    refreshTokens: refreshTokensNeeded(),
+  });
+  await measure(testbed, testbed.bare, scenarioCalled('health'), tenants, {
     ...load,
     seconds: options.warmUpSeconds,
   });
   const compared = options.scenarios.length > 0;
   for (const variant of compared ? VARIANTS : (['full'] as const))
     for (const scenario of WORK)
-      await measure(world, services[variant], scenario, party, { ...load, seconds: options.warmUpSeconds });
+      await measure(testbed, services[variant], scenario, tenants, {
+        ...load,
+        seconds: options.warmUpSeconds,
+      });
 
   const main: Row[] = [];
-  for (const scenario of options.scenarios) main.push(await compare(services, scenario, party));
-  const byWidth = await widen(services.full, party);
-  const bySize = await grow(services.full, party);
+  for (const scenario of options.scenarios) main.push(await compare(services, scenario, tenants));
+  const byWidth = await measureWidths(services.full, tenants);
+  const bySize = await measureGrowth(services.full, tenants);
   const largest = options.sizes.at(-1);
-  const looks = largest === undefined ? [] : [await lookForAnomalies(world.sql, services.full, largest)];
+  const detections =
+    largest === undefined ? [] : [await measureDetection(testbed.sql, services.full, largest)];
   const memory: Row[] = [];
-  for (const variant of VARIANTS) memory.push(await lifeOf(variant, services[variant]));
+  for (const variant of VARIANTS) memory.push(await serviceRow(variant, services[variant]));
   const scrapes: Row[] = [];
   if (options.agents > 0) {
-    scrapes.push(await scrapeAlone(world, services.full, party, load.seconds));
+    scrapes.push(await scrapeAlone(testbed, services.full, tenants, load.seconds));
     await addAgents(services.full, options.agents);
-    scrapes.push(await scrapeAlone(world, services.full, party, load.seconds));
+    scrapes.push(await scrapeAlone(testbed, services.full, tenants, load.seconds));
   }
 
   const after = machineTime();
@@ -79,14 +88,14 @@ async function run(): Promise<void> {
     scenarios: inUnits(main, unit),
     widths: inUnits(byWidth, unit),
     growth: inUnits(bySize, unit),
-    anomalies: looks,
+    anomalies: detections,
     services: memory,
     scrapes,
   };
   printTable(`Scenarios, ${load.connections} connections`, tables.scenarios);
   printTable('Widths of concurrency, telemetry full', tables.widths);
   printTable(`Growth of the database, ${load.connections} connections, telemetry full`, tables.growth);
-  printTable('A look for anomalies of one developer', looks);
+  printTable('A look for anomalies of one developer', detections);
   printTable('Services', memory);
   printTable('One scraper, without and with series of many agents', scrapes);
   printTable('Machine', [
@@ -104,41 +113,41 @@ async function run(): Promise<void> {
   process.stdout.write(`\nFigures as JSON: ${options.json}\n`);
 }
 
-/** The tables come last, because the unit is known last: until then somebody may be waiting. */
+/** Shows what runs now. The tables come only at the end, because their unit is the result of the whole run. */
 function progress(now: string): void {
   process.stderr.write(`${now}\n`);
 }
 
-/** Refresh tokens that the run uses up: one for each connection that refreshes. */
-function chains(): number {
+/** The number of refresh tokens that the run needs: one for each connection that refreshes. */
+function refreshTokensNeeded(): number {
   const wide = options.widths.reduce((sum, width) => sum + width, 0);
   return wide + load.connections * (VARIANTS.length * (rounds + 1) + options.sizes.length);
 }
 
-/** The bare server varies more than what is compared with it, so the unit is the middle of the whole run. */
-async function measureBare(party: Party): Promise<void> {
+/** The bare server varies more than the compared services, so the unit is the median over the whole run. */
+async function measureBare(tenants: Tenants): Promise<void> {
   const bareLoad = { ...load, seconds: options.bareSeconds };
-  bare.push((await measure(world, world.bare, scenarioCalled('health'), party, bareLoad)).serviceCpu);
+  bare.push((await measure(testbed, testbed.bare, scenarioCalled('health'), tenants, bareLoad)).serviceCpu);
 }
 
 /**
- * Every variant and the bare server in turn, several times, so that what changes on the machine meets all of them. Ratios
- * are taken within a turn.
+ * Measures every variant and the bare server in turn, several times, so that changes on the machine affect all of them.
+ * Ratios compare measurements of the same turn.
  */
 async function compare(
   services: Record<Variant, StartedServer>,
   scenario: Scenario,
-  party: Party,
+  tenants: Tenants,
 ): Promise<Row> {
   const turns: Record<Variant, Measured | null>[] = [];
   progress(scenario.name);
   for (let turn = 0; turn < rounds; turn++) {
-    const one = (variant: Variant) => measure(world, services[variant], scenario, party, load);
-    await measureBare(party);
+    const one = (variant: Variant) => measure(testbed, services[variant], scenario, tenants, load);
+    await measureBare(tenants);
     turns.push({
       full: await one('full'),
       tenth: await one('tenth'),
-      // With metrics off there is nothing to scrape.
+      // Without metrics there is nothing to scrape.
       off: scenario.name === 'scrape' ? null : await one('off'),
     });
   }
@@ -156,35 +165,37 @@ async function compare(
   };
 }
 
-async function widen(server: StartedServer, party: Party): Promise<Row[]> {
+async function measureWidths(server: StartedServer, tenants: Tenants): Promise<Row[]> {
   const rows: Row[] = [];
   for (const connections of options.widths) {
     progress(`${connections} connections`);
-    await measureBare(party);
+    await measureBare(tenants);
     for (const scenario of WORK) {
-      const measured = await measure(world, server, scenario, party, { ...load, connections });
+      const measured = await measure(testbed, server, scenario, tenants, { ...load, connections });
       rows.push({ connections, scenario: scenario.name, ...figures(measured) });
     }
   }
   return rows;
 }
 
-async function grow(server: StartedServer, party: Party): Promise<Row[]> {
+async function measureGrowth(server: StartedServer, tenants: Tenants): Promise<Row[]> {
   const rows: Row[] = [];
   for (const grants of options.sizes) {
     progress(`${grants} grants`);
-    await growTo(world.sql, grants);
-    await measureBare(party);
+    await growTo(testbed.sql, grants);
+    await measureBare(tenants);
     for (const scenario of [...WORK, scenarioCalled('scrape')]) {
-      const measured = await measure(world, server, scenario, party, load);
+      const measured = await measure(testbed, server, scenario, tenants, load);
       rows.push({ grants, scenario: scenario.name, ...figures(measured) });
     }
   }
   return rows;
 }
 
-/** What became of a service over the run. Spans that were dropped would make telemetry look cheaper than it is. */
-async function lifeOf(variant: Variant, server: StartedServer): Promise<Row> {
+/**
+ * The figures of one service after the run. It lists dropped spans, because they would make telemetry look too cheap.
+ */
+async function serviceRow(variant: Variant, server: StartedServer): Promise<Row> {
   const metrics = await readMetrics(server);
   return {
     telemetry: variant,

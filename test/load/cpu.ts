@@ -1,12 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** Linux counts CPU time for /proc in hundredths of a second, whatever the kernel's own tick. */
+/** In /proc, Linux counts CPU time in hundredths of a second, independent of the kernel's own tick. */
 const MICROSECONDS_PER_TICK = 10_000;
 
 interface ProcessStat {
   readonly parent: number;
   readonly own: number;
-  /** Of children that have ended and were waited for. */
+  /** The time of children that have ended and were waited for. */
   readonly ended: number;
 }
 
@@ -21,10 +21,10 @@ function readStat(pid: number): ProcessStat | undefined {
   }
 }
 
-/** CPU time, user and system, that a process has used: microseconds. */
+/** The CPU time of a process, user and system, in microseconds. */
 export const cpuOf = (pid: number): number => readStat(pid)?.own ?? 0;
 
-/** CPU time of a process and its children, living and ended: microseconds. */
+/** The CPU time of a process and its children, running and ended, in microseconds. */
 export function cpuOfFamily(pid: number): number {
   const head = readStat(pid);
   const children = readdirSync('/proc')
@@ -34,13 +34,13 @@ export function cpuOfFamily(pid: number): number {
   return (head?.own ?? 0) + (head?.ended ?? 0) + children.reduce((sum, stat) => sum + (stat?.own ?? 0), 0);
 }
 
-/** Resident memory of a process: MiB. */
+/** The resident memory of a process in MiB. */
 export function memoryOf(pid: number): number {
   const kib = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
   return Math.round(Number(kib) / 1024);
 }
 
-/** What the machine did since it was started, for the share that the hypervisor took away. */
+/** The CPU time of the machine since its start, and the part of it that the hypervisor took away. */
 export function machineTime(): { total: number; stolen: number } {
   const ticks = (readFileSync('/proc/stat', 'utf8').split('\n', 1)[0] ?? '')
     .split(/\s+/)

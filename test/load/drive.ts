@@ -9,8 +9,9 @@ export interface Driven {
 }
 
 /**
- * Sends `requests` in turn on each connection for the given time: as fast as they are answered, or `rate` a second in all.
- * @throws when an answer was no 2xx, or none came: a fast refusal is not a result
+ * Sends `requests` in turn on each connection for the given time, as fast as the answers come, or `rate` a second in
+ * total.
+ * @throws when an answer was no 2xx or was missing, because a fast refusal is no result
  */
 export async function drive(
   url: string,
@@ -20,7 +21,7 @@ export async function drive(
   const times: number[] = [];
   const refusals = new Map<number, number>();
   const result = await new Promise<Result>((resolve, reject) => {
-    // Its end is looked for once in every sample.
+    // autocannon checks for the end of the run once per sample.
     const options = { url, requests, connections, duration: seconds, timeout: 10, sampleInt: 100 };
     const pace = rate === undefined ? {} : { overallRate: rate };
     const run = autocannon({ ...options, ...pace }, (error, ended) =>

@@ -1,12 +1,12 @@
-import type { Server } from './world.ts';
+import type { Server } from './testbed.ts';
 
-/** What `/metrics` says; null without metrics. */
+/** The text of `/metrics`; null without metrics. */
 export async function readMetrics({ url }: Server): Promise<string | null> {
   const response = await fetch(`${url}/metrics`);
   return response.ok ? await response.text() : null;
 }
 
-/** Sum over the series whose name and labels begin like this. */
+/** The sum over the series whose name and labels begin with `start`. */
 export function sumOf(exposition: string, start: string): number {
   return exposition
     .split('\n')
@@ -14,6 +14,6 @@ export function sumOf(exposition: string, start: string): number {
     .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
 }
 
-/** Lines with a value: what a scraper keeps. */
+/** The number of lines with a value, which is the number of series that a scraper stores. */
 export const seriesIn = (exposition: string): number =>
   exposition.split('\n').filter((line) => line !== '' && !line.startsWith('#')).length;

@@ -2,7 +2,7 @@ import type { Measured } from './measure.ts';
 import type { Row } from './table.ts';
 import { medianOf, round } from './table.ts';
 
-/** The middle of several stretches, each figure for itself. */
+/** The median of several measurements, separately for each figure. */
 export function medianFigures(all: readonly Measured[]): Measured {
   const statements = all.flatMap((one) => one.statements ?? []);
   return {
@@ -15,7 +15,7 @@ export function medianFigures(all: readonly Measured[]): Measured {
   };
 }
 
-/** Columns of one line of a table. */
+/** The columns of one table row. */
 export function figures(measured: Measured): Row {
   return {
     'per s': Math.round(measured.perSecond),
@@ -27,7 +27,7 @@ export function figures(measured: Measured): Row {
   };
 }
 
-/** The same lines with CPU time also as a multiple of `unit`, that of the bare server. */
+/** The same rows with CPU time also as a multiple of `unit`, the CPU time of the bare server. */
 export function inUnits(rows: readonly Row[], unit: number | null): Row[] {
   if (unit === null) return [...rows];
   return rows.map((row) =>

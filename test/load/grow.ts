@@ -1,6 +1,6 @@
 import type postgres from 'postgres';
 
-/** Fills the database with other developers' grants, each with a token and a refresh token, up to `count` in all. */
+/** Fills the database with grants of other developers until it has `count`. Each has a token and a refresh token. */
 export async function growTo(sql: postgres.Sql, count: number): Promise<void> {
   const [row] = await sql<{ have: number }[]>`select count(*)::int as have from grants`;
   const missing = count - (row?.have ?? 0);

@@ -1,20 +1,20 @@
 import { cpuOf, cpuOfFamily } from './cpu.ts';
 import { drive } from './drive.ts';
 import { readMetrics, sumOf } from './exposition.ts';
-import type { Party } from './party.ts';
 import type { Scenario } from './scenarios.ts';
-import type { Server, World } from './world.ts';
+import type { Tenants } from './tenants.ts';
+import type { Server, Testbed } from './testbed.ts';
 
-/** One stretch of load on one server; times are per piece of work. */
+/** The figures of one run of load on one server. Times are per piece of work. */
 export interface Measured {
   readonly perSecond: number;
-  /** Milliseconds, of single requests. */
+  /** The latency of single requests in milliseconds. */
   readonly p50: number;
   readonly p99: number;
-  /** Microseconds of CPU. */
+  /** CPU time in microseconds. */
   readonly serviceCpu: number;
   readonly databaseCpu: number;
-  /** SQL statements, BEGIN and COMMIT among them, by the service's own count; null without metrics. */
+  /** SQL statements by the service's own count, with BEGIN and COMMIT; null without metrics. */
   readonly statements: number | null;
 }
 
@@ -24,17 +24,17 @@ export interface Load {
 }
 
 export async function measure(
-  world: World,
+  testbed: Testbed,
   server: Server,
   scenario: Scenario,
-  party: Party,
+  tenants: Tenants,
   load: Load,
 ): Promise<Measured> {
-  // The scrapes that count statements fall outside the CPU time.
+  // The scrapes that read the count of statements are outside the measured CPU time.
   const statementsBefore = await statementsOf(server);
-  const before = cpuNow(world, server);
-  const driven = await drive(server.url, scenario.requests(party), load);
-  const after = cpuNow(world, server);
+  const before = cpuNow(testbed, server);
+  const driven = await drive(server.url, scenario.requests(tenants), load);
+  const after = cpuNow(testbed, server);
   const statementsAfter = await statementsOf(server);
   const pieces = driven.requests / scenario.steps;
   return {
@@ -50,9 +50,9 @@ export async function measure(
   };
 }
 
-const cpuNow = (world: World, server: Server) => ({
+const cpuNow = (testbed: Testbed, server: Server) => ({
   service: cpuOf(server.pid),
-  database: cpuOfFamily(world.postmaster),
+  database: cpuOfFamily(testbed.postmaster),
 });
 
 async function statementsOf(server: Server): Promise<number | null> {

@@ -4,17 +4,17 @@ import { SCENARIOS, type Scenario } from './scenarios.ts';
 
 export interface Options {
   readonly load: Load;
-  /** How often each variant of the telemetry has its turn. */
+  /** The number of turns of each telemetry variant. */
   readonly rounds: number;
   readonly warmUpSeconds: number;
   readonly bareSeconds: number;
   readonly scenarios: readonly Scenario[];
   readonly widths: readonly number[];
-  /** Grants in the database. */
+  /** The numbers of grants in the database. */
   readonly sizes: readonly number[];
-  /** Grant tokens that are verified in turn. */
+  /** The number of grant tokens to verify in turn. */
   readonly tokens: number;
-  /** Agents with series of their own in the larger scrape; 0: no scrape by itself. */
+  /** The number of agents with their own series in the larger scrape; 0: no measurement of the scrape alone. */
   readonly agents: number;
   readonly json: string;
   readonly profile: string | undefined;
@@ -27,10 +27,10 @@ const FULL = {
   grants: '1000,100000,1000000',
   agents: '500',
 };
-/** Long enough to show that each part works; its figures mean nothing. */
+/** Just long enough to show that each part works. Its figures mean nothing. */
 const SMOKE = { seconds: '0.3', rounds: '1', widths: '2', grants: '1000', agents: '5' };
 
-/** What the command line asks for. An empty list leaves a part out: `--widths= --grants=` measures the scenarios alone. */
+/** Reads the command line. An empty list omits a part: `--widths= --grants=` measures only the scenarios. */
 export function readOptions(): Options {
   const { values } = parseArgs({
     options: {
@@ -51,7 +51,7 @@ export function readOptions(): Options {
   return {
     load: { connections: Number(values.connections), seconds },
     rounds: Number(values.rounds ?? usual.rounds),
-    // Code is compiled as it runs hot, so the first seconds are dearer than those that follow.
+    // The runtime compiles hot code in the first seconds, which are therefore more expensive than the later ones.
     warmUpSeconds: values.smoke ? 0.3 : 3,
     bareSeconds: Math.min(seconds, 1.5),
     scenarios:
@@ -67,14 +67,14 @@ export function readOptions(): Options {
   };
 }
 
-/** @throws when there is none of that name */
+/** @throws when there is no scenario of this name */
 export function scenarioCalled(name: string): Scenario {
   const found = SCENARIOS.find((scenario) => scenario.name === name);
   if (!found) throw new Error(`no scenario "${name}": ${SCENARIOS.map((one) => one.name).join(', ')}`);
   return found;
 }
 
-/** What clients wait for and the database takes part in. */
+/** The scenarios that clients wait for and that use the database. */
 export const WORK = ['verify', 'authorize', 'authorize + exchange', 'refresh'].map(scenarioCalled);
 
 const numbers = (text: string) => text.split(',').filter(Boolean).map(Number);

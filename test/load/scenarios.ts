@@ -1,13 +1,13 @@
 import type { Request } from 'autocannon';
-import type { Party } from './party.ts';
+import type { Tenants } from './tenants.ts';
 
 export interface Scenario {
   readonly name: string;
-  /** Requests that make up one piece of work; figures are per piece of work. */
+  /** The number of requests in one piece of work. Figures are per piece of work. */
   readonly steps: number;
-  /** Units of design targets: CPU time per piece of work over that of the bare server. */
+  /** The design target: CPU time per piece of work as a multiple of the bare server's. */
   readonly target?: number;
-  requests(party: Party): Request[];
+  requests(tenants: Tenants): Request[];
 }
 
 const JSON_BODY = { 'content-type': 'application/json' };
@@ -70,7 +70,8 @@ export const SCENARIOS: readonly Scenario[] = [
     steps: 1,
     target: 18,
     requests({ sandboxKey, sandboxAgentId: agentId, takeRefreshToken }) {
-      // The load generator makes the context anew for each request of a connection when there is but one, hence the body.
+      // For a single request, the load generator makes a new context each time. So this scenario stores the token
+      // itself.
       const next: string[] = [];
       return [
         {

@@ -1,15 +1,20 @@
 import { readMetrics, seriesIn } from './exposition.ts';
 import { measure } from './measure.ts';
 import { scenarioCalled } from './options.ts';
-import type { Party } from './party.ts';
 import { type Row, round } from './table.ts';
-import type { Server, World } from './world.ts';
+import type { Tenants } from './tenants.ts';
+import type { Server, Testbed } from './testbed.ts';
 
 /**
- * What one scraper costs: scrapes that arrive together share one collection, so that many at once would look cheaper.
+ * Measures the cost of one scraper. Concurrent scrapes share one collection, so several scrapers would look too cheap.
  */
-export async function scrapeAlone(world: World, server: Server, party: Party, seconds: number): Promise<Row> {
-  const { serviceCpu, p50, p99 } = await measure(world, server, scenarioCalled('scrape'), party, {
+export async function scrapeAlone(
+  testbed: Testbed,
+  server: Server,
+  tenants: Tenants,
+  seconds: number,
+): Promise<Row> {
+  const { serviceCpu, p50, p99 } = await measure(testbed, server, scenarioCalled('scrape'), tenants, {
     connections: 1,
     seconds,
   });

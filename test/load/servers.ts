@@ -1,6 +1,6 @@
 /**
- * The two servers that the benchmark measures the service with, each in a process of its own:
- * `bare` answers 15 bytes to everything and is the unit of CPU time; `sink` takes OTLP and forgets it.
+ * The two servers of the benchmark, each in a separate process. `bare` answers every request with 15 bytes and is the
+ * unit of CPU time. `sink` accepts OTLP and discards it.
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';

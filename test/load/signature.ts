@@ -3,8 +3,9 @@ import { generateKeyPairSync, sign } from 'node:crypto';
 const SIGNATURES = 300;
 
 /**
- * CPU time of one RS256 signature with a key as long as the service's: microseconds. An exchange or a refresh cannot cost
- * less, and machines differ in it by more than in anything else, for it hangs on what multiplication the processor offers.
+ * The CPU time of one RS256 signature in microseconds, with a key as long as the service's. An exchange or a refresh
+ * cannot cost less. This time differs most between machines, because it depends on the multiplication instructions of
+ * the processor.
  */
 export function signatureCpu(): number {
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });

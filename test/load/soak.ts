@@ -1,7 +1,7 @@
 /**
- * `npm run soak`: an hour of mixed work at a steady rate on a service with all of its telemetry, and a line of figures every
- * minute. What matters comes last: the memory at the end over that after the warm-up, which is for a reader to judge, and
- * whether the metrics still say what the rows say. It ends with 1 when they do not.
+ * `npm run soak`: an hour of mixed work at a steady rate on a service with full telemetry, with a line of figures every
+ * minute. The important results come last. One is the memory at the end, relative to that after the warm-up, for a
+ * reader to judge. The other is whether the metrics still agree with the rows. The exit code is 1 when they do not.
  */
 import { parseArgs } from 'node:util';
 import { reconcile } from '../../src/reconciliation/reconcile.ts';
@@ -11,9 +11,9 @@ import { memoryOf } from './cpu.ts';
 import { drive } from './drive.ts';
 import { readMetrics, seriesIn, sumOf } from './exposition.ts';
 import { WORK } from './options.ts';
-import { makeParty } from './party.ts';
 import { medianOf, printTable, round } from './table.ts';
-import { openWorld } from './world.ts';
+import { makeTenants } from './tenants.ts';
+import { openTestbed } from './testbed.ts';
 
 const { values } = parseArgs({
   options: { minutes: { type: 'string', default: '60' }, rate: { type: 'string', default: '280' } },
@@ -21,21 +21,21 @@ const { values } = parseArgs({
 const [minutes, rate] = [Number(values.minutes), Number(values.rate)];
 if (!(minutes > 0 && rate > 0)) throw new Error('--minutes and --rate are numbers above 0');
 const CONNECTIONS = 8;
-/** Of a minute each, or of what there is of one. */
+/** Each round takes a minute, or less when the run is no whole number of minutes. */
 const ROUNDS = Math.ceil(minutes);
 const ROUND_SECONDS = (60 * minutes) / ROUNDS;
-/** Caches fill and code is compiled in the first tenth. */
+/** In the first tenth, caches fill and the runtime compiles code. */
 const WARM_UP = Math.floor(ROUNDS / 10);
 
 await using undo = new AsyncDisposableStack();
-const world = await openWorld();
-undo.defer(() => world.end());
-const service = await world.start('full');
-const party = await makeParty(service, { tokens: 1000, refreshTokens: CONNECTIONS * ROUNDS });
-const work = WORK.map((scenario) => scenario.requests(party));
+const testbed = await openTestbed();
+undo.defer(() => testbed.end());
+const service = await testbed.start('full');
+const tenants = await makeTenants(service, { tokens: 1000, refreshTokens: CONNECTIONS * ROUNDS });
+const work = WORK.map((scenario) => scenario.requests(tenants));
 
-/** Works for one round, and says what it left. */
-async function live(minute: number) {
+/** Works for one round. @returns the figures after it */
+async function runRound(minute: number) {
   let slowest = 0;
   for (const requests of work) {
     const load = { connections: CONNECTIONS, seconds: ROUND_SECONDS / work.length, rate };
@@ -54,20 +54,20 @@ async function live(minute: number) {
   };
 }
 
-type Lived = Awaited<ReturnType<typeof live>>;
-const lived: Lived[] = [];
+type Round = Awaited<ReturnType<typeof runRound>>;
+const rounds: Round[] = [];
 for (let minute = 1; minute <= ROUNDS; minute++) {
-  lived.push(await live(minute));
-  process.stderr.write(`${JSON.stringify(lived.at(-1))}\n`);
+  rounds.push(await runRound(minute));
+  process.stderr.write(`${JSON.stringify(rounds.at(-1))}\n`);
 }
-printTable(`${minutes} minutes, ${rate} requests per second`, lived);
+printTable(`${minutes} minutes, ${rate} requests per second`, rounds);
 
-const settled = lived.slice(WARM_UP);
+const settled = rounds.slice(WARM_UP);
 const part = Math.ceil(settled.length / 4);
-const memory = (of: readonly Lived[]) => medianOf(of, (one) => one['resident MiB']);
+const memory = (of: readonly Round[]) => medianOf(of, (one) => one['resident MiB']);
 const [first, last] = [memory(settled.slice(0, part)), memory(settled.slice(-part))];
 const { findings } = await reconcile({
-  db: queryableOf(world),
+  db: queryableOf(testbed),
   source: scrapeSource([`${service.url}/metrics`], null),
   patienceMs: 20_000,
   since: null,

@@ -2,7 +2,7 @@ import { textTable } from '../../src/text-table.ts';
 
 export type Row = Record<string, string | number>;
 
-/** Three significant digits at most: more would be noise. */
+/** Rounds to three significant digits, because more would be noise. */
 export const round = (value: number): number => Number(value.toPrecision(3));
 
 export function medianOf<T>(values: readonly T[], read: (value: T) => number): number {
@@ -12,7 +12,7 @@ export function medianOf<T>(values: readonly T[], read: (value: T) => number): n
   return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? upper)) / 2;
 }
 
-/** Prints rows as a table under a title; nothing when there are none. */
+/** Prints rows as a table under a title. Prints nothing when there are none. */
 export function printTable(title: string, rows: readonly Row[]): void {
   if (rows.length > 0) process.stdout.write(`\n${title}\n\n${textTable(rows)}`);
 }

@@ -48,7 +48,7 @@ async function raise(...alerts: { alertname: string; severity: string; job?: str
 }
 
 test('alerts reach their receiver with runbook and dashboard; a warning beside its critical twin is not sent, the watchdog to nobody', async () => {
-  // The twin comes first: what has been sent before it is known is not taken back.
+  // The critical alert comes first, because Alertmanager cannot withdraw a warning that it has already sent.
   await raise(
     { alertname: 'HighAuthLatency', severity: 'critical' },
     { alertname: 'HighAuthLatency', severity: 'warning' },

@@ -13,9 +13,9 @@ import {
   type TestService,
   temporaryDirectory,
 } from '../support/service.ts';
-import { clientPrograms, expectWorld, makeWorld, paste, revoke } from './backup/backup.ts';
+import { clientPrograms, expectContent, makeContent, revoke, runBlock } from './backup/backup.ts';
 
-/** The issuer of the tokens: the same before and after, whatever port is free. */
+/** The issuer of the tokens must be the same before and after, on any port. */
 const ISSUER = { PUBLIC_URL: 'https://auth.example.com' };
 
 let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
@@ -42,7 +42,7 @@ async function stop(service: TestService): Promise<void> {
   expect(await service.stop()).toBe(0);
 }
 
-/** A database with nothing in it. */
+/** Makes a database without any table. */
 async function emptyDatabase(): Promise<TestDatabase> {
   const admin = postgres(inject('databaseUrl'), { max: 1 });
   const name = `restored_${randomBytes(8).toString('hex')}`;
@@ -75,16 +75,16 @@ describe('a dump', () => {
     const database = await createTestDatabase();
     databases.push(database);
     const before = await start({ database });
-    const world = await makeWorld(before);
-    await paste('backup', directory.path, { DATABASE_URL: database.url });
-    return { before, database, world };
+    const content = await makeContent(before);
+    await runBlock('backup', directory.path, { DATABASE_URL: database.url });
+    return { before, database, content };
   }
 
   test('taken from a running service brings back tokens, chain and keys, in an empty database', async () => {
-    const { before, database, world } = await restored();
+    const { before, database, content } = await restored();
     await stop(before);
     const copy = await emptyDatabase();
-    await paste('restore', directory.path, { RESTORED_URL: copy.url });
+    await runBlock('restore', directory.path, { RESTORED_URL: copy.url });
     const [original, counts] = [await tableCounts(database), await tableCounts(copy)];
     expect(counts.map(([name]) => name)).toEqual(original.map(([name]) => name));
     expect(Object.fromEntries(counts)).toMatchObject({ 'public.grants': 3, 'public.audit_entries': 3 });
@@ -95,32 +95,32 @@ describe('a dump', () => {
       stdout: 'nothing to do: the schema is current\n',
     });
     const after = await start({ database: copy, env: { MIGRATE_ON_START: 'false' } });
-    await expectWorld(after, world);
+    await expectContent(after, content);
     const keys = await npmRun('keys', ['list'], env);
     expect(keys.stdout.split('\n').filter((line) => /\bsigns /.test(line))).toHaveLength(1);
   });
 
   test('brings back what was revoked since, and knows nothing of what was issued since', async () => {
-    const { before, world } = await restored();
-    const { party, kept } = world;
+    const { before, content } = await restored();
+    const { party, kept } = content;
     const issuedSince = await party.grant();
     await revoke(before, party, kept);
     await stop(before);
     const copy = await emptyDatabase();
-    await paste('restore', directory.path, { RESTORED_URL: copy.url });
+    await runBlock('restore', directory.path, { RESTORED_URL: copy.url });
     const after = await start({ database: copy });
     const verify = async (token: string) =>
       (await after.request('POST', '/v1/tokens/verify', { key: party.key, body: { token } })).body.valid;
     expect(await verify(kept.grantToken)).toBe(true);
     expect(await verify(issuedSince.grantToken)).toBe(false);
-    await expectWorld(after, world);
+    await expectContent(after, content);
   });
 
   test('is worth nothing without SECRET_KEY', async () => {
     const { before } = await restored();
     await stop(before);
     const copy = await emptyDatabase();
-    await paste('restore', directory.path, { RESTORED_URL: copy.url });
+    await runBlock('restore', directory.path, { RESTORED_URL: copy.url });
     const { code, logs } = await runToEnd({
       DATABASE_URL: copy.url,
       SECRET_KEY: Buffer.alloc(32, 8).toString('base64'),
@@ -139,16 +139,16 @@ describe('a dump', () => {
 describe('a copy of DATA_DIR', () => {
   test('of a stopped service brings back tokens, chain and keys', async () => {
     const [data, backup] = [join(directory.path, 'data'), join(directory.path, 'backup')];
-    // The embedded database, and the key that the service made for itself.
+    // The service uses the embedded database and generates its own key.
     const env = { DATABASE_URL: '', SECRET_KEY: '', DATA_DIR: data };
     const nowhere = { url: '', sql: undefined as never, drop: async () => undefined };
     const before = await start({ env, database: nowhere });
-    const world = await makeWorld(before);
+    const content = await makeContent(before);
     await stop(before);
-    await paste('cold-copy', directory.path, { DATA_DIR: data, BACKUP: backup });
+    await runBlock('cold-copy', directory.path, { DATA_DIR: data, BACKUP: backup });
     await rm(data, { recursive: true });
     await rename(backup, data);
     const after = await start({ env, database: nowhere });
-    await expectWorld(after, world);
+    await expectContent(after, content);
   });
 });

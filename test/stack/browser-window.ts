@@ -15,13 +15,13 @@ let browser: Browser;
 /** New for each test. */
 export let party: Party;
 let context: BrowserContext;
-/** Of a window that is new for each test. */
+/** The page of a window that is new for each test. */
 export let page: Page;
-/** What the console of that window had to complain of. */
+/** The errors and warnings in the console of that window. */
 export let complaints: string[];
 export let requests: { url: string; referer: string | undefined }[];
 
-/** Gives the test file that calls this a service and a browser, and each test what is exported above. */
+/** Starts a service and a browser for the calling test file, and sets the exports above for each test. */
 export function withWindow(options: WindowOptions = {}): void {
   beforeAll(async () => {
     mkdirSync(SCREENSHOTS, { recursive: true });
@@ -39,7 +39,7 @@ export function withWindow(options: WindowOptions = {}): void {
   afterEach(() => context.close());
 }
 
-/** Another window, in place of the one before. */
+/** Opens a new window and replaces the one before. */
 export async function openWindow(options: WindowOptions): Promise<void> {
   await context?.close();
   complaints = [];
@@ -55,8 +55,8 @@ export async function openWindow(options: WindowOptions): Promise<void> {
   );
 }
 
-/** The next request for `path` is answered by the handler instead of the service; those after it get through. */
-export const meets = (path: string, handler: (route: Route) => Promise<void>) =>
+/** Lets the handler answer the next request for `path` instead of the service. Later requests reach the service. */
+export const interceptOnce = (path: string, handler: (route: Route) => Promise<void>) =>
   page.route(path, handler, { times: 1 });
 
 export const originsAsked = (): Set<string> => new Set(requests.map(({ url }) => new URL(url).origin));

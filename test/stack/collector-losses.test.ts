@@ -33,14 +33,14 @@ const LOGS = {
   resourceLogs: [{ scopeLogs: [{ logRecords: [{ timeUnixNano: NOW, body: { stringValue: 'work' } }] }] }],
 };
 
-/** A collector alone, with the committed configuration and this environment: what it answers, and its own metrics. */
+/** Starts only a collector, with the committed configuration and this environment. */
 async function startCollector(env: Record<string, string>) {
   const ports = await freePorts();
   const directory = await temporaryDirectory();
   const stack = new Stack({
     ports,
     directory: directory.path,
-    hurried: true,
+    shortIntervals: true,
     env: { 'otel-collector': env },
   });
   onTestFinished(async () => {
@@ -62,7 +62,7 @@ async function startCollector(env: Record<string, string>) {
   };
 }
 
-/** A backend that gives this one answer: 400 is for good, nobody tries again. */
+/** Starts a backend that always answers with this status. After a 400 the collector does not try again. */
 async function startBackend(status: 200 | 400): Promise<string> {
   const server = createServer((req, res) => req.resume().on('end', () => res.writeHead(status).end()));
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
@@ -84,7 +84,7 @@ test('what a backend refuses is lost, and counted by the names that the alerts a
     return ['spans', 'log_records'].map((kind) => metrics.sum(`otelcol_exporter_send_failed_${kind}_total`));
   };
   await expect.poll(failed, { timeout: 20_000 }).toEqual([1, 1]);
-  // The span metrics follow at their own pace.
+  // The span metrics arrive in their own interval.
   await expect
     .poll(async () => (await collector.metrics()).sum('otelcol_exporter_send_failed_metric_points_total'), {
       timeout: 20_000,

@@ -8,16 +8,16 @@ import { alternate, GC, Subject } from './pipeline/drill.ts';
 import { startLogBackend } from './pipeline/log-backend.ts';
 import { endInTrouble, healthy, pipeline, withHealthyOne } from './pipeline/troubled.ts';
 
-/** A second real collector, with a disk of its own, is not there for a while; both send to the same Jaeger. */
+/** A second real collector, with a separate disk, is away for a while. Both collectors send to the same Jaeger. */
 withHealthyOne('A collector that is away, and one that stays in turn with it');
 
 interface Outage {
   readonly name: string;
   readonly startsWithout?: boolean;
   during?(turn: number, collector: Stack): Promise<void> | void;
-  /** Back again, if it is not already. */
+  /** Starts the collector again, unless it runs already. */
   end?(collector: Stack): Promise<void>;
-  /** What must have been lost by the end of the load. */
+  /** The signals that must have lost data by the end of the load. */
   readonly loses: readonly ('traces' | 'logs')[];
 }
 
@@ -34,7 +34,7 @@ const OUTAGES: readonly Outage[] = [
       if (turn === 0) collector.program('otel-collector').kill();
     },
     end: (collector) => collector.start('otel-collector'),
-    // What lines there are after that may all fit into the queue.
+    // The queue may have room for all later lines.
     loses: ['traces'],
   },
   {
@@ -74,7 +74,7 @@ test.each(OUTAGES)(
 
     await end?.(collector);
     await subject.untilTraced(async (id) => (await pipeline.jaeger.trace(id)).length > 0);
-    // No line is unaccounted for: it has arrived, once or after a lost answer twice, or was counted as lost.
+    // Every line has arrived or was counted as lost. After a lost answer a line may arrive twice.
     const accounted = async () => logs.records.length + (await subject.lost('logs')) - subject.lines;
     await expect.poll(accounted, { timeout: 60_000, interval: 250 }).toBeGreaterThanOrEqual(0);
 

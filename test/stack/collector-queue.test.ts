@@ -20,7 +20,7 @@ test('what the collector has accepted outlives its own death and an outage of th
     env: { ...telemetryEnv(ports), OTEL_BSP_SCHEDULE_DELAY: '100' },
   });
   await service.request('POST', '/v1/token', { body: {} });
-  // The service has sent it, nobody takes it, and the service is gone.
+  // The service has sent its data and ended, and no backend accepts the data.
   const metrics = async () =>
     parseScrape(await (await fetch(`http://${loopback(ports.collectorMetrics)}/metrics`)).text());
   const accepted = async () => (await metrics()).sum('otelcol_receiver_accepted_spans_total');

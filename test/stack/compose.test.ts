@@ -6,7 +6,7 @@ import { temporaryDirectory } from '../support/service.ts';
 import { binary } from './binaries/build.ts';
 import { runProgram } from './python.ts';
 
-/** In a directory of its own, so that no `.env` of the checkout takes part. */
+/** A separate directory, so that no `.env` of the checkout is read. */
 let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
 let program: string;
 
@@ -41,7 +41,7 @@ describe("docker-compose.yml, loaded by compose's own library", () => {
     expect(project.services.postgres.environment.POSTGRES_PASSWORD).toBe('hidden1');
     expect(project.services.grafana.environment.GF_SECURITY_ADMIN_PASSWORD).toBe('hidden3');
     expect(project.services.demo.profiles).toEqual(['demo']);
-    // What another value inherits from is really there.
+    // Every service really has the settings that it inherits from a common block.
     for (const [name, service] of Object.entries<Record<string, unknown>>(project.services)) {
       expect(service['restart'], name).toBe('unless-stopped');
       expect(service['security_opt'], name).toEqual(['no-new-privileges:true']);
@@ -65,7 +65,7 @@ describe("docker-compose.yml, loaded by compose's own library", () => {
         join(ROOT, file),
       );
       const settings = Object.entries(environment).map(([variable, value]) => `${variable}=${value}`);
-      // The directory of the queue is the container's.
+      // In the configuration, the directory of the queue is inside the container.
       if (name === 'otel-collector') settings.push(`OTELCOL_STORAGE_DIR=${directory.path}`);
       const result = await runProgram('env', [
         ...settings,

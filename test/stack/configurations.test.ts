@@ -82,7 +82,7 @@ describe('Alertmanager', () => {
   test.each([
     ['severity=critical', 'critical'],
     ['severity=warning', 'warning'],
-    // What nobody thought of is heard of, too.
+    // Alerts with an unknown severity must reach a receiver, too.
     ['severity=page', 'warning'],
     ['alertname=Watchdog severity=none', 'watchdog'],
   ])('an alert with %s goes to the receiver %s', async (labels, receiver) => {

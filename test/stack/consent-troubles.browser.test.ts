@@ -1,7 +1,7 @@
 import type { Route } from 'playwright-core';
 import { expect, test } from 'vitest';
 import { accessibilityFaults } from '../support/browser.ts';
-import { focused, meets, openWindow, page, party, service, withWindow } from './browser-window.ts';
+import { focused, interceptOnce, openWindow, page, party, service, withWindow } from './browser-window.ts';
 
 withWindow({ permissions: ['clipboard-read', 'clipboard-write'] });
 
@@ -18,8 +18,9 @@ async function ask(fields: Record<string, unknown> = {}): Promise<string> {
   return authRequestId;
 }
 
-/** The next decision meets this instead of the service; those after it get through. */
-const decisionMeets = (handler: (route: Route) => Promise<void>) => meets('**/v1/consent/**', handler);
+/** Lets the handler answer the next decision instead of the service. Later decisions reach the service. */
+const answerNextDecision = (handler: (route: Route) => Promise<void>) =>
+  interceptOnce('**/v1/consent/**', handler);
 
 test.each([
   ['a connection that breaks', (route: Route) => route.abort(), 'We could not reach the service.'],
@@ -34,7 +35,7 @@ test.each([
     'Nothing was decided.',
   ],
 ])('%s is said aloud, the focus stays, and the next press counts', async (_case, handler, words) => {
-  await decisionMeets(handler);
+  await answerNextDecision(handler);
   await ask();
   await button('Approve').focus();
   await page.keyboard.press('Enter');
@@ -47,7 +48,7 @@ test.each([
 
 test('while a decision is under way neither button can be pressed', async () => {
   const released = Promise.withResolvers<void>();
-  await decisionMeets(async (route) => {
+  await answerNextDecision(async (route) => {
     await released.promise;
     await route.continue();
   });
@@ -89,7 +90,7 @@ test('without JavaScript the page says what is missing', async () => {
   await openWindow({ javaScriptEnabled: false });
   const { authRequestId } = await party.authorize();
   await page.goto(`${service.url}/consent?req=${authRequestId}`);
-  // Playwright's text engine looks into no noscript element.
+  // Playwright's text engine ignores noscript elements.
   await page.locator('noscript p').waitFor({ state: 'visible' });
   expect(await page.locator('noscript p').textContent()).toContain('This page needs JavaScript');
 });

@@ -42,7 +42,7 @@ beforeEach(() => {
   arrivals = [];
 });
 
-/** A pending request, with its page open. */
+/** Makes a pending request and opens its page. */
 async function ask(fields: Record<string, unknown> = {}): Promise<string> {
   const { authRequestId } = await party.authorize({ scopes: SCOPES, ...fields });
   await page.goto(`${service.url}/consent?req=${authRequestId}`);

@@ -12,7 +12,7 @@ import { parsePromql } from '../../deploy/programs/promql.ts';
 import { agentsThatDid, everyChoice } from './pipeline/dashboard-choices.ts';
 import { quantileOf, type WatchedDemo, watchDemo } from './pipeline/watched-demo.ts';
 
-/** Panels that show nothing as long as nothing is wrong, or nobody sends that kind of telemetry; in the words of the panel. */
+/** The titles of panels that are empty while nothing is wrong, or while no program sends that kind of telemetry. */
 const EMPTY_WHEN_WELL = new Set([
   'Server errors by route',
   'Database errors by kind',
@@ -27,8 +27,8 @@ const EMPTY_WHEN_WELL = new Set([
 ]);
 
 /**
- * Prometheus extends what it saw to the edges of the window: at either end by as much as a scrape interval and a tenth of it,
- * depending on when in the second it scrapes. The window is a minute.
+ * Prometheus extrapolates to the edges of the window: at either end by up to 1.1 scrape intervals, depending on the
+ * time of the scrapes. The window is a minute.
  */
 const EXTENDED = 1.04;
 
@@ -85,7 +85,7 @@ describe.each(Object.keys(DASHBOARDS))('%s', (name) => {
 });
 
 describe('the overview shows what the demo did', () => {
-  /** One window over all of it: each rate is then the sum of the demo divided by the window. */
+  /** One window over the whole demo. Each rate is then the total of the demo divided by the window. */
   let whole: View;
   let windowSeconds: number;
   let dashboard: Dashboard;
@@ -101,7 +101,7 @@ describe('the overview shows what the demo did', () => {
     };
   });
 
-  /** The last value of the line of that name, or of the only one. */
+  /** The last value of the line with this name, or of the only line. */
   async function shown(title: string, legend?: string): Promise<number> {
     const panel = panelsOf(dashboard).find((one) => one.title === title);
     if (!panel) throw new Error(`there is no panel ${title}`);
@@ -205,7 +205,7 @@ describe('the overview shows what the demo did', () => {
   test('anomalies: as many as there are, of each type', async () => {
     const { anomalies, byType } = demo.summary.totals;
     expect(Object.keys(byType)).not.toEqual([]);
-    // Whole ones, rounded down from what may be a little more.
+    // The panel rounds an extrapolated value down to a whole number.
     for (const title of ['Anomalies, 1 h', 'Anomalies in the hour before'])
       expect(Math.abs((await shown(title)) - anomalies)).toBeLessThanOrEqual(
         Math.ceil(anomalies * (EXTENDED - 1)),
@@ -233,10 +233,10 @@ describe('the overview shows what the demo did', () => {
       (all, { act, count }) => (act === 'health' ? all : all + count),
       0,
     );
-    expect(sum - health + (await born('route!="/health"'))).toBeGreaterThanOrEqual(asked * 0.995);
-    expect(sum - health + (await born('route!="/health"'))).toBeLessThanOrEqual(asked * EXTENDED);
+    expect(sum - health + (await inFirstScrape('route!="/health"'))).toBeGreaterThanOrEqual(asked * 0.995);
+    expect(sum - health + (await inFirstScrape('route!="/health"'))).toBeLessThanOrEqual(asked * EXTENDED);
     const refused = demo.ended('denied', 'refused', 'unauthorized', 'limited');
-    // A probe that gives up before the answer is a 499 of somebody else.
+    // A probe that times out is a 499 that does not belong to the demo.
     const [probes] = await view.prometheus.instant(
       `sum(increase(grantex_http_request_duration_seconds_count{route="/health", status_code=~"4.."}[${windowSeconds}s]))`,
       view.span.end,
@@ -244,14 +244,14 @@ describe('the overview shows what the demo did', () => {
     const seen =
       (await shown('HTTP error rate', '4xx')) * sum -
       (probes?.points[0]?.[1] ?? 0) +
-      (await born('route!="/health", status_code=~"4.."'));
+      (await inFirstScrape('route!="/health", status_code=~"4.."'));
     expect(seen).toBeGreaterThanOrEqual(refused * 0.995);
     expect(seen).toBeLessThanOrEqual(refused * EXTENDED);
     expect(await shown('HTTP error rate', '5xx')).toBe(0);
   });
 
-  /** Requests that the first scrape of their series found in it: they are in no rate. */
-  async function born(matcher: string): Promise<number> {
+  /** The requests that a series already had in its first scrape. No rate contains them. */
+  async function inFirstScrape(matcher: string): Promise<number> {
     const selector = `grantex_http_request_duration_seconds_count{${matcher}}`;
     const first = `sum(min_over_time(${selector}[${windowSeconds}s]) unless ${selector} offset ${windowSeconds}s)`;
     const [series] = await view.prometheus.instant(first, view.span.end);

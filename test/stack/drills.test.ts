@@ -13,7 +13,9 @@ import { DRILL_ENV, faultBehind, prepareFaults } from './drills/faults.ts';
 import { prepareHeldLock } from './drills/held-lock.ts';
 import { type Pipeline, startPipeline } from './pipeline/pipeline.ts';
 
-/** Fifteen times as fast as in life: windows, pauses and intervals are shortened, thresholds are the committed ones. */
+/**
+ * The drills run fifteen times faster: windows, pauses and intervals are shorter, thresholds are the committed ones.
+ */
 const MINUTE = 60_000;
 
 let pipeline: Pipeline;
@@ -39,7 +41,7 @@ afterAll(async () => {
   process.stdout.write(`${tableOf(outcomes)}\n`);
 });
 
-/** The service is scraped, and no alert (of these names) fires or is about to, but for the one that always does. */
+/** The service is scraped, and no alert of these names fires or is pending, except the watchdog. */
 const allIsWell = (alerts = '.+') =>
   waitFor(async () => {
     const [up, pending] = await Promise.all([
@@ -65,7 +67,7 @@ test(
 test(
   'so does a lock that somebody holds, until it is released',
   async () => {
-    // The slowed database may have brought about the same.
+    // The slow database may have caused the same alerts.
     await allIsWell('DatabaseConnectionsWaiting|DatabaseStatementsEnded');
     const faults = await prepareHeldLock(service);
     outcomes.push(...(await Promise.all(faults.map((fault) => drill(fault, watch)))));
@@ -77,7 +79,7 @@ test(
 test(
   'so does a service that was killed, until it is started again',
   async () => {
-    // Error budgets still remember what the first drills did.
+    // The error budgets still contain the errors of the first drills.
     await allIsWell('HealthCheckFailing|TargetDown');
     const faults = faultBehind(
       'a killed service',
@@ -104,7 +106,7 @@ test(
   MINUTE,
 );
 
-/** The log filters of a runbook find something in what the service has logged. */
+/** The log filters of a runbook find lines in the service's log. */
 async function tryFilters(alert: string): Promise<void> {
   const file = new URL(`../../deploy/runbooks/${alert}.md`, import.meta.url);
   for (const filter of logFiltersOf(await readFile(file, 'utf8'))) {

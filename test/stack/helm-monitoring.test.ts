@@ -53,7 +53,7 @@ describe('what watches the service in Kubernetes', () => {
       staticConfig: { static: ['http://auth-grantex-auth.identity.svc:80/health'] },
     });
     expect(Object.keys(parse(readText('deploy/blackbox/blackbox.yml')).modules)).toContain(spec.module);
-    // The critical alert wants three probes within its window.
+    // The critical alert needs three probes within its window.
     expect(spec.interval).toBe('15s');
     expect(readText('deploy/prometheus/rules/signals.yml')).toContain(
       'count_over_time(probe_success{job="grantex-auth-health"}[45s]) >= 3',

@@ -16,7 +16,7 @@ import {
 } from './kubernetes/chart.ts';
 import { installPython, runProgram } from './python.ts';
 
-/** `extraEnv` of a value set: Node.js reads it, the service does not. */
+/** The `extraEnv` of a value set that Node.js reads, not the service. */
 const OF_NODE = ['NODE_EXTRA_CA_CERTS'];
 
 const charts = {} as Record<ValueSet, Rendered>;
@@ -109,7 +109,7 @@ describe('every value set', () => {
     const read = new Set<string>();
     loadConfig(new Proxy({}, { get: (_, name) => void read.add(String(name)) }));
     const standard = new Set(readText('.env.example').match(/(?<=^#)OTEL_\w+(?==)/gm));
-    // Parts of another variable.
+    // Variables with a fieldRef are only parts of other variables.
     for (const [name, value] of Object.entries(given))
       if (!value.fieldRef) expect([...read, ...standard, ...OF_NODE], name).toContain(name);
     const plain = Object.fromEntries(Object.entries(given).filter(([, value]) => typeof value === 'string'));
@@ -226,7 +226,7 @@ describe('production', () => {
       minReplicas: 3,
       maxReplicas: 12,
     });
-    // Else the first pods have none.
+    // Without a CPU request, the autoscaler cannot compute the utilization.
     expect(charts.production.container.resources.requests.cpu).toBe('250m');
   });
 

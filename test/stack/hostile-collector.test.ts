@@ -4,7 +4,7 @@ import { alternate, GC, Subject } from './pipeline/drill.ts';
 import { type Conduct, HostileCollector } from './pipeline/hostile-collector.ts';
 import { endInTrouble, healthy, withHealthyOne } from './pipeline/troubled.ts';
 
-/** A service sends to a collector that is there and behaves badly; beside it one that sends to a real, healthy collector. */
+/** One service sends to a collector that behaves badly, and another one to a real, healthy collector. */
 withHealthyOne('A collector that behaves badly, and a healthy one in turn with it');
 
 const CONDUCTS: [Conduct, string][] = [
@@ -27,7 +27,7 @@ test.each(CONDUCTS)(
     });
     const subject = await Subject.of(service);
     const figures = await alternate(healthy, subject);
-    // Both queues are full long before the end: what did not fit has been counted at once.
+    // Both queues are full long before the end. The service counts dropped data at once.
     const [traces, logs] = [await subject.lost('traces'), await subject.lost('logs')];
     expect(traces).toBeGreaterThan(0);
     expect(logs).toBeGreaterThan(0);
@@ -35,7 +35,7 @@ test.each(CONDUCTS)(
 
     collector.behave('well');
     await subject.untilTraced((id) => collector.hasTrace(id));
-    // Each line has arrived or was counted as lost, none both. A slow answer may come too late for one who had it counted.
+    // Each line has arrived or was counted as lost, and none both. Only after a slow answer may a line be both.
     const accounted = async () => collector.logs + (await subject.lost('logs')) - subject.lines;
     const difference = expect.poll(accounted, { timeout: 60_000, interval: 250 });
     await (conduct === 'slow' ? difference.toBeGreaterThanOrEqual(0) : difference.toBe(0));

@@ -17,12 +17,12 @@ let pipeline: Pipeline;
 let receiver: Receiver;
 let service: TestService;
 let flow: Flow;
-/** Traces that begin with a request of the flow, in its order. */
+/** The traces that begin with a request of the flow, in the order of the flow. */
 let requests: StoredSpan[][];
 let deliveries: StoredSpan[][];
 
 const rootOf = (spans: readonly StoredSpan[]) => spans.find(({ parentSpanId }) => parentSpanId === undefined);
-/** The probe and Prometheus look at the service too. */
+/** The probe and Prometheus also send requests to the service. */
 const isOfTheFlow = (spans: readonly StoredSpan[]) => !rootOf(spans)?.name.startsWith('GET /health');
 const isRequest = (spans: readonly StoredSpan[]) => rootOf(spans)?.attributes['span.kind'] === 'server';
 const isDelivery = (spans: readonly StoredSpan[]) => rootOf(spans)?.name === 'grantex.webhook.deliver';
@@ -109,7 +109,7 @@ describe('in Jaeger', () => {
 
 describe('at the end of the log pipeline', () => {
   test('every line of standard output has come, with severity, time, fields and the trace that Jaeger has', async () => {
-    // Lines about the probe's own requests there are none; the look for anomalies may add more while this waits.
+    // Requests of the probe cause no lines. The detection of anomalies may add lines meanwhile.
     const lines = [...service.logs];
     const records = await waitFor(
       () => (pipeline.logs.records.length >= lines.length ? pipeline.logs.records : undefined),
@@ -160,7 +160,7 @@ describe('at the end of the log pipeline', () => {
       ['grant.revoked', 'info', 'grantex.grant.revoke'],
       ['token.verification_failed', 'warn', 'grantex.token.verify'],
     ]);
-    // The traces, the lines and the scrape name one sender.
+    // The traces, the lines and the scrape have the same sender.
     const sender = requests[0]?.[0]?.resource['service.instance.id'];
     expect(new Set(records.map(({ resource }) => resource['service.instance.id']))).toEqual(
       new Set([sender]),
@@ -174,7 +174,7 @@ describe('at the end of the log pipeline', () => {
 });
 
 describe('in Prometheus', () => {
-  /** Values by labels, without those labels that Prometheus adds; zeros only where there is one series. */
+  /** The values by labels, without the labels that Prometheus adds. Zeros are included only for a single series. */
   async function values(family: string): Promise<Record<string, number>> {
     const selector = `sum without (instance, job) (${family}{job="grantex-auth"})`;
     const series = (await pipeline.prometheus.query(selector)).map(({ labels, value }) => {
@@ -198,7 +198,7 @@ describe('in Prometheus', () => {
     const families = (await pipeline.prometheus.metadata('grantex-auth'))
       .filter(({ metric }) => metric.startsWith('grantex_'))
       .map(({ metric, type }) => (type === 'histogram' ? `${metric}_count` : metric));
-    // The requests are compared by route and status below.
+    // The test compares the requests by route and status below.
     const known = [
       ...Object.keys(VALUES_OF_THE_FLOW),
       ...AGES,

@@ -26,7 +26,7 @@ export const log = async (grantId: string, action: string, fields: Record<string
   const body = { agentId: party.agentId, grantId, action, ...fields };
   expect((await service.request('POST', '/v1/audit/log', { key: party.key, body })).status).toBe(201);
 };
-/** An agent with a grant that it passed on twice, one after the other; and one whose grant was revoked. */
+/** Makes an agent whose grant was delegated and delegated again, and another agent whose grant was revoked. */
 export async function world(): Promise<{ top: TokenPair; child: TokenPair; grandchild: TokenPair }> {
   const [planner, reader, mailer, former] = await Promise.all(
     ['Trip planner', 'Calendar reader', 'Mailer', 'Former helper'].map((name) => party.newAgent({ name })),

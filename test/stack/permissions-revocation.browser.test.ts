@@ -4,7 +4,7 @@ import { accessibilityFaults } from '../support/browser.ts';
 import {
   complaints,
   focused,
-  meets,
+  interceptOnce,
   page,
   party,
   SCREENSHOTS,
@@ -95,7 +95,7 @@ test.each([
   '%s is said aloud, and the next try counts: for the list and for a revocation',
   async (_case, handler, words) => {
     const { top } = await world();
-    await meets('**/v1/principal/grants', handler);
+    await interceptOnce('**/v1/principal/grants', handler);
     const { url } = await session();
     await page.goto(url);
     await page.locator('main > [role=alert]', { hasText: words }).waitFor();
@@ -103,7 +103,7 @@ test.each([
     await shown();
     expect(await page.locator('main > [role=alert]').textContent()).toBe('');
 
-    await meets('**/v1/principal/grants/*', handler);
+    await interceptOnce('**/v1/principal/grants/*', handler);
     await card('Trip planner').getByRole('button').click();
     await confirmButton('Revoke').click();
     await dialog().locator('[role=alert]', { hasText: words }).waitFor();

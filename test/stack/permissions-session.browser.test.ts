@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { accessibilityFaults } from '../support/browser.ts';
 import {
   focused,
-  meets,
+  interceptOnce,
   originsAsked,
   page,
   party,
@@ -33,7 +33,7 @@ test('the token leaves the address bar at once, and nothing but its own origin h
     expect(url).not.toContain(sessionToken);
     expect(referer ?? '').not.toContain(sessionToken);
   }
-  // It is not in the history either.
+  // The token is not in the history either.
   await page.goBack();
   expect(page.url()).toBe('about:blank');
   await page.goForward();
@@ -71,7 +71,7 @@ test('a session that ends while the page is open takes everything off it', async
   const { top } = await world();
   await visit();
   await card('Trip planner').getByRole('button').click();
-  await meets('**/v1/principal/grants/*', (route) => route.fulfill({ status: 401, body: '{}' }));
+  await interceptOnce('**/v1/principal/grants/*', (route) => route.fulfill({ status: 401, body: '{}' }));
   await confirmButton('Revoke').click();
   await page.getByRole('heading', { name: 'Your session has ended' }).waitFor();
   expect(await dialog().count()).toBe(0);
@@ -90,7 +90,7 @@ test('another link followed in the same window shows the other person, and wipes
   await card('Second agent').waitFor();
   expect(page.url()).toBe(`${service.url}/permissions`);
   expect(await page.locator('main').innerText()).not.toMatch(/Trip planner|user_1/);
-  // Also after the message that the first one has ended.
+  // A new link also works after the message that the first session has ended.
   await page.goto('about:blank');
   await page.goto(`${service.url}/permissions#session=garbage`);
   await page.getByRole('heading', { name: 'Your session has ended' }).waitFor();

@@ -20,18 +20,18 @@ test('every grant: the agent, what it may in words, since when and until when, t
   ])
     expect(planner).toContain(part);
   expect(await page.getByRole('main').innerText()).toContain('of the developer Acme, acting for user_1');
-  // A tree: each list is within what it was passed on from.
+  // The lists form a tree: each is inside the grant that it was delegated from.
   const below = page.getByRole('list', { name: 'Passed on by Trip planner' });
   expect(await below.getByRole('heading', { name: 'Calendar reader' }).count()).toBe(1);
   const deepest = below.getByRole('list', { name: 'Passed on by Calendar reader' });
   expect(await deepest.getByRole('heading', { level: 3 }).allInnerTexts()).toEqual(['Mailer']);
   expect(await card('Mailer').innerText()).toContain('Passed on by Calendar reader');
-  // What has ended is there, out of the way, and cannot be revoked.
+  // Ended permissions are in a closed section and cannot be revoked.
   await page.getByText('Ended permissions (1)').click();
   expect(await card('Former helper').innerText()).toContain('Revoked');
   expect(await card('Former helper').getByRole('button').count()).toBe(0);
   const activity = await page.getByRole('region', { name: 'Activity' }).innerText();
-  // An agent without a grant of this person's goes by its identity.
+  // An agent without a grant of this person appears by its identity.
   expect(activity).toMatch(
     /payment\.initiate\s+Blocked\s+did:grantex:ag_\w+, .*\s+calendar\.read\s+Done\s+Trip planner, /,
   );

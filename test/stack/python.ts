@@ -14,7 +14,7 @@ export interface ProgramResult {
   readonly output: string;
 }
 
-/** A program to its end; standard output and error together are `output`. */
+/** Runs a program to its end. `output` contains standard output and standard error. */
 export async function runProgram(
   program: string,
   args: readonly string[],
@@ -41,9 +41,9 @@ const exists = (path: string) =>
   );
 
 /**
- * The Python of a virtual environment with the pinned packages of `requirements`, made once per Python and set of pins and
- * kept outside the checkout. It is filled under another name and then renamed, so that a broken or second installation
- * never shows.
+ * The Python of a virtual environment with the pinned packages of `requirements`. It is made once for each Python and
+ * set of pins, and kept outside the checkout. The installation uses another name and renames it at the end, so the
+ * final name never has an incomplete one.
  */
 export async function installPython(name: string, requirements: URL): Promise<string> {
   const version = (await runProgram('python3', ['--version'])).output;

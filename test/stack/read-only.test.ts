@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => database.drop());
 
-/** Makes `/`, the checkout and `/tmp` unwritable for itself alone, says so, and becomes the service. */
+/** Makes `/`, the checkout and `/tmp` read-only for its own process, reports it, and then runs the service. */
 const SCRIPT = `
   mount -o remount,bind,ro /
   for directory in /tmp "$1"; do
@@ -33,7 +33,7 @@ test('with a database elsewhere the service runs where it can write nothing: in 
         PORT: '0',
         METRICS_PORT: '0',
         DATA_DIR: '/data',
-        // Whoever sends telemetry has a worker thread besides.
+        // With an exporter, the service also runs a worker thread.
         OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9',
       },
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -70,7 +70,7 @@ async function reconcile(...args: string[]): Promise<{ code: number | null } & R
   return { code, ...JSON.parse(stdout) };
 }
 
-/** Traffic on both replicas, until each has answered so much. */
+/** Runs traffic on both replicas until each has answered `count` requests. */
 async function load(count: number, meanwhile: () => Promise<unknown> = async () => undefined) {
   const traffics = [first, second].map(({ url }) => startTraffic({ url, ...party, callers: 2 }));
   for (const { shots } of traffics) await waitFor(() => shots.length >= count || undefined, MINUTE);
@@ -88,7 +88,7 @@ test('two replicas under load: equal as soon as they are at rest, and between tw
     working = await reconcile();
   });
   expect([working?.code, working?.ended, working?.living.length]).toEqual([0, [], 2]);
-  // The watch for anomalies comes to rest a little after the callers.
+  // The detection of anomalies ends a little after the callers.
   const findings = await waitFor(async () => {
     const { code, findings, living } = await reconcile();
     expect([code, living.length]).toEqual([0, 2]);
@@ -114,7 +114,7 @@ test('a replica that is killed under load leaves a gap that its last scrape expl
     expect([what, proper, verdict]).toEqual([what, true, Number(counted) >= least ? 'equal' : 'explained']);
   }
 
-  // The next process at the same address begins at nought.
+  // The next process at the same address starts its counters at 0.
   second = await start({ PORT: port });
   await load(50);
   const again = await reconcile();
@@ -124,7 +124,7 @@ test('a replica that is killed under load leaves a gap that its last scrape expl
   );
   const { uncounted = 0 } = verdictOf(again.findings, 'created, consent') ?? {};
 
-  // Since a snapshot the death is past, and everything is exact again.
+  // A new snapshot after the kill makes everything exact again.
   const file = join(directory.path, 'base.json');
   const taken = await npmRun('reconcile', ['--prometheus', `http://${address}`, '--snapshot', file], {
     DATABASE_URL: database.url,

@@ -30,7 +30,7 @@ const WITHIN = {
   digits: 'postgres://grantex:12345@db.example.com/grantex',
   nobody: 'redis://:sword/fish@cache.example.com:6379/0',
 };
-/** What the service sends must come through as it is. */
+/** The data that the service sends must arrive unchanged. */
 const HARMLESS = {
   requestId: '0b9cf0de-5f3b-4b4e-8f43-5f0d0e9c9e4f',
   grantId: 'grnt_01M89J25PY9HTDFSFRG1ZV6PWR',

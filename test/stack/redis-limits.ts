@@ -2,10 +2,12 @@ import { expect } from 'vitest';
 import type { TestDatabase } from '../support/database.ts';
 import { type Answer, type LogLine, startService, type TestService, waitFor } from '../support/service.ts';
 
-/** Even on a machine that is busy otherwise. */
+/** Generous, for a busy machine. */
 const PATIENCE_MS = 30_000;
 
-/** A service whose limits are 100 questions and 3 sign-ups, by the address that the request claims. */
+/**
+ * Starts a service that allows 100 requests for consent and 3 sign-ups for each address. The request names its address.
+ */
 export const startLimited = (url: string, database: TestDatabase, env: Record<string, string> = {}) =>
   startService({
     database,
@@ -20,18 +22,18 @@ export const startLimited = (url: string, database: TestDatabase, env: Record<st
 
 const from = (ip: string) => ({ headers: { 'x-forwarded-for': ip } });
 
-/** A question that finds nothing: 404, or 429. */
+/** Requests an unknown consent: 404, or 429 at the limit. */
 export const ask = (service: TestService, ip: string): Promise<Answer> =>
   service.request('GET', '/v1/consent/areq_x', from(ip));
 
-/** 201, or 429. */
+/** Signs up: 201, or 429 at the limit. */
 export const signup = async (service: TestService, ip: string): Promise<number> =>
   (await service.request('POST', '/v1/signup', { body: { name: 'Acme' }, ...from(ip) })).status;
 
 const remaining = async (service: TestService, ip: string) =>
   Number((await ask(service, ip)).headers.get('x-ratelimit-remaining'));
 
-/** Calls of Redis so far, by outcome. */
+/** The calls to Redis so far, by outcome. */
 export async function calls(service: TestService): Promise<Record<'ok' | 'error' | 'timeout', number>> {
   const scrape = await service.scrape();
   const of = (outcome: string) =>
@@ -39,11 +41,11 @@ export async function calls(service: TestService): Promise<Record<'ok' | 'error'
   return { ok: of('ok'), error: of('error'), timeout: of('timeout') };
 }
 
-/** Replicas serve before they have reached Redis, and count for themselves until then. */
+/** Waits until a replica has reached Redis. Before that, it serves and counts for itself. */
 export const reached = (service: TestService): Promise<true> =>
   waitFor(async () => (await calls(service)).ok > 0 || undefined, PATIENCE_MS);
 
-/** Both replicas take from one limit: what is left goes down by one, whichever is asked. */
+/** Both replicas share one limit: each request to either lowers the rest by one. */
 export async function isShared(one: TestService, other: TestService, ip: string): Promise<void> {
   const left = await remaining(one, ip);
   expect([await remaining(other, ip), await remaining(one, ip), await remaining(other, ip)]).toEqual([
@@ -53,7 +55,7 @@ export async function isShared(one: TestService, other: TestService, ip: string)
   ]);
 }
 
-/** Follows what a service says of Redis, from its line number `begun` on. */
+/** Follows the service's log lines about Redis, from line number `begun` on. */
 export function watch(service: TestService, begun = service.logs.length) {
   const lines = () => service.logs.slice(begun).filter(({ msg }) => msg.startsWith('redis.'));
   const next = (msg: string): Promise<LogLine> =>

@@ -81,9 +81,9 @@ test('a Redis that hangs costs those under way their wait, nobody else, and is b
   expect(await lost()).toMatchObject({ level: 'error', error: 'ETIMEDOUT' });
   const after = [];
   for (let call = 0; call < 200; call++) after.push(await ask(one, ip));
-  // Neither is everybody refused, nor everybody let through.
+  // The limit still holds: neither are all refused, nor all allowed.
   expect([...underWay, ...after].filter(({ status }) => status === 404)).toHaveLength(100);
-  // Those 200 were not among the calls; probes were, one a second.
+  // The 200 requests caused no calls to Redis. Only one probe a second did.
   const now = await calls(one);
   expect(now.ok).toBe(before.ok);
   expect(now.timeout - before.timeout).toBeGreaterThanOrEqual(3);
@@ -95,7 +95,7 @@ test('a Redis that hangs costs those under way their wait, nobody else, and is b
     countedInMemory: 264,
     seconds: expect.any(Number),
   });
-  // What Redis itself was asked, once it went on: nothing of the 200.
+  // Redis itself received none of the 200 after it continued.
   await redis.client.select(DATABASE);
   expect(Number(await redis.client.get(`grantex:consent:${ip}`))).toBeLessThanOrEqual(64);
   await isShared(one, other, '192.0.2.4');
@@ -111,7 +111,7 @@ test('a connection that the network has swallowed, or refuses, is given up for a
     const swallowed = watch(far);
     await cable.set('swallowing');
     await cable.set('through');
-    // It takes three calls in vain to notice.
+    // The service notices after three failed calls.
     await Promise.all([ask(far, ip), ask(far, ip), ask(far, ip)]);
     expect(await swallowed.lost()).toMatchObject({ error: 'ETIMEDOUT' });
     await swallowed.restored();
@@ -129,7 +129,7 @@ test('a connection that the network has swallowed, or refuses, is given up for a
 });
 
 test.for([
-  // It takes no writes: as a primary that was made a replica.
+  // Redis refuses writes, like a primary that became a replica.
   ['READONLY', 'replicaof 127.0.0.1 1', 'replicaof no one'],
   ['OOM', 'config set maxmemory 1', 'config set maxmemory 0'],
 ] as const)(

@@ -19,7 +19,7 @@ beforeAll(async () => {
   promtool = await binary('promtool');
 });
 
-/** What a program printed; its exit code is 0, or the test fails with what it printed. */
+/** The output of a program. The test fails with this output when the exit code is not 0. */
 async function run(program: string, ...args: string[]): Promise<string> {
   const { stdout, stderr } = await promisify(execFile)(program, args).catch((error) => {
     throw new Error(`${program} ${args.join(' ')}:\n${error.stdout}${error.stderr}`);

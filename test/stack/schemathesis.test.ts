@@ -8,7 +8,7 @@ import { startService, type TestService, temporaryDirectory } from '../support/s
 import { installPython, runProgram } from './python.ts';
 import { type Hints, schemathesisConfig } from './schemathesis/config.ts';
 
-/** Examples per operation and kind; the seed makes a run repeatable. */
+/** The number of examples for each operation and kind. The seed makes a run repeatable. */
 const EXAMPLES = Number(process.env['SCHEMATHESIS_EXAMPLES'] ?? 35);
 const SEED = Number(process.env['SCHEMATHESIS_SEED'] ?? 20_260_101);
 
@@ -28,7 +28,7 @@ afterAll(async () => {
 const times = <T>(count: number, make: () => Promise<T>): Promise<T[]> =>
   Promise.all(Array.from({ length: count }, make));
 
-/** Real objects for the generated requests to hit; what is used up or removed, there are several of. */
+/** Real objects for the generated requests. Objects that requests use up or remove exist several times. */
 async function hintsFor(party: Party): Promise<Hints> {
   const { agentId, key } = party;
   const pairs = await times(6, () => party.grant());
@@ -43,7 +43,7 @@ async function hintsFor(party: Party): Promise<Hints> {
     const body = { url: 'https://hooks.invalid/', events: ['grant.revoked'] };
     return (await service.request('POST', '/v1/webhooks', { key, body })).body.id;
   };
-  // Not the one whose tokens are asked for: a generated change may suspend it.
+  // This agent has no tokens of the other hints, because a generated change may suspend it.
   const agent = { values: { 'path.id': [await party.newAgent()] }, meaning: 'a change of nothing is none' };
   return {
     'PATCH /v1/agents/{id}': agent,
@@ -114,7 +114,7 @@ interface Report {
   readonly test_cases: { readonly generated: number; readonly errored: number };
   readonly failures: readonly unknown[];
   readonly errors: readonly unknown[];
-  /** How many requests of the right shape were accepted, by operation and phase. */
+  /** The number of accepted requests with valid data, by operation and phase. */
   readonly valid_rates: Readonly<Record<string, Readonly<Record<string, { readonly accepted: number }>>>>;
 }
 
@@ -147,15 +147,15 @@ const neverAccepted = ({ valid_rates }: Report) =>
     .filter(([, phases]) => Object.values(phases).every(({ accepted }) => accepted === 0))
     .map(([operation]) => operation);
 
-/** Without what is told of receivers that do not exist. */
-const told = (level: string) =>
+/** The log lines of a level, without those about receivers that do not exist. */
+const linesOf = (level: string) =>
   service.logs.filter((line) => line.level === level && line.msg !== 'webhook.delivery_failed');
 
-/** A key that is rotated away ends everything else: that operation has a run of its own. */
+/** A rotation makes the key of all other requests invalid, so this operation has a separate run. */
 const ROTATION = '/v1/keys/rotate';
-/** These take the session token of a principal. */
+/** These operations need the session token of a principal. */
 const PRINCIPAL = '^/v1/principal/';
-/** A generated policy may deny everything else. */
+/** A generated policy may deny all other requests. */
 const POLICIES = '^/v1/policies';
 
 test('no operation answers otherwise than /openapi.json says, and each is reached', async () => {
@@ -170,7 +170,7 @@ test('no operation answers otherwise than /openapi.json says, and each is reache
   expect(report.operations.tested).toBe(report.operations.total - 9);
   expect(report.test_cases.generated).toBeGreaterThan(20 * report.operations.tested);
   expect(neverAccepted(report)).toEqual([]);
-  expect([code, told('error'), told('fatal')]).toEqual([0, [], []]);
+  expect([code, linesOf('error'), linesOf('fatal')]).toEqual([0, [], []]);
 }, 600_000);
 
 test('nor does the rotation of the key', async () => {
@@ -179,7 +179,7 @@ test('nor does the rotation of the key', async () => {
   expect(report.failures, output).toEqual([]);
   expect(report, output).toMatchObject({ complete: true, errors: [], operations: { tested: 1, errored: 0 } });
   expect((await service.request('GET', '/v1/me', { key: apiKey })).status).toBe(401);
-  expect([code, told('error'), told('fatal')]).toEqual([0, [], []]);
+  expect([code, linesOf('error'), linesOf('fatal')]).toEqual([0, [], []]);
 }, 600_000);
 
 test('nor do policies', async () => {
@@ -198,7 +198,7 @@ test('nor do policies', async () => {
   expect(report.failures, output).toEqual([]);
   expect(report).toMatchObject({ complete: true, errors: [], operations: { tested: 5, errored: 0 } });
   expect(neverAccepted(report)).toEqual([]);
-  expect([code, told('error'), told('fatal')]).toEqual([0, [], []]);
+  expect([code, linesOf('error'), linesOf('fatal')]).toEqual([0, [], []]);
 }, 600_000);
 
 test('nor do the routes of a principal', async () => {
@@ -216,7 +216,7 @@ test('nor do the routes of a principal', async () => {
   expect(report.failures, output).toEqual([]);
   expect(report).toMatchObject({ complete: true, errors: [], operations: { tested: 3, errored: 0 } });
   expect(neverAccepted(report)).toEqual([]);
-  expect([code, told('error'), told('fatal')]).toEqual([0, [], []]);
+  expect([code, linesOf('error'), linesOf('fatal')]).toEqual([0, [], []]);
 }, 600_000);
 
 test('after all of it, counters and gauges say what the rows say', () => expectReconciled(service));

@@ -17,7 +17,7 @@ let pipeline: Pipeline;
 let service: TestService;
 let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
 let oldProcess: ChildProcess;
-/** Debian's, version 2.42, which reads the committed file too but for what it does not know yet. */
+/** Debian's Prometheus, version 2.42. It can read the committed file without the newer settings. */
 let old: Prometheus;
 
 beforeAll(async () => {
@@ -37,7 +37,7 @@ beforeAll(async () => {
     .replaceAll(/(scrape_interval|scrape_timeout): \d+s/g, '$1: 1s');
   const file = join(directory.path, 'prometheus.yml');
   await writeFile(file, config);
-  // A port of the stack that nothing else has here.
+  // A port of the stack that no other program uses in this test.
   const address = loopback(pipeline.ports.alertSink);
   oldProcess = spawn(
     '/usr/bin/prometheus',
@@ -87,7 +87,7 @@ test('nothing of a scrape is thrown away, and Prometheus has nothing to say abou
   const complaints = log.split('\n').filter((line) => /level=(WARN|ERROR)/.test(line));
   expect(complaints).toEqual([]);
   const exposed = (await service.scrape()).text.split('\n').filter((line) => /^[^#]/.test(line));
-  // Loss of a scrape shows as fewer samples; a few series may begin between the two.
+  // A partial scrape would have fewer samples. A few series may begin between the two scrapes.
   const [samples] = await prometheus.query('scrape_samples_scraped{job="grantex-auth"}');
   const [kept] = await prometheus.query('scrape_samples_post_metric_relabeling{job="grantex-auth"}');
   expect(kept?.value).toBe(samples?.value);
@@ -103,7 +103,7 @@ test('promtool has nothing to say against our own families', async () => {
     await binary('promtool'),
     file,
   ]);
-  // 3: read, with remarks on style. Those on the families of OpenTelemetry's own instrumentations are theirs.
+  // 3 means valid, with remarks on style. They concern families of OpenTelemetry's own instrumentations.
   expect([0, 3]).toContain(code);
   expect(output).not.toMatch(/error while linting|text format parsing error/);
   expect(output.split('\n').filter((line) => line.startsWith('grantex_'))).toEqual([]);

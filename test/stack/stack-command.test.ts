@@ -28,7 +28,7 @@ afterEach(async () => {
   await directory.remove();
 });
 
-/** Through npm, in a process group of its own as a shell would start it. */
+/** Starts the stack through npm in a separate process group, as a shell does. */
 function startStack(env: Record<string, string> = {}): ChildProcess {
   output = '';
   command = spawn('npm', ['run', 'stack', '--', '--free-ports', '--directory', directory.path], {
@@ -41,10 +41,10 @@ function startStack(env: Record<string, string> = {}): ChildProcess {
   return command;
 }
 
-/** A terminal sends the signal to the whole group. */
+/** Sends SIGINT to the whole process group, as a terminal does. */
 const pressCtrlC = ({ pid = 0 }: ChildProcess) => void process.kill(-pid, 'SIGINT');
 
-/** Process ids by that of the parent, as they are now. */
+/** The ids of the present child processes of a parent. */
 function childrenOf(parent: number): number[] {
   const parents = readdirSync('/proc')
     .filter((entry) => /^\d+$/.test(entry))
@@ -61,7 +61,7 @@ function childrenOf(parent: number): number[] {
   return below(parent);
 }
 
-/** Processes that have to do with this stack: each has its directory on the command line or in the environment. */
+/** The remaining processes of this stack. Each has the stack's directory in its command line or environment. */
 function leftovers(): string[] {
   return readdirSync('/proc')
     .filter((entry) => /^\d+$/.test(entry) && Number(entry) !== process.pid)
@@ -92,7 +92,7 @@ test('everything starts and says where, every target is up, and one Ctrl-C ends 
   await waitFor(() => output.includes('Ctrl-C ends it all') || stack.exitCode !== null || undefined, 60_000);
   expect(output).toContain('Ctrl-C ends it all');
   const pids = childrenOf(stack.pid ?? 0);
-  // The service has its PostgreSQL below it, the others are one each.
+  // The service has the processes of its PostgreSQL, and every other program is one process.
   expect(pids.length).toBeGreaterThan(PROGRAMS.length + 2);
 
   expect((await fetch(`${addressOf('service')}/health`)).status).toBe(200);

@@ -20,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => service?.stop());
 
-/** Runs the sample of the page; the last line that it wrote. */
+/** Runs the sample of the documentation page. @returns its exit code and the last line of its output */
 async function run(token: string, env: Record<string, string> = {}): Promise<{ code: number; said: string }> {
   const issuer = `http://localhost:${new URL(service.url).port}`;
   const child = spawn(python, ['-c', sample], {

@@ -9,7 +9,7 @@ import { installPython, runProgram } from './python.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
-/** One request of the service as a receiver has it: `body` in base64, so that it reaches the program byte by byte. */
+/** One request of the service to a receiver. `body` is in base64, so that the program gets exactly these bytes. */
 interface Sent {
   readonly secret: string;
   readonly body: string;
@@ -31,7 +31,7 @@ beforeAll(async () => {
     return text;
   };
   const python = await installPython('webhooks', new URL('webhooks/requirements.txt', import.meta.url));
-  // To each block is added only what hands it one request and prints what it makes of it.
+  // The test adds only the code that passes one request to the block and prints its result.
   const inTypeScript = `${block('ts')}
     const { secret, body, headers } = JSON.parse(process.argv[1]);
     console.log(JSON.stringify(readEvent(secret, Buffer.from(body, 'base64').toString(), headers)));`;
@@ -51,7 +51,7 @@ print(json.dumps(read_event(sent["secret"], base64.b64decode(sent["body"]), sent
   receiver = await startReceiver();
   const party = await newParty(service);
   const { secret } = await hook(service, party, receiver.url, ['grant.created']);
-  // Bytes that are more than characters.
+  // Characters that need more than one byte.
   await party.grant({ principalId: 'пользователь 🦊', scopes: ['"quoted"'] });
   const [received] = await receiver.until(1);
   raw = received?.raw ?? Buffer.alloc(0);

@@ -1,7 +1,7 @@
 import { AxeBuilder } from '@axe-core/playwright';
 import { type Browser, chromium, type Page } from 'playwright-core';
 
-/** Debian's Chromium, headless, with every habit of calling home switched off. */
+/** Debian's Chromium, headless, without any background request to its vendor. */
 export const launchBrowser = (): Promise<Browser> =>
   chromium.launch({
     executablePath: '/usr/bin/chromium',
@@ -16,7 +16,7 @@ export const launchBrowser = (): Promise<Browser> =>
     ],
   });
 
-/** What axe-core finds wrong with the page, as short texts; best practices included. */
+/** The accessibility faults that axe-core finds on the page, as short texts. They include best practices. */
 export async function accessibilityFaults(page: Page): Promise<string[]> {
   const { violations } = await new AxeBuilder({ page }).analyze();
   return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target).join(', ')}`);

@@ -2,35 +2,38 @@ import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
 /**
- * What a cable does with its connections:
- * - `through`: carries everything;
- * - `hanging`: keeps everything until it is `through` again, as a machine does that stands still;
- * - `cut`: ends every connection, and each new one at once;
- * - `reset`: the same, without a word of farewell (RST);
- * - `refusing`: the same, and nobody listens any more;
- * - `swallowing`: what it holds and what is sent to it is lost, and its connections stay dead for ever: a packet filter
- *   that forgot them;
- * - `mute`: carries what is asked and loses the answers.
+ * How a cable treats its connections:
+ * - `through`: forwards everything;
+ * - `hanging`: keeps everything until it is `through` again, like a machine that stands still;
+ * - `cut`: closes every connection, and each new one at once;
+ * - `reset`: the same, with a RST instead of an orderly close;
+ * - `refusing`: the same, and its port no longer accepts connections;
+ * - `swallowing`: loses everything that is sent, and its connections never recover, like a packet filter that lost its
+ *   state;
+ * - `mute`: forwards requests and loses the answers.
  */
 export type CableState = 'through' | 'hanging' | 'cut' | 'reset' | 'refusing' | 'swallowing' | 'mute';
 
 const ENDING: ReadonlySet<CableState> = new Set(['cut', 'reset', 'refusing']);
 
-/** Below the range from which the kernel gives ports to outgoing connections: it cannot be taken while nobody listens. */
+/**
+ * Below the range of ports for outgoing connections, so that the kernel cannot take the port while the cable is closed.
+ */
 const [FIRST_PORT, LAST_PORT] = [20_000, 32_000];
 
-/** What is lost on the way: what is asked, what is answered, or both. */
+/** The direction that is lost: requests, answers, or both. */
 export type Direction = 'asked' | 'answered' | 'both';
 
 interface Pair {
   readonly near: Socket;
   readonly far: Socket;
-  /** What it loses for ever, whatever the cable does. */
-  deaf: boolean;
-  mute: boolean;
+  /** Requests are lost until the connection ends, whatever the state of the cable. */
+  losesRequests: boolean;
+  /** Answers are lost in the same way. */
+  losesAnswers: boolean;
 }
 
-/** A cable between the service and its database that fails on demand. Its own port stays the same. */
+/** A TCP proxy between the service and its database that fails on demand. Its port stays the same. */
 export class Cable {
   readonly #pairs = new Set<Pair>();
   #state: CableState = 'through';
@@ -42,7 +45,7 @@ export class Cable {
 
   /**
    * @param far the port of the database on this machine
-   * @param host where it listens: any loopback address
+   * @param host the address of the cable: any loopback address
    */
   constructor(far: number, host = '127.0.0.1') {
     this.#far = far;
@@ -53,7 +56,7 @@ export class Cable {
     return this.#port;
   }
 
-  /** @param port a free one unless given */
+  /** @param port by default a free one */
   async open(port?: number): Promise<number> {
     if (port !== undefined) {
       this.#port = port;
@@ -68,18 +71,18 @@ export class Cable {
     return this.#port;
   }
 
-  /** The database is at another port from now on; connections that there are stay where they lead. */
-  leadTo(far: number): void {
+  /** Forwards new connections to another port of the database. Existing connections stay. */
+  redirectTo(far: number): void {
     this.#far = far;
   }
 
-  /** Ends every connection that there is now; new ones are carried as before. */
-  cutNow(): void {
+  /** Closes all present connections. New ones work as before. */
+  closeConnections(): void {
     for (const { near, far } of this.#pairs) for (const socket of [near, far]) socket.destroy();
   }
 
-  /** Loses one direction or both of every connection that there is now, for ever; new ones are carried as before. */
-  forget(direction: Direction): void {
+  /** Loses one direction or both of all present connections until they end. New ones work as before. */
+  losePackets(direction: Direction): void {
     for (const pair of this.#pairs) lose(pair, direction);
   }
 
@@ -93,7 +96,7 @@ export class Cable {
     for (const pair of this.#pairs) this.#apply(pair);
   }
 
-  /** Loses the answer to whatever is sent next with `text` in it, and every later one on that connection. */
+  /** Loses the answer to the next request that contains `text`, and all later answers on its connection. */
   muteAfter(text: string): void {
     this.#muteAfter = text;
   }
@@ -116,15 +119,15 @@ export class Cable {
       return;
     }
     const far = connect(this.#far, '127.0.0.1');
-    const pair: Pair = { near, far, deaf: false, mute: false };
+    const pair: Pair = { near, far, losesRequests: false, losesAnswers: false };
     this.#pairs.add(pair);
     near.on('data', (chunk) => {
-      if (pair.deaf) return;
-      if (this.#muteAfter !== undefined && chunk.includes(this.#muteAfter)) pair.mute = true;
+      if (pair.losesRequests) return;
+      if (this.#muteAfter !== undefined && chunk.includes(this.#muteAfter)) pair.losesAnswers = true;
       far.write(chunk);
     });
     far.on('data', (chunk) => {
-      if (!pair.mute) near.write(chunk);
+      if (!pair.losesAnswers) near.write(chunk);
     });
     far.on('error', () => far.destroy());
     for (const [one, other] of [
@@ -132,9 +135,9 @@ export class Cable {
       [far, near],
     ] as const)
       one.on('close', () => {
-        // The end of a connection is a packet too, and gets lost like the others. But what the near side has given up ends
-        // at the far one, too: a server whose client is gone for good ends its session by its own keep-alive.
-        if (one === near || !pair.mute) other.destroy();
+        // The end of a connection is a packet too and can get lost. But when the near side closes, the far side always
+        // closes: a real server ends the session of a lost client by its own keep-alive.
+        if (one === near || !pair.losesAnswers) other.destroy();
         if (one === near) this.#pairs.delete(pair);
       });
     this.#apply(pair);
@@ -154,6 +157,6 @@ export class Cable {
 }
 
 function lose(pair: Pair, direction: Direction): void {
-  pair.deaf ||= direction !== 'answered';
-  pair.mute ||= direction !== 'asked';
+  pair.losesRequests ||= direction !== 'answered';
+  pair.losesAnswers ||= direction !== 'asked';
 }

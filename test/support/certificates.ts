@@ -7,14 +7,14 @@ export interface Certificate {
 }
 
 const HOUR_MS = 3_600_000;
-/** What a server on this machine is called. */
+/** The names of a server on this machine. */
 const THIS_MACHINE = [
   { type: 2, value: 'localhost' },
   { type: 7, ip: '127.0.0.1' },
   { type: 7, ip: '::1' },
 ] as const;
 
-/** A certificate authority of a test's own, which nobody else trusts. */
+/** A certificate authority for one test. No other program trusts it. */
 export class Authority implements Certificate {
   readonly cert: string;
   readonly key: string;
@@ -32,7 +32,7 @@ export class Authority implements Certificate {
     return new Authority(made);
   }
 
-  /** For a server at localhost, 127.0.0.1 and ::1, or at this name alone. */
+  /** A certificate for a server at localhost, 127.0.0.1 and ::1, or only at this name. */
   server(name?: string): Promise<Certificate> {
     const altNames = name === undefined ? [...THIS_MACHINE] : [{ type: 2 as const, value: name }];
     const extensions = [
@@ -42,7 +42,7 @@ export class Authority implements Certificate {
     return make(name ?? 'localhost', extensions, this);
   }
 
-  /** For a role of the database. */
+  /** A client certificate for a role of the database. */
   client(role: string, passphrase?: string): Promise<Certificate> {
     return make(role, [{ name: 'extKeyUsage', clientAuth: true }], this, passphrase);
   }

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
-/** As in `npm start`. */
+/** The same as in `npm start`. */
 const COMPILE_CACHE = 'node_modules/.cache/node';
 const START = [
   '--max-semi-space-size=8',
@@ -17,8 +17,8 @@ const START = [
 export type LogLine = Record<string, unknown> & { readonly msg: string; readonly level: string };
 
 /**
- * The service's process with exactly this environment on top of an empty one.
- * @param within makes of its command one that becomes it, in other surroundings
+ * Starts the service's process. Its environment has only these variables and a PATH.
+ * @param within wraps the command, to run the service in another environment
  */
 export function spawnService(
   env: Record<string, string>,
@@ -33,7 +33,7 @@ export function spawnService(
   });
 }
 
-/** What the process writes, from now on; every line of standard output must be JSON. */
+/** Collects the output of the process from now on. Every line of standard output must be JSON. */
 export function collect(child: ChildProcess): { logs: LogLine[]; stdout: string[] } {
   const logs: LogLine[] = [];
   const stdout: string[] = [];
@@ -47,19 +47,19 @@ export function collect(child: ChildProcess): { logs: LogLine[]; stdout: string[
 }
 
 /**
- * A limit for what comes about for sure unless something is broken. It only keeps a broken test from hanging, so it is
- * generous: a busy machine is no fault. A test that promises a time measures it.
+ * The time limit for conditions that always come true unless something is broken. It only keeps a broken test from
+ * hanging, so it is generous for busy machines. A test that promises a time must measure it.
  */
 export const PATIENCE_MS = 30_000;
 
-/** Looks again until there is something; for conditions, instead of sleeping. */
+/** Polls until `find` returns a value. Use it to wait for a condition instead of sleeping. */
 export async function waitFor<T>(
-  look: () => T | undefined | Promise<T | undefined>,
+  find: () => T | undefined | Promise<T | undefined>,
   timeoutMs = PATIENCE_MS,
 ): Promise<T> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
-    const found = await look();
+    const found = await find();
     if (found !== undefined) return found;
     if (performance.now() > deadline) throw new Error('the condition did not come about in time');
     await new Promise((resolve) => setTimeout(resolve, 10));

@@ -11,7 +11,7 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
-/** `npm run <script> -- <args>` in `cwd` to its end, with exactly this environment on top of an empty one. */
+/** Runs `npm run <script> -- <args>` in `cwd` to its end. The environment is empty except for these variables. */
 export async function npmRun(
   script: string,
   args: readonly string[],

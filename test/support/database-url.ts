@@ -1,7 +1,7 @@
-/** The migrated database that every test database is a clone of. */
+/** The migrated database from which every test database is cloned. */
 export const TEMPLATE = 'grantex_template';
 
-/** The same server and role, another database. */
+/** The URL of another database with the same server and role. */
 export function withDatabaseName(url: string, name: string): string {
   const changed = new URL(url);
   changed.pathname = `/${name}`;

@@ -7,9 +7,9 @@ import { TEMPLATE, withDatabaseName } from './database-url.ts';
 export interface TestDatabase {
   /** For the code under test. */
   readonly url: string;
-  /** For looking at rows beside the code under test. */
+  /** For queries of the test itself. */
   readonly sql: postgres.Sql;
-  /** Closes `sql` and drops the database, ending whatever connections the code under test left open. */
+  /** Closes `sql` and drops the database. Ends connections that the code under test left open. */
   drop(): Promise<void>;
 }
 

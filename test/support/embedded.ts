@@ -15,7 +15,7 @@ export interface RunningProcess {
   readonly session: number;
 }
 
-/** Every living process that works in the database of `dataDir`: postgres, all of its children, and their supervisor. */
+/** Every running process of the database in `dataDir`: postgres, all of its children, and their supervisor. */
 export function processesOn(dataDir: string): RunningProcess[] {
   const cluster = statSync(join(dataDir, 'postgres'), { throwIfNoEntry: false });
   const pids = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry));
@@ -32,8 +32,10 @@ export function processesOn(dataDir: string): RunningProcess[] {
   });
 }
 
-/** Directories, databases and services of one test, all ended and removed by `cleanUp`, also after a failure. */
-export class Workshop {
+/**
+ * Makes directories, databases and services for one test. `cleanUp` ends and removes all of them, even after a failure.
+ */
+export class EmbeddedResources {
   readonly #directories: string[] = [];
   readonly #databases: EmbeddedDatabase[] = [];
   readonly #services: ChildProcess[] = [];
@@ -51,7 +53,9 @@ export class Workshop {
     return database;
   }
 
-  /** A process of its own that runs the database in `dataDir` and then `afterwards`, in which `database` is known. */
+  /**
+   * Starts a separate process that opens the database in `dataDir` and then runs the code `afterwards` with `database`.
+   */
   async service(dataDir: string, afterwards: string): Promise<{ child: ChildProcess; url: string }> {
     const launcher = new URL('../../src/embedded-postgres/start.ts', import.meta.url).href;
     const script = `
@@ -74,13 +78,13 @@ export class Workshop {
       await once(child, 'exit');
     }
     await Promise.all(this.#databases.splice(0).map((database) => database.stop()));
-    // What ends may still be writing.
+    // Ending processes may still write into the directories.
     for (const directory of this.#directories.splice(0))
       await rm(directory, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 });
   }
 }
 
-/** Runs one piece of work with a connection of its own. */
+/** Runs `work` with a separate connection. */
 export async function query<T>(url: string, work: (sql: postgres.Sql) => Promise<T>): Promise<T> {
   const sql = postgres(url, { max: 1, onnotice: () => undefined });
   try {

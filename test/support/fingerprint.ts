@@ -1,9 +1,9 @@
 import type postgres from 'postgres';
 
-/** Per table: how many rows, and a checksum of them all in whatever order. */
+/** For each table: the number of rows, and a checksum of all rows in any order. */
 export type Fingerprint = Readonly<Record<string, string>>;
 
-/** Of tables that the service's workers change by themselves, what only a caller changes. */
+/** The service's workers change these tables by themselves. Each query reads the part that only callers change. */
 const BY_CALLERS: Readonly<Record<string, string>> = {
   webhook_deliveries: 'select id from webhook_deliveries',
   anomalies: 'select id, acknowledged_at, notes from anomalies where acknowledged_at is not null',
@@ -11,12 +11,12 @@ const BY_CALLERS: Readonly<Record<string, string>> = {
   failed_exchanges: 'select agent_id from failed_exchanges where false',
 };
 
-/** A query for the rows of a table, without what the service's workers change by themselves. */
+/** A query for the rows of a table, without the parts that the service's workers change by themselves. */
 export const rowsByCallers = (table: string): string => BY_CALLERS[table] ?? `select * from "${table}"`;
 
 const statements = new WeakMap<postgres.Sql, Promise<string>>();
 
-/** The state of the whole database, to be compared with an earlier one. One statement, so that it may be taken often. */
+/** The state of the whole database, to compare with an earlier one. It is one statement, so tests may call it often. */
 export async function fingerprint(sql: postgres.Sql): Promise<Fingerprint> {
   const statement = statements.get(sql) ?? describeTables(sql);
   statements.set(sql, statement);

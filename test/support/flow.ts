@@ -9,7 +9,7 @@ export interface TokenPair {
   readonly scopes: string[];
 }
 
-/** A developer with one agent, and the steps of the protocol in its name. Each step must succeed. */
+/** A developer with one agent, and the steps of the protocol with its API key. Each step must succeed. */
 export interface Party {
   readonly key: string;
   readonly developerId: string;
@@ -18,7 +18,7 @@ export interface Party {
   authorize(
     fields?: Record<string, unknown>,
   ): Promise<{ authRequestId: string; code?: string; consentUrl: string }>;
-  /** authorize → consent; the code. */
+  /** authorize → consent. @returns the code */
   consent(fields?: Record<string, unknown>): Promise<string>;
   exchange(code: string, agentId?: string): Promise<TokenPair>;
   /** authorize → consent → exchange. */
@@ -72,7 +72,10 @@ export async function newParty(service: TestService, mode: 'live' | 'sandbox' = 
   return party;
 }
 
-/** A new anomaly: a grant for a principal that the party's agent has not served yet. Asked for, so that nobody waits for it. */
+/**
+ * Causes an anomaly with a grant for a principal that is new to the party's agent. It requests the detection, so that
+ * the test does not wait for the regular one. @returns the id of the anomaly
+ */
 export async function anomalyOf(service: TestService, party: Party): Promise<string> {
   const principalId = `user_${randomUUID()}`;
   await party.grant({ principalId });

@@ -1,18 +1,18 @@
 import { randomInt } from 'node:crypto';
 
-/** How much a test with random input does, and from which seed. */
+/** The number of runs of a test with random input, and their seed. */
 export interface Fuzz {
   readonly runs: number;
   readonly seed: number;
-  /** Whether somebody asked for more, as the night does. */
+  /** Whether the environment asks for more runs, as the nightly job does. */
   readonly long: boolean;
-  /** The variables that make the same run again. */
+  /** The variables that repeat the same run. */
   readonly again: string;
 }
 
 /**
- * The runs of the test `name`: the same `gateRuns` every time, so that the gate does not depend on luck. `NAME_RUNS` asks for
- * more, which are new ones each time, and `NAME_SEED` for those of a printed seed.
+ * The runs of the test `name`. By default they are the same `gateRuns` each time, so that the gate does not depend on
+ * luck. `NAME_RUNS` asks for another number of new runs. `NAME_SEED` repeats the runs of a printed seed.
  */
 export function fuzz(name: string, gateRuns: number, env: NodeJS.ProcessEnv = process.env): Fuzz {
   const { [`${name}_RUNS`]: runsAsked, [`${name}_SEED`]: seedAsked } = env;

@@ -4,16 +4,16 @@ import { startTestServer } from './test-server.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** A superuser's URL of the one PostgreSQL of this run; tests take databases of their own from `createTestDatabase`. */
+    /** The URL of a superuser of the one PostgreSQL of this run. Tests get databases from `createTestDatabase`. */
     databaseUrl: string;
-    /** The same server as the code under test is to reach it: by way of a PgBouncer in the project of that name. */
+    /** The URL for the code under test: the same server, in the project `pgbouncer` through a PgBouncer. */
     serviceDatabaseUrl: string;
   }
 }
 
 /**
- * One PostgreSQL for the whole run, with a migrated template that each test database is cloned from. For the project
- * `pgbouncer` there is a PgBouncer in front of it, and all that is tested goes through that.
+ * Starts one PostgreSQL for the whole run, with a migrated template for the test databases. In the project `pgbouncer`,
+ * the code under test connects through a PgBouncer.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const database = await startTestServer();

@@ -10,26 +10,26 @@ export interface Ledger {
   readonly active: number;
 }
 
-/** Created, revoked and expired grants of a whole database; tallies stand for rows that went with their agents. */
+/** The grants of a whole database by state. Stored counts replace the rows that were removed with their agents. */
 export async function ledgerOf(database: TestDatabase): Promise<Ledger> {
   const { consented, delegated, revoked, expired, active } = await readLedger(queryableOf(database));
   return { created: consented + delegated, revoked, expired, active };
 }
 
-/** What has become of every delivery that there ever was. */
+/** The number of deliveries by outcome, including removed ones. */
 export interface DeliveryLedger {
   readonly delivered: number;
   readonly failed: number;
   readonly pending: number;
 }
 
-/** Deliveries of a whole database; tallies stand for rows that are gone, as what they were then. */
+/** The deliveries of a whole database. Stored counts replace removed rows, with the state at their removal. */
 export async function deliveryLedgerOf(database: TestDatabase): Promise<DeliveryLedger> {
   const { delivered, failed, pending } = await readLedger(queryableOf(database));
   return { delivered, failed, pending };
 }
 
-/** One series, summed over replicas: each counts what it did itself. */
+/** The sum of one series over all replicas. Each replica counts only its own work. */
 export async function sumOver(
   services: readonly TestService[],
   name: string,

@@ -3,9 +3,9 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const TESTS = fileURLToPath(new URL('../', import.meta.url));
-/** How a test gets a database: the global setup provides it. */
+/** The call by which a test gets the database of the global setup. */
 const ASKS = /\binject\('(?:service)?databaseUrl'\)/i;
-/** Values only; an import of a type loads nothing. */
+/** Imports of values. An import of types loads no file. */
 const IMPORT =
   /^(?:import|export)\s(?!type\b)(?:[^'";]*?\sfrom\s+)?'(\.[^']+\.ts)'|\bimport\('(\.[^']+\.ts)'\)/gm;
 
@@ -15,8 +15,9 @@ interface Source {
 }
 
 /**
- * The test files that need no PostgreSQL of the global setup, as paths from the root of the project. A test needs it when it,
- * or a file of the tests that it imports, asks for its address. So a test that moves or changes stays in the right project.
+ * The test files that do not need the PostgreSQL of the global setup, as paths from the root of the project. A test
+ * needs it when the test itself, or a test file that it imports, injects the URL. So a test that moves or changes is
+ * always in the right project.
  */
 export function testsWithoutDatabase(): string[] {
   const sources = new Map<string, Source>();
@@ -26,7 +27,7 @@ export function testsWithoutDatabase(): string[] {
     const text = existsSync(path) ? readFileSync(path, 'utf8') : '';
     const imports = [...text.matchAll(IMPORT)]
       .map(([, named, called]) => resolve(dirname(path), named ?? called ?? ''))
-      // The code under test imports no test.
+      // The code under test never imports a test file.
       .filter((file) => file.startsWith(TESTS));
     const source = { asks: ASKS.test(text), imports };
     sources.set(path, source);

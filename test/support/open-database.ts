@@ -3,8 +3,8 @@ import { NO_DATABASE_TELEMETRY } from '../../src/telemetry/database.ts';
 import type { TestDatabase } from './database.ts';
 
 /**
- * Opens a test's database as the service does, for calls of a store without a service around it.
- * @param onStatement hears the name of each statement that is measured; no other telemetry hears of anything
+ * Opens a test's database as the service does, for calls of a store without a service.
+ * @param onStatement called with the name of each measured statement; all other telemetry is off
  */
 export const openTestDatabase = async (
   { url }: TestDatabase,

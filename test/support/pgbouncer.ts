@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import postgres from 'postgres';
 
-/** Fewer than a service has connections of its own, so that its transactions really wander from one to the other. */
+/** Fewer than the connections of a service, so that its transactions really move between server connections. */
 export const SERVER_CONNECTIONS = 4;
 /** PgBouncer refuses to run as root. */
 const NOBODY = 65_534;
@@ -15,13 +15,13 @@ const PORT_ATTEMPTS = 5;
 
 export interface PgBouncer {
   readonly port: number;
-  /** It has not ended by itself. */
+  /** Whether it still runs. */
   readonly running: boolean;
-  /** What `SHOW CLIENTS` has of one database's, without our own. */
+  /** The clients of one database by `SHOW CLIENTS`, without the connection of this query. */
   clients(database: string): Promise<PooledClient[]>;
-  /** What `SHOW SERVERS` has for one database: its connections to the server. */
+  /** The connections to the server for one database, by `SHOW SERVERS`. */
   servers(database: string): Promise<PooledClient[]>;
-  /** `url` by way of this PgBouncer. */
+  /** `url`, changed to lead through this PgBouncer. */
   through(url: string): string;
   stop(): Promise<void>;
 }
@@ -34,7 +34,7 @@ export interface PooledClient {
   readonly tls: string;
 }
 
-/** PEM: what a server shows, and the authority that it believes. */
+/** The certificate of a server and the authority that it trusts, as PEM. */
 export interface ServerTls {
   readonly ca: string;
   readonly cert: string;
@@ -43,11 +43,11 @@ export interface ServerTls {
 
 export interface PgBouncerOptions {
   readonly tls?: ServerTls;
-  /** For how long it does not ask a server again that refused it; PgBouncer's own default is 15. */
+  /** How long PgBouncer waits before it connects again to a server that refused a login. Its own default is 15. */
   readonly loginRetrySeconds?: number;
 }
 
-/** A real PgBouncer in transaction mode before the server, for the role, of `serverUrl`; for all its databases. */
+/** Starts a real PgBouncer in transaction mode for the server and role of `serverUrl`, with all databases. */
 export async function startPgBouncer(serverUrl: string, options: PgBouncerOptions = {}): Promise<PgBouncer> {
   const server = new URL(serverUrl);
   const directory = await mkdtemp(join(tmpdir(), 'grantex-pgbouncer-'));
@@ -100,7 +100,7 @@ export async function startPgBouncer(serverUrl: string, options: PgBouncerOption
         servers: (database) => connectionsOf(server, port, 'servers', database),
         async stop() {
           stopping = true;
-          // At once, whoever is still connected.
+          // SIGTERM ends it at once, even with connected clients.
           child.kill('SIGTERM');
           await ended;
           await rm(directory, { recursive: true, force: true });
@@ -114,7 +114,7 @@ export async function startPgBouncer(serverUrl: string, options: PgBouncerOption
   return start();
 }
 
-/** Debian's defaults where they matter to a client; it knows nothing of prepared statements before version 1.21. */
+/** Debian's defaults where they matter to a client. Versions before 1.21 do not support prepared statements. */
 const settingsFor = (
   server: URL,
   port: number,
@@ -143,7 +143,7 @@ server_tls_sslmode = verify-full
 server_tls_ca_file = ${ca}
 `;
 
-/** Its console understands nothing but simple queries. */
+/** The console of PgBouncer accepts only simple queries. */
 async function connectionsOf(
   server: URL,
   port: number,
@@ -159,7 +159,7 @@ async function connectionsOf(
     database: 'pgbouncer',
     max: 1,
     fetch_types: false,
-    // Where it has TLS it wants it; whose certificate it shows is not what is asked here.
+    // PgBouncer may require TLS. This query does not check the certificate.
     ssl: 'prefer',
   });
   try {

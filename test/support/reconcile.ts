@@ -7,7 +7,7 @@ import type { Snapshot } from '../../src/reconciliation/snapshot.ts';
 import type { TestDatabase } from './database.ts';
 import type { TestService } from './service.ts';
 
-/** What reads ledgers, on the test's own connection. */
+/** Adapts the test's own connection to the functions that read ledgers. */
 export const queryableOf = ({ sql }: Pick<TestDatabase, 'sql'>): Queryable =>
   createQueryable(async (query, values) =>
     Array.from(await sql.unsafe(query.text, valuesOf(query, values) as never[])),
@@ -25,11 +25,11 @@ const optionsFor = (services: readonly TestService[]) => {
   return { db: queryableOf(first.database), source, patienceMs: PATIENCE_MS };
 };
 
-/** Where an interval begins in which one of the services is going to be killed. */
+/** The start of an interval in which the test will kill one of the services. */
 export const snapshotOf = (...services: readonly TestService[]): Promise<Snapshot> =>
   takeSnapshot(optionsFor(services));
 
-/** Counters and gauges say what the rows say: these services have counted all there is in their database. */
+/** Counters and gauges agree with the rows. These services must have done all the work in their database. */
 export async function expectReconciled(...services: readonly TestService[]): Promise<void> {
   const { findings, living } = await reconcile({ ...optionsFor(services), since: null });
   expect(findings.filter(({ verdict }) => verdict !== 'equal')).toEqual([]);
@@ -37,8 +37,8 @@ export async function expectReconciled(...services: readonly TestService[]): Pro
 }
 
 /**
- * Since the snapshot so many processes were killed: nothing is counted that is not there, and what is not counted is no more
- * than they may have done.
+ * `killed` processes were killed since the snapshot. Everything counted exists, and the uncounted rows are at most
+ * those that the killed processes may have written.
  */
 export async function expectExplained(
   since: Snapshot,
@@ -51,8 +51,8 @@ export async function expectExplained(
 }
 
 /**
- * Counters and gauges say what the rows say, but for so many rows at most in each line that requests may have left whose
- * callers were told that nobody knows.
+ * Counters and gauges agree with the rows, except for at most `unknown` uncounted rows in each line. Those may come
+ * from requests whose outcome is unknown.
  */
 export async function expectReconciledBut(
   unknown: number,

@@ -8,7 +8,7 @@ import type { RedisAddress } from '../../src/variables/redis-url.ts';
 import { waitFor } from './child.ts';
 import { temporaryDirectory } from './service.ts';
 
-/** Below the range from which the kernel gives ports to outgoing connections: a server that was killed finds its own again. */
+/** Below the range of ports for outgoing connections, so that a killed server can use its port again. */
 const [FIRST_PORT, LAST_PORT] = [20_000, 32_000];
 
 export async function freeRedisPort(): Promise<number> {
@@ -26,30 +26,30 @@ export async function freeRedisPort(): Promise<number> {
   }
 }
 
-/** A real `redis-server` of the test's own, or a real Sentinel. */
+/** A real `redis-server` for one test, or a real Sentinel. */
 export interface RedisServer {
   readonly port: number;
   readonly process: ChildProcess;
-  /** For the test's own questions. */
+  /** For commands of the test itself. */
   readonly client: Redis;
-  /** SIGKILL, and no client any more. */
+  /** Kills the server with SIGKILL and closes the client. */
   kill(): Promise<void>;
 }
 
 export interface RedisServerOptions {
   readonly port?: number;
-  /** Lines of its configuration. */
+  /** Lines of the configuration. */
   readonly config?: readonly string[];
   readonly sentinel?: boolean;
-  /** How the test's own client reaches it. */
+  /** The address for the test's own client. */
   readonly client?: RedisAddress;
 }
 
-/** Starts one and waits until it answers. It keeps nothing. */
+/** Starts a server and waits until it answers. It stores nothing on disk. */
 export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
   const port = options.port ?? (await freeRedisPort());
   const directory = await temporaryDirectory();
-  // A Sentinel writes into its configuration.
+  // A Sentinel rewrites its configuration.
   const file = join(directory.path, 'redis.conf');
   const config = [
     ...(options.client?.tls ? ['port 0', `tls-port ${port}`] : [`port ${port}`]),
@@ -70,7 +70,7 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
     retryStrategy: () => 20,
     maxRetriesPerRequest: null,
   });
-  // Until it listens, and once it was killed.
+  // The client reports errors until the server listens, and after it was killed.
   client.on('error', () => undefined);
   await Promise.race([
     client.ping(),
@@ -92,7 +92,7 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
   };
 }
 
-/** A primary, its replica, and three Sentinels that watch over them; all ask for the password. */
+/** Starts a primary, its replica, and three Sentinels that monitor them. All require the password. */
 export async function startSentinels(name: string, password: string) {
   const client = { password };
   const secret = [`requirepass ${password}`, `masterauth ${password}`];

@@ -1,13 +1,13 @@
 import { type Labels, parseSamples } from '../../src/reconciliation/exposition.ts';
 
-/** One scrape, for assertions on single series. That other programs can read it is for the stack tests to show. */
+/** One scrape, for assertions on single series. The stack tests show that real scrapers can read it. */
 export interface Scrape {
   readonly text: string;
   /** The value of the series with exactly these labels; undefined when there is none. */
   value(name: string, labels?: Labels): number | undefined;
-  /** Over all label sets; 0 when there are none. */
+  /** The sum over all label sets; 0 when there are none. */
   sum(name: string): number;
-  /** Names of the families, from their TYPE lines. */
+  /** The names of the families, from their TYPE lines. */
   readonly families: readonly string[];
   /** The label sets under a name. */
   labelSets(name: string): Labels[];

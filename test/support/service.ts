@@ -7,7 +7,7 @@ import { parseScrape, type Scrape } from './scrape.ts';
 export { type LogLine, spawnService, waitFor } from './child.ts';
 export { temporaryDirectory } from './temporary-directory.ts';
 
-/** Some tests have a database made on the disk first. */
+/** Generous, because in some tests the service first makes a database on disk. */
 const START_MS = 90_000;
 
 /** Any 32 bytes. */
@@ -15,7 +15,7 @@ export const SECRET_KEY = Buffer.alloc(32, 7).toString('base64');
 
 export interface Answer {
   readonly status: number;
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
+  // biome-ignore lint/suspicious/noExplicitAny: tests read answers of every shape
   readonly body: any;
   readonly headers: Headers;
 }
@@ -27,12 +27,12 @@ export interface RequestOptions {
   readonly headers?: Record<string, string>;
 }
 
-/** The real service in a process of its own, started as `npm start` does, on a database of the test's. */
+/** The real service in a separate process, started as by `npm start`, on a test database. */
 export interface TestService {
   readonly url: string;
   readonly database: TestDatabase;
   readonly process: ChildProcess;
-  /** Standard output so far; every line must be JSON. */
+  /** The lines of standard output so far. Every line must be JSON. */
   readonly logs: readonly LogLine[];
   readonly stdout: readonly string[];
   request(method: string, path: string, options?: RequestOptions): Promise<Answer>;
@@ -41,21 +41,21 @@ export interface TestService {
     apiKey: string;
   }>;
   scrape(): Promise<Scrape>;
-  /** Log lines named `msg`, once there are at least `count`. */
+  /** Waits until there are at least `count` log lines named `msg`. */
   logged(msg: string, count?: number): Promise<LogLine[]>;
-  /** SIGTERM, and the exit code. */
+  /** Sends SIGTERM. @returns the exit code */
   stop(): Promise<number | null>;
 }
 
 export interface StartOptions {
   readonly env?: Record<string, string>;
-  /** Share a database with another service; it is then not dropped by this one's `stop`. */
+  /** A database that this service shares with another one. `stop` does not drop it. */
   readonly database?: TestDatabase;
-  /** As of `spawnService`. */
+  /** Passed to `spawnService`. */
   readonly within?: (command: readonly string[]) => readonly string[];
 }
 
-/** Starts the service on a free port; rate limits are off unless `env` turns them on. */
+/** Starts the service on a free port. Rate limits are off unless `env` turns them on. */
 export async function startService({
   env = {},
   database: shared,
@@ -78,7 +78,7 @@ export async function startService({
       throw new Error(`the service ended with ${code}: ${stdout.join('\n')}`);
     }),
   ]).catch((error: unknown) => {
-    // Nobody else knows of it yet.
+    // No other code can stop the process yet.
     child.kill('SIGKILL');
     throw error;
   });
@@ -113,7 +113,7 @@ export async function startService({
   return service;
 }
 
-/** Runs the service until it ends by itself: for configurations that it refuses. */
+/** Runs the service until it ends by itself, for configurations that it refuses. */
 export async function runToEnd(
   env: Record<string, string>,
 ): Promise<{ code: number | null; logs: LogLine[] }> {

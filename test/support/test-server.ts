@@ -12,17 +12,18 @@ import { type EmbeddedDatabase, startEmbeddedDatabase } from '../../src/embedded
 import { TEMPLATE, withDatabaseName } from './database-url.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-/** What the data are made of: another file among these, and they are made anew. */
+/** The sources of the data. A change in one of their files makes new data. */
 const MADE_OF = ['src/db', 'src/db/migrations', 'src/embedded-postgres'];
 
-/** How many are kept: those of other branches, too, but not for ever. */
+/** The number of cached copies. It leaves room for those of other branches. */
 const KEPT = 4;
 
 type TestServer = Pick<EmbeddedDatabase, 'url' | 'stop'>;
 
 /**
- * A PostgreSQL on data of its own, with the migrated template in it. Making the data takes seconds, so the first run keeps a
- * copy under `node_modules/.cache`, and later runs begin with a copy of that. Runs at the same time do not meet.
+ * Starts a PostgreSQL with the migrated template. It takes seconds to make the data, so the first run keeps a copy
+ * under `node_modules/.cache`, and later runs start from it. Each run has its own directory, so concurrent runs are
+ * independent.
  */
 export async function startTestServer(kept = keptData()): Promise<TestServer> {
   if (existsSync(kept)) {
@@ -31,7 +32,8 @@ export async function startTestServer(kept = keptData()): Promise<TestServer> {
       await copy(kept, dataDir);
       return await startOn(dataDir);
     } catch {
-      // A machine that crashed may have left half of it. Whatever else is wrong happens below again, and is told.
+      // A crash of the machine may have left an incomplete copy. Any other fault occurs again below and is reported
+      // there.
       await remove(dataDir);
       await remove(kept);
     }
@@ -75,14 +77,17 @@ async function makeTemplate(adminUrl: string): Promise<void> {
   try {
     await admin`create database ${admin(TEMPLATE)}`;
     await migrate(withDatabaseName(adminUrl, TEMPLATE));
-    // A database with open connections cannot be cloned, so nobody may connect to this one by accident.
+    // A database with open connections cannot be cloned, so the template allows no connections.
     await admin`alter database ${admin(TEMPLATE)} with is_template true allow_connections false`;
   } finally {
     await admin.end();
   }
 }
 
-/** Under its final name the copy is always whole. Another run may have been quicker; one copy is as good as the other. */
+/**
+ * Renames the finished copy, so that the final name never has an incomplete one. When another run was faster, its copy
+ * stays.
+ */
 async function keep(dataDir: string, kept: string): Promise<void> {
   const directory = dirname(kept);
   await mkdir(directory, { recursive: true });
@@ -98,10 +103,10 @@ async function keep(dataDir: string, kept: string): Promise<void> {
 
 const newDirectory = () => mkdtemp(join(tmpdir(), 'grantex-test-'));
 const remove = (path: string) => rm(path, { recursive: true, force: true });
-/** `cp` of Node loses the owner, which is another user when tests run as root. */
+/** Node's `cp` loses the owner, which is another user when tests run as root. */
 const copy = (from: string, to: string) => promisify(execFile)('cp', ['-a', `${from}/.`, to]);
 
-/** Where the data of this code are kept, for this user: nobody else may read them. */
+/** The path of the cached data for this code and this user. Other users may not read them. */
 function keptData(): string {
   const hash = createHash('sha256').update(readFileSync(join(ROOT, 'package-lock.json')));
   for (const directory of MADE_OF)

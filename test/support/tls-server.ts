@@ -5,9 +5,9 @@ import type { Certificate } from './certificates.ts';
 import { waitFor } from './service.ts';
 
 /**
- * Gives a running embedded PostgreSQL a certificate, and rules of who may come in.
- * @param clientAuthority whose certificates clients may show
- * @param rules lines of pg_hba.conf that stand before its own
+ * Gives a running embedded PostgreSQL a certificate and access rules.
+ * @param clientAuthority the authority of client certificates
+ * @param rules lines of pg_hba.conf that come before its own
  */
 export async function switchTlsOn(
   sql: postgres.Sql,

@@ -2,7 +2,7 @@ import { isAlert, readRules } from '../rules/rule-files.ts';
 
 const rules = await readRules(new URL('../../prometheus/rules/', import.meta.url));
 
-/** Names of all alerts that Prometheus is given, in alphabetical order; but for the watchdog, which always fires. */
+/** The names of all alerts in alphabetical order, without the watchdog, which always fires. */
 export const ALERT_NAMES: readonly string[] = [
   ...new Set(
     rules
@@ -12,12 +12,12 @@ export const ALERT_NAMES: readonly string[] = [
   ),
 ].sort();
 
-/** Our alerts that fire: alone of all that a shared Prometheus may have. */
+/** Selects our firing alerts. A shared Prometheus may also have alerts of others. */
 export const FIRING = `ALERTS{alertstate="firing", alertname=~"${ALERT_NAMES.join('|')}"}`;
 
 /**
- * Where a person reads the runbook of an alert: below the variable `runbooks`, for only who runs it knows where the files of
- * deploy/runbooks can be read. Throws for an alert that does not exist.
+ * The address of an alert's runbook. It begins with the variable `runbooks`, because only the operator knows where the
+ * files of deploy/runbooks are published. Throws for an alert that does not exist.
  */
 export function runbookUrl(alert: string): string {
   if (!ALERT_NAMES.includes(alert)) throw new Error(`there is no alert ${alert}`);

@@ -19,7 +19,7 @@ export interface Row {
 }
 
 export interface DashboardOptions {
-  /** Last part of the uid `grantex-…`. */
+  /** The last part of the uid `grantex-…`. */
   readonly name: string;
   readonly title: string;
   readonly description: string;
@@ -27,7 +27,7 @@ export interface DashboardOptions {
   readonly rows: readonly Row[];
 }
 
-/** A dashboard as Grafana imports it: by hand, with a prompt for the data source, or provisioned from the file. */
+/** A dashboard that Grafana can import by hand, with a prompt for the data source, or provision from the file. */
 export type ImportableDashboard = Dashboard & Record<'__inputs' | '__requires', unknown>;
 
 const TAG = 'grantex';
@@ -63,7 +63,7 @@ export function dashboard(options: DashboardOptions): ImportableDashboard {
   return { __inputs: INPUTS, __requires: requirements(built), ...built };
 }
 
-/** The SDK puts links and annotations into a menu by default, where nobody looks for them; without a place they are on top. */
+/** By default the SDK hides links and annotations in a menu. Without a placement, Grafana shows them at the top. */
 const visible = (built: Dashboard): Dashboard =>
   JSON.parse(
     JSON.stringify(built, (key, value) =>
@@ -71,7 +71,7 @@ const visible = (built: Dashboard): Dashboard =>
     ),
   );
 
-/** Alerts of this service, as ranges on every graph. */
+/** The firing alerts of this service, shown as ranges on every graph. */
 const firingAlerts = () =>
   new AnnotationQueryBuilder()
     .name('Firing alerts')
@@ -84,7 +84,7 @@ const firingAlerts = () =>
     .textFormat('{{severity}}')
     .tagKeys('severity');
 
-/** What Grafana checks for before an import. */
+/** The requirements that Grafana checks before an import. */
 function requirements({ panels = [] }: Dashboard) {
   const kinds = new Set(panels.map(({ type }) => type).filter((type) => type !== 'row'));
   return [

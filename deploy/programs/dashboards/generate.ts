@@ -16,7 +16,7 @@ export const DASHBOARDS: Readonly<Record<string, () => ImportableDashboard>> = {
 };
 
 const GRAFANA = new URL('../../grafana/', import.meta.url);
-/** Where the pictures of the dashboards are, each under the name of its dashboard. */
+/** The directory of the pictures. Each has the name of its dashboard. */
 export const PICTURES = new URL('pictures/', GRAFANA);
 
 const USAGE = `usage: npm run dashboards -- [options]
@@ -27,7 +27,7 @@ Writes deploy/grafana/*-dashboard.json anew from deploy/programs/dashboards.
   --help
 `;
 
-/** The pictures that were not drawn from the dashboards as they are now, by their names. */
+/** The names of the pictures that show an older state of their dashboard. */
 export async function outdatedPictures(directory: URL = PICTURES): Promise<string[]> {
   const outdated: string[] = [];
   for (const [name, make] of Object.entries(DASHBOARDS)) {

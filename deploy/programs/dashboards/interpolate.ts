@@ -4,8 +4,8 @@ export type Values = Readonly<Record<string, string | readonly string[]>>;
 const VARIABLE = /\$\{(\w+)(?::(\w+))?\}|\$(\w+)/g;
 
 /**
- * Puts values into a query as Grafana does for Prometheus: a list becomes `(a|b)`, and values are escaped for a regular
- * expression that stands in a string. Throws for a variable that has no value.
+ * Inserts values into a query as Grafana does for Prometheus. A list becomes `(a|b)`, and its values are escaped for a
+ * regular expression within a string. Throws for a variable without a value.
  */
 export function interpolate(text: string, values: Values): string {
   return text.replaceAll(
@@ -22,12 +22,12 @@ export function interpolate(text: string, values: Values): string {
   );
 }
 
-/** What Grafana puts in for a span of time in seconds, shown in `points` points, with a scrape every `scrape` seconds. */
-export function timeValues(span: number, step: number, scrape: number): Values {
+/** The values of Grafana's own time variables. All parameters are in seconds; `scrape` is the scrape interval. */
+export function timeValues(length: number, step: number, scrape: number): Values {
   const interval = Math.max(step, scrape);
   return {
     __interval: `${interval}s`,
     __rate_interval: `${Math.max(interval + scrape, 4 * scrape)}s`,
-    __range: `${span}s`,
+    __range: `${length}s`,
   };
 }

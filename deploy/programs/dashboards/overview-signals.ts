@@ -11,7 +11,7 @@ const refreshes = (...matchers: string[]) =>
 const deliveries = (...matchers: string[]) =>
   count(series('grantex_webhook_deliveries_total', ...matchers), '', '15m');
 
-/** The seven signals that are alerted on, as the alerts see them. */
+/** The seven signals that have alerts, computed as in the alerts. */
 export const signalsNow: Row = {
   title: 'The seven signals, as the alerts see them',
   panels: [
@@ -21,7 +21,7 @@ export const signalsNow: Row = {
         'Alerts of this service that fire now; one that is a warning and critical is one. Not 0: look at the red ranges on the graphs, and open the runbook that the alert links to.',
       unit: 'none',
       width: 3,
-      // A warning beside its critical twin is one problem.
+      // A warning and the critical alert of the same name are one problem.
       queries: [{ expr: orZero(`count(max by (alertname, job) (${FIRING}))`) }],
     }),
     stat({

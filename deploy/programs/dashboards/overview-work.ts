@@ -8,7 +8,7 @@ const AUTHORIZE = 'grantex_authorize_total';
 const REFRESH = 'grantex_token_refresh_total';
 
 /**
- * Latency with the traces behind it: dots are exemplars of the spans, in milliseconds as the collector counts them, so the
+ * Latency with links to traces. The dots are exemplars of spans. The collector counts spans in milliseconds, so the
  * whole panel is in milliseconds.
  */
 const latency = (histogram: string, span: string) => [

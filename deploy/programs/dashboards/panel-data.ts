@@ -1,29 +1,29 @@
 import type { Dashboard, Panel, VariableModel } from '@grafana/grafana-foundation-sdk/dashboard';
 import type { Dataquery } from '@grafana/grafana-foundation-sdk/prometheus';
 import { interpolate, timeValues, type Values } from './interpolate.ts';
-import type { Exemplar, Prometheus, Series, Span } from './prometheus.ts';
+import type { Exemplar, Prometheus, Series, TimeRange } from './prometheus.ts';
 
-/** What a dashboard is looked at with. */
+/** The settings with which a dashboard is opened. */
 export interface View {
   readonly prometheus: Prometheus;
-  readonly span: Span;
-  /** Scrape interval, seconds: Grafana has it from the settings of the data source. */
+  readonly span: TimeRange;
+  /** The scrape interval in seconds. Grafana reads it from the settings of the data source. */
   readonly scrape: number;
-  /** Of the dashboard's own variables. */
+  /** The values of the dashboard's own variables. */
   readonly values: Values;
 }
 
-/** One query of a panel and what it brought. */
+/** One query of a panel with its result. */
 export interface Answer {
   readonly query: Dataquery;
-  /** As Prometheus was asked. */
+  /** The query as Prometheus received it. */
   readonly expr: string;
   readonly series: readonly (Series & { readonly name: string })[];
-  /** Of a query that asks for them. */
+  /** Empty unless the query asks for exemplars. */
   readonly exemplars: readonly Exemplar[];
 }
 
-/** Asks every query of a panel, as Grafana would. */
+/** Runs every query of a panel, as Grafana would. */
 export function dataOf(panel: Panel, view: View): Promise<Answer[]> {
   const least = panel.interval ? seconds(panel.interval) : 0;
   const span = { ...view.span, step: Math.max(view.span.step, least) };
@@ -51,21 +51,21 @@ async function answerOf(query: Dataquery, { prometheus, span, scrape, values }: 
 const legendOf = ({ legendFormat, expr }: Dataquery, { labels }: Series): string =>
   legendFormat?.replaceAll(/\{\{\s*(\w+)\s*\}\}/g, (_, label: string) => labels[label] ?? '') ?? expr;
 
-/** The values that a variable offers, `All` not among them. */
+/** The values that a variable offers, without `All`. */
 export async function offeredBy(variable: VariableModel, view: View): Promise<string[]> {
   const { query } = variable.query as { query: string };
   const [, selector = '', label = ''] = /^label_values\((.+), (\w+)\)$/.exec(query) ?? [];
   return view.prometheus.labelValues(label, interpolate(selector, view.values), view.span);
 }
 
-/** The variables that are filled by a query. */
+/** The variables whose values come from a query. */
 export const queriedVariables = ({ templating }: Dashboard): VariableModel[] =>
   (templating?.list ?? []).filter(({ type }) => type === 'query');
 
-/** Every variable at All, as the dashboards open. */
+/** The values of all variables when a dashboard opens: each is at All. */
 export async function allOf(dashboard: Dashboard, view: Omit<View, 'values'>): Promise<Values> {
   let values: Values = {};
-  // In their order: the values of one may hang on those before it.
+  // In order, because the values of one variable may depend on those before it.
   for (const variable of queriedVariables(dashboard))
     values = {
       ...values,

@@ -40,32 +40,33 @@ import { DATA_SOURCE } from './variables.ts';
 
 export interface Query {
   readonly expr: string;
-  /** Name of a line: text, and labels as `{{label}}`. */
+  /** The name of a line. It may contain labels as `{{label}}`. */
   readonly legend?: string;
-  /** Dots that lead to traces. */
+  /** Shows dots that link to traces. */
   readonly exemplar?: boolean;
 }
 
 export interface PanelOptions {
   readonly title: string;
-  /** What it shows and what to do about it. */
+  /** What the panel shows and what to do about it. */
   readonly description: string;
   readonly unit: string;
-  /** Of 24. */
+  /** In columns; a dashboard has 24. */
   readonly width: number;
   readonly height?: number;
   readonly queries: readonly Query[];
-  /** The alert on what is shown: its limits are drawn, its runbook is linked. `scale`: units of the panel in one of the alert's. */
+  /** The alert on these values. The panel draws its limits and links its runbook. */
   readonly signal?: Signal;
+  /** How many units of the panel are one unit of the alert. */
   readonly scale?: number;
-  /** Further alerts whose runbooks help. */
+  /** Further alerts whose runbooks are linked. */
   readonly runbooks?: readonly string[];
   readonly links?: readonly Link[];
-  /** Graphs begin at 0; null: where their values do. */
+  /** The lower end of the axis: 0 by default; null: the smallest value. */
   readonly min?: number | null;
   readonly max?: number;
   readonly decimals?: number;
-  /** Shown where there is no value, in words. */
+  /** The text to show when there is no value. */
   readonly noValue?: string;
 }
 
@@ -74,7 +75,7 @@ interface Link {
   readonly url: string;
 }
 
-/** Lines over time. `look: 'bars'` stacks: for events that are counted rather than rates. */
+/** Lines over time. `look: 'bars'` draws stacked bars, for counts of events instead of rates. */
 export function graph(options: PanelOptions & { readonly look?: 'lines' | 'bars' }): Builder<Panel> {
   const bars = options.look === 'bars';
   const panel = dress(new TimeseriesBuilder(), { height: 8, min: 0, ...options }, false)
@@ -95,18 +96,19 @@ export function graph(options: PanelOptions & { readonly look?: 'lines' | 'bars'
   if (bars)
     panel
       .stacking(new StackingConfigBuilder().mode(StackingMode.Normal).group('A'))
-      // Bars of a minute or more: with shorter ones the rate interval, which is four scrapes, would count events twice.
+      // A bar covers at least a minute. The rate interval is four scrapes, so shorter bars would overlap and count
+      // twice.
       .interval('1m');
   if (options.signal)
     panel
       .thresholdsStyle(new GraphThresholdsStyleConfigBuilder().mode(GraphThresholdsStyleMode.Dashed))
-      // The first limit is always in sight.
+      // The first limit is always visible.
       .axisSoftMax(options.signal.warning * (options.scale ?? 1) * 1.1);
   for (const [index, query] of options.queries.entries()) panel.withTarget(target(query, index).range());
   return panel;
 }
 
-/** One number as of now, coloured by the alert's limits. */
+/** One current number, coloured by the alert's limits. */
 export function stat(options: PanelOptions): Builder<Panel> {
   const panel = dress(new StatBuilder(), { height: 4, ...options }, true)
     .colorMode(options.signal ? BigValueColorMode.Background : BigValueColorMode.Value)
@@ -117,7 +119,7 @@ export function stat(options: PanelOptions): Builder<Panel> {
   return panel;
 }
 
-/** One share of a whole as of now, with the alert's limits on the rim. */
+/** One current share of a whole, with the alert's limits on the rim. */
 export function gauge(options: PanelOptions): Builder<Panel> {
   const panel = dress(new GaugeBuilder(), { height: 8, ...options }, true)
     .reduceOptions(new ReduceDataOptionsBuilder().calcs(['lastNotNull']).values(false))
@@ -128,19 +130,19 @@ export function gauge(options: PanelOptions): Builder<Panel> {
 }
 
 export interface Column extends Query {
-  /** Heading. */
+  /** The heading of the column. */
   readonly title: string;
   readonly unit: string;
   readonly decimals?: number;
-  /** Colours the cell by the alert's limits. */
+  /** Colours the cells by the alert's limits. */
   readonly signal?: Signal;
   readonly scale?: number;
 }
 
-/** One row for each value of `by`, one column for each query, as of now. */
+/** Current values: one row for each value of the label `by`, one column for each query. */
 export function table(
   options: Omit<PanelOptions, 'queries' | 'unit'> & {
-    /** The label, its heading, and where a click on it leads. */
+    /** The label, its heading, and the link of its cells. */
     readonly by: { readonly label: string; readonly title: string; readonly link?: Link };
     readonly columns: readonly Column[];
   },
@@ -185,7 +187,7 @@ const joinedBy = (label: string, ids: readonly string[]): DataTransformerConfig[
   { id: 'sortBy', options: { sort: [{ field: ids.length > 1 ? 'Value #A' : 'Value', desc: true }] } },
 ];
 
-/** What the builders of all kinds of panels have in common. */
+/** The methods that the builders of all panel types share. */
 interface Dressable {
   title(title: string): this;
   description(text: string): this;
@@ -218,7 +220,7 @@ function dress<P extends Dressable>(
   if (typeof options.min === 'number') panel.min(options.min);
   if (options.max !== undefined) panel.max(options.max);
   if (options.decimals !== undefined) panel.decimals(options.decimals);
-  // Without a signal: one colour, instead of Grafana's red from 80 on.
+  // One colour for panels without a signal. Grafana's default turns red at 80.
   const plain = new ThresholdsConfigBuilder()
     .mode(ThresholdsMode.Absolute)
     .steps([{ value: null, color: coloured ? 'blue' : 'green' }]);
@@ -250,7 +252,7 @@ const linksOf = ({ signal, runbooks = [], links = [] }: PanelOptions): Dashboard
 const link = (title: string, url: string) =>
   new DashboardLinkBuilder(title).type(DashboardLinkType.Link).url(url).targetBlank(true);
 
-/** A, B, C, …: Grafana tells the queries of a panel apart by it. */
+/** A, B, C, …: the ids by which Grafana distinguishes the queries of a panel. */
 const refId = (index: number): string => String.fromCharCode('A'.charCodeAt(0) + index);
 
 function target({ expr, legend, exemplar }: Query, index: number): DataqueryBuilder & Builder<Dataquery> {

@@ -14,12 +14,12 @@ const AGENT = 'agent_id=~"$agent_id"';
 const NONE = 'no agent did that';
 
 const of = (name: string, ...matchers: string[]) => series(name, AGENT, ...matchers);
-/** Of the whole time shown. */
+/** The count over the whole time range of the dashboard. */
 const total = (selector: string) => countFromFirst(selector, 'agent_id', '$__range');
-/** Without its own series an agent has none of it: 0, where it has any at all of `like`. */
+/** 0 for an agent that has no series of `expression` but has one of `like`. */
 const orNone = (expression: string, like: string) => `(${expression} or 0 * ${like})`;
 
-/** The alert on failures, seen from the side of what succeeded. */
+/** The limits of the alert on failures, converted for the share of successes. */
 const exchangeSuccess = succeeded(SIGNALS.exchangeFailures);
 
 export const agentsNow: Row = {

@@ -3,7 +3,7 @@ import type { Answer } from './panel-data.ts';
 import { type Box, element, text } from './svg.ts';
 import { format } from './units.ts';
 
-/** Grafana's names of colours. */
+/** Grafana's colour names. */
 const COLOURS: Readonly<Record<string, string>> = {
   green: '#3a9a44',
   orange: '#e8811a',
@@ -16,7 +16,7 @@ interface Step {
   readonly color: string;
 }
 
-/** Steps of the panel's limits that begin a colour. */
+/** The limits of a panel. At each, a colour begins. */
 export const stepsOf = (panel: Panel): Step[] => panel.fieldConfig?.defaults.thresholds?.steps ?? [];
 
 export const colourOf = (name: string): string => COLOURS[name] ?? name;
@@ -29,7 +29,7 @@ const lastOf = (answers: readonly Answer[]): { name: string; value: number }[] =
     series.map(({ name, points }) => ({ name, value: points.at(-1)?.[1] ?? Number.NaN })),
   );
 
-/** A stat panel: one number a query. */
+/** A stat panel: one number for each query. */
 export function tiles(panel: Panel, answers: Answer[], { width, height }: Box): string {
   const { unit = 'none', decimals } = panel.fieldConfig?.defaults ?? {};
   const steps = stepsOf(panel);
@@ -109,7 +109,7 @@ export function dial(panel: Panel, answers: Answer[], { width, height }: Box): s
   );
 }
 
-/** A table panel: joined by its first field, with the headings and units of its overrides. */
+/** A table panel. It joins the queries by the first field and uses the headings and units of the overrides. */
 export function rows(panel: Panel, answers: Answer[], { width, height }: Box): string {
   const by = joinField(panel.transformations ?? []);
   const names = [...new Set(answers.flatMap(({ series }) => series.map(({ labels }) => labels[by] ?? '')))];

@@ -19,14 +19,14 @@ const BODIES: Readonly<Record<string, (panel: Panel, answers: Answer[], box: Box
   table: rows,
 };
 
-/** Tells one state of a dashboard from another. A picture carries the digest of what it was drawn from. */
+/** Identifies a state of a dashboard. A picture contains the digest of the state that it shows. */
 export const digestOf = (dashboard: Dashboard): string =>
   createHash('sha256').update(JSON.stringify(dashboard)).digest('hex').slice(0, 16);
 
-/** The digest that a picture carries; undefined of a text that is none. */
+/** The digest in a picture; undefined for a text without one. */
 export const drawnFrom = (svg: string): string | undefined => /data-drawn-from="(\w+)"/.exec(svg)?.[1];
 
-/** A dashboard as one SVG, with the data of a Prometheus, every variable at All. */
+/** Draws a dashboard as one SVG, with the data of a Prometheus and every variable at All. */
 export async function picture(dashboard: Dashboard, view: Omit<View, 'values'>): Promise<string> {
   const seen: View = { ...view, values: await allOf(dashboard, view) };
   const panels = await Promise.all(
@@ -90,7 +90,10 @@ function framed(panel: Panel, answers: Answer[], view: View): string {
 const heading = ({ title, gridPos }: RowPanel): string =>
   text(title ?? '', { x: GAP * 2, y: HEAD + (gridPos?.y ?? 0) * LINE + 17, 'font-size': 13, fill: '#555' });
 
-/** A tenth of a pixel is enough, and what the library adds for the mouse is not needed: a third of the size. */
+/**
+ * Rounds numbers to a tenth of a pixel and removes what the chart library adds for the mouse. This leaves a third of
+ * the size.
+ */
 const rounded = (svg: string): string =>
   svg.replaceAll(/<style.*?<\/style>|<defs.*?<\/defs>|\n/gs, '').replaceAll(/<[^>]+>/g, (tag) =>
     tag

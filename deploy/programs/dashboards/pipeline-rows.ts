@@ -230,7 +230,7 @@ export const alerting: Row = {
       look: 'bars',
       queries: [
         {
-          // Every kind of receiver that Alertmanager knows has a series, used or not.
+          // Alertmanager has a series for every kind of receiver, even for unused ones.
           expr: 'sum by (integration) (increase(alertmanager_notifications_total[$__rate_interval])) > 0',
           legend: '{{integration}} sent',
         },

@@ -1,37 +1,41 @@
-/** One series of an answer: its labels, and values by seconds since 1970. NaN is a value, too. */
+/** One series of an answer: its labels, and its values by time in seconds since 1970. A value may be NaN. */
 export interface Series {
   readonly labels: Readonly<Record<string, string>>;
   readonly points: readonly (readonly [time: number, value: number])[];
 }
 
-/** One measured thing with the trace it belongs to. */
+/** One observation with the trace it belongs to. */
 export interface Exemplar {
   readonly time: number;
   readonly value: number;
   readonly traceId: string;
 }
 
-/** From `start` to `end`, one point every `step`; seconds, the first two since 1970. */
-export interface Span {
+/** Points from `start` to `end`, both in seconds since 1970, with `step` seconds between them. */
+export interface TimeRange {
   readonly start: number;
   readonly end: number;
   readonly step: number;
 }
 
-/** The query API of a Prometheus. Everything rejects with what Prometheus has to say against a query. */
+/** The query API of a Prometheus. Each call rejects with the error of Prometheus when a query is wrong. */
 export interface Prometheus {
   /** One point per series. */
   instant(expr: string, time: number): Promise<Series[]>;
-  range(expr: string, span: Span): Promise<Series[]>;
-  /** Values that the label has in the series selected, within the span; without a selector in all. */
-  labelValues(label: string, selector: string | null, span: Omit<Span, 'step'>): Promise<string[]>;
+  range(expr: string, range: TimeRange): Promise<Series[]>;
+  /** Values of the label within the range, in the selected series. Without a selector: in all series. */
+  labelValues(label: string, selector: string | null, range: Omit<TimeRange, 'step'>): Promise<string[]>;
   /** Exemplars of the series of a query. */
-  exemplars(expr: string, span: Omit<Span, 'step'>): Promise<Exemplar[]>;
+  exemplars(expr: string, range: Omit<TimeRange, 'step'>): Promise<Exemplar[]>;
 }
 
-type Sample = [number, string];
+type PrometheusSample = [number, string];
 interface Result {
-  readonly result: { metric: Record<string, string>; value?: Sample; values?: Sample[] }[];
+  readonly result: {
+    metric: Record<string, string>;
+    value?: PrometheusSample;
+    values?: PrometheusSample[];
+  }[];
 }
 interface ExemplarsOfSeries {
   readonly exemplars: { labels: Record<string, string>; value: string; timestamp: number }[];
@@ -56,21 +60,21 @@ export function connectPrometheus(url: string): Prometheus {
       labels: metric,
       points: values.map(([time, text]) => [time, Number(text === '+Inf' ? 'Infinity' : text)] as const),
     }));
-  const times = ({ start, end }: Omit<Span, 'step'>) => ({ start: String(start), end: String(end) });
+  const times = ({ start, end }: Omit<TimeRange, 'step'>) => ({ start: String(start), end: String(end) });
 
   return {
     instant: async (query, time) => series(await ask('query', { query, time: String(time) })),
-    range: async (query, span) =>
-      series(await ask('query_range', { query, ...times(span), step: String(span.step) })),
-    async labelValues(label, selector, span) {
+    range: async (query, range) =>
+      series(await ask('query_range', { query, ...times(range), step: String(range.step) })),
+    async labelValues(label, selector, range) {
       const parameters = new URLSearchParams({
-        ...times(span),
+        ...times(range),
         ...(selector !== null && { 'match[]': selector }),
       });
       return read(await fetch(`${url}/api/v1/label/${label}/values?${parameters}`), label);
     },
-    async exemplars(query, span) {
-      const answer = await ask<ExemplarsOfSeries[]>('query_exemplars', { query, ...times(span) });
+    async exemplars(query, range) {
+      const answer = await ask<ExemplarsOfSeries[]>('query_exemplars', { query, ...times(range) });
       return answer.flatMap(({ exemplars }) =>
         exemplars.map(({ labels, value, timestamp }) => ({
           time: timestamp,

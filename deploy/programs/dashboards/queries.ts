@@ -1,10 +1,10 @@
 /** Matchers of a selector, such as `status="error"`. */
 type Matchers = readonly string[];
 
-/** The deployment looked at: `$job` is a variable of every dashboard that shows the service's own families. */
+/** The selected deployment. Every dashboard with families of the service has the variable `$job`. */
 const JOB = 'job=~"$job"';
 
-/** Long enough for four scrapes at any zoom: Grafana knows the scrape interval. */
+/** Grafana's interval that spans at least four scrapes at any zoom. */
 const RATE = '$__rate_interval';
 
 /** `name{job=~"$job", …}` */
@@ -13,18 +13,24 @@ export const series = (name: string, ...matchers: Matchers): string =>
 
 const over = (aggregation: string, by: string): string => (by ? `${aggregation} by (${by})` : aggregation);
 
-/** Events per second over all replicas. The rate comes before the sum: a counter that restarts must not pull the others down. */
+/**
+ * Events per second over all replicas. The rate comes before the sum, so that the restart of one counter affects no
+ * other.
+ */
 export const perSecond = (selector: string, by = '', window = RATE): string =>
   `${over('sum', by)} (rate(${selector}[${window}]))`;
 
-/** How many events over all replicas in a window; not a whole number, for Prometheus extrapolates to the window's edges. */
+/**
+ * The number of events over all replicas in a window. It may be fractional, because Prometheus extrapolates to the
+ * edges.
+ */
 export const count = (selector: string, by = '', window = RATE): string =>
   `${over('sum', by)} (increase(${selector}[${window}]))`;
 
 /**
- * `count` for families whose series are not there with 0 from the start, as those by agent: the first event makes the series,
- * and `increase` alone would never see it. Where the target was already scraped at the window's beginning and the series was
- * not there, its first value is counted too.
+ * `count` for families whose series do not exist from the start with the value 0, such as those by agent. The first
+ * event creates the series, and `increase` alone would never count it. If the target was scraped at the beginning of
+ * the window and had no such series, this query also counts the first value.
  */
 export const countFromFirst = (selector: string, by: string, window = RATE): string => {
   const grown = `increase(${selector}[${window}])`;
@@ -33,7 +39,7 @@ export const countFromFirst = (selector: string, by: string, window = RATE): str
   return `${over('sum', by)} ((${grown} + (${first} and on (job, instance) ${watched})) or ${grown})`;
 };
 
-/** A quantile over all replicas: buckets are summed, quantiles never. */
+/** A quantile over all replicas. It sums the buckets, because quantiles cannot be summed. */
 export const quantile = (
   q: number,
   histogram: string,
@@ -43,11 +49,11 @@ export const quantile = (
 ): string =>
   `histogram_quantile(${q}, sum by (${by ? `le, ${by}` : 'le'}) (rate(${series(`${histogram}_bucket`, ...matchers)}[${window}])))`;
 
-/** A share of one; nothing while the whole is 0, instead of 0 / 0. */
+/** A share between 0 and 1. There is no value while the whole is 0. */
 export const share = (part: string, whole: string): string => `${part} / (${whole} > 0)`;
 
-/** A gauge that every replica reports for the whole database: one replica's word a deployment, and the deployments together. */
+/** A gauge that every replica reports for the whole database. It takes one value for each deployment and sums those. */
 export const globalGauge = (name: string): string => `sum(max by (job) (${series(name)}))`;
 
-/** 0 where there is no series yet: for label values that are not a closed set. */
+/** 0 while there is no series, for labels whose values are not known in advance. */
 export const orZero = (expression: string): string => `(${expression} or vector(0))`;

@@ -1,15 +1,15 @@
-/** What is alerted on, with the numbers of the alerts. A test compares them with the rules of Prometheus. */
+/** A value that has alerts, with their limits. A test compares the limits with the rules of Prometheus. */
 export interface Signal {
-  /** As the alert has them: a share of one, a count, or seconds. */
+  /** The limits in the unit of the alert: a share of one, a count, or seconds. */
   readonly warning: number;
   readonly critical: number;
-  /** The value is worse when it is lower. */
+  /** Lower values are worse. */
   readonly falling?: boolean;
-  /** Names of the rules; each has a runbook in deploy/runbooks. */
+  /** The names of the alerts. Each has a runbook in deploy/runbooks. */
   readonly alerts: readonly string[];
 }
 
-/** The seven of the telemetry contract. */
+/** The seven signals of the telemetry contract. */
 export const SIGNALS = {
   exchangeFailures: { warning: 0.05, critical: 0.15, alerts: ['HighTokenExchangeFailureRate'] },
   refreshFailures: { warning: 0.05, critical: 0.15, alerts: ['HighTokenRefreshFailureRate'] },
@@ -20,7 +20,7 @@ export const SIGNALS = {
   healthCheckFailures: { warning: 1, critical: 3, alerts: ['HealthCheckFailing'] },
 } satisfies Record<string, Signal>;
 
-/** The others that are drawn as lines. */
+/** Other signals whose limits are drawn as lines. */
 export const MORE_SIGNALS = {
   databaseErrors: { warning: 0.01, critical: 0.1, alerts: ['DatabaseErrors'] },
   databaseWaitP95Seconds: { warning: 0.1, critical: 0.5, alerts: ['DatabaseConnectionsWaiting'] },
@@ -28,10 +28,10 @@ export const MORE_SIGNALS = {
   signingKeysReadSeconds: { warning: 60, critical: 120, alerts: ['SigningKeysStale'] },
 } satisfies Record<string, Signal>;
 
-/** Parts of the budget that burn, in budgets per period: the slowest that makes a ticket, the slowest that makes a page. */
+/** Burn rates in error budgets per period: the slowest that opens a ticket, and the slowest that pages somebody. */
 export const BURN: Signal = { warning: 1, critical: 6, alerts: [] };
 
-/** The same limits for the share that went well. */
+/** The same limits, converted from a share of failures to a share of successes. */
 export const succeeded = ({ warning, critical, alerts }: Signal): Signal => ({
   warning: 1 - warning,
   critical: 1 - critical,

@@ -7,7 +7,7 @@ import { slo } from './variables.ts';
 const OF = 'sloth_slo=~"$slo"';
 const ERRORS = (window: string) => `slo:sli_error:ratio_rate${window}{${OF}}`;
 
-/** What the rules do with little traffic; whoever reads a share must know. */
+/** How the rules treat low traffic. A reader of a share must know this. */
 const LITTLE = 'Below 0.1 requests a second a share is counted as of 0.1 a second, so it is at least that.';
 
 const RUNBOOKS = ALERT_NAMES.filter((name) => name.endsWith('BudgetBurn'));

@@ -1,4 +1,4 @@
-/** A place to draw in, pixels. */
+/** The size of an area to draw in, in pixels. */
 export interface Box {
   readonly width: number;
   readonly height: number;
@@ -6,7 +6,7 @@ export interface Box {
 
 type Attributes = Readonly<Record<string, string | number>>;
 
-/** `inner` is markup already. */
+/** `inner` must be markup; it is not escaped. */
 export const element = (name: string, attributes: Attributes, inner = ''): string =>
   `<${name}${Object.entries(attributes)
     .map(([key, value]) => ` ${key}="${escaped(String(value))}"`)

@@ -11,7 +11,7 @@ const BYTE_STEPS = [
   [1024, 'KiB'],
   [1, 'B'],
 ] as const;
-/** What follows the number, by Grafana's name of the unit. */
+/** The suffix of a number, by Grafana's name of the unit. */
 const SUFFIXES: Readonly<Record<string, string>> = {
   ops: ' ops/s',
   reqps: ' req/s',
@@ -22,7 +22,7 @@ const SUFFIXES: Readonly<Record<string, string>> = {
   locale: '',
 };
 
-/** A value as a panel of Grafana shows it, for pictures. Throws for a unit that it does not know. */
+/** Formats a value as a panel of Grafana does, for pictures. Throws for an unknown unit. */
 export function format(value: number, unit: string, decimals?: number): string {
   if (!Number.isFinite(value)) return '';
   if (unit === 'percentunit') return `${number(value * 100, decimals)} %`;
@@ -40,7 +40,7 @@ function scaled(value: number, steps: readonly (readonly [number, string])[], de
   return `${number(value / size, decimals)} ${name}`;
 }
 
-/** Three digits, unless told otherwise; whole numbers stay whole. */
+/** Three digits by default. Whole numbers stay whole. */
 function number(value: number, decimals?: number): string {
   const digits =
     decimals ?? (Math.abs(value) >= 100 || Number.isInteger(value) ? 0 : Math.abs(value) >= 10 ? 1 : 2);

@@ -7,12 +7,12 @@ import {
   VariableSort,
 } from '@grafana/grafana-foundation-sdk/dashboard';
 
-/** Every panel, query, variable and annotation reads from here. */
+/** The data source of every panel, query, variable and annotation. */
 export const DATA_SOURCE = { type: 'prometheus', uid: `\${DS_PROMETHEUS}` };
 
 /**
- * What Grafana asks for when the file is imported by hand: it then writes the answer into every `${DS_PROMETHEUS}`. A file
- * that is provisioned is never asked about; there, the variable of the same name is what `${DS_PROMETHEUS}` means.
+ * The input that Grafana asks for when a person imports the file. It then writes the answer into every
+ * `${DS_PROMETHEUS}`. Provisioning asks for no input. There, `${DS_PROMETHEUS}` means the variable of the same name.
  */
 export const INPUTS = [
   {
@@ -32,7 +32,7 @@ export const dataSource = (): DatasourceVariableBuilder =>
     .type('prometheus')
     .current({ selected: false, text: 'default', value: 'default' });
 
-/** Where the files of deploy/runbooks can be read; docker-compose.yml lets Grafana itself serve them. */
+/** The address where deploy/runbooks is published. In docker-compose.yml Grafana itself serves the files. */
 export const runbooks = (): TextBoxVariableBuilder =>
   new TextBoxVariableBuilder('runbooks')
     .label('Runbooks')
@@ -40,7 +40,7 @@ export const runbooks = (): TextBoxVariableBuilder =>
     .hide(VariableHide.HideVariable)
     .defaultValue('/public/runbooks');
 
-/** A variable filled from the values that a label has; several and All can be chosen. */
+/** A variable with the values of a label. A person can choose several of them, or All. */
 const fromLabel = (name: string, label: string, description: string, query: string): QueryVariableBuilder =>
   new QueryVariableBuilder(name)
     .label(label)
@@ -54,11 +54,11 @@ const fromLabel = (name: string, label: string, description: string, query: stri
     .includeAll(true)
     .current({ selected: true, text: ['All'], value: ['$__all'] });
 
-/** The deployments, by the name of their scrape job. All means each of them by name: Prometheus has other jobs, too. */
+/** The deployments, by the name of their scrape job. All lists each by name, because Prometheus has other jobs, too. */
 export const job = (): QueryVariableBuilder =>
   fromLabel('job', 'Deployment', 'Scrape job of the service', 'label_values(grantex_authorize_total, job)');
 
-/** All is `.+` here: 500 agents by name would make a query of many kilobytes. */
+/** All is `.+` here, because 500 agents by name would make a query of many kilobytes. */
 export const agentId = (): QueryVariableBuilder =>
   fromLabel(
     'agent_id',

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { type Agent, type Developer, register } from './cast.ts';
-import { pause } from './chance.ts';
-import type { Stage } from './stage.ts';
-import { delegate, type Pair, refresh } from './walk.ts';
+import { delegate, type IssuedTokens, refresh } from './agent-flow.ts';
+import type { DemoContext } from './context.ts';
+import { type Agent, type Developer, register } from './developers.ts';
+import { pause } from './pacing.ts';
 
-/** The kinds of anomaly of the protocol, and at which developers the demo gives cause for each. */
+/** The anomaly types of the protocol. */
 export const ANOMALIES = [
   'new_principal',
   'unusual_scope_access',
@@ -15,18 +15,18 @@ export const ANOMALIES = [
 ] as const;
 export type Anomaly = (typeof ANOMALIES)[number];
 
-/** More than the 50 tokens an hour that are no spike by default. */
-const SPIKE = 55;
-/** Deeper than the service lets anybody delegate. */
-const DEEPEST = 11;
+/** By default, more than 50 tokens an hour are a spike. */
+const SPIKE_TOKENS = 55;
+/** One level deeper than the service allows. */
+const TOO_DEEP = 11;
 
-/** A grant of a sandbox developer, where nobody needs to be asked. */
-async function grant(
-  { caller }: Stage,
+/** A grant of a sandbox developer. It needs no decision of a person. */
+async function sandboxGrant(
+  { caller }: DemoContext,
   { key }: Developer,
   agent: Agent,
   scopes: readonly string[] = agent.scopes,
-): Promise<Pair | undefined> {
+): Promise<IssuedTokens | undefined> {
   const principalId = `user_${randomBytes(4).toString('hex')}`;
   const asked = await caller.post('authorize', '/v1/authorize', key, {
     agentId: agent.id,
@@ -42,11 +42,15 @@ async function grant(
 }
 
 /**
- * Does what a rule looks for, with an agent made for it. `off_hours_activity` needs nothing but tokens, and the hour: it is
- * opened at night, or where the service's off hours are the whole day.
+ * Does what the rule of an anomaly looks for, with a new agent. For `off_hours_activity` it only issues tokens: the
+ * service opens that anomaly at night, or at any time if its off hours are the whole day.
  */
-export async function giveCause(stage: Stage, developer: Developer, anomaly: Anomaly): Promise<void> {
-  const { caller, signal } = stage;
+export async function triggerAnomaly(
+  context: DemoContext,
+  developer: Developer,
+  anomaly: Anomaly,
+): Promise<void> {
+  const { caller, signal } = context;
   const { key } = developer;
   const scopes = ['files:read'];
   const agent = await register(
@@ -55,32 +59,32 @@ export async function giveCause(stage: Stage, developer: Developer, anomaly: Ano
     `Odd one: ${anomaly}`,
     anomaly === 'unusual_scope_access' ? [] : scopes,
   );
-  const pair = await grant(stage, developer, agent, scopes);
-  if (!pair || anomaly === 'new_principal') return;
+  const tokens = await sandboxGrant(context, developer, agent, scopes);
+  if (!tokens || anomaly === 'new_principal') return;
   if (anomaly === 'unusual_scope_access')
-    return void (await grant(stage, developer, agent, ['payments:refund']));
+    return void (await sandboxGrant(context, developer, agent, ['payments:refund']));
   if (anomaly === 'high_failure_rate') {
-    const entry = { agentId: agent.id, grantId: pair.grantId, action: 'files.read' };
+    const entry = { agentId: agent.id, grantId: tokens.grantId, action: 'files.read' };
     for (const status of ['success', 'success', 'success', 'failure', 'failure', 'blocked'])
       await caller.post('audit entry', '/v1/audit/log', key, { ...entry, status });
     return;
   }
   if (anomaly === 'cascade_delegation') {
-    let lowest: Pair | undefined = pair;
-    for (let depth = 1; lowest && depth <= DEEPEST; depth++)
-      lowest = await delegate(stage, developer, scopes, lowest);
+    let lowest: IssuedTokens | undefined = tokens;
+    for (let depth = 1; lowest && depth <= TOO_DEEP; depth++)
+      lowest = await delegate(context, developer, scopes, lowest);
     return;
   }
-  let current: Pair | undefined = pair;
-  const tokens = anomaly === 'rate_spike' ? SPIKE : 12;
-  for (let issued = 1; current && issued < tokens && !signal.aborted; issued++) {
-    current = await refresh(stage, developer, agent, current);
+  let current: IssuedTokens | undefined = tokens;
+  const wanted = anomaly === 'rate_spike' ? SPIKE_TOKENS : 12;
+  for (let issued = 1; current && issued < wanted && !signal.aborted; issued++) {
+    current = await refresh(context, developer, agent, current);
     await pause(20, signal);
   }
 }
 
-/** Somebody looks at the open anomalies of a developer and has seen to the oldest half of them. */
-export async function acknowledgeSome({ caller }: Stage, { key }: Developer): Promise<void> {
+/** Acknowledges the older half of a developer's open anomalies, ten at most. */
+export async function acknowledgeOlderHalf({ caller }: DemoContext, { key }: Developer): Promise<void> {
   const { body } = await caller.send('look', '/v1/anomalies?unacknowledged=true', { key });
   const open: { id: string }[] = body.anomalies ?? [];
   for (const { id } of open.slice(Math.ceil(open.length / 2)).slice(0, 10))

@@ -1,31 +1,31 @@
-import type { Act, Outcome, Tally } from './tally.ts';
+import type { Act, Outcome, RequestCounts } from './request-counts.ts';
 
 export interface Request {
   readonly method?: string;
-  /** Bearer: an API key, or the token of a principal's session. */
+  /** The bearer token: an API key, or the token of a principal's session. */
   readonly key?: string | undefined;
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
 export interface Answer {
-  /** 0: no answer came. */
+  /** 0: there was no answer. */
   readonly status: number;
   // biome-ignore lint/suspicious/noExplicitAny: answers of every shape
   readonly body: any;
 }
 
-/** Longer than the service ever takes by its own deadlines. */
+/** Longer than the service's own deadlines. */
 const TIMEOUT_MS = 20_000;
 
-/** Sends requests and counts each by what became of it. Nothing is sent twice, and nothing throws. */
+/** Sends requests and counts each by its outcome. It never repeats a request and never throws. */
 export class Caller {
   readonly #base: string;
-  readonly #tally: Tally;
+  readonly #counts: RequestCounts;
 
-  constructor(base: string, tally: Tally) {
+  constructor(base: string, counts: RequestCounts) {
     this.#base = base.replace(/\/+$/, '');
-    this.#tally = tally;
+    this.#counts = counts;
   }
 
   async send(act: Act, path: string, { method, key, body, headers }: Request = {}): Promise<Answer> {
@@ -40,11 +40,11 @@ export class Caller {
       },
       ...(body !== undefined && { body: JSON.stringify(body) }),
     });
-    this.#tally.add(act, outcomeOf(answer));
+    this.#counts.add(act, outcomeOf(answer));
     return answer;
   }
 
-  /** The same with POST and a body. */
+  /** Like `send`, with POST and a body. */
   post(act: Act, path: string, key: string | undefined, body: unknown = {}): Promise<Answer> {
     return this.send(act, path, { method: 'POST', key, body });
   }

@@ -1,21 +1,24 @@
-/** `npm run demo`: living traffic for a running service. Exit codes: 0 done (also by Ctrl-C), 2 bad usage, 1 anything else. */
+/**
+ * `npm run demo`: sends realistic traffic to a running service. Exit codes: 0 done (also after Ctrl-C), 2 bad usage, 1
+ * other.
+ */
 import { writeFile } from 'node:fs/promises';
-import { DemoError } from './cast.ts';
+import { DemoError } from './developers.ts';
 import { type CommandOptions, readDemoOptions } from './options.ts';
 import { describe } from './report.ts';
 import { type Progress, runDemo } from './run.ts';
 
-const PLAIN_EVERY_S = 10;
+const LOG_INTERVAL_S = 10;
 
 try {
-  await play(readDemoOptions());
+  await run(readDemoOptions());
 } catch (error) {
   if (!(error instanceof DemoError)) throw error;
   process.stderr.write(`${error.message}\n`);
   process.exitCode = 1;
 }
 
-async function play({ json, quiet, ...options }: CommandOptions): Promise<void> {
+async function run({ json, quiet, ...options }: CommandOptions): Promise<void> {
   const stopping = new AbortController();
   const stop = () => {
     if (stopping.signal.aborted) process.exit(130);
@@ -34,16 +37,16 @@ async function play({ json, quiet, ...options }: CommandOptions): Promise<void> 
   if (json !== null && json !== '-') await writeFile(json, text);
 }
 
-/** One line that is written anew each second; where nobody watches, a new line every ten seconds. */
+/** On a terminal, one line that is rewritten each second. Elsewhere, a new line every ten seconds. */
 function progressLine(seconds: number): (progress: Progress) => void {
   const { stderr } = process;
   let written = 0;
   return (now) => {
     const line =
-      `${Math.round(now.seconds)} of ${seconds} s  ${now.rate.toFixed(1)} walks/s  ${now.walks} walks  ` +
+      `${Math.round(now.seconds)} of ${seconds} s  ${now.rate.toFixed(1)} flows/s  ${now.flows} flows  ` +
       `${now.requests} requests: ${now.ok} ok, ${now.refused} refused, ${now.limited} limited, ${now.failed} failed, ${now.unanswered} unanswered`;
     if (stderr.isTTY) stderr.write(`\r\x1b[K${line.slice(0, stderr.columns - 1)}`);
-    else if (now.seconds >= written + PLAIN_EVERY_S) {
+    else if (now.seconds >= written + LOG_INTERVAL_S) {
       written = now.seconds;
       stderr.write(`${line}\n`);
     }

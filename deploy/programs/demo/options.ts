@@ -3,7 +3,7 @@ import { DRILLS } from './drills.ts';
 import type { DemoOptions } from './run.ts';
 
 export type CommandOptions = Omit<DemoOptions, 'signal' | 'onProgress' | 'onNote'> & {
-  /** Where the summary goes as JSON: a file, `-` for stdout instead of the table; null: nowhere. */
+  /** The file for the summary as JSON. `-`: stdout, instead of the tables; null: no JSON. */
   readonly json: string | null;
   readonly quiet: boolean;
 };
@@ -12,14 +12,14 @@ const drills = Object.entries(DRILLS).map(([name, { leadsTo }]) => `    ${name.p
 
 const USAGE = `usage: npm run demo -- [options]
 
-Sends living traffic to a running service, through its public HTTP API alone, and prints what it did.
+Sends realistic traffic to a running service, through its public HTTP API alone, and prints what it did.
 
   --url <url>            of the service (http://localhost:3001)
   --seconds <n>          how long (60); up to half a minute more goes into looking at what became of it
-  --rate <n>             walks per second in the mean; a walk is about ten requests (3)
-  --day <n>              seconds of the day whose wave the traffic follows (the length of the demo, at least 20)
-  --faults               plays all drills, all the while
-  --drills <names>       plays these, comma separated:
+  --rate <n>             agent flows per second on average; a flow is about ten requests (3)
+  --day <n>              seconds of the day whose load curve the traffic follows (the length of the demo, at least 20)
+  --faults               runs all drills during the whole demo
+  --drills <names>       runs these drills, comma separated:
 ${drills.join('')}  --keys <keys>          API keys of developers to use, comma separated, instead of signing up four
   --receiver-host <name> how the service reaches the demo's receivers of webhooks (127.0.0.1); the service needs
                          ALLOW_PRIVATE_WEBHOOK_HOSTS=true
@@ -30,7 +30,7 @@ ${drills.join('')}  --keys <keys>          API keys of developers to use, comma 
 Ctrl-C ends the traffic early, with the tables; a second one ends at once.
 `;
 
-/** What the command line asks for; ends the process when that is help, or cannot be used. */
+/** Reads the command line. Ends the process for `--help` and for options that it cannot use. */
 export function readDemoOptions(args?: readonly string[]): CommandOptions {
   const options = {
     url: { type: 'string', default: 'http://localhost:3001' },

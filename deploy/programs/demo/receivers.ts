@@ -6,14 +6,14 @@ export const RECEIVERS = ['good', 'slow', 'flaky', 'gone', 'broken', 'moved', 'c
 export type Receiver = (typeof RECEIVERS)[number];
 
 const SLOW_MS = 400;
-/** One request in so many is refused by the flaky one. */
+/** The flaky receiver refuses one request in this many. */
 const FLAKY_ONE_IN = 4;
 
-/** The receivers of the demo's webhooks: one server, a path for each kind. */
+/** The receivers of the demo's webhooks: one server with a path for each kind. */
 export class Receivers {
   readonly #server: Server;
   readonly #host: string;
-  /** Nobody listens there. */
+  /** A port on which no process listens. */
   readonly #closedPort: number;
   #answered = 0;
   #down = false;
@@ -28,7 +28,10 @@ export class Receivers {
     });
   }
 
-  /** @param host the name by which the service reaches this machine; where it is not loopback, all addresses are listened on */
+  /**
+   * @param host the name by which the service reaches this machine; unless it is loopback, the server listens on all
+   * addresses
+   */
   static async start(host: string): Promise<Receivers> {
     const isLoopback = host === 'localhost' || host === '127.0.0.1';
     const listen = async (server: Server) => {
@@ -37,11 +40,11 @@ export class Receivers {
       });
       return (server.address() as AddressInfo).port;
     };
-    const nobody = createServer();
-    const closedPort = await listen(nobody);
+    const placeholder = createServer();
+    const closedPort = await listen(placeholder);
     const server = createServer();
     await listen(server);
-    await new Promise((resolve) => nobody.close(resolve));
+    await new Promise((resolve) => placeholder.close(resolve));
     return new Receivers(server, host, closedPort);
   }
 
@@ -50,7 +53,7 @@ export class Receivers {
     return `http://${this.#host}:${port}/${receiver}`;
   }
 
-  /** While they are down no receiver is good: the drill. */
+  /** Takes all receivers down or up again. While they are down, every delivery fails. */
   setDown(down: boolean): void {
     this.#down = down;
     this.#wasDown ||= down;
@@ -60,7 +63,7 @@ export class Receivers {
     return this.#wasDown;
   }
 
-  /** Requests that were answered. */
+  /** The number of answered requests. */
   get answered(): number {
     return this.#answered;
   }
@@ -81,7 +84,7 @@ export class Receivers {
     if (path === '/gone') return 410;
     if (path === '/moved') return 302;
     if (path === '/broken') return 500;
-    // Of what comes while they are down a half is lost at once, and a half is tried again.
+    // While the receivers are down, half of the deliveries end at once and the service repeats the other half.
     if (this.#down) return index % 2 === 0 ? 410 : 503;
     return path === '/flaky' && index % FLAKY_ONE_IN === 0 ? 503 : 200;
   }

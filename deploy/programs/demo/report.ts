@@ -1,25 +1,25 @@
 import { textTable } from '../../../src/text-table.ts';
-import type { Totals } from './cast.ts';
-import type { Outcome, Tally } from './tally.ts';
+import type { Totals } from './developers.ts';
+import type { Outcome, RequestCounts } from './request-counts.ts';
 
-/** A metric of the service, and by how much the demo's acts have moved the sum of its series that have these labels. */
+/** How much the demo changed a metric of the service: the sum of the series that have these labels. */
 export interface Expected {
   readonly metric: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;
 }
 
-/** What the demo did, for people and for programs. */
+/** The result of the demo, for people and for programs. */
 export interface Summary {
   readonly seconds: number;
   readonly requests: number;
   readonly acts: readonly { act: string; outcome: Outcome; count: number }[];
   /**
-   * Increases of counters, and changes of gauges: exact where nobody else used the service meanwhile, no process of it ended
-   * and every request was answered.
+   * Increases of counters and changes of gauges. They are exact when the demo was the only caller, no process of the
+   * service ended, and every request was answered.
    */
   readonly expected: readonly Expected[];
-  /** What is on the service's side since the beginning of the demo. */
+  /** The change of the service's own totals since the demo began. */
   readonly totals: Totals;
   readonly deliveries: Readonly<Record<'delivered' | 'failed' | 'pending', number>>;
   /** Requests that the receivers got. */
@@ -27,9 +27,9 @@ export interface Summary {
   readonly notes: readonly string[];
 }
 
-type Source = readonly [act: string, ...outcomes: readonly Outcome[]];
-/** The counters that answers tell of. 401 and 429 are no attempts. */
-const COUNTERS: readonly (readonly [string, Record<string, string>, ...Source[]])[] = [
+type CountedAct = readonly [act: string, ...outcomes: readonly Outcome[]];
+/** The counters that follow from answers alone. The service does not count 401 and 429 as attempts. */
+const COUNTERS: readonly (readonly [string, Record<string, string>, ...CountedAct[]])[] = [
   ['grantex_authorize_total', { status: 'success' }, ['authorize', 'ok']],
   ['grantex_authorize_total', { status: 'denied' }, ['authorize', 'denied']],
   ['grantex_authorize_total', { status: 'error' }, ['authorize', 'refused', 'failed']],
@@ -45,7 +45,7 @@ const COUNTERS: readonly (readonly [string, Record<string, string>, ...Source[]]
   ['grantex_consent_decisions_total', { decision: 'denied' }, ['deny', 'ok']],
 ];
 
-const ALL: readonly Outcome[] = [
+const ANSWERED: readonly Outcome[] = [
   'ok',
   'valid',
   'invalid',
@@ -56,29 +56,30 @@ const ALL: readonly Outcome[] = [
   'failed',
 ];
 
-export interface Sources {
-  readonly tally: Tally;
+/** The facts from which the changes of the metrics follow. */
+export interface DemoFacts {
+  readonly counts: RequestCounts;
   readonly totals: Totals;
   readonly deliveries: Summary['deliveries'];
-  readonly fallenWithAgents: number;
+  readonly revokedWithAgents: number;
 }
 
-/** What the service's metrics should show of all this. */
-export function expectedOf({ tally, totals, deliveries, fallenWithAgents }: Sources): Expected[] {
-  const answers = COUNTERS.map(([metric, labels, ...sources]) => ({
+/** The changes that the service's metrics should show. */
+export function expectedOf({ counts, totals, deliveries, revokedWithAgents }: DemoFacts): Expected[] {
+  const answers = COUNTERS.map(([metric, labels, ...counted]) => ({
     metric,
     labels,
-    value: sources.reduce((sum, [act, ...outcomes]) => sum + tally.of(act, ...outcomes), 0),
+    value: counted.reduce((sum, [act, ...outcomes]) => sum + counts.of(act, ...outcomes), 0),
   }));
   const one = (metric: string, value: number, labels = {}) => ({ metric, labels, value });
   return [
     ...answers,
-    one('grantex_grants_revoked_total', totals.revoked + fallenWithAgents),
+    one('grantex_grants_revoked_total', totals.revoked + revokedWithAgents),
     one('grantex_webhook_deliveries_total', deliveries.delivered, { status: 'delivered' }),
     one('grantex_webhook_deliveries_total', deliveries.failed, { status: 'failed' }),
     one('grantex_anomalies_detected_total', totals.anomalies),
-    one('grantex_rate_limited_total', tally.of(null, 'limited')),
-    one('grantex_http_request_duration_seconds_count', tally.of(null, ...ALL)),
+    one('grantex_rate_limited_total', counts.of(null, 'limited')),
+    one('grantex_http_request_duration_seconds_count', counts.of(null, ...ANSWERED)),
     one('grantex_active_grants', totals.active),
     one('grantex_anomalies_unacknowledged', totals.unacknowledged),
   ];

@@ -1,7 +1,7 @@
 import { VARIABLES } from '../../../src/variables/table.ts';
 import type { Variable } from '../../../src/variables/variable.ts';
 
-/** Set by the chart itself, or meant for a database that a container does not have. */
+/** Variables that the chart sets itself, and those of the embedded database, which a container does not have. */
 const NOT_OF_THE_CHART = new Set([
   'DATA_DIR',
   'HOST',
@@ -35,7 +35,7 @@ export function chartSchema(before: string): string {
     ofTheChart.filter(({ secret }) => secret),
     'secretKey',
   );
-  // The formatter writes JSON in its own way: a file that says the same stays as it is.
+  // The formatter of the project writes JSON differently, so a file with the same content stays as it is.
   const same = JSON.stringify(schema) === JSON.stringify(JSON.parse(before));
   return same ? before : `${JSON.stringify(schema, null, 2)}\n`;
 }

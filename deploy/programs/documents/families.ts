@@ -3,7 +3,7 @@ import { FAMILIES } from '../../../src/telemetry/families.ts';
 
 const code = (text: string): string => `\`${text}\``;
 
-/** The type of a family in the exposition. */
+/** The types of families in the exposition. */
 const TYPES: Record<Kind, string> = {
   counter: 'counter',
   histogram: 'histogram',
@@ -12,7 +12,7 @@ const TYPES: Record<Kind, string> = {
   observableUpDownCounter: 'gauge',
 };
 
-/** The table of docs/metrics.md: every family of the exposition, its type, its labels with their values, and what it says. */
+/** The table of docs/metrics.md: every family with its type, its labels and their values, and its meaning. */
 export function familiesTable(families: readonly Family[] = FAMILIES): string {
   const rows = families.map((family) => {
     const cells = [code(family.name), typeOf(family), labelsOf(family), meaningOf(family)];

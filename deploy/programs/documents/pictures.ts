@@ -33,7 +33,7 @@ const { apiKey: key } = await post('/v1/signup', undefined, { name: 'Acme Travel
 const agent = async (name: string) => (await post('/v1/agents', key, { name }))['agentId'];
 const ask = (agentId: string | undefined, scopes: readonly string[]) =>
   post('/v1/authorize', key, { agentId, principalId: PRINCIPAL, scopes, expiresIn: '30d' });
-/** A grant that the principal has approved. */
+/** Makes a grant that the principal approves. */
 async function permit(agentId: string | undefined, scopes: readonly string[]) {
   const { authRequestId } = await ask(agentId, scopes);
   const { code } = await post(`/v1/consent/${authRequestId}/approve`, undefined, {});

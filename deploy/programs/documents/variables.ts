@@ -4,7 +4,7 @@ import type { Variable } from '../../../src/variables/variable.ts';
 
 const LINE_LENGTH = 118;
 
-/** Every variable by topic, the standard ones last. */
+/** Every variable by topic. The standard ones of OpenTelemetry come last. */
 const TOPICS: readonly { readonly title: string; readonly variables: readonly Variable[] }[] = [
   ...VARIABLE_GROUPS.map(({ title, variables }) => ({
     title,
@@ -13,7 +13,7 @@ const TOPICS: readonly { readonly title: string; readonly variables: readonly Va
   { title: 'OpenTelemetry', variables: STANDARD_VARIABLES },
 ];
 
-/** Breaks a text into lines of comment. */
+/** Breaks a text into comment lines. */
 function comment(text: string): string[] {
   const lines: string[] = [];
   let line = '#';
@@ -31,7 +31,7 @@ const HEAD = comment(
   'Every variable that the service reads, with its default. An empty value counts as unset. Copied to .env it is read by the npm scripts; a variable of the real environment wins.',
 );
 
-/** `.env.example`: every variable, commented out, under what it means. */
+/** `.env.example`: every variable, commented out, below its explanation. */
 export function environmentExample(): string {
   const topics = TOPICS.map(({ title, variables }) =>
     [

@@ -4,13 +4,18 @@ import type { AlertRule } from './rule-files.ts';
 
 const DASHBOARDS = ['grantex-overview', 'grantex-per-agent', 'grantex-pipeline', 'grantex-slo'];
 
-/** The expression of a watchdog, which is heard of for as long as alerts work; it is no fault, so its severity is `none`. */
+/**
+ * The expression of a watchdog. It always fires, to show that alerts work. It is no fault, so its severity is `none`.
+ */
 const ALWAYS = 'vector(1)';
 
-/** Where the runbook of an alert is, from the root of the repository. */
+/** The path of an alert's runbook, from the root of the repository. */
 export const runbookPath = (alert: string): string => `deploy/runbooks/${alert}.md`;
 
-/** What an alert lacks that whoever gets it needs: how bad it is, what it is with its value, and where to go from there. */
+/**
+ * What an alert lacks of the information that its receiver needs: severity, summary with a value, runbook and
+ * dashboard.
+ */
 export function checkAlert(
   { alert, expr, labels = {}, annotations = {} }: AlertRule,
   known: KnownSeries,
@@ -24,21 +29,24 @@ export function checkAlert(
     problems.push('its severity is neither warning nor critical');
   if (!summary) problems.push('has no summary');
   if (!description) problems.push('has no description');
-  // What is absent, or always there, has no value.
+  // An `absent(…)` and a watchdog have no value.
   if (!/\{\{ *\$(value|labels)/.test(summary + description) && !always && !expr.includes('absent('))
     problems.push('neither summary nor description says a value');
   if (runbook_url !== runbookPath(alert)) problems.push(`its runbook_url is not ${runbookPath(alert)}`);
   if (!DASHBOARDS.includes(/\/d\/([\w-]+)$/.exec(dashboard_url)?.[1] ?? ''))
     problems.push('its dashboard_url leads to no dashboard of ours');
-  const told = Array.from((summary + description).matchAll(/\$labels\.(\w+)/g), ([, label = '']) => label);
-  for (const label of told)
-    if (!carries(expr, label, known))
+  const mentioned = Array.from(
+    (summary + description).matchAll(/\$labels\.(\w+)/g),
+    ([, label = '']) => label,
+  );
+  for (const label of mentioned)
+    if (!canHaveLabel(expr, label, known))
       problems.push(`tells the label "${label}", which its series do not have`);
   return problems;
 }
 
-/** Whether what comes out of an expression can have a label. */
-function carries(expr: string, label: string, known: KnownSeries): boolean {
+/** Whether the result of an expression can have a label. */
+function canHaveLabel(expr: string, label: string, known: KnownSeries): boolean {
   const { selectors, groupings } = parsePromql(expr);
   if (groupings.some(({ labels }) => labels.includes(label))) return true;
   return !aggregates(expr) && selectors.every(({ metric }) => known.get(metric)?.has(label));

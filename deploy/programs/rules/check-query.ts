@@ -1,7 +1,7 @@
 import { type Expression, parsePromql, type Selector } from '../promql.ts';
 import type { KnownSeries } from './known-series.ts';
 
-/** What is wrong with a PromQL query: that it does not parse, or names series, labels or values that do not exist. */
+/** The problems of a PromQL query: it does not parse, or it names series, labels or values that do not exist. */
 export function checkQuery(text: string, known: KnownSeries): string[] {
   let expression: Expression;
   try {
@@ -24,7 +24,7 @@ function checkSelector({ metric, matchers }: Selector, known: KnownSeries): stri
   return matchers.flatMap(({ label, operator, value }) => {
     const values = labels.get(label);
     if (values === undefined) return [`${metric} has no label "${label}"`];
-    // The empty value is that of a label that is not there.
+    // An absent label has the empty value.
     if (values === null || value === '') return [];
     const matches = operator.endsWith('~')
       ? values.some((one) => new RegExp(`^(?:${value})$`).test(one))

@@ -1,28 +1,28 @@
 import { checkQuery } from './check-query.ts';
 import type { KnownSeries } from './known-series.ts';
 
-/** In this order: what somebody needs first, woken in the night, comes first. */
+/** In this order, because a person who is woken at night needs the first ones first. */
 const SECTIONS = ['What users feel', 'Confirm', 'Usual causes', 'Mend', 'Over when'];
 
-/** Code blocks of one language, fences left out. */
+/** The code blocks of one language, without their fences. */
 export const codeBlocks = (markdown: string, language: string): string[] =>
   Array.from(
     markdown.matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\`$`, 'gm')),
     ([, code = '']) => code.trim(),
   );
 
-/** The queries of a runbook: one a block, so that a block pastes whole. */
+/** The queries of a runbook. Each has a block of its own, so that a person can copy the whole block. */
 export const queriesOf = (markdown: string): string[] => codeBlocks(markdown, 'promql');
 
-/** The programs of jq in a runbook's commands. */
+/** The jq programs in a runbook's commands. */
 export const logFiltersOf = (markdown: string): string[] =>
   codeBlocks(markdown, 'bash').flatMap((code) =>
     Array.from(code.matchAll(/\bjq (?:-\w+ )*'([^']*)'/g), ([, program = '']) => program),
   );
 
 /**
- * What is wrong with a runbook: sections that are missing or out of order, nothing to paste, queries that are wrong, filters
- * for log lines that `logNames` does not have.
+ * The problems of a runbook: missing or misplaced sections, no query to copy, wrong queries, and filters for log lines
+ * that are not in `logNames`.
  */
 export function checkRunbook(
   markdown: string,

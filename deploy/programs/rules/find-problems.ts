@@ -9,8 +9,8 @@ const RUNBOOKS = 'deploy/runbooks/';
 const NO_RUNBOOK = 'README.md';
 
 /**
- * What is wrong with the rules and runbooks of a checkout, one sentence each; empty: nothing. It needs nothing but Node, so what
- * only Prometheus can tell (types, templates, whether an alert fires) is for the stack tests.
+ * The problems of the rules and runbooks of a checkout, one sentence each. It needs only Node. The stack tests check
+ * what only Prometheus can decide: types, templates, and whether an alert fires.
  * @param root of the checkout, with a slash at the end
  */
 export async function findProblems(root: URL): Promise<string[]> {
@@ -23,7 +23,7 @@ export async function findProblems(root: URL): Promise<string[]> {
 
   for (const rule of rules) {
     const wrong = checkQuery(rule.expr, known);
-    // What does not parse says nothing of what its alert tells.
+    // The check of an alert needs an expression that parses.
     if (wrong.length === 0 && isAlert(rule)) wrong.push(...checkAlert(rule, known));
     problems.push(...wrong.map((problem) => `${rule.alert ?? rule.record}: ${problem}`));
   }
@@ -49,7 +49,9 @@ function duplicates(alerts: readonly AlertRule[]): string[] {
   return ids.filter((id, index) => ids.indexOf(id) !== index).map((id) => `${id}: there are two`);
 }
 
-/** The names of log lines: those of the table in docs/logs-and-traces.md, which a test compares with what the service logs. */
+/**
+ * The names of log lines in the table of docs/logs-and-traces.md. A test compares that table with the service's log.
+ */
 async function logNamesOf(root: URL): Promise<ReadonlySet<string>> {
   const page = await readFile(new URL('docs/logs-and-traces.md', root), 'utf8');
   const table = page.slice(page.indexOf('| `msg` |'));

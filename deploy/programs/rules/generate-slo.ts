@@ -9,7 +9,8 @@ const SPECIFICATIONS = new URL('slo/', import.meta.url);
 const RULES = new URL('../../prometheus/rules/', import.meta.url);
 
 /**
- * The rules that sloth makes from each specification, by the name of their file in `rules/`. Builds sloth where it is missing.
+ * The rules that sloth makes from each specification, by the name of their file in `rules/`. Builds sloth when it is
+ * missing.
  * @throws when sloth refuses a specification
  */
 export async function generateSloRules(): Promise<ReadonlyMap<string, string>> {
@@ -23,7 +24,7 @@ export async function generateSloRules(): Promise<ReadonlyMap<string, string>> {
   return made;
 }
 
-/** What is committed, in the same form. */
+/** The committed rules, in the same form. */
 export async function committedSloRules(): Promise<ReadonlyMap<string, string>> {
   const files = (await readdir(RULES)).filter((name) => name.startsWith('slo-')).sort();
   return new Map(

@@ -5,9 +5,9 @@ import type { Rule } from './rule-files.ts';
 
 type SeriesLabel = Pick<ExposedLabel, 'name' | 'values' | 'otherwise'>;
 
-/** Labels of a series, each with every value it may take; null: any. */
+/** The labels of a series with their possible values; null: any value. */
 type Labels = ReadonlyMap<string, readonly string[] | null>;
-/** By the name of the series, as a query has it: `_bucket`, `_sum` and `_count` are series of their own. */
+/** By the name of the series in a query. `_bucket`, `_sum` and `_count` are separate series. */
 export type KnownSeries = ReadonlyMap<string, Labels>;
 
 const EVERYWHERE: readonly (readonly [string, null])[] = [
@@ -21,7 +21,10 @@ const COLLECTOR = {
   receiver: ['receiver', 'transport'],
 };
 
-/** What our queries use and others export: Prometheus and Alertmanager themselves, the probe, the collector (as 0.165 names it). */
+/**
+ * Series in our queries that other programs export: Prometheus, Alertmanager, the probe, and the collector (version
+ * 0.165).
+ */
 export const FOREIGN: Readonly<Record<string, readonly string[]>> = {
   ALERTS: ['alertname', 'alertstate', 'severity', 'sloth_slo'],
   up: [],
@@ -45,7 +48,10 @@ export const FOREIGN: Readonly<Record<string, readonly string[]>> = {
   alertmanager_notifications_failed_total: ['integration', 'reason'],
 };
 
-/** Every series that a rule or a runbook may name: the service's catalogue, the foreign ones, and what `rules` record. */
+/**
+ * Every series that a rule or a runbook may name: the service's catalogue, the foreign ones, and those that `rules`
+ * record.
+ */
 export function knownSeries(rules: readonly Rule[]): KnownSeries {
   const known = new Map<string, Labels>();
   const add = (name: string, labels: Iterable<readonly [string, readonly string[] | null]>) =>
@@ -70,21 +76,24 @@ export function knownSeries(rules: readonly Rule[]): KnownSeries {
   return known;
 }
 
-/** What can be told from an expression alone: labels that it names, and where nothing is aggregated those of every series. */
+/**
+ * The labels that follow from an expression alone: those that it names, and without an aggregation also those of every
+ * series.
+ */
 function labelsOf(expr: string): (readonly [string, null])[] {
   try {
     return [...(aggregates(expr) ? [] : EVERYWHERE), ...parsePromql(expr).labels.map(anyValue)];
   } catch {
-    // The check of the rule itself says so.
+    // The check of the rule itself reports the syntax error.
     return [];
   }
 }
 
-/** Whether an expression sums series up, so that their labels are gone but for those that it names. */
+/** Whether an expression aggregates series, so that only the labels that it names remain. */
 export const aggregates = (expr: string): boolean => /\b(sum|max|min|count|absent)\b/.test(expr);
 
 const anyValue = (label: string) => [label, null] as const;
 
-/** A label with a word for the rest has that value too. */
+/** A label with a closed set has one more value, which stands for all others. */
 const valuesOf = ({ values, otherwise }: SeriesLabel): readonly string[] | null =>
   values ? [...values, otherwise ?? '_OTHER'] : null;

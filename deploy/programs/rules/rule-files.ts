@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
 
-/** A rule of Prometheus, as its file has it. */
+/** A rule of Prometheus in the form of its file. */
 export interface Rule {
   readonly alert?: string;
   readonly record?: string;
@@ -17,8 +17,8 @@ interface RuleFile {
 }
 
 /**
- * All rules of the `*.yml` in a directory, in the order of the files' names.
- * @throws when a file is no YAML; what else is wrong with it is for `promtool check rules` to say
+ * All rules of the `*.yml` in a directory, in the order of the file names.
+ * @throws when a file is no YAML; `promtool check rules` finds all other errors
  */
 export async function readRules(directory: URL): Promise<Rule[]> {
   const files = (await readdir(directory)).filter((name) => name.endsWith('.yml')).sort();

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 
-/** Where each part of the stack listens, on loopback. */
+/** The port of each part of the stack, on loopback. */
 export interface Ports {
   readonly service: number;
   readonly collectorGrpc: number;
@@ -17,7 +17,10 @@ export interface Ports {
   readonly alertSink: number;
 }
 
-/** Those of docker-compose.yml. Jaeger's own OTLP port moves, because on one machine the collector has that one. */
+/**
+ * The ports of docker-compose.yml. Only Jaeger's OTLP port differs, because the collector uses that one on this
+ * machine.
+ */
 export const USUAL_PORTS: Ports = {
   service: 3001,
   collectorGrpc: 4317,
@@ -33,7 +36,7 @@ export const USUAL_PORTS: Ports = {
   alertSink: 9095,
 };
 
-/** The addresses in the committed configuration files, which are those inside docker-compose.yml. */
+/** The addresses in the committed configuration files. They hold inside the network of docker-compose.yml. */
 const COMMITTED: Readonly<Record<string, keyof Ports>> = {
   'grantex-auth:3001': 'service',
   'otel-collector:8888': 'collectorMetrics',
@@ -45,7 +48,7 @@ const COMMITTED: Readonly<Record<string, keyof Ports>> = {
 
 export const loopback = (port: number): string => `127.0.0.1:${port}`;
 
-/** The text of a committed configuration file, with every address in it replaced by the one on this machine. */
+/** Replaces every address in the text of a committed configuration file by the one on this machine. */
 export function rewriteAddresses(text: string, ports: Ports): string {
   return Object.entries(COMMITTED).reduce(
     (rewritten, [address, part]) => rewritten.replaceAll(address, loopback(ports[part])),
@@ -53,16 +56,16 @@ export function rewriteAddresses(text: string, ports: Ports): string {
   );
 }
 
-/** Below the range from which the kernel gives ports to outgoing connections, so that nobody takes one before its owner does. */
+/** Below the range of ports for outgoing connections, so that the kernel cannot take one before its program does. */
 const [FIRST_PORT, LAST_PORT] = [20_000, 32_000];
 
-/** Ports on which nobody listens now, all different. */
+/** Ports that are free now, all different. */
 export async function freePorts(): Promise<Ports> {
   const held: Server[] = [];
   try {
     const ports: { -readonly [Part in keyof Ports]: number } = { ...USUAL_PORTS };
     for (const part of Object.keys(ports) as (keyof Ports)[]) {
-      const server = await listenSomewhere();
+      const server = await listenOnFreePort();
       held.push(server);
       ports[part] = (server.address() as AddressInfo).port;
     }
@@ -72,7 +75,7 @@ export async function freePorts(): Promise<Ports> {
   }
 }
 
-/** Those of the ports on which somebody listens already, each with what it is for: `3001 (service)`. */
+/** The ports that are in use already, each with its part of the stack: `3001 (service)`. */
 export async function takenPorts(ports: Ports): Promise<string[]> {
   const taken: string[] = [];
   for (const [part, port] of Object.entries(ports)) {
@@ -89,7 +92,7 @@ export async function takenPorts(ports: Ports): Promise<string[]> {
   return taken;
 }
 
-async function listenSomewhere(): Promise<Server> {
+async function listenOnFreePort(): Promise<Server> {
   for (;;) {
     const port = FIRST_PORT + Math.floor(Math.random() * (LAST_PORT - FIRST_PORT));
     const server = createServer().listen(port, '127.0.0.1');

@@ -2,16 +2,16 @@ import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 /**
- * Where the alerts of this stack end: prints each and keeps the newest. `POST /alerts` takes Alertmanager's webhook format,
- * `POST /messages` that of Slack; `GET` of either gives what came, oldest first. For development and tests: it asks nobody
- * who they are, so it keeps little, and what it prints cannot move the cursor of a terminal or pass for a line of another
- * alert. It needs nothing but Node, so that a container can run this file alone.
+ * Receives the alerts of this stack, prints each and keeps the newest. `POST /alerts` takes Alertmanager's webhook
+ * format, `POST /messages` that of Slack. `GET` of either returns the kept ones, oldest first. This program is for
+ * development and tests. It authenticates no caller, so it keeps little, and its output can neither move the cursor of
+ * a terminal nor look like a line of another alert. It needs only Node, so that a container can run this file alone.
  */
 const HOST = process.env['ALERT_SINK_HOST'] ?? '127.0.0.1';
 const PORT = Number(process.env['ALERT_SINK_PORT'] ?? 9095);
 const KEPT = 200;
 const MAX_BYTES = 1_000_000;
-/** For all of a request to come in. */
+/** The time limit for receiving a request. */
 const REQUEST_MS = 10_000;
 
 interface Notification {
@@ -22,7 +22,7 @@ interface Message {
   readonly attachments?: readonly { readonly title?: string; readonly text?: string }[];
 }
 
-/** Control characters, and those that turn the direction of text or are not seen. */
+/** Control characters, and characters that are invisible or change the direction of text. */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 const escaped = (text: string) =>
   text.replace(UNPRINTABLE, (one) => `\\u{${one.codePointAt(0)?.toString(16)}}`);
@@ -61,11 +61,14 @@ async function answer(request: IncomingMessage): Promise<{ status: number; body:
   place.show(body);
   place.received.push(body);
   place.received.splice(0, place.received.length - KEPT);
-  // What Slack says.
+  // The answer of Slack.
   return { status: 200, body: 'ok' };
 }
 
-/** null: too long. It is read to its end all the same, or whoever sends it would not get the answer. */
+/**
+ * null: the body is too long. Even then the function reads it to the end, because the sender would not get the answer
+ * otherwise.
+ */
 async function read(request: IncomingMessage): Promise<string | null> {
   const chunks: Buffer[] = [];
   let bytes = 0;

@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { binary } from '../../../test/stack/binaries/build.ts';
 import { loopback, type Ports, rewriteAddresses } from './addresses.ts';
-import { hurryIntervals, hurryRules } from './hurry.ts';
 import type { Definition } from './program.ts';
+import { shortenIntervals, shortenRules } from './shorten-intervals.ts';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
-/** What `npm run stack` starts. The order is that of the end: whoever sends ends before whoever receives. */
+/** The programs of `npm run stack`, in the order in which they end: senders before receivers. */
 export const PROGRAMS = [
   'grantex-auth',
   'blackbox',
@@ -20,24 +20,24 @@ export const PROGRAMS = [
 ] as const;
 export type ProgramName = (typeof PROGRAMS)[number];
 
-/** Beside the file and the addresses; docker-compose.yml has the same. */
+/** The flags besides the file and the addresses. docker-compose.yml has the same. */
 export const PROMETHEUS_FLAGS = ['--web.enable-otlp-receiver', '--enable-feature=exemplar-storage'];
 
 export interface StackSettings {
   readonly ports: Ports;
-  /** For data, queues, rewritten configuration and logs; made when it is not there. */
+  /** The directory of data, queues, rewritten configuration and logs. It is made when it is missing. */
   readonly directory: string;
-  /** Additions to the environment of single programs, which otherwise is that of this process. */
+  /** Variables of single programs, in addition to the environment of this process. */
   readonly env?: Partial<Record<ProgramName, Readonly<Record<string, string>>>>;
-  /** Looks and evaluates every second instead of every quarter of a minute, for tests. */
-  readonly hurried?: boolean;
+  /** Scrapes and evaluates every second instead of every fifteen seconds, for tests. */
+  readonly shortIntervals?: boolean;
 }
 
-type Make = (settings: StackSettings) => Promise<Pick<Definition, 'command' | 'env' | 'readyUrl'>>;
+type MakeDefinition = (settings: StackSettings) => Promise<Pick<Definition, 'command' | 'env' | 'readyUrl'>>;
 
 const url = (port: number, path = '') => `http://${loopback(port)}${path}`;
 
-const MAKERS: Readonly<Record<ProgramName, Make>> = {
+const DEFINITIONS: Readonly<Record<ProgramName, MakeDefinition>> = {
   'grantex-auth': async ({ ports, directory }) => ({
     command: [
       process.execPath,
@@ -50,13 +50,13 @@ const MAKERS: Readonly<Record<ProgramName, Make>> = {
     env: {
       PORT: String(ports.service),
       DATA_DIR: join(directory, 'service'),
-      // The receivers of a demonstration are on this machine.
+      // The webhook receivers of the demo are on this machine.
       ALLOW_PRIVATE_WEBHOOK_HOSTS: 'true',
       ...telemetryEnv(ports),
     },
     readyUrl: url(ports.service, '/health/ready'),
   }),
-  'otel-collector': async ({ ports, directory, hurried }) => ({
+  'otel-collector': async ({ ports, directory, shortIntervals }) => ({
     command: [await binary('otelcol'), '--config', join(ROOT, 'otel-collector', 'config.yaml')],
     env: {
       OTELCOL_GRPC_PORT: String(ports.collectorGrpc),
@@ -66,7 +66,7 @@ const MAKERS: Readonly<Record<ProgramName, Make>> = {
       OTELCOL_STORAGE_DIR: join(directory, 'otel-collector'),
       OTELCOL_TRACES_ENDPOINT: url(ports.jaegerOtlp),
       OTELCOL_PROMETHEUS_ENDPOINT: url(ports.prometheus, '/api/v1/otlp'),
-      ...(hurried && { OTELCOL_SPANMETRICS_INTERVAL: '1s' }),
+      ...(shortIntervals && { OTELCOL_SPANMETRICS_INTERVAL: '1s' }),
     },
     readyUrl: url(ports.collectorHealth),
   }),
@@ -76,7 +76,7 @@ const MAKERS: Readonly<Record<ProgramName, Make>> = {
       JAEGER_UI_PORT: String(ports.jaeger),
       JAEGER_QUERY_GRPC_PORT: String(ports.jaegerGrpc),
       JAEGER_OTLP_PORT: String(ports.jaegerOtlp),
-      // Else it traces itself, to whatever listens on 4317.
+      // Otherwise Jaeger sends traces of itself to port 4317.
       OTEL_TRACES_SAMPLER: 'always_off',
     },
     readyUrl: url(ports.jaeger, '/api/services'),
@@ -84,7 +84,7 @@ const MAKERS: Readonly<Record<ProgramName, Make>> = {
   prometheus: async (settings) => ({
     command: [
       await binary('prometheus'),
-      `--config.file=${join(await rewritten('prometheus', settings), 'prometheus.yml')}`,
+      `--config.file=${join(await copyConfiguration('prometheus', settings), 'prometheus.yml')}`,
       `--storage.tsdb.path=${join(settings.directory, 'prometheus-data')}`,
       `--web.listen-address=${loopback(settings.ports.prometheus)}`,
       ...PROMETHEUS_FLAGS,
@@ -95,10 +95,10 @@ const MAKERS: Readonly<Record<ProgramName, Make>> = {
   alertmanager: async (settings) => ({
     command: [
       await binary('alertmanager'),
-      `--config.file=${join(await rewritten('alertmanager', settings), 'alertmanager.yml')}`,
+      `--config.file=${join(await copyConfiguration('alertmanager', settings), 'alertmanager.yml')}`,
       `--storage.path=${join(settings.directory, 'alertmanager-data')}`,
       `--web.listen-address=${loopback(settings.ports.alertmanager)}`,
-      // One instance: nobody to gossip with.
+      // There is only one instance, so it needs no cluster.
       '--cluster.listen-address=',
     ],
     env: {},
@@ -120,17 +120,17 @@ const MAKERS: Readonly<Record<ProgramName, Make>> = {
   }),
 };
 
-/** What makes a service send to this stack. */
+/** The environment with which a service sends its telemetry to this stack. */
 export const telemetryEnv = (ports: Ports): Record<string, string> => ({
   OTEL_EXPORTER_OTLP_ENDPOINT: url(ports.collectorHttp),
 });
 
 /**
- * How one program is started from the committed configuration. What is missing of the binaries is built first, and files with
- * addresses in them are written, rewritten, to the directory of the stack.
+ * Defines how to start one program from the committed configuration. It first builds a missing binary. Configuration
+ * files that contain addresses are copied to the directory of the stack, with the addresses of this stack.
  */
-export async function define(name: ProgramName, settings: StackSettings): Promise<Definition> {
-  const { env, ...made } = await MAKERS[name](settings);
+export async function defineProgram(name: ProgramName, settings: StackSettings): Promise<Definition> {
+  const { env, ...made } = await DEFINITIONS[name](settings);
   return {
     name,
     cwd: ROOT,
@@ -140,18 +140,21 @@ export async function define(name: ProgramName, settings: StackSettings): Promis
   };
 }
 
-/** A copy of `deploy/<name>`, with the addresses of this stack. */
-async function rewritten(name: string, { directory, ports, hurried }: StackSettings): Promise<string> {
+/** Copies `deploy/<name>` with the addresses of this stack. @returns the directory of the copy */
+async function copyConfiguration(
+  name: string,
+  { directory, ports, shortIntervals }: StackSettings,
+): Promise<string> {
   const source = join(ROOT, 'deploy', name);
   const copy = join(directory, name);
   const file = `${name}.yml`;
   await mkdir(copy, { recursive: true });
   await cp(source, copy, { recursive: true });
   const text = rewriteAddresses(await readFile(join(source, file), 'utf8'), ports);
-  await writeFile(join(copy, file), hurried ? hurryIntervals(text) : text);
-  if (hurried)
+  await writeFile(join(copy, file), shortIntervals ? shortenIntervals(text) : text);
+  if (shortIntervals)
     for (const rules of await rulesIn(copy))
-      await writeFile(rules, hurryRules(await readFile(rules, 'utf8')));
+      await writeFile(rules, shortenRules(await readFile(rules, 'utf8')));
   return copy;
 }
 

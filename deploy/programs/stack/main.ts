@@ -3,8 +3,8 @@ import { resolve } from 'node:path';
 import { readOptions } from '../command-line.ts';
 import { freePorts, loopback, type Ports, takenPorts, USUAL_PORTS } from './addresses.ts';
 import { PROGRAMS } from './definitions.ts';
+import { lockDirectory } from './lock-directory.ts';
 import { Stack } from './stack.ts';
-import { takeDirectory } from './take-directory.ts';
 
 const USAGE = `usage: npm run stack -- [options]
 
@@ -23,7 +23,7 @@ const values = readOptions(USAGE, {
   directory: { type: 'string', default: '.data/stack' },
 });
 
-const PARENT_EVERY_MS = 500;
+const PARENT_CHECK_MS = 500;
 
 const say = (what: unknown) => process.stderr.write(`${what instanceof Error ? what.message : what}\n`);
 const fail = (what: unknown): never => {
@@ -46,22 +46,24 @@ const addresses = (ports: Ports): string =>
     .join('\n');
 
 const directory = resolve(values.directory);
-// Before anything in it is touched.
-await takeDirectory(directory).catch(fail);
+// The lock comes before any change in the directory.
+await lockDirectory(directory).catch(fail);
 const ports = values['free-ports'] ? await freePorts() : USUAL_PORTS;
-// Else another one's readiness would pass for ours.
+// Otherwise the readiness of another program would look like that of ours.
 const taken = await takenPorts(ports);
 if (taken.length > 0)
   fail(
     `ports are taken: ${taken.join(', ')}. End what listens there (npm start, another stack), or add -- --free-ports`,
   );
-// The logs of the last run are no help with this one.
+// Logs of the last run would only confuse.
 rmSync(resolve(directory, 'log'), { recursive: true, force: true });
 const stack = new Stack({ ports, directory });
 process.on('exit', () => stack.killAll());
 
 const underNpm = process.env['npm_lifecycle_event'] !== undefined;
-/** Ctrl-C reaches npm and this process, and npm passes it on: it comes twice. Nobody presses twice that fast. */
+/**
+ * Ctrl-C reaches npm and this process, and npm passes it on, so it arrives twice. No person presses it twice this fast.
+ */
 const NPM_ECHO_MS = underNpm ? 200 : 0;
 let interrupted: number | undefined;
 const end = () => {
@@ -76,18 +78,18 @@ const end = () => {
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end);
 if (underNpm) {
   const npm = process.ppid;
-  // Once npm was killed, no Ctrl-C comes any more.
-  const look = () => process.ppid !== npm && interrupted === undefined && end();
-  setInterval(look, PARENT_EVERY_MS).unref();
+  // After npm was killed, no Ctrl-C can arrive any more.
+  const endWithNpm = () => process.ppid !== npm && interrupted === undefined && end();
+  setInterval(endWithNpm, PARENT_CHECK_MS).unref();
 }
 
 try {
   await stack.start(...PROGRAMS);
   say(`\n${addresses(ports)}\n\nData and logs: ${directory}. Ctrl-C ends it all.`);
-  const sentence = await stack.broken;
-  if (interrupted === undefined) throw new Error(`${sentence}: see ${directory}/log`);
+  const ended = await stack.unexpectedExit;
+  if (interrupted === undefined) throw new Error(`${ended}: see ${directory}/log`);
 } catch (error) {
-  // After Ctrl-C nothing becomes ready any more, and the exit is under way.
+  // After Ctrl-C, programs fail to become ready, and the exit is already under way.
   if (interrupted === undefined) {
     say(error);
     await stack.stop();

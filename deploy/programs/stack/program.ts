@@ -12,23 +12,27 @@ export interface Definition {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Answers 200 once the program is ready. */
   readonly readyUrl: string;
-  /** Where its output goes. */
+  /** The file for its output. */
   readonly logFile: string;
 }
 
 const READY_TIMEOUT_MS = 60_000;
-/** Longer than the service's own limit. */
+/** Longer than the service's own limit for its shutdown. */
 const STOP_TIMEOUT_MS = 15_000;
-const WORDS_OF_A_FAILURE = 15;
-/** By which the kernel ends a program when we have ended, be it by SIGKILL. Only Linux with util-linux has it. */
-const BOUND_TO_US = ['setpriv', '--pdeathsig', 'TERM'];
-const bound = spawnSync('setpriv', [...BOUND_TO_US.slice(1), 'true']).status === 0 ? BOUND_TO_US : [];
+const LOG_LINES_IN_ERROR = 15;
+/** Makes the kernel end a program when this process ends, even by SIGKILL. Only Linux with util-linux has it. */
+const END_WITH_PARENT = ['setpriv', '--pdeathsig', 'TERM'];
+const prefix =
+  spawnSync('setpriv', [...END_WITH_PARENT.slice(1), 'true']).status === 0 ? END_WITH_PARENT : [];
 
-/** A program that runs. It is in a session of its own: Ctrl-C in the terminal reaches us, and we end it in our order. */
+/**
+ * A running program. It has a separate session, so Ctrl-C in the terminal reaches only this process, which then ends
+ * the programs in order.
+ */
 export class Program {
   readonly #child: ChildProcess;
   readonly #definition: Definition;
-  /** Resolves when it has ended, asked or not, with the code or signal. */
+  /** Resolves with the exit code or signal when the program has ended, for whatever reason. */
   readonly exited: Promise<string>;
   #running = true;
   #stopped: Promise<void> | undefined;
@@ -42,9 +46,9 @@ export class Program {
     );
   }
 
-  /** Starts it. That it cannot be started at all is told by `ready` and `exited`. */
+  /** Starts the program. `ready` and `exited` report it when the start is impossible. */
   static async spawn(definition: Definition): Promise<Program> {
-    const [program = '', ...args] = [...bound, ...definition.command];
+    const [program = '', ...args] = [...prefix, ...definition.command];
     await mkdir(dirname(definition.logFile), { recursive: true });
     const log = await open(definition.logFile, 'a');
     const child = spawn(program, args, {
@@ -62,9 +66,9 @@ export class Program {
     return this.#definition.logFile;
   }
 
-  /** SIGTERM, then SIGKILL when it does not end in time; resolves when it has ended. */
+  /** Sends SIGTERM, and SIGKILL when the program does not end in time. Resolves when it has ended. */
   stop(): Promise<void> {
-    // Once: a second signal would tell the service to drop everything.
+    // Only once: a second signal would make the service drop its work.
     this.#stopped ??= this.#stop();
     return this.#stopped;
   }
@@ -81,8 +85,8 @@ export class Program {
   }
 
   /**
-   * Resolves when it can be used.
-   * @throws {Error} with its last words, when it ends before or takes longer than a minute
+   * Resolves when the program is ready.
+   * @throws {Error} with the end of its log when it ends before that or takes longer than a minute
    */
   async ready(): Promise<void> {
     const deadline = performance.now() + READY_TIMEOUT_MS;
@@ -95,12 +99,12 @@ export class Program {
         },
         () => 0,
       );
-      // A program of somebody else may have answered on the port that ours did not get.
+      // When our program did not get its port, a foreign program may have answered there.
       if (status === 200 && this.#running) return;
-      if (performance.now() > deadline) throw new Error(`${name} is not ready: ${await lastWords(logFile)}`);
+      if (performance.now() > deadline) throw new Error(`${name} is not ready: ${await endOfLog(logFile)}`);
       await delay(50);
     }
-    throw new Error(`${name} ended with ${await this.exited}: ${await lastWords(logFile)}`);
+    throw new Error(`${name} ended with ${await this.exited}: ${await endOfLog(logFile)}`);
   }
 
   #end(how: string): string {
@@ -109,5 +113,5 @@ export class Program {
   }
 }
 
-const lastWords = async (file: string): Promise<string> =>
-  `\n${(await readFile(file, 'utf8')).trimEnd().split('\n').slice(-WORDS_OF_A_FAILURE).join('\n')}`;
+const endOfLog = async (file: string): Promise<string> =>
+  `\n${(await readFile(file, 'utf8')).trimEnd().split('\n').slice(-LOG_LINES_IN_ERROR).join('\n')}`;

@@ -1,15 +1,15 @@
-import { define, PROGRAMS, type ProgramName, type StackSettings } from './definitions.ts';
+import { defineProgram, PROGRAMS, type ProgramName, type StackSettings } from './definitions.ts';
 import { type Definition, Program } from './program.ts';
 
-/** The programs of the pipeline as local processes. Each can be ended and started again alone. */
+/** The programs of the pipeline as local processes. Each can be ended and started again separately. */
 export class Stack {
   readonly #settings: StackSettings;
   readonly #programs = new Map<ProgramName, Program>();
   #stopped: Promise<void> | undefined;
-  #tellBroken: (sentence: string) => void = () => undefined;
-  /** Resolves when a program has ended that this stack did not end, with a sentence that says so. */
-  readonly broken = new Promise<string>((resolve) => {
-    this.#tellBroken = resolve;
+  #reportExit: (sentence: string) => void = () => undefined;
+  /** Resolves when a program has ended by itself, with a sentence that names it. */
+  readonly unexpectedExit = new Promise<string>((resolve) => {
+    this.#reportExit = resolve;
   });
 
   constructor(settings: StackSettings) {
@@ -17,20 +17,20 @@ export class Stack {
   }
 
   /**
-   * Starts the programs and waits until each is ready. Binaries that are missing are built first.
-   * @throws {Error} when one of them does not start, or `stop` came before; none of this stack runs any more then
+   * Starts the programs and waits until each is ready. It builds missing binaries first.
+   * @throws {Error} when one of them does not start, or `stop` was called meanwhile; it ends all programs first
    */
   async start(...names: readonly ProgramName[]): Promise<void> {
-    // One after another: two builds at once only share the processor.
+    // One after another: two concurrent builds would only compete for the processor.
     const definitions = [];
-    for (const name of names) definitions.push(await define(name, this.#settings));
+    for (const name of names) definitions.push(await defineProgram(name, this.#settings));
     let failure: unknown;
     await Promise.all(
       definitions.map(async (definition, index) => {
         try {
           await this.#startOne(names[index] as ProgramName, definition);
         } catch (error) {
-          // The first one: those that fail after it were ended because of it.
+          // Only the first failure counts. The later ones follow from the stop.
           failure ??= error;
           await this.stop();
         }
@@ -42,8 +42,8 @@ export class Stack {
   async #startOne(name: ProgramName, definition: Definition): Promise<void> {
     const program = await Program.spawn(definition);
     this.#programs.set(name, program);
-    void program.exited.then((how) => this.#tellBroken(`${name} ended with ${how}`));
-    // `stop` knows it from now on; if it has come already, nobody else would end it.
+    void program.exited.then((how) => this.#reportExit(`${name} ended with ${how}`));
+    // From now on `stop` ends this program. If `stop` was called before, this line must end it.
     if (this.#stopped) void program.stop();
     await program.ready();
   }
@@ -54,7 +54,7 @@ export class Stack {
     return program;
   }
 
-  /** Ends every program in order, those that send before those that receive. */
+  /** Ends every program in order: senders before receivers. */
   stop(): Promise<void> {
     this.#stopped ??= (async () => {
       for (const name of PROGRAMS) await this.#programs.get(name)?.stop();
@@ -62,7 +62,7 @@ export class Stack {
     return this.#stopped;
   }
 
-  /** Ends every program at once, without waiting: for the last moment of a process. */
+  /** Kills every program without waiting, when this process exits. */
   killAll(): void {
     for (const program of this.#programs.values()) program.kill();
   }

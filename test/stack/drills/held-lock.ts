@@ -2,10 +2,13 @@ import { newParty } from '../../support/flow.ts';
 import type { TestService } from '../../support/service.ts';
 import { type Fault, faultBehind, keepOn } from './faults.ts';
 
-/** Of each of two developers, who together may use the whole pool: some wait for the lock, the others for a connection. */
+/**
+ * The callers of each of two developers. Together they may use the whole pool: some wait for the lock, others for a
+ * connection.
+ */
 const CALLERS = 12;
 
-/** Somebody locks a table and forgets it, while two developers go on with their work. */
+/** A session locks a table and keeps the lock, while two developers continue their work. */
 export async function prepareHeldLock(service: TestService): Promise<readonly Fault[]> {
   const parties = await Promise.all(
     [1, 2].map(async () => {

@@ -4,7 +4,7 @@ import { allOf, offeredBy, queriedVariables } from '../../../deploy/programs/das
 import { FAMILIES } from '../../../src/telemetry/families.ts';
 import type { WatchedDemo } from './watched-demo.ts';
 
-/** All, every single value of each variable, and two of those that have two. */
+/** The choices to test: All, every single value of each variable, and two values where a variable has two. */
 export async function everyChoice(dashboard: Dashboard, view: WatchedDemo['view']): Promise<Values[]> {
   const all = await allOf(dashboard, view);
   const choices = [all];
@@ -17,7 +17,10 @@ export async function everyChoice(dashboard: Dashboard, view: WatchedDemo['view'
   return choices;
 }
 
-/** By the name of the series: the agents that moved it while they were watched. The event that makes a series moves nothing. */
+/**
+ * The agents whose series increased during the demo, by the name of the series. The event that creates a series is no
+ * increase.
+ */
 export async function agentsThatDid(view: WatchedDemo['view']): Promise<Map<string, string[]>> {
   const { start, end } = view.span;
   const names = FAMILIES.flatMap(({ perAgent, boundaries }) =>

@@ -10,7 +10,7 @@ const delivery = (cause: string, event_type: string, agent_id: string) => ({
   },
 });
 
-/** The act that causes each delivery of a webhook, and the attributes of its span. */
+/** The operation that causes each webhook delivery, and the attributes of the delivery's span. */
 export const deliveriesOfTheFlow = () => [
   delivery('grantex.token.exchange', 'grant.created', 'agent'),
   delivery('grantex.token.exchange', 'token.issued', 'agent'),

@@ -6,22 +6,24 @@ import { medianOf, type Row, round } from '../../load/table.ts';
 import { newParty, type Party } from '../../support/flow.ts';
 import { type TestService, waitFor } from '../../support/service.ts';
 
-/** Requests of one turn; the two services have their turns alternately, so that whatever else the machine does meets both. */
+/** The requests of one turn. The two services take turns, so that other work of the machine affects both. */
 const TURN = 500;
 const TURNS = 4;
 const WIDTH = 8;
 export const GC = {
   NODE_OPTIONS: `--import=${fileURLToPath(new URL('../../faults/fixtures/gc.ts', import.meta.url))}`,
 };
-/** SHUTDOWN_TIMEOUT_MS, and the end of the process itself. */
+/** SHUTDOWN_TIMEOUT_MS and the time for the end of the process itself. */
 const SHUTDOWN_SECONDS = 10.5;
 
-/** Says that waiting for a collector, which takes seconds, is not in the answers. Noise stays far below. */
+/** The allowed ratio of latencies. Waiting for a collector would take seconds and exceed it; noise stays far below. */
 const MUCH_SLOWER = 5;
-/** MiB: what is held for the collector is bounded by the queues, some thousand spans and lines. */
+/**
+ * The allowed additional memory in MiB. The queues limit the data for the collector to some thousand spans and lines.
+ */
 const HELD_MIB = 25;
 
-/** A service under load, with the turns that it had. */
+/** A service under load, with the latencies of its turns. */
 export class Subject {
   readonly service: TestService;
   readonly #party: Party;
@@ -35,12 +37,12 @@ export class Subject {
 
   static async of(service: TestService): Promise<Subject> {
     const subject = new Subject(service, await newParty(service));
-    // Code that is cold in one of the two would be a difference between them.
+    // The first turn warms up the code, so that both services are comparable.
     await subject.turn(false);
     return subject;
   }
 
-  /** Verifications of tokens that are none: one line in the log and one trace each. Every one must be answered. */
+  /** Verifies invalid tokens. Each request causes one log line and one trace, and must be answered. */
   async turn(counts = true): Promise<void> {
     const times: number[] = [];
     await spread(this.service.url, { count: TURN, width: WIDTH }, async (client: Client) => {
@@ -57,7 +59,7 @@ export class Subject {
     if (counts) this.#turns.push(times);
   }
 
-  /** Median over the turns of a quantile within each, milliseconds. */
+  /** The median over all turns of a quantile within each, in milliseconds. */
   latency(quantile: number): number {
     return medianOf(this.#turns, (times) => {
       const sorted = [...times].sort((a, b) => a - b);
@@ -65,7 +67,7 @@ export class Subject {
     });
   }
 
-  /** What the main thread keeps after a garbage collection, MiB. */
+  /** The heap of the main thread after a garbage collection, in MiB. */
   async heap(): Promise<number> {
     const { logs, process } = this.service;
     const collections = () => logs.filter(({ msg }) => msg === 'heap.collected');
@@ -89,7 +91,7 @@ export class Subject {
     await expect.poll(look, { timeout: 60_000, interval: 500 }).toBe(true);
   }
 
-  /** One more request, and the id of its trace. */
+  /** Sends one more request. @returns the id of its trace */
   async #traced(): Promise<string> {
     const token = `garbage.${this.#sent++}`;
     const before = this.#failures().length;
@@ -100,8 +102,8 @@ export class Subject {
   }
 
   /**
-   * SIGTERM. The service must end with code 0 within its limit, and standard output must hold a line for every request and
-   * that of the end.
+   * Sends SIGTERM. The service must end with code 0 within its limit. Standard output must have a line for every
+   * request and for the end.
    */
   async end(): Promise<number> {
     const begun = performance.now();
@@ -113,7 +115,7 @@ export class Subject {
     return seconds;
   }
 
-  /** Lines of standard output that are to go to the collector too. */
+  /** The number of lines of standard output that must also go to the collector. */
   get lines(): number {
     return this.service.logs.filter(({ msg }) => !['heap.collected', 'otel.diagnostic'].includes(msg)).length;
   }
@@ -123,7 +125,9 @@ export class Subject {
   }
 }
 
-/** Load on both in turn, while `trouble` (called with the number of the turn) is made for the second. */
+/**
+ * Runs load on both services in turn. `trouble` runs during each turn of the second and gets the number of the turn.
+ */
 export async function alternate(
   healthy: Subject,
   troubled: Subject,

@@ -1,13 +1,13 @@
 import type { TestService } from '../../support/service.ts';
 import { ALL_EVENTS } from '../../webhooks/hooks.ts';
 
-/** What came of the flow: names by which tests speak of ids, and the secrets that must be seen nowhere. */
+/** The result of the flow: names for ids, which tests use, and the secrets that must appear nowhere. */
 export interface Flow {
   readonly ids: Readonly<Record<string, string>>;
   readonly secrets: readonly string[];
 }
 
-/** One life of a grant, step by step, each of which must succeed but the two that are meant to fail. */
+/** Runs the whole flow of a grant. Each step must succeed, except the two that are meant to fail. */
 export async function runFlow(service: TestService, webhookUrl: string): Promise<Flow> {
   let key: string | undefined;
   const call = async (status: number, method: string, path: string, body?: unknown) => {

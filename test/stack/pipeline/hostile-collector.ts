@@ -4,12 +4,12 @@ import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
 
 /**
- * What a collector does with what it is sent:
- * - `well`: takes it;
- * - `mute`: reads it and never answers;
- * - `throttling`, `unavailable`: 429 or 503, both of which invite another attempt;
- * - `garbage`: an answer that is no HTTP;
- * - `slow`: takes it, ten seconds later.
+ * How a collector treats requests:
+ * - `well`: accepts them;
+ * - `mute`: reads them and never answers;
+ * - `throttling`, `unavailable`: answers 429 or 503, which both ask for another attempt;
+ * - `garbage`: answers with bytes that are no HTTP;
+ * - `slow`: accepts them after ten seconds.
  */
 export type Conduct = 'well' | 'mute' | 'throttling' | 'unavailable' | 'garbage' | 'slow';
 
@@ -27,7 +27,7 @@ interface Traced {
   readonly traceId?: string;
 }
 
-/** An OTLP/HTTP server (JSON) that behaves as it is told to, and remembers what it took. */
+/** An OTLP/HTTP server (JSON) with a configurable behaviour. It remembers the accepted data. */
 export class HostileCollector {
   readonly #server = createServer((request, response) => void this.#answer(request, response));
   readonly #timers = new Set<NodeJS.Timeout>();
@@ -46,12 +46,12 @@ export class HostileCollector {
     this.#conduct = conduct;
   }
 
-  /** Requests so far, answered or not. */
+  /** The number of requests so far, answered or not. */
   get asked(): number {
     return this.#asked;
   }
 
-  /** Log records taken. */
+  /** The number of accepted log records. */
   get logs(): number {
     return this.#logs;
   }
@@ -69,7 +69,7 @@ export class HostileCollector {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     this.#asked++;
-    // A client that gives up while it is read is no failure here.
+    // A client may abort its request. That is no failure here.
     const sent = await json(request).then(
       (body) => body as Sent,
       () => undefined,

@@ -1,6 +1,6 @@
 import { waitFor } from '../../support/service.ts';
 
-/** A span as Jaeger has it. */
+/** A span from Jaeger. */
 export interface StoredSpan {
   readonly traceId: string;
   readonly spanId: string;
@@ -77,7 +77,7 @@ export class Jaeger {
     return (await this.#get(`/api/traces/${traceId}`)).flatMap(spansOf);
   }
 
-  /** One trace, once it has come. */
+  /** Waits for one trace. */
   traceOnce(traceId: string, timeoutMs = 30_000): Promise<StoredSpan[]> {
     return waitFor(async () => {
       const spans = await this.trace(traceId);

@@ -13,7 +13,7 @@ interface AnyValue {
 }
 type KeyValues = readonly { readonly key: string; readonly value: AnyValue }[];
 
-/** A log record as it came out of the collector. */
+/** A log record in the form in which the collector sends it. */
 export interface StoredLog {
   readonly event: unknown;
   readonly severityText: string;
@@ -45,13 +45,13 @@ const asRecord = (attributes: KeyValues = []) =>
   Object.fromEntries(attributes.map(({ key, value }) => [key, plain(value)]));
 
 export interface LogBackend {
-  /** The environment by which a collector sends its logs here. */
+  /** The environment with which a collector sends its logs here. */
   readonly ofCollector: Readonly<Record<string, string>>;
   readonly records: readonly StoredLog[];
   close(): Promise<void>;
 }
 
-/** What the collector sends logs to: an OTLP/HTTP server that keeps them. It wants them as JSON. */
+/** Starts an OTLP/HTTP server that keeps the logs of the collector. It accepts only JSON. */
 export async function startLogBackend(): Promise<LogBackend> {
   const records: StoredLog[] = [];
   const server = createServer(async (request, response) => {

@@ -8,20 +8,20 @@ import { Jaeger } from './jaeger.ts';
 import { type LogBackend, startLogBackend } from './log-backend.ts';
 import { Prometheus } from './prometheus.ts';
 
-/** The real programs around a real service, with the committed configuration, and what they have received. */
+/** The real programs around a real service, with the committed configuration, and their received data. */
 export interface Pipeline {
   readonly ports: Ports;
   readonly stack: Stack;
   readonly jaeger: Jaeger;
   readonly prometheus: Prometheus;
   readonly logs: LogBackend;
-  /** A service that sends here, at the address that Prometheus and the probe look at. */
+  /** Starts a service that sends its data here, at the address that Prometheus and the probe use. */
   startService(env?: Record<string, string>, database?: TestDatabase): Promise<TestService>;
-  /** Ends the programs; services are ended by their tests. */
+  /** Ends the programs. Tests end their services themselves. */
   stop(): Promise<void>;
 }
 
-/** Starts the named programs on free ports. Intervals are a second, and logs go to a backend of the test's. */
+/** Starts the named programs on free ports. Intervals are one second, and logs go to a backend of the test. */
 export async function startPipeline(...programs: readonly ProgramName[]): Promise<Pipeline> {
   const ports = await freePorts();
   const directory = await temporaryDirectory();
@@ -29,7 +29,7 @@ export async function startPipeline(...programs: readonly ProgramName[]): Promis
   const stack = new Stack({
     ports,
     directory: directory.path,
-    hurried: true,
+    shortIntervals: true,
     env: { 'otel-collector': logs.ofCollector },
   });
   const killAll = () => stack.killAll();

@@ -25,7 +25,7 @@ export class Prometheus {
     this.url = url;
   }
 
-  /** An instant query that gives a vector. */
+  /** Runs an instant query whose result is a vector. */
   async query(promql: string): Promise<Series[]> {
     const { result } = await this.#get('query', { query: promql });
     return result.map(({ metric, value }: { metric: Labels; value: [number, string] }) => ({
@@ -56,7 +56,7 @@ export class Prometheus {
     return (await this.#get('targets', { state: 'active' })).activeTargets;
   }
 
-  /** Type and help by family, as scraped from one job. */
+  /** Type and help of each family that Prometheus scraped from one job. */
   async metadata(job: string): Promise<{ metric: string; type: string; help: string }[]> {
     return this.#get('targets/metadata', { match_target: `{job="${job}"}` });
   }

@@ -4,7 +4,7 @@ const SCOPES = JSON.stringify(['calendar:read']);
 const KEY = statement('SELECT developers', 'developers.by_key_hash');
 const sign = (grant_id: string) => act('grantex.token.sign', { grant_id });
 
-/** Every request of `runFlow`, in its order, with the spans below it. Ids have the names that the flow gives them. */
+/** Every request of `runFlow` in order, with its child spans. Ids have the names from the flow. */
 export function requestsOfTheFlow(): Tree[] {
   const developer_id = 'developer';
   const first = { agent_id: 'agent', developer_id };

@@ -1,13 +1,13 @@
 import type { StoredSpan } from './jaeger.ts';
 
-/** A span with what is below it, as tests write it down. Children are in the order of their names: time is no part of it. */
+/** A span with its children, in the form that tests expect. Children are sorted by name, because their times vary. */
 export interface Tree {
   readonly name: string;
   readonly attributes: Readonly<Record<string, unknown>>;
   readonly children: readonly Tree[];
 }
 
-/** Jaeger's own, or different at each run and checked elsewhere. */
+/** Attributes that Jaeger adds, or that differ in each run and are checked elsewhere. */
 const LEFT_OUT = new Set([
   'internal.span.format',
   'otel.scope.name',
@@ -19,7 +19,10 @@ const LEFT_OUT = new Set([
 const byName = (children: readonly Tree[]) =>
   [...children].sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
 
-/** The trees of a trace: one for each span whose parent is not in it. `rename` gives attribute values names that tests know. */
+/**
+ * The trees of a trace: one for each span without a parent in it. `rename` replaces attribute values by names from the
+ * test.
+ */
 export function treesOf(spans: readonly StoredSpan[], rename: (value: unknown) => unknown): Tree[] {
   const ids = new Set(spans.map(({ spanId }) => spanId));
   const below = (parent: string | undefined): Tree[] =>
@@ -43,7 +46,7 @@ export function treesOf(spans: readonly StoredSpan[], rename: (value: unknown) =
   return below(undefined);
 }
 
-/** The span of a request. An expected 4xx is no error, so there is no status whatever `status` is below 500. */
+/** The span of a request. A 4xx is no error, so the span has no status unless `status` is at least 500. */
 export function request(
   method: string,
   route: string,
@@ -73,7 +76,7 @@ export function request(
 }
 const isTree = (value: Record<string, unknown> | Tree): value is Tree => 'children' in value;
 
-/** The span of an act of the domain; attributes without their `grantex.`. */
+/** The span of an operation of the domain. `attributes` are without the prefix `grantex.`. */
 export const act = (name: string, attributes: Record<string, unknown>, ...children: Tree[]): Tree => ({
   name,
   attributes: { 'span.kind': 'internal', ...prefixed(attributes) },

@@ -8,7 +8,7 @@ export let pipeline: Pipeline;
 export let healthy: Subject;
 const rows: Row[] = [];
 
-/** Gives the test file that calls this what is exported above, and prints its rows, under `title`, at its end. */
+/** Sets the exports above for the calling test file, and prints its rows under `title` at the end. */
 export function withHealthyOne(title: string): void {
   beforeAll(async () => {
     pipeline = await startPipeline('otel-collector', 'jaeger');
@@ -21,7 +21,7 @@ export function withHealthyOne(title: string): void {
   });
 }
 
-/** A last turn and the end of a service whose collector is in trouble; `figures` become a row of the table. */
+/** Runs a last turn and ends a service whose collector is in trouble. `figures` become a row of the table. */
 export async function endInTrouble(subject: Subject, figures: Row): Promise<void> {
   await subject.turn(false);
   rows.push({ ...figures, 'end s': round(await subject.end()) });

@@ -2,7 +2,10 @@ import { deliveriesOfTheFlow } from './deliveries-of-the-flow.ts';
 
 const DELIVERIES = deliveriesOfTheFlow().length;
 
-/** What Prometheus has of every family after `runFlow`, by labels; of families with several series only those that are not 0. */
+/**
+ * The values of every family in Prometheus after `runFlow`, by labels. Families with several series list only those
+ * above 0.
+ */
 export const VALUES_OF_THE_FLOW: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   grantex_token_exchange_total: { 'status=success': 1, 'status=error': 1 },
   grantex_token_exchange_duration_seconds_count: { '': 2 },
@@ -46,5 +49,5 @@ export const VALUES_OF_THE_FLOW: Readonly<Record<string, Readonly<Record<string,
   grantex_metrics_collection_errors_total: { '': 0 },
 };
 
-/** Families that say how much time has passed. */
+/** Families whose value is an age. */
 export const AGES = ['grantex_signing_key_age_seconds', 'grantex_signing_keys_read_age_seconds'];

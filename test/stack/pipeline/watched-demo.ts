@@ -10,18 +10,18 @@ import { type Pipeline, startPipeline } from './pipeline.ts';
 
 const DEMO_SECONDS = 45;
 
-/** A demo that a real Prometheus has looked at from before its beginning until after its end. */
+/** A demo that a real Prometheus scraped from before its beginning until after its end. */
 export interface WatchedDemo {
   readonly pipeline: Pipeline;
   readonly service: TestService;
-  /** What the service itself showed at the beginning. */
+  /** A scrape of the service at the beginning. */
   readonly before: Scrape;
   readonly summary: Summary;
-  /** From before the demo to after it, with all counters at rest at both ends. */
+  /** The time from before the demo to after it. At both ends no counter changes. */
   readonly view: Omit<View, 'values'>;
-  /** How much the demo moved a counter, by what it was answered. */
+  /** The increase of a counter that follows from the answers to the demo. */
   moved(metric: string, labels?: Readonly<Record<string, string>>): number;
-  /** How many requests of the demo ended so. */
+  /** The number of the demo's requests with one of these outcomes. */
   ended(...outcomes: readonly string[]): number;
   stop(): Promise<void>;
 }
@@ -43,12 +43,12 @@ export async function watchDemo(): Promise<WatchedDemo> {
   try {
     service = await pipeline.startService({
       OTEL_BSP_SCHEDULE_DELAY: '200',
-      // Every hour is an off hour, so that all types of anomalies are there by day, too.
+      // Every hour is an off hour, so that all types of anomalies occur by day, too.
       ANOMALY_OFF_HOURS_START: '00:00',
       ANOMALY_OFF_HOURS_END: '00:00',
       WEBHOOK_MAX_ATTEMPTS: '3',
     });
-    const { before, summary, span } = await play(pipeline, service);
+    const { before, summary, span } = await runWatched(pipeline, service);
     return {
       pipeline,
       service,
@@ -77,9 +77,9 @@ export async function watchDemo(): Promise<WatchedDemo> {
   }
 }
 
-async function play({ prometheus }: Pipeline, service: TestService) {
+async function runWatched({ prometheus }: Pipeline, service: TestService) {
   const holds = async (condition: string) => (await prometheus.query(condition)).length > 0 || undefined;
-  // Histograms have no series before the first event: what counts as the beginning comes after it.
+  // Histograms have no series before their first event, so the measured time begins after it.
   const party = await newParty(service);
   await party.authorize();
   await service.request('POST', '/v1/token', {
@@ -104,7 +104,8 @@ async function play({ prometheus }: Pipeline, service: TestService) {
     onProgress: () => undefined,
     onNote: () => undefined,
   });
-  // Gauges are up to five seconds old; after that every counter has been scraped at rest, too. Bars are of a whole minute.
+  // Gauges are up to five seconds old. After that, every counter has its final value in a scrape, too. A bar covers a
+  // minute.
   const end = Math.max(now() + 7, start + 61);
   await waitFor(() => holds(`min(timestamp(grantex_authorize_total)) > ${end}`), 120_000);
   return { before, summary, span: { start, end, step: 5 } };
@@ -112,7 +113,7 @@ async function play({ prometheus }: Pipeline, service: TestService) {
 
 const now = () => Math.ceil(Date.now() / 1000);
 
-/** A quantile of what came between two scrapes; interpolates within the bucket, as histogram_quantile does. */
+/** A quantile of the events between two scrapes. It interpolates within the bucket, like histogram_quantile. */
 export function quantileOf(before: Scrape, after: Scrape, family: string, q: number): number {
   const name = `${family}_bucket`;
   const buckets = after

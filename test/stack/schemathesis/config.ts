@@ -1,8 +1,8 @@
-/** What the run is told of one operation. */
+/** The hints for one operation of the run. */
 interface OperationHints {
-  /** Why data that has the right shape may still be refused with 400; checked as accepted where there is no reason. */
+  /** Why valid data may still be refused with 400. Without a reason, the service must accept all valid data. */
   readonly meaning?: string;
-  /** Real identifiers: `path.id`, `body.agentId`…, mixed with made-up ones. */
+  /** Real identifiers for `path.id`, `body.agentId`…. The run mixes them with generated ones. */
   readonly values?: Readonly<Record<string, readonly string[]>>;
 }
 
@@ -13,7 +13,7 @@ const PROBABILITY = 0.9;
 
 const quoted = (value: unknown) => JSON.stringify(value);
 
-/** schemathesis.toml: JSON strings, numbers and arrays of them are TOML too. */
+/** Makes schemathesis.toml. JSON strings, numbers and arrays are also valid TOML. */
 export function schemathesisConfig({ key, hints }: { key: string; hints: Hints }): string {
   const dictionaries: string[] = [];
   const operations = Object.entries(hints).map(([name, { meaning, values = {} }], index) => {
@@ -29,19 +29,19 @@ export function schemathesisConfig({ key, hints }: { key: string; hints: Hints }
     ].join('\n');
   });
   return `
-# Two threads that parse Python at one moment trip over each other in CPython 3.11 (python/cpython#106905).
+# CPython 3.11 fails when two threads parse Python at the same time (python/cpython#106905).
 workers = 1
 continue-on-failure = true
 request-timeout = 10
 cache.enabled = false
 [generation]
-# What PostgreSQL cannot hold is 400 by rule, in every text.
+# PostgreSQL cannot store NUL, so the service refuses it with 400 in every text.
 allow-x00 = false
 database = "none"
 [checks]
-# Data of the right shape may meet an object that is not there, or no longer so; nothing excuses a 5xx.
+# Valid data may name an object that does not exist or has another state. A 5xx is never allowed.
 positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 404, 409, 410]
-# An unknown method is an unknown path: 404 in the envelope, by the protocol.
+# By the protocol, an unknown method is a 404 in the error envelope, like an unknown path.
 unsupported_method.enabled = false
 [auth.openapi.apiKey]
 bearer = ${quoted(key)}

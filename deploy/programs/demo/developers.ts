@@ -3,7 +3,7 @@ import type { Receiver, Receivers } from './receivers.ts';
 
 export interface Agent {
   readonly id: string;
-  /** What it asks for; it is registered for no more. */
+  /** The scopes that it is registered for and requests. */
   readonly scopes: readonly string[];
 }
 
@@ -17,15 +17,15 @@ export interface Developer {
   readonly name: string;
   readonly mode: 'live' | 'sandbox';
   readonly agents: readonly Agent[];
-  /** An agent without registered scopes, to which others delegate. */
+  /** An agent without registered scopes. The other agents delegate to it. */
   readonly helper: Agent;
   readonly principals: readonly string[];
   readonly webhooks: Webhook[];
-  /** What there was of this developer's before the demo. */
-  readonly before: Totals;
+  /** The developer's totals before the demo. */
+  readonly totalsBefore: Totals;
 }
 
-/** What the service says of a developer's whole history. */
+/** Totals over a developer's whole history, as the service reports them. */
 export interface Totals {
   readonly active: number;
   readonly revoked: number;
@@ -35,12 +35,12 @@ export interface Totals {
   readonly byType: Readonly<Record<string, number>>;
 }
 
-/** A demo that cannot go on, in words for whoever started it. */
+/** The demo cannot go on. The message is for the person who started it. */
 export class DemoError extends Error {
   override readonly name = 'DemoError';
 }
 
-const CAST = [
+const DEVELOPERS = [
   { name: 'Acme Travel', mode: 'live' },
   { name: 'Harbour Payments', mode: 'live' },
   { name: 'Paper Trail Research', mode: 'sandbox' },
@@ -51,13 +51,13 @@ const AGENTS = [
   { name: 'Inbox sorter', scopes: ['email:read', 'email:archive'] },
   { name: 'Expense clerk', scopes: ['files:read', 'payments:initiate:max_100'] },
 ];
-/** A policy refuses what is only this. */
+/** A policy denies requests for this scope alone. */
 export const FORBIDDEN_SCOPE = 'payments:initiate:max_100';
-/** A policy allows whatever this principal is asked for, at the developers that have policies. */
-export const REGULAR = 'user_regular';
+/** A policy of each live developer allows every request for this principal. */
+export const ALLOWED_PRINCIPAL = 'user_regular';
 const PRINCIPALS = 12;
 const EVENTS = ['grant.created', 'grant.revoked', 'token.issued'];
-/** What each developer's receivers are, and what they are told of: the bad ones hear of little, as in life. */
+/** The receivers of each developer with their events. The failing ones get few events, as in practice. */
 const WEBHOOKS: readonly (readonly [Receiver, readonly string[]])[][] = [
   [
     ['good', EVENTS],
@@ -78,28 +78,28 @@ const WEBHOOKS: readonly (readonly [Receiver, readonly string[]])[][] = [
   ],
 ];
 
-/** Signs up developers, or takes those of `keys`, and gives them agents, policies and webhooks. */
-export async function createCast(
+/** Signs up developers, or uses those of `keys`, and gives them agents, policies and webhooks. */
+export async function createDevelopers(
   caller: Caller,
   receivers: Receivers,
   { keys, warn }: { keys: readonly string[]; warn: (text: string) => void },
 ): Promise<Developer[]> {
-  const developers = await (keys.length > 0
-    ? Promise.all(keys.map((key) => known(caller, key)))
+  const accounts = await (keys.length > 0
+    ? Promise.all(keys.map((key) => accountOf(caller, key)))
     : signUp(caller));
-  const cast: Developer[] = [];
-  for (const [index, { key, name, mode }] of developers.entries()) {
-    const before = await totalsOf(caller, key);
+  const developers: Developer[] = [];
+  for (const [index, { key, name, mode }] of accounts.entries()) {
+    const totalsBefore = await totalsOf(caller, key);
     const agents: Agent[] = [];
     for (const agent of AGENTS) agents.push(await register(caller, key, agent.name, agent.scopes));
     const helper = await register(caller, key, 'Helper', []);
     if (mode === 'live') await addPolicies(caller, key);
     const principals = Array.from({ length: PRINCIPALS }, (_, number) => `user_${number + 1}`);
-    const developer = { key, name, mode, agents, helper, principals, webhooks: [], before };
-    cast.push(developer);
+    const developer = { key, name, mode, agents, helper, principals, webhooks: [], totalsBefore };
+    developers.push(developer);
     await addWebhooks(caller, developer, receivers, WEBHOOKS[index % WEBHOOKS.length] ?? [], warn);
   }
-  return cast;
+  return developers;
 }
 
 interface Account {
@@ -110,7 +110,7 @@ interface Account {
 
 async function signUp(caller: Caller): Promise<Account[]> {
   const accounts: Account[] = [];
-  for (const { name, mode } of CAST) {
+  for (const { name, mode } of DEVELOPERS) {
     const { status, body } = await caller.post('signup', '/v1/signup', undefined, { name, mode });
     if (status === 0)
       throw new DemoError('no service answers there: start it with `npm start`, or name it with --url');
@@ -128,7 +128,7 @@ async function signUp(caller: Caller): Promise<Account[]> {
   return accounts;
 }
 
-async function known(caller: Caller, key: string): Promise<Account> {
+async function accountOf(caller: Caller, key: string): Promise<Account> {
   const { status, body } = await caller.send('look', '/v1/me', { key });
   if (status === 0)
     throw new DemoError('no service answers there: start it with `npm start`, or name it with --url');
@@ -137,7 +137,7 @@ async function known(caller: Caller, key: string): Promise<Account> {
   return { key, name: body.name, mode: body.mode };
 }
 
-/** A new agent. @throws DemoError when it is refused: without agents there is nothing to show */
+/** Registers an agent. @throws {DemoError} when the service refuses, because the demo cannot do without agents */
 export async function register(
   caller: Caller,
   key: string,
@@ -151,7 +151,7 @@ export async function register(
 
 async function addPolicies(caller: Caller, key: string): Promise<void> {
   const policies = [
-    { name: 'Regulars need not be asked', effect: 'allow', principalId: REGULAR },
+    { name: 'Regulars need not be asked', effect: 'allow', principalId: ALLOWED_PRINCIPAL },
     { name: 'No payments on their own', effect: 'deny', scopes: [FORBIDDEN_SCOPE], priority: 10 },
   ];
   for (const policy of policies) await caller.post('policy', '/v1/policies', key, policy);
@@ -176,7 +176,7 @@ async function addWebhooks(
   }
 }
 
-/** How much there is of a developer's, as its own requests show it. */
+/** A developer's totals, read with its own API key. */
 export async function totalsOf(caller: Caller, key: string): Promise<Totals> {
   const total = async (path: string): Promise<number> =>
     (await caller.send('look', path, { key })).body.total ?? 0;

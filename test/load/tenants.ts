@@ -1,16 +1,16 @@
-import type { Server } from './world.ts';
+import type { Server } from './testbed.ts';
 
-/** A developer of the service under test, made for the run. */
-export interface Party {
-  /** Live developer. */
+/** The developers of one run. */
+export interface Tenants {
+  /** The API key of the live developer. */
   readonly key: string;
   readonly agentId: string;
-  /** Sandbox developer: its codes come without a consent, so that one exchange costs two requests. */
+  /** The API key of the sandbox developer. It needs no consent, so an exchange costs two requests. */
   readonly sandboxKey: string;
   readonly sandboxAgentId: string;
-  /** Valid grant tokens of the live developer, looked up in turn. */
+  /** Valid grant tokens of the live developer. */
   readonly tokens: readonly string[];
-  /** A refresh token for each connection, of the sandbox developer. */
+  /** Gives each connection its own refresh token of the sandbox developer. */
   takeRefreshToken(): string;
 }
 
@@ -36,11 +36,13 @@ const poster =
     return answer;
   };
 
-/** A developer of each kind with an agent, `tokens` grant tokens, and `refreshTokens` chains to refresh. */
-export async function makeParty(
+/**
+ * Makes a live and a sandbox developer with an agent each, `tokens` grant tokens, and `refreshTokens` refresh tokens.
+ */
+export async function makeTenants(
   { url }: Server,
   { tokens, refreshTokens }: { tokens: number; refreshTokens: number },
-): Promise<Party> {
+): Promise<Tenants> {
   const post = poster(url);
   const { apiKey: key } = await post('/v1/signup', { name: 'Benchmark' });
   const { apiKey: sandboxKey } = await post('/v1/signup', { name: 'Benchmark', mode: 'sandbox' });
@@ -80,7 +82,7 @@ async function inTurns(count: number, make: (index: number) => Promise<string>):
   return made;
 }
 
-/** Agents that have each asked once, so that each has series of its own on `/metrics`. */
+/** Adds agents that have each sent one request, so that each has its own series in `/metrics`. */
 export async function addAgents({ url }: Server, count: number): Promise<void> {
   const post = poster(url);
   const { apiKey } = await post('/v1/signup', { name: 'Benchmark of many agents' });

@@ -17,28 +17,28 @@ export interface Server {
   readonly pid: number;
 }
 
-/** How much of its telemetry a service sends. */
+/** The amount of telemetry that a service sends. */
 export type Variant = (typeof VARIANTS)[number];
 export const VARIANTS = ['full', 'tenth', 'off'] as const;
 
 export interface StartedServer extends Server {
   readonly startMs: number;
-  /** Resident memory as soon as it is ready. */
+  /** The resident memory when the service has just become ready. */
   readonly startMiB: number;
 }
 
-/** All processes of one benchmark; `end` leaves none of them running. */
-export interface World {
+/** All processes of one benchmark. `end` ends every one of them. */
+export interface Testbed {
   readonly bare: Server;
-  /** The process under which all of PostgreSQL runs. */
+  /** The main process of PostgreSQL, the parent of all others. */
   readonly postmaster: number;
-  /** Starts a service on the one database; with `profileDir` it leaves a CPU profile there when it ends. */
+  /** Starts a service on the shared database. With `profileDir` the service writes a CPU profile there when it ends. */
   start(variant: Variant, profileDir?: string): Promise<StartedServer>;
   readonly sql: postgres.Sql;
   end(): Promise<void>;
 }
 
-export async function openWorld(): Promise<World> {
+export async function openTestbed(): Promise<Testbed> {
   const undo = new AsyncDisposableStack();
   const dataDir = await mkdtemp(join(tmpdir(), 'grantex-bench-'));
   undo.defer(() => rm(dataDir, { recursive: true, force: true }));
@@ -80,7 +80,7 @@ const baseEnv = (databaseUrl: string) => ({
   DATABASE_URL: databaseUrl,
   SECRET_KEY: Buffer.alloc(32, 7).toString('base64'),
   PORT: '0',
-  // One issuer for all services of the run: a token of one is valid at another.
+  // All services of the run have the same issuer, so each accepts the tokens of the others.
   JWT_ISSUER: 'https://auth.example.com',
   RATE_LIMIT_ENABLED: 'false',
 });

@@ -1,20 +1,20 @@
 import type { ServerResponse } from 'node:http';
 import { type Received, type Receiver, startReceiver } from '../webhooks/receiver.ts';
 
-/** The kind of an event, and the grant or token that it is about. */
+/** The type of an event, and its grant or token. */
 export const subjectOf = ({ body: { type, data } }: Pick<Received, 'body'>): string =>
   `${type} ${type === 'token.issued' ? data.tokenId : data.grantId}`;
 
-/** A receiver that knows how often it was asked about each event. */
-export interface TallyingReceiver extends Receiver {
-  /** Requests by event id. */
+/** A receiver that counts the requests for each event. */
+export interface CountingReceiver extends Receiver {
+  /** The number of requests by event id. */
   readonly requests: ReadonlyMap<string, number>;
 }
 
-/** @param behaviour is told which attempt at its event a request is, from 1 */
-export async function startTallyingReceiver(
+/** @param behaviour gets the number of the attempt for the event, from 1 */
+export async function startCountingReceiver(
   behaviour: (response: ServerResponse, attempt: number, received: Received) => void,
-): Promise<TallyingReceiver> {
+): Promise<CountingReceiver> {
   const requests = new Map<string, number>();
   const receiver = await startReceiver((response, _, received) => {
     const { id } = received.body;

@@ -1,19 +1,22 @@
-/** How many times faster a hurried stack is: what happens every fifteen seconds then happens every second. */
+/** How many times shorter the intervals become: fifteen seconds become one. */
 const FACTOR = 15;
 const SECONDS = { s: 1, m: 60, h: 3600, d: 86_400 };
 
 const shorter = (amount: string, unit: string): string =>
   `${Math.max(1, Math.ceil((Number(amount) * SECONDS[unit as keyof typeof SECONDS]) / FACTOR))}s`;
 
-/** Of the configuration of Prometheus or Alertmanager: looks, evaluates and tells every second. */
-export const hurryIntervals = (text: string): string =>
+/**
+ * Sets the intervals in a configuration of Prometheus or Alertmanager to one second: scrapes, evaluation,
+ * notifications.
+ */
+export const shortenIntervals = (text: string): string =>
   text.replace(
     /^( *(?:scrape_interval|scrape_timeout|evaluation_interval|group_wait|group_interval)): \d+[sm]$/gm,
     '$1: 1s',
   );
 
-/** Of rules: windows, and how long something must last. Thresholds, and ages that are compared with one, stay as they are. */
-export const hurryRules = (text: string): string =>
+/** Shortens the windows and the `for` of rules. Thresholds stay as they are, also those for ages. */
+export const shortenRules = (text: string): string =>
   text
     .replace(/\[(\d+)([smhd])\]/g, (_all, amount, unit) => `[${shorter(amount, unit)}]`)
     .replace(/^( *for): (\d+)([smhd])$/gm, (_all, key, amount, unit) => `${key}: ${shorter(amount, unit)}`);

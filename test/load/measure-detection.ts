@@ -1,13 +1,13 @@
 import type postgres from 'postgres';
 import { type Row, round } from './table.ts';
-import type { StartedServer } from './world.ts';
+import type { StartedServer } from './testbed.ts';
 
 const KEY = 'gx_live_whole_developer';
 const AGENTS = 100;
 const ROUNDS = 3;
 
-/** How long it takes to look for anomalies of one developer who has `grants` grants of the last thirty days. */
-export async function lookForAnomalies(
+/** Measures the detection of anomalies for one developer with `grants` grants of the last thirty days. */
+export async function measureDetection(
   sql: postgres.Sql,
   server: StartedServer,
   grants: number,
@@ -30,7 +30,7 @@ export async function lookForAnomalies(
     from generate_series(1, ${AGENTS}::int) n`;
   await sql`vacuum analyze`;
   const times: number[] = [];
-  // More than one when they differ: a refusal at the deadline is no time of a look.
+  // Different answers are all shown, because a refusal at the deadline is no valid measurement.
   const answers = new Set<string>();
   for (let n = 0; n < ROUNDS; n++) {
     const begun = performance.now();

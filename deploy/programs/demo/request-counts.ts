@@ -1,7 +1,10 @@
-/** What a request was for: one line of the table that the demo prints. */
+/** The purpose of a request: one line of the table that the demo prints. */
 export type Act = string;
 
-/** What became of one request. `denied`, `valid` and `invalid` are successes and refusals that are worth telling apart. */
+/**
+ * The outcome of one request. `denied`, `valid` and `invalid` are answers of particular interest and counted
+ * separately.
+ */
 export type Outcome =
   | 'ok'
   | 'valid'
@@ -13,8 +16,8 @@ export type Outcome =
   | 'failed'
   | 'no answer';
 
-/** Counts what the demo did, by act and outcome. */
-export class Tally {
+/** Counts the demo's requests by act and outcome. */
+export class RequestCounts {
   readonly #counts = new Map<Act, Map<Outcome, number>>();
   requests = 0;
 
@@ -25,7 +28,7 @@ export class Tally {
     this.requests++;
   }
 
-  /** Requests of one act, or of all, that ended in one of the outcomes. */
+  /** The requests of one act, or of all acts, with one of the outcomes. */
   of(act: Act | null, ...outcomes: readonly Outcome[]): number {
     let sum = 0;
     for (const [name, counts] of this.#counts)
@@ -33,7 +36,7 @@ export class Tally {
     return sum;
   }
 
-  /** Every act and outcome that there was, in alphabetical order of the acts. */
+  /** Every act with each of its outcomes, in alphabetical order of the acts. */
   rows(): { act: Act; outcome: Outcome; count: number }[] {
     return [...this.#counts]
       .sort(([a], [b]) => (a < b ? -1 : 1))

@@ -4,10 +4,10 @@ import { DatabaseInUseError } from '../../../src/embedded-postgres/error.ts';
 import { lockService } from '../../../src/embedded-postgres/lock.ts';
 
 /**
- * Makes the directory and keeps other stacks out of it for as long as this process lives, however it ends.
- * @throws {Error} that names the process when another stack has it
+ * Makes the directory and locks it against other stacks until this process ends, in whatever way.
+ * @throws {Error} with the id of the process when another stack has the lock
  */
-export async function takeDirectory(directory: string): Promise<void> {
+export async function lockDirectory(directory: string): Promise<void> {
   const lock = join(directory, 'stack.lock');
   await mkdir(directory, { recursive: true });
   try {
