@@ -114,14 +114,14 @@ export default defineConfig({
         exclude: [LONG],
         ...WITH_DATABASE,
       }),
-      // Traffic goes on for as long as a fault lasts (webhooks, 130 s in two files), and memory must settle (80 s).
+      // Traffic goes on for as long as a fault lasts (webhooks, 130 s in two files), and memory must settle (60 s).
       project({
         name: 'faults',
         include: ['test/faults/**/*.test.ts'],
         exclude: [TABLES, FAULTS_ALONE, LONG],
         ...WITH_DATABASE,
         ...inGroup(3),
-        fileParallelism: false,
+        maxWorkers: 2,
         testTimeout: 120 * SECOND,
         hookTimeout: 60 * SECOND,
       }),

@@ -1,7 +1,10 @@
-import { globSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { architecturePicture, arrows } from '../deploy/programs/documents/architecture.ts';
+import { alertsTable } from '../deploy/programs/documents/alerts.ts';
+import { architecturePicture, importsOfModules } from '../deploy/programs/documents/architecture.ts';
+import { allowedImports } from '../deploy/programs/documents/rules-of-imports.ts';
+import { FAMILIES } from '../src/telemetry/families.ts';
 
 const ROOT = new URL('..', import.meta.url);
 const read = (path: string) => readFileSync(new URL(path, ROOT), 'utf8');
@@ -17,42 +20,74 @@ const quoted = (cell = '') => Array.from(cell.matchAll(/`([^`]+)`/g), ([, text =
 describe('the page on architecture', () => {
   const page = read('docs/architecture.md');
 
-  test('names the room of every route, and no other', () => {
+  test('names the module of every route, and no other', () => {
     const routes = globSync('src/*/routes.ts', { cwd: ROOT }).flatMap((file) =>
       Array.from(read(file).matchAll(/path: (?:'([^']+)'|`([^`]+)`)/g), ([, plain, template]) => ({
-        room: file.split('/')[1] ?? '',
+        module: file.split('/')[1] ?? '',
         path: plain ?? (template ?? '').replace(/\$\{verb\}/, 'approve'),
       })),
     );
     expect(routes.length).toBeGreaterThan(40);
-    const rows = table(page, '| routes | room |').flatMap(([paths, room]) =>
-      quoted(paths).map((pattern) => ({ pattern, room: quoted(room)[0] })),
+    const rows = table(page, '| routes | module |').flatMap(([paths, module]) =>
+      quoted(paths).map((pattern) => ({ pattern, module: quoted(module)[0] })),
     );
     const matches = (pattern: string, path: string) =>
       pattern.endsWith('*') ? path.startsWith(pattern.slice(0, -1)) : path === pattern;
-    for (const { path, room } of routes) {
-      const found = rows.filter(({ pattern }) => matches(pattern, path)).map((row) => row.room);
-      expect([...new Set(found)], path).toEqual([room]);
+    for (const { path, module } of routes) {
+      const found = rows.filter(({ pattern }) => matches(pattern, path)).map((row) => row.module);
+      expect([...new Set(found)], path).toEqual([module]);
     }
     const unused = rows.filter(({ pattern }) => !routes.some(({ path }) => matches(pattern, path)));
     expect(unused).toEqual([]);
   });
 
-  test('has the arrows of the rules in its table', () => {
-    const rows = table(page, '| part | is | uses').flatMap(([parts, , used]) =>
-      quoted(parts).map((part): [string, string[]] => [part, quoted(used).toSorted()]),
-    );
-    const drawn = new Map(rows);
-    for (const [room, used] of arrows())
-      if (room !== 'pages') expect(drawn.get(room), room).toEqual([...used].toSorted());
+  test('has every part of src in its table, with what it may import', () => {
+    const rows = new Map(table(page, '| part | is |').map(([part, , imports]) => [quoted(part)[0], imports]));
+    expect([...rows.keys()]).toEqual([...allowedImports().keys()]);
+    const parts = readdirSync(new URL('src', ROOT), { withFileTypes: true });
+    const folders = parts.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+    expect([...rows.keys()]).toEqual(expect.arrayContaining([...folders, 'app', 'service', 'main']));
+    expect(rows.get('base')).toBe('  ');
+    expect(rows.get('db')).toBe(' `base`, `database-url`, `telemetry` ');
+    expect(rows.get('consent')).toBe(' the foundation, `authorization`, `pages` ');
+    expect(rows.get('database-source')).toBe(' `base`, `config`, `db`, `embedded-postgres` ');
   });
 
-  test('its picture shows every room', () => {
-    const svg = architecturePicture();
-    for (const room of arrows().keys()) expect(svg).toContain(`>${room}</text>`);
-    const rooms = globSync('src/*/routes.ts', { cwd: ROOT }).map((file) => file.split('/')[1]);
-    expect([...arrows().keys()]).toEqual(expect.arrayContaining(rooms));
+  test('says of every metric where it is declared', () => {
+    const place = page.slice(page.indexOf('### A metric'), page.indexOf('### An alert'));
+    const missing = FAMILIES.filter(({ name }) => !place.includes(`\`${name}\``)).map(({ name }) => name);
+    // Those of Node and V8 are named by their beginning.
+    expect(missing.filter((name) => !/^(nodejs|v8js)_/.test(name))).toEqual([]);
+    expect(place).toMatch(
+      /`db_client_connection_wait_seconds` \| `[^|]*clients\.ts` \| `[^|]*database\.ts` \|/,
+    );
   });
+
+  test('its picture shows every module', () => {
+    const svg = architecturePicture();
+    for (const module of importsOfModules().keys()) expect(svg).toContain(`>${module}</text>`);
+    const modules = globSync('src/*/routes.ts', { cwd: ROOT }).map((file) => file.split('/')[1]);
+    expect([...importsOfModules().keys()]).toEqual(expect.arrayContaining(modules));
+  });
+});
+
+test('the list of alerts has every alert, with its runbook and its rule test, and leads from two to their files', () => {
+  const rows = table(read('docs/metrics.md'), '| alert and its runbook |');
+  const rules = globSync('deploy/prometheus/rules/*.yml', { cwd: ROOT }).map(read).join('\n');
+  const alerts = new Set(Array.from(rules.matchAll(/- alert: (\w+)/g), ([, name = '']) => name));
+  const listed = rows.map(([name = '']) => /^ \[(\w+)\]/.exec(name)?.[1]);
+  expect(listed).toEqual([...alerts].toSorted());
+  // Every alert is tested in one file.
+  for (const [name, , , rule, ruleTest] of rows)
+    expect([quoted(rule).length, quoted(ruleTest).length], name).toEqual([1, 1]);
+  const lines = alertsTable().split('\n');
+  const row = (name: string) => lines.find((line) => line.startsWith(`| [${name}]`));
+  expect(row('WebhookQueueStuck')).toBe(
+    '| [WebhookQueueStuck](../deploy/runbooks/WebhookQueueStuck.md) | A webhook delivery has been due for N | warning, critical | `absence.yml` | `queue.yml` |  |',
+  );
+  expect(row('DatabaseConnectionsWaiting')).toBe(
+    '| [DatabaseConnectionsWaiting](../deploy/runbooks/DatabaseConnectionsWaiting.md) | Requests at *instance* wait for a database connection | warning, critical | `database.yml` | `database-connections.yml` | `drills/held-lock.ts` |',
+  );
 });
 
 test('the table of dependencies has each package of package.json once, and no other', () => {
@@ -90,6 +125,21 @@ test('each npm script that a document names exists', () => {
   );
   expect(named.length).toBeGreaterThan(50);
   expect(named.filter(({ name }) => !(name in scripts))).toEqual([]);
+});
+
+/** A program makes it; git ignores it. */
+const MADE_LATER = ['test/load/results'];
+
+test('each file and folder that a document names exists', () => {
+  const named = DOCUMENTS.filter((page) => page !== 'CHANGELOG.md').flatMap((page) =>
+    Array.from(
+      read(page).matchAll(/`((?:src|instrumentation|deploy|test|docs|otel-collector)\/[\w./-]*)`/g),
+      ([, path = '']) => ({ page, path }),
+    ),
+  );
+  expect(named.length).toBeGreaterThan(100);
+  const missing = named.filter(({ path }) => !existsSync(new URL(path, ROOT)) && !MADE_LATER.includes(path));
+  expect(missing).toEqual([]);
 });
 
 test('no link of a document is dead', () => {

@@ -92,6 +92,19 @@ test('the example verifies a token with the published keys alone, and refuses an
   });
 });
 
+test('the command that registers a webhook works when it is pasted', async () => {
+  const page = readFileSync(new URL('../docs/webhooks.md', import.meta.url), 'utf8');
+  const [, command = ''] = /```bash register\n(.*?)```/s.exec(page) ?? [];
+  const { key } = await newParty(service);
+  const { stdout } = await promisify(execFile)('bash', ['--norc', '-euo', 'pipefail', '-c', command], {
+    env: { PATH: process.env['PATH'] ?? '', BASE: service.url, KEY: key },
+  });
+  expect(JSON.parse(stdout)).toMatchObject({
+    url: 'https://hooks.example.com/grantex',
+    secret: expect.stringMatching(/^whsec_/),
+  });
+});
+
 const ROOT = new URL('..', import.meta.url);
 const read = (path: string) => readFileSync(new URL(path, ROOT), 'utf8');
 const PAGES = readdirSync(new URL('docs', ROOT))

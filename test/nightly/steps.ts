@@ -58,6 +58,11 @@ export const STEPS: readonly Step[] = [
     ],
     env: { MODEL_RUNS: '400', CONTRACT_RUNS: '500', DECISION_RUNS: '5000' },
   },
+  {
+    name: 'memory',
+    command: ['npx', 'vitest', 'run', '--project', 'faults', 'test/faults/memory'],
+    env: { MEMORY_REQUESTS: '400000' },
+  },
   { name: 'busy', command: UNIT, busyLoops: availableParallelism() },
   { name: 'pgbouncer', command: npm('test:pgbouncer'), missing: program('pgbouncer') },
   {

@@ -1,6 +1,6 @@
-import { createRequire } from 'node:module';
+import { allowedImports, FOUNDATION } from './rules-of-imports.ts';
 
-/** The place of each room in the picture: column and row. The arrows follow from the import rules. */
+/** Where each module stands in the picture: column and row. The arrows follow from the rules of imports. */
 const PLACES: Readonly<Record<string, readonly [column: number, row: number]>> = {
   tokens: [1, 0],
   agents: [1, 1],
@@ -23,31 +23,25 @@ const PLACES: Readonly<Record<string, readonly [column: number, row: number]>> =
 const BOX = { width: 150, height: 34 };
 const STEP = { x: 172, y: 78 };
 const MARGIN = 20;
-const ROOMS_TOP = 122;
+const MODULES_TOP = 122;
 const WIDTH = 4 * STEP.x + BOX.width + 2 * MARGIN;
-const FOUNDATION_TOP = ROOMS_TOP + 6 * STEP.y - 20;
+const FOUNDATION_TOP = MODULES_TOP + 6 * STEP.y - 20;
 
-const rules: { readonly forbidden: readonly { readonly name: string; readonly comment?: string }[] } =
-  createRequire(import.meta.url)('../../../.dependency-cruiser.cjs');
-
-/** The other rooms that each room may use by the import rules. `pages` counts as a room here. */
-export function arrows(): ReadonlyMap<string, readonly string[]> {
-  const found = new Map<string, readonly string[]>();
-  for (const room of Object.keys(PLACES)) {
-    const { comment } = rules.forbidden.find(({ name }) => name === `part-${room}`) ?? {};
-    const [, used = ''] = /uses only: (.*)/.exec(comment ?? '') ?? [];
-    if (used === '') throw new Error(`the rules have no room ${room}: take it out of the picture`);
-    found.set(
-      room,
-      used.split(', ').filter((part) => part in PLACES),
-    );
-  }
-  const app = rules.forbidden.find(({ name }) => name === 'part-app')?.comment ?? '';
-  const known = app.replace(/^.*uses only: /, '').split(', ');
-  const foundation = ['base', 'config', 'db', 'deps', 'http', 'telemetry'];
-  const missing = known.filter((part) => !foundation.includes(part) && !found.has(part));
+/** Which other modules each module may import. */
+export function importsOfModules(): ReadonlyMap<string, readonly string[]> {
+  const allowed = allowedImports();
+  const modules = new Map(
+    Object.keys(PLACES).map((module): [string, readonly string[]] => {
+      const imports = allowed.get(module);
+      if (!imports) throw new Error(`the rules have no module ${module}: take it out of the picture`);
+      return [module, imports.filter((part) => part in PLACES)];
+    }),
+  );
+  const missing = (allowed.get('app') ?? []).filter(
+    (part) => !FOUNDATION.includes(part) && !modules.has(part),
+  );
   if (missing.length > 0) throw new Error(`the picture has no place for ${missing.join(', ')}`);
-  return found;
+  return modules;
 }
 
 /** The arrows that do not follow from other arrows. */
@@ -61,9 +55,9 @@ function direct(all: ReadonlyMap<string, readonly string[]>): [string, string][]
   );
 }
 
-const cornerOf = (room: string) => {
-  const [column, row] = PLACES[room] ?? [0, 0];
-  return { x: MARGIN + column * STEP.x, y: ROOMS_TOP + row * STEP.y };
+const cornerOf = (module: string) => {
+  const [column, row] = PLACES[module] ?? [0, 0];
+  return { x: MARGIN + column * STEP.x, y: MODULES_TOP + row * STEP.y };
 };
 const box = (text: string, x: number, y: number, width = BOX.width, fill = '#e8effd') =>
   `<rect x="${x}" y="${y}" width="${width}" height="${BOX.height}" rx="6" fill="${fill}" stroke="#5b6b8c"/>` +
@@ -78,22 +72,22 @@ function arrow([from, to]: readonly [string, string]): string {
 
 /** The picture of the parts of `src`, as SVG. */
 export function architecturePicture(): string {
-  const all = arrows();
+  const all = importsOfModules();
   const start = '#fdf0db';
   const parts = [
     box('main', MARGIN, 20, 90, start),
     line(MARGIN + 90, 37, MARGIN + 118, 37),
     box('service', MARGIN + 120, 20, 90, start),
     line(MARGIN + 210, 37, MARGIN + 238, 37),
-    box('app: puts the rooms together', MARGIN + 240, 20, 230, start),
+    box('app: puts the modules together', MARGIN + 240, 20, 230, start),
     line(MARGIN + 355, 54, MARGIN + 355, 78),
     box('instrumentation: SDK, exporters, /metrics', WIDTH - MARGIN - 300, 20, 300, '#f3e8fb'),
     `<rect x="${MARGIN - 12}" y="80" width="${WIDTH - 2 * MARGIN + 24}" height="${FOUNDATION_TOP - 100}" rx="8" fill="none" stroke="#c3cbdb" stroke-dasharray="5 4"/>`,
-    `<text x="${MARGIN}" y="102" font-weight="600">Rooms: each has its routes, use cases and SQL. An arrow means "uses".</text>`,
+    `<text x="${MARGIN}" y="102" font-weight="600">Modules: one capability each. An arrow means &quot;may import&quot;.</text>`,
     ...direct(all).map(arrow),
-    ...[...all.keys()].map((room) => box(room, cornerOf(room).x, cornerOf(room).y)),
+    ...[...all.keys()].map((module) => box(module, cornerOf(module).x, cornerOf(module).y)),
     box(
-      'Foundation, for every room: http · deps · db · telemetry · config · small files',
+      'Foundation, for every module: http · deps · db · telemetry · config · base',
       MARGIN - 12,
       FOUNDATION_TOP,
       WIDTH - 2 * MARGIN + 24,
@@ -102,7 +96,7 @@ export function architecturePicture(): string {
   ];
   const height = FOUNDATION_TOP + BOX.height + MARGIN;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" font-family="Inter, Helvetica, Arial, sans-serif" font-size="13" fill="#1a2233">
-<title>The parts of src and their arrows</title>
+<title>The parts of src, and what each may import</title>
 <defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0 8 4 0 8z" fill="#5b6b8c"/></marker></defs>
 <rect width="${WIDTH}" height="${height}" fill="#fff"/>
 ${parts.join('\n')}

@@ -1,8 +1,11 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { readOptions } from '../command-line.ts';
+import { alertsTable } from './alerts.ts';
 import { architecturePicture } from './architecture.ts';
 import { chartSchema } from './chart-schema.ts';
 import { familiesTable } from './families.ts';
+import { importsTable } from './imports.ts';
+import { recordingsTable } from './recordings.ts';
 import { environmentExample, variablesTable } from './variables.ts';
 
 const ROOT = new URL('../../../', import.meta.url);
@@ -11,7 +14,10 @@ const ROOT = new URL('../../../', import.meta.url);
 export const GENERATED: Readonly<Record<string, (before: string) => string>> = {
   '.env.example': environmentExample,
   'docs/configuration.md': (before) => withPart(before, 'variables', variablesTable()),
-  'docs/metrics.md': (before) => withPart(before, 'families', familiesTable()),
+  'docs/metrics.md': (before) =>
+    withPart(withPart(before, 'families', familiesTable()), 'alerts', alertsTable()),
+  'docs/architecture.md': (before) =>
+    withPart(withPart(before, 'recordings', recordingsTable()), 'imports', importsTable()),
   'deploy/helm/grantex-auth/values.schema.json': chartSchema,
   'docs/pictures/architecture.svg': architecturePicture,
 };
@@ -37,9 +43,9 @@ export async function drifted(): Promise<ReadonlyMap<string, string>> {
 
 const USAGE = `usage: npm run documents -- [options]
 
-Writes anew what follows from the tables of variables and metric families and from the rules of the arrows: ${Object.keys(GENERATED).join(', ')}.
+Writes anew what follows from the tables of variables and metric families, the alerts and the rules of imports: ${Object.keys(GENERATED).join(', ')}.
 
-  --check  writes nothing; exit code 1 when a file is not what the tables say
+  --check  writes nothing; exit code 1 when a file is not what the code says
   --help
 `;
 
