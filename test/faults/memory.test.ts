@@ -13,13 +13,13 @@ const FIRST = 20_000;
 /** The night asks for more. */
 const ALL = Number(process.env['MEMORY_REQUESTS'] ?? 50_000);
 const WIDTH = 16;
-/** After this much more work, what is kept may have grown by so much. */
+/** The allowed growth of memory after the second part of the work. */
 const GROWTH = 1.1;
 
 type Piece = (index: number) => [status: number, sending: Sending];
 const LONG = 'x'.repeat(10_000);
 
-/** Good and bad requests in turn; each has one right answer. */
+/** Valid and invalid requests in turn, each with its expected status. */
 function mixOf({ key, agentId }: Party, { grantToken }: TokenPair): Piece[] {
   const post = (path: string, body: unknown, as?: string): Sending => ({
     method: 'POST',
@@ -52,12 +52,12 @@ function mixOf({ key, agentId }: Party, { grantToken }: TokenPair): Piece[] {
 }
 
 interface Memory {
-  /** Resident, and of it what is in use on the heap; MiB. */
+  /** Resident memory, and the used heap within it, in MiB. */
   readonly resident: number;
   readonly heap: number;
 }
 
-/** What the process keeps: collected until it no longer becomes less. */
+/** The memory that the process needs. It collects garbage until the memory no longer decreases. */
 async function settled(service: TestService): Promise<Memory> {
   let [least, steady] = [Number.POSITIVE_INFINITY, 0];
   for (let count = collections(service); steady < 10; count++) {
@@ -101,10 +101,6 @@ test(
     expect(last.heap).toBeLessThan(first.heap * GROWTH);
     expect(await service.stop()).toBe(0);
   },
-<<<<<<< HEAD
   // It takes 40 s on an idle machine.
-=======
-  // 40 s on an idle machine.
->>>>>>> words-programs
   Math.max(10, ALL / 10_000) * MINUTE,
 );
