@@ -15,7 +15,7 @@ use([BarChart, GridComponent, LineChart, MarkLineComponent, ScatterChart, SVGRen
 /** A panel draws at most this many lines and dots. The legend counts the lines left out. */
 const MOST_LINES = PALETTE.length;
 const MOST_DOTS = 25;
-const [LEFT, RIGHT] = [62, 12];
+const [LEFT, RIGHT] = [74, 12];
 
 type Line = Answer['series'][number];
 

@@ -59,7 +59,7 @@ export function tiles(panel: Panel, answers: Answer[], { width, height }: Box): 
           x: x + tile / 2,
           y: height / 2 + 8,
           'text-anchor': 'middle',
-          'font-size': Math.min(26, (tile * 1.5) / shown.length),
+          'font-size': Math.min(26, (tile * 1.35) / shown.length),
           'font-weight': 600,
           fill: filled ? '#fff' : colour,
         })
