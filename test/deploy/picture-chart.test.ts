@@ -82,7 +82,7 @@ test('the picture of a budget has the series with the least left', () => {
   expect(draw({ min: null, max: 1 }, { ...full, spent: [1, -0.7] })).toContain('>spent<');
 });
 
-test('bars that are all 0 are told in words, and no bar of the height 0 is drawn', () => {
+test('words stand for bars that are all 0, and no bar of the height 0 is drawn', () => {
   const bars = (svg: string) => [...svg.matchAll(/<path [^>]*fill="#3a9a44"/g)].length;
   const none = draw({ look: 'bars' }, { faults: [0, 0, 0] });
   expect(none).toContain('>0 all the time<');
