@@ -12,7 +12,7 @@ export const anomalies: Row = {
     stat({
       title: 'Unacknowledged',
       description:
-        'Anomalies that nobody has seen to, in the whole database. Go through GET /v1/anomalies and acknowledge what has been dealt with.',
+        'Anomalies in the whole database that nobody has acknowledged. Read GET /v1/anomalies, and acknowledge each one that you have handled.',
       unit: 'none',
       width: 4,
       height: 8,
@@ -22,7 +22,7 @@ export const anomalies: Row = {
     }),
     graph({
       title: 'Anomalies in the hour before',
-      description: 'What the alert looks at. Dashed lines are where it begins.',
+      description: 'The alert reads this number. It begins at the dashed lines.',
       unit: 'none',
       width: 10,
       queries: [
@@ -36,7 +36,7 @@ export const anomalies: Row = {
     graph({
       title: 'Anomalies detected, by type',
       description:
-        'When they were opened. rate_spike, unusual_scope_access and cascade_delegation are of high severity: look at the agent first.',
+        'The time at which the service opened them. rate_spike, unusual_scope_access and cascade_delegation have a high severity: look at the agent first.',
       unit: 'none',
       width: 10,
       look: 'bars',
@@ -58,7 +58,7 @@ export const http: Row = {
     graph({
       title: 'HTTP error rate',
       description:
-        'Share of all requests. 5xx is our failure: look at the log lines request.failed. 4xx is what callers get wrong; 499 is one that left before the answer.',
+        'Share of all requests. 5xx is our failure: look at the log lines request.failed. 4xx is a mistake of the caller. 499 is a caller that left before the answer.',
       unit: 'percentunit',
       width: 8,
       queries: [
@@ -70,7 +70,7 @@ export const http: Row = {
     graph({
       title: 'Requests by route',
       description:
-        'Which routes carry the load. unmatched is every path that does not exist: scanners, mostly.',
+        'Which routes carry the load. unmatched is every path that does not exist, mostly requests of scanners.',
       unit: 'reqps',
       width: 8,
       queries: [
@@ -80,7 +80,7 @@ export const http: Row = {
     graph({
       title: 'Latency p99 by route',
       description:
-        'The slowest routes. All at once: the database or the event loop; one alone: its own statements.',
+        'The slowest routes. If all are slow, look at the database and the event loop. If one is slow, look at its statements.',
       unit: 's',
       width: 8,
       queries: [{ expr: quantile(0.99, HTTP, [], 'method, route'), legend: '{{method}} {{route}}' }],
@@ -89,7 +89,7 @@ export const http: Row = {
     graph({
       title: '429 a minute, by limit',
       description:
-        'Requests refused by rate limits. Dashed lines are where the alert begins, for all limits together. The callers are in the log lines rate_limit.hit.',
+        'Requests refused by rate limits. The alert begins at the dashed lines and counts all limits together. The log lines rate_limit.hit name the callers.',
       unit: 'reqpm',
       width: 8,
       queries: [
@@ -104,7 +104,7 @@ export const http: Row = {
     graph({
       title: 'Server errors by route',
       description:
-        'Where 5xx come from. None is the rule. The requestId of the log line request.failed finds the trace.',
+        'The routes that answer 5xx. Normally there are none. Find the trace by the requestId of the log line request.failed.',
       unit: 'reqps',
       width: 8,
       queries: [
@@ -118,7 +118,7 @@ export const http: Row = {
     graph({
       title: 'Refused requests by status',
       description:
-        'What callers are told. 401: keys that are wrong; 400: clients that are wrong; 404 on unmatched: scanners.',
+        'The status that callers get. 401: the key is wrong. 400: the client sends a wrong request. 404 on unmatched: scanners.',
       unit: 'reqps',
       width: 8,
       queries: [

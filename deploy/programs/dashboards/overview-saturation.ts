@@ -7,12 +7,12 @@ const DATABASE = 'db_client_operation_duration_seconds';
 const REDIS = 'redis_client_operation_duration_seconds';
 
 export const saturation: Row = {
-  title: 'What it stands on',
+  title: 'Database, process, keys and Redis',
   panels: [
     graph({
       title: 'Database latency p99',
       description:
-        'Of statements, by verb, waiting for the batch included. Slow: look at the connections beside it, then at pg_stat_activity and pg_stat_statements.',
+        'Latency of statements by verb. It includes the wait for the batch. If it is high, look at the connections in the next panel, then at pg_stat_activity and pg_stat_statements.',
       unit: 's',
       width: 8,
       queries: [{ expr: quantile(0.99, DATABASE, [], 'db_operation_name'), legend: '{{db_operation_name}}' }],
@@ -21,7 +21,7 @@ export const saturation: Row = {
     graph({
       title: 'Database connections',
       description:
-        'By pool and state, all replicas together. No idle ones for long: see below whether somebody waits for one, and for how long.',
+        'By pool and state, all replicas together. If no connection is idle for long, the panels below show whether callers wait, and for how long.',
       unit: 'none',
       width: 8,
       queries: [
@@ -34,7 +34,7 @@ export const saturation: Row = {
     graph({
       title: 'Database errors',
       description:
-        'Share of statements that failed, constraints not counted. Dashed lines are where the alert begins. The log lines database.connection_error and request.failed say why.',
+        'Share of statements that failed. Violated constraints do not count. The alert begins at the dashed lines. The log lines database.connection_error and request.failed say why.',
       unit: 'percentunit',
       width: 8,
       queries: [
@@ -52,7 +52,7 @@ export const saturation: Row = {
     graph({
       title: 'Callers waiting for a connection',
       description:
-        'As of the scrape, by pool, all replicas together. Above 0 for long: the statements that keep the connections are slow or wait for a lock, or DATABASE_POOL_MAX is too small.',
+        'Number at the time of the scrape, by pool, all replicas together. If it stays above 0, the running statements are slow or wait for a lock, or DATABASE_POOL_MAX is too small.',
       unit: 'none',
       width: 8,
       decimals: 0,
@@ -62,7 +62,7 @@ export const saturation: Row = {
     graph({
       title: 'Wait for a connection p95',
       description:
-        'Of requests, by replica; who finds an idle connection waits 0 seconds. Dashed lines are where the alert begins, and after 1.8 s a request gives up with 503. One replica alone: look at it; all: look at the database.',
+        'Wait of requests, by replica. A request that finds an idle connection waits 0 seconds. The alert begins at the dashed lines. After 1.8 s a request gives up with 503. If one replica waits, look at that replica. If all wait, look at the database.',
       unit: 's',
       width: 8,
       queries: [
@@ -77,7 +77,7 @@ export const saturation: Row = {
     graph({
       title: 'Statements ended in the 5 minutes before',
       description:
-        'For the time that they took, by what ended them; 0 is the rule. Dashed lines are where the alert begins. lock_timeout: somebody holds a lock; cancel: the same, or the server is slow; statement_timeout and idle_in_transaction: a replica was frozen or is late.',
+        'Statements that took too long, by what ended them. The normal value is 0. The alert begins at the dashed lines. lock_timeout: another session holds a lock. cancel: another session holds a lock, or the server is slow. statement_timeout and idle_in_transaction: a replica was frozen or is late.',
       unit: 'none',
       width: 8,
       decimals: 0,
@@ -91,7 +91,7 @@ export const saturation: Row = {
     }),
     graph({
       title: 'Event loop in use',
-      description: 'Share of time that each replica computes. Above 0.8 for long: add a replica.',
+      description: 'Share of time that each replica computes. If it stays above 0.8, add a replica.',
       unit: 'percentunit',
       width: 8,
       max: 1,
@@ -99,7 +99,8 @@ export const saturation: Row = {
     }),
     graph({
       title: 'Event loop delay p99',
-      description: 'How late timers are. Above 100 ms: something long runs in one piece; take a CPU profile.',
+      description:
+        'How late timers are. Above 100 ms, a long computation blocks the loop: take a CPU profile.',
       unit: 's',
       width: 8,
       queries: [{ expr: series('nodejs_eventloop_delay_p99_seconds'), legend: '{{instance}}' }],
@@ -107,7 +108,7 @@ export const saturation: Row = {
     graph({
       title: 'Heap in use',
       description:
-        'All spaces of each replica. It goes up and down with garbage collection; lows that rise for hours are a leak: take a heap snapshot.',
+        'All heap spaces of each replica. The value rises and falls with garbage collection. If the lows rise for hours, there is a leak: take a heap snapshot.',
       unit: 'bytes',
       width: 8,
       queries: [
@@ -117,7 +118,7 @@ export const saturation: Row = {
     graph({
       title: 'Database errors by kind',
       description:
-        'A minute, by SQLSTATE class or by the failure of the connection. 08 and CONNECTION_…: the server or the way to it; 53: it is out of something; 57: it is shutting down.',
+        'Errors a minute, by SQLSTATE class or by the failure of the connection. 08 and CONNECTION_…: the server or the network is down. 53: the server has run out of a resource. 57: the server is shutting down.',
       unit: 'cpm',
       width: 8,
       runbooks: MORE_SIGNALS.databaseErrors.alerts,
@@ -132,7 +133,7 @@ export const saturation: Row = {
     graph({
       title: 'Signing keys last read',
       description:
-        'How old the knowledge of the signing keys is, by replica; they are read every ten seconds. Older: that replica signs with what it knew last. Look at its way to the database.',
+        'Time since each replica last read the signing keys. It reads them every ten seconds. A replica with a higher value signs with the keys that it read last: check its connection to the database.',
       unit: 's',
       width: 8,
       queries: [{ expr: series('grantex_signing_keys_read_age_seconds'), legend: '{{instance}}' }],
@@ -141,7 +142,7 @@ export const saturation: Row = {
     stat({
       title: 'Age of the signing key',
       description:
-        'For how long one key has signed every token. After 90 days: npm run keys -- rotate. Tokens signed with the old key stay good.',
+        'Time for which one key has signed every token. After 90 days, run npm run keys -- rotate. Tokens signed with the old key stay valid.',
       unit: 's',
       width: 4,
       height: 8,
@@ -151,7 +152,7 @@ export const saturation: Row = {
     stat({
       title: 'Signing keys known',
       description:
-        'By the replica that knows fewest. 0: it can neither sign nor verify, and every exchange there fails; see the runbook.',
+        'Keys that the replica with the fewest keys knows. At 0 it can neither sign nor verify, and every exchange there fails: see the runbook.',
       unit: 'none',
       width: 4,
       height: 8,
@@ -162,7 +163,7 @@ export const saturation: Row = {
     graph({
       title: 'Redis latency p99',
       description:
-        'Of calls that were answered, by replica; after 250 ms a call has failed. Slow: look at SLOWLOG, and at what else is done in that Redis.',
+        'Latency of answered calls, by replica. A call fails after 250 ms. If it is high, look at SLOWLOG and at the other users of that Redis.',
       unit: 's',
       width: 12,
       queries: [{ expr: quantile(0.99, REDIS, ['outcome="ok"'], 'instance'), legend: '{{instance}}' }],
@@ -171,7 +172,7 @@ export const saturation: Row = {
     graph({
       title: 'Failed calls of Redis',
       description:
-        'A minute, by replica and outcome. Sixty and no fewer: that replica probes once a second, and counts rate limits for itself. The log line redis.connection_error says why.',
+        'Calls a minute, by replica and outcome. At sixty, that replica probes once a second and counts rate limits alone. The log line redis.connection_error says why.',
       unit: 'cpm',
       width: 12,
       runbooks: ['RedisUnavailable'],

@@ -11,14 +11,14 @@ const refreshes = (...matchers: string[]) =>
 const deliveries = (...matchers: string[]) =>
   count(series('grantex_webhook_deliveries_total', ...matchers), '', '15m');
 
-/** The seven signals that have alerts, computed as in the alerts. */
+/** The seven signals of the alerts, computed as the alerts compute them. */
 export const signalsNow: Row = {
-  title: 'The seven signals, as the alerts see them',
+  title: 'The seven signals of the alerts',
   panels: [
     stat({
       title: 'Alerts firing',
       description:
-        'Alerts of this service that fire now; one that is a warning and critical is one. Not 0: look at the red ranges on the graphs, and open the runbook that the alert links to.',
+        'Alerts of this service that fire now. An alert that fires as warning and as critical counts once. If it is not 0, look at the red ranges on the graphs, and open the runbook that the alert links to.',
       unit: 'none',
       width: 3,
       // A warning and the critical alert of the same name are one problem.
@@ -27,7 +27,7 @@ export const signalsNow: Row = {
     stat({
       title: 'Health check',
       description:
-        'Failed probes of GET /health within 45 s, which are three probes, of the worst replica. The service or its database does not answer: see the runbook.',
+        'Failed probes of GET /health within 45 s, for the worst replica. There are three probes in 45 s. If one fails, the service or its database does not answer: see the runbook.',
       unit: 'none',
       width: 3,
       decimals: 0,
@@ -42,7 +42,7 @@ export const signalsNow: Row = {
     stat({
       title: 'Exchanges failed',
       description:
-        'Share of token exchanges of the last 5 minutes that ended in an error. Rising: look at which codes are refused, and at the database.',
+        'Share of token exchanges of the last 5 minutes that ended in an error. If it rises, look at the refused codes and at the database.',
       unit: 'percentunit',
       width: 3,
       decimals: 1,
@@ -53,7 +53,7 @@ export const signalsNow: Row = {
     stat({
       title: 'Refreshes failed',
       description:
-        'Share of token refreshes of the last 5 minutes that were refused or failed. Rising: a client uses refresh tokens twice, or its clock is off.',
+        'Share of token refreshes of the last 5 minutes that were refused or failed. If it rises, a client uses refresh tokens twice, or its clock is wrong.',
       unit: 'percentunit',
       width: 3,
       decimals: 1,
@@ -64,7 +64,7 @@ export const signalsNow: Row = {
     stat({
       title: 'Authorize p99',
       description:
-        '99 of 100 requests for authorization of the last 5 minutes were faster than about this: an estimate within a bucket (500 ms to 1 s, 1 to 2.5 s). Slow: look at the database and the event loop below.',
+        '99 of 100 requests for authorization of the last 5 minutes were faster than about this. It is an estimate within a bucket (500 ms to 1 s, 1 to 2.5 s). If it is high, look at the database and the event loop below.',
       unit: 'ms',
       width: 3,
       decimals: 0,
@@ -76,7 +76,7 @@ export const signalsNow: Row = {
     stat({
       title: 'Webhooks delivered',
       description:
-        'Share of webhook deliveries that ended within the last 15 minutes and reached their receiver. Falling: see by attempt why they fail.',
+        'Share of webhook deliveries that ended within the last 15 minutes and reached their receiver. If it falls, the panel of attempts shows why they fail.',
       unit: 'percentunit',
       width: 3,
       decimals: 1,
@@ -87,7 +87,7 @@ export const signalsNow: Row = {
     stat({
       title: '429 per minute',
       description:
-        'Requests refused by rate limits, a minute, over the last 5 minutes. Many: one caller errs or attacks; its address is in the log line rate_limit.hit.',
+        'Requests a minute that rate limits refused, over the last 5 minutes. If there are many, one caller has a fault or attacks. The log line rate_limit.hit has its address.',
       unit: 'reqpm',
       width: 3,
       decimals: 0,

@@ -8,8 +8,8 @@ const AUTHORIZE = 'grantex_authorize_total';
 const REFRESH = 'grantex_token_refresh_total';
 
 /**
- * Latency with links to traces. The dots are exemplars of spans. The collector counts spans in milliseconds, so the
- * whole panel is in milliseconds.
+ * Latency with links to traces. The dots are exemplars of the spans. The collector counts spans in milliseconds, so the whole
+ * panel is in milliseconds.
  */
 const latency = (histogram: string, span: string) => [
   { expr: `1000 * ${quantile(0.5, histogram)}`, legend: 'p50' },
@@ -27,7 +27,7 @@ export const tokens: Row = {
     graph({
       title: 'Token exchange rate',
       description:
-        'Codes exchanged for grant tokens, by outcome. 401 and 429 are not attempts. No success while there are attempts: see the runbook of the failure rate.',
+        'Codes exchanged for grant tokens, by outcome. 401 and 429 do not count as attempts. If there are attempts and no success, see the runbook of the failure rate.',
       unit: 'ops',
       width: 10,
       queries: [{ expr: perSecond(series(EXCHANGE), 'status'), legend: '{{status}}' }],
@@ -36,7 +36,7 @@ export const tokens: Row = {
     gauge({
       title: 'Token exchange success rate',
       description:
-        'Share of token exchanges within the time shown that succeeded. Its limits are those of the alert on failures, seen from the other side.',
+        'Share of token exchanges within the time shown that succeeded. Its limits are the limits of the alert on failures, subtracted from 100 %.',
       unit: 'percentunit',
       width: 5,
       min: 0,
@@ -56,7 +56,7 @@ export const tokens: Row = {
     graph({
       title: 'Failures of exchange and refresh',
       description:
-        'Share of attempts that failed. Dashed lines are where the alerts begin. One line alone: the clients of that route; both at once: the database.',
+        'Share of attempts that failed. The alerts begin at the dashed lines. If one line rises, look at the clients of that route. If both rise, look at the database.',
       unit: 'percentunit',
       width: 9,
       queries: [
@@ -78,7 +78,7 @@ export const tokens: Row = {
     graph({
       title: 'Authorize latency',
       description:
-        'p50 and p99 of requests for authorization, failures too. A dot is one traced request: click it to open its trace in Jaeger and see which step was slow. The line of traced requests carries the dots and is no measure: it knows sampled traces only, some twice while the collector is full. The alert counts by /metrics.',
+        'p50 and p99 of requests for authorization, failures included. A dot is one traced request: click it to open its trace in Jaeger and see which step was slow. The line of traced requests only carries the dots. Do not read it as a measurement: it has only sampled traces, and some of them twice while the collector is full. The alert uses /metrics.',
       unit: 'ms',
       width: 12,
       queries: latency('grantex_authorize_duration_seconds', 'POST /v1/authorize'),
@@ -89,7 +89,7 @@ export const tokens: Row = {
     graph({
       title: 'Token exchange latency',
       description:
-        'p50 and p99 of token exchanges, failures too; every success makes one RS256 signature. A dot is one traced request: click it to open its trace in Jaeger. The line of traced requests carries the dots and is no measure: it knows sampled traces only, some twice while the collector is full.',
+        'p50 and p99 of token exchanges, failures included. Every success makes one RS256 signature. A dot is one traced request: click it to open its trace in Jaeger. The line of traced requests only carries the dots. Do not read it as a measurement: it has only sampled traces, and some of them twice while the collector is full.',
       unit: 'ms',
       width: 12,
       queries: latency('grantex_token_exchange_duration_seconds', 'POST /v1/token'),
@@ -98,7 +98,7 @@ export const tokens: Row = {
     graph({
       title: 'Requests for authorization',
       description:
-        'By outcome. denied is the refusal of a policy, error everything else. Many denied after a change of a policy: read that policy again.',
+        'Requests by outcome. denied is the refusal of a policy. error is every other failure. If many are denied after a change of a policy, check that policy.',
       unit: 'ops',
       width: 8,
       queries: [{ expr: perSecond(series(AUTHORIZE), 'status'), legend: '{{status}}' }],
@@ -106,7 +106,7 @@ export const tokens: Row = {
     graph({
       title: 'Decisions of people',
       description:
-        'Consent pages that were answered. None, while authorizations go on: the page or the way to it is broken.',
+        'Consent pages that people answered. If there are none while authorizations go on, the page or the link to it is broken.',
       unit: 'cpm',
       width: 8,
       queries: [
@@ -119,7 +119,7 @@ export const tokens: Row = {
     graph({
       title: 'Tokens verified and refreshed',
       description:
-        'Online verifications by result, and refreshes by outcome. Many invalid: tokens that were revoked or have expired are still in use.',
+        'Online verifications by result, and refreshes by outcome. If many are invalid, clients still use revoked or expired tokens.',
       unit: 'ops',
       width: 8,
       queries: [
@@ -139,7 +139,7 @@ export const grants: Row = {
     stat({
       title: 'Active grants',
       description:
-        'Grants that are active and have not expired, in the whole database, at most 5 s old. A sudden fall is a mass revocation.',
+        'Grants that are active and have not expired, in the whole database, at most 5 s old. A sudden fall means a mass revocation.',
       unit: 'locale',
       width: 4,
       height: 8,
@@ -148,7 +148,8 @@ export const grants: Row = {
     }),
     graph({
       title: 'Active grants over time',
-      description: 'The same over time. Created less revoked and expired is its slope.',
+      description:
+        'The number of active grants over time. Its slope is created grants less revoked and expired grants.',
       unit: 'locale',
       width: 10,
       queries: [{ expr: globalGauge('grantex_active_grants'), legend: 'active' }],
@@ -156,7 +157,7 @@ export const grants: Row = {
     graph({
       title: 'Grants made and revoked',
       description:
-        'A minute. A revocation counts every grant that fell with it, whatever the path. A spike without a reason of yours: look for revokedBy in the log lines grant.revoked.',
+        'Grants a minute. A revocation counts every grant that it ended, on every path. If you did not cause a spike, look for revokedBy in the log lines grant.revoked.',
       unit: 'cpm',
       width: 10,
       queries: [
@@ -176,7 +177,7 @@ export const webhooks: Row = {
     graph({
       title: 'Webhook deliveries',
       description:
-        'Deliveries that reached their end, a minute: a 2xx, or the last attempt failed. Failed ones are in GET /v1/webhooks/:id/deliveries.',
+        'Deliveries a minute that ended with a 2xx or with a failed last attempt. GET /v1/webhooks/:id/deliveries lists the failed ones.',
       unit: 'cpm',
       width: 8,
       queries: [
@@ -190,7 +191,7 @@ export const webhooks: Row = {
     graph({
       title: 'Attempts, by how they ended',
       description:
-        'Why deliveries fail: 4xx and 5xx are the receiver, timeout and refused its network, blocked our own rule against private addresses.',
+        'Why deliveries fail. 4xx and 5xx: the receiver. timeout and refused: its network. blocked: our rule against private addresses.',
       unit: 'cpm',
       width: 8,
       queries: [
@@ -204,7 +205,7 @@ export const webhooks: Row = {
     graph({
       title: 'Oldest delivery that is due',
       description:
-        'How long its attempt has been due; the pause before a retry does not count. Rising without end: no replica works the queue off, or a receiver is slower than its events. See the runbook.',
+        'Time for which its next attempt has been due. The pause before a retry does not count. If it keeps rising, no replica works on the queue, or a receiver is slower than its events: see the runbook.',
       unit: 's',
       width: 8,
       runbooks: ['WebhookQueueStuck'],

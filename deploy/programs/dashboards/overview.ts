@@ -9,7 +9,7 @@ export const overview = () =>
   dashboard({
     name: 'overview',
     title: 'overview',
-    description: 'Whether the service does its work, what it is asked to do, and what holds it up.',
+    description: 'Whether the service works, what callers ask of it, and what slows it down.',
     variables: [job()],
     rows: [signalsNow, tokens, grants, webhooks, anomalies, http, saturation],
   });

@@ -14,12 +14,12 @@ const AGENT = 'agent_id=~"$agent_id"';
 const NONE = 'no agent did that';
 
 const of = (name: string, ...matchers: string[]) => series(name, AGENT, ...matchers);
-/** The count over the whole time range of the dashboard. */
+/** Counts over the whole time shown. */
 const total = (selector: string) => countFromFirst(selector, 'agent_id', '$__range');
-/** 0 for an agent that has no series of `expression` but has one of `like`. */
+/** An agent without a series of `expression` counts as 0 if it has a series of `like`. */
 const orNone = (expression: string, like: string) => `(${expression} or 0 * ${like})`;
 
-/** The limits of the alert on failures, converted for the share of successes. */
+/** The limits of the alert on failures, as shares of success. */
 const exchangeSuccess = succeeded(SIGNALS.exchangeFailures);
 
 export const agentsNow: Row = {
@@ -28,7 +28,7 @@ export const agentsNow: Row = {
     table({
       title: 'Agents',
       description:
-        'One line for each agent. Click an agent to see it alone. One that fails where others do not is misconfigured, or not who it says it is.',
+        'One line for each agent. Click an agent to see it alone. An agent that fails where others succeed is misconfigured, or is an impostor.',
       width: 24,
       height: 9,
       noValue: NONE,
@@ -81,7 +81,7 @@ export const perAgentRows: readonly Row[] = [
       graph({
         title: 'Token exchange rate',
         description:
-          'Codes exchanged for grant tokens, by agent and outcome. Errors of one agent alone are its own.',
+          'Codes exchanged for grant tokens, by agent and outcome. If only one agent has errors, look at that agent.',
         unit: 'ops',
         width: 10,
         queries: [{ expr: perSecond(of(EXCHANGE), 'agent_id, status'), legend: '{{agent_id}} {{status}}' }],
@@ -90,7 +90,7 @@ export const perAgentRows: readonly Row[] = [
       }),
       gauge({
         title: 'Token exchange success rate',
-        description: 'Share of the exchanges of all chosen agents, within the time shown, that succeeded.',
+        description: 'Share of token exchanges that succeeded, for all chosen agents, within the time shown.',
         unit: 'percentunit',
         width: 5,
         min: 0,
@@ -110,7 +110,7 @@ export const perAgentRows: readonly Row[] = [
       graph({
         title: 'Error rate',
         description:
-          'Share of the authorizations and exchanges of each agent that were refused or failed. HTTP requests are not counted by agent: most of them do not say which agent they are for.',
+          'Share of the authorizations and exchanges of each agent that were refused or failed. The service does not count HTTP requests by agent, because most of them name no agent.',
         unit: 'percentunit',
         width: 9,
         max: 1,
@@ -136,7 +136,7 @@ export const perAgentRows: readonly Row[] = [
       graph({
         title: 'Authorize latency p50',
         description:
-          'Half of the requests of each agent were faster. An agent that is slower than others asks for more scopes, or meets more policies.',
+          'Half of the requests of each agent were faster. An agent that is slower than others asks for more scopes, or more policies apply to it.',
         unit: 'ms',
         width: 12,
         queries: [{ expr: `1000 * ${quantile(0.5, DURATION, [AGENT], 'agent_id')}`, legend: '{{agent_id}}' }],
@@ -145,7 +145,7 @@ export const perAgentRows: readonly Row[] = [
       graph({
         title: 'Authorize latency p99',
         description:
-          'Dashed lines are where the alert on all agents together begins. The traces behind it: the overview, authorize latency.',
+          'The dashed lines are the limits of the alert on all agents together. For traces, open the panel Authorize latency of the overview.',
         unit: 'ms',
         width: 12,
         queries: [
@@ -158,7 +158,7 @@ export const perAgentRows: readonly Row[] = [
       }),
       graph({
         title: 'Requests for authorization',
-        description: 'By agent and outcome; denied is the refusal of a policy.',
+        description: 'Requests by agent and outcome. denied is the refusal of a policy.',
         unit: 'ops',
         width: 24,
         queries: [{ expr: perSecond(of(AUTHORIZE), 'agent_id, status'), legend: '{{agent_id}} {{status}}' }],
@@ -172,7 +172,7 @@ export const perAgentRows: readonly Row[] = [
       graph({
         title: 'Active grants: change',
         description:
-          'Grants that each agent got, by exchange or by delegation, less those revoked, within the time shown. Below zero: more of its grants were revoked than made, such as older ones. Grants that expired are not taken off, so how many are active at a moment is known for the whole database only.',
+          'Grants that each agent got by exchange or delegation, less its revoked grants, within the time shown. Below zero, more of its grants were revoked than made, for example older ones. Expired grants are not subtracted, so the number of active grants is known only for the whole database.',
         unit: 'locale',
         width: 12,
         decimals: 0,
@@ -188,7 +188,7 @@ export const perAgentRows: readonly Row[] = [
       graph({
         title: 'Grants revoked',
         description:
-          'By agent, cascades included. Find out by whom: revokedBy in the log lines grant.revoked with this agentId.',
+          'Revoked grants by agent, cascades included. revokedBy in the log lines grant.revoked with this agentId says who revoked them.',
         unit: 'none',
         width: 12,
         look: 'bars',
@@ -203,7 +203,7 @@ export const perAgentRows: readonly Row[] = [
       graph({
         title: 'Webhook deliveries',
         description:
-          'Deliveries about each agent that reached their end. They fail by receiver, not by agent: go on with the overview.',
+          'Ended deliveries about each agent. A failure depends on the receiver and not on the agent: go on with the overview.',
         unit: 'none',
         width: 12,
         look: 'bars',
@@ -216,7 +216,7 @@ export const perAgentRows: readonly Row[] = [
       graph({
         title: 'Anomalies',
         description:
-          'Opened, by agent and type. GET /v1/anomalies has the details; suspend the agent, or acknowledge.',
+          'Opened anomalies by agent and type. GET /v1/anomalies has the details. Suspend the agent, or acknowledge the anomaly.',
         unit: 'none',
         width: 12,
         look: 'bars',

@@ -4,19 +4,18 @@ import { GridComponent, MarkLineComponent } from 'echarts/components';
 import { type EChartsCoreOption, init, use } from 'echarts/core';
 import { SVGRenderer } from 'echarts/renderers';
 import type { Answer, View } from './panel-data.ts';
+import { drawLegend, PALETTE, placeLegend } from './picture-legend.ts';
 import { colourOf, stepsOf } from './picture-values.ts';
 import type { Exemplar } from './prometheus.ts';
-import { type Box, element, text } from './svg.ts';
+import { type Box, text } from './svg.ts';
 import { format } from './units.ts';
 
 use([BarChart, GridComponent, LineChart, MarkLineComponent, ScatterChart, SVGRenderer]);
 
-/** Lines and dots of one panel beyond this are left out: the picture is to give an idea. */
-const MOST_LINES = 5;
+/** A panel draws at most this many lines and dots. The legend counts the lines left out. */
+const MOST_LINES = PALETTE.length;
 const MOST_DOTS = 25;
-const PALETTE = ['#3a9a44', '#e0b400', '#2f6fc4', '#e8811a', '#d0303e', '#7a4fb5'];
-const LEGEND_HEIGHT = 18;
-const [LEFT, RIGHT] = [62, 12];
+const [LEFT, RIGHT] = [74, 12];
 
 type Line = Answer['series'][number];
 
@@ -27,8 +26,14 @@ export function chart(panel: Panel, answers: Answer[], { width, height }: Box, {
     | { drawStyle?: string; axisSoftMax?: number }
     | undefined;
   const bars = custom?.drawStyle === 'bars';
-  const all = answers.flatMap(({ series }) => series).filter(({ points }) => Number.isFinite(peak(points)));
-  const shown = all.sort((a, b) => peak(b.points) - peak(a.points)).slice(0, MOST_LINES);
+  const all = answers.flatMap(({ series }) => series);
+  const ranked = worstFirst(all, panel).slice(0, MOST_LINES);
+  const names = placeLegend(
+    ranked.map(({ name }) => name),
+    all.length,
+    width,
+  );
+  const shown = ranked.slice(0, names.entries.length);
   const top = Math.max(custom?.axisSoftMax ?? 0, ...shown.map(({ points }) => peak(points)));
   const limits = stepsOf(panel).filter(
     ({ value }) => custom?.axisSoftMax !== undefined && value !== null && value <= top,
@@ -36,7 +41,8 @@ export function chart(panel: Panel, answers: Answer[], { width, height }: Box, {
   const times = [...new Set(shown.flatMap(({ points }) => points.map(([time]) => time)))].sort(
     (a, b) => a - b,
   );
-  const barWidth = bars ? Math.max(1, ((width - LEFT - RIGHT) / times.length) * 0.8) : 0;
+  const plot = width - LEFT - RIGHT;
+  const barWidth = Math.max(1, (plot * stepOf(times, span.step) * 0.8) / (span.end - span.start));
   const option: EChartsCoreOption = {
     animation: false,
     color: PALETTE,
@@ -50,9 +56,9 @@ export function chart(panel: Panel, answers: Answer[], { width, height }: Box, {
     },
     yAxis: {
       type: 'value',
-      ...(typeof min === 'number' && { min }),
-      ...(typeof max === 'number' ? { max } : custom?.axisSoftMax === top && { max: top }),
       splitNumber: 3,
+      ...(typeof min === 'number' && { min }),
+      ...(typeof max === 'number' ? upTo(max, shown) : custom?.axisSoftMax === top && { max: top }),
       axisLabel: {
         fontSize: 9,
         showMaxLabel: max !== undefined,
@@ -67,21 +73,51 @@ export function chart(panel: Panel, answers: Answer[], { width, height }: Box, {
         lineStyle: { width: 1.2 },
         data: (bars ? atAll(times, points) : points).map(([time, value]) => [
           time * 1000,
-          Number.isFinite(value) ? Number(value.toPrecision(4)) : null,
+          Number.isFinite(value) && !(bars && value === 0) ? Number(value.toPrecision(4)) : null,
         ]),
         ...(index === 0 && limits.length > 0 && { markLine: limitLines(limits) }),
       })),
       dots(answers.flatMap(({ exemplars }) => exemplars)),
     ],
   };
-  const drawn = init(null, null, { renderer: 'svg', ssr: true, width, height: height - LEGEND_HEIGHT });
+  const drawn = init(null, null, { renderer: 'svg', ssr: true, width, height: height - names.height });
   drawn.setOption(option);
   const svg = drawn.renderToSVGString();
   drawn.dispose();
-  return svg + legend(shown, all.length, width, height - 6);
+  const words =
+    bars && shown.length > 0 && top <= 0 ? nothing(LEFT + plot / 2, (height - names.height) / 2) : '';
+  return svg + words + drawLegend(names, height);
 }
 
-/** The slowest ones, which are those that a person clicks. */
+/** Bars of the height 0 cannot be seen, and an empty panel looks like a fault of the picture. */
+const nothing = (x: number, y: number): string =>
+  text('0 all the time', { x, y, 'text-anchor': 'middle', 'font-size': 12, fill: '#777' });
+
+/**
+ * The lines that matter most come first. A panel with an upper end and no lower one shows what is left of a budget: there, the
+ * lowest line is the worst. Lines without a value come last: nothing of them can be drawn.
+ */
+function worstFirst(lines: readonly Line[], panel: Panel): Line[] {
+  const { min, max } = panel.fieldConfig?.defaults ?? {};
+  const budget = typeof max === 'number' && typeof min !== 'number';
+  const badness = ({ points }: Line) => (budget ? -trough(points) : peak(points));
+  const drawable = lines.filter(({ points }) => Number.isFinite(peak(points)));
+  return drawable.sort((a, b) => badness(b) - badness(a));
+}
+
+/** An axis that ends at `max`, with labels at equal distances. It goes below 0 by whole parts of `max` when a line does. */
+function upTo(max: number, lines: readonly Line[]) {
+  const least = Math.min(0, ...lines.map(({ points }) => trough(points)).filter(Number.isFinite));
+  if (least === 0) return { max, interval: max / 4 };
+  const half = Math.ceil((max - least) / (2 * max)) * max;
+  return { min: max - 2 * half, max, interval: half };
+}
+
+/** Seconds between two bars. */
+const stepOf = (times: readonly number[], ofOne: number): number =>
+  times.length < 2 ? ofOne : Math.min(...times.slice(1).map((time, index) => time - (times[index] ?? 0)));
+
+/** The slowest ones: a person clicks these. */
 const dots = (exemplars: readonly Exemplar[]) => ({
   type: 'scatter',
   symbol: 'diamond',
@@ -103,27 +139,13 @@ const limitLines = (limits: readonly { value: number | null; color: string }[]) 
   })),
 });
 
-/** One line of names: as many as fit, and how many more there are. */
-function legend(shown: readonly Line[], total: number, width: number, y: number): string {
-  const parts: string[] = [];
-  let x = 8;
-  for (const [index, { name }] of shown.entries()) {
-    const label = name.replace(/\b(ag_\w{3})\w+(\w{4})\b/, '$1…$2') || 'value';
-    const wide = 18 + label.length * 5.8;
-    if (x + wide > width - (index + 1 < total ? 55 : 0)) break;
-    parts.push(element('rect', { x, y: y - 5, width: 10, height: 3, fill: PALETTE[index] ?? '' }));
-    parts.push(text(label, { x: x + 13, y, 'font-size': 9.5, fill: '#444' }));
-    x += wide;
-  }
-  const more = total - parts.length / 2;
-  if (more > 0) parts.push(text(`and ${more} more`, { x, y, 'font-size': 9.5, fill: '#777' }));
-  return parts.join('');
-}
-
-const peak = (points: readonly (readonly [number, number])[]): number =>
+const peak = (points: Line['points']): number =>
   Math.max(Number.NEGATIVE_INFINITY, ...points.map(([, value]) => value).filter(Number.isFinite));
 
-/** The library stacks bars by their number, not by their time: each line needs one for each time. */
+const trough = (points: Line['points']): number =>
+  Math.min(Number.POSITIVE_INFINITY, ...points.map(([, value]) => value).filter(Number.isFinite));
+
+/** The library stacks bars by their number and not by their time, so each line needs one bar for each time. */
 const atAll = (times: readonly number[], points: Line['points']): Line['points'] => {
   const values = new Map(points);
   return times.map((time) => [time, values.get(time) ?? 0] as const);

@@ -59,7 +59,7 @@ export function tiles(panel: Panel, answers: Answer[], { width, height }: Box): 
           x: x + tile / 2,
           y: height / 2 + 8,
           'text-anchor': 'middle',
-          'font-size': Math.min(26, (tile * 1.5) / shown.length),
+          'font-size': Math.min(26, (tile * 1.35) / shown.length),
           'font-weight': 600,
           fill: filled ? '#fff' : colour,
         })
@@ -128,7 +128,14 @@ export function rows(panel: Panel, answers: Answer[], { width, height }: Box): s
       text(title, { x: at(index), y: 14, 'text-anchor': 'end', 'font-size': 11, 'font-weight': 600 }),
     ),
   ];
-  const body = sorted.slice(0, Math.floor((height - 20) / 18)).flatMap((name, line) => {
+  const room = Math.floor((height - 20) / 18);
+  const shown = sorted.slice(0, sorted.length > room ? room - 1 : room);
+  const left = sorted.length - shown.length;
+  const more =
+    left > 0
+      ? [text(`and ${left} more`, { x: 10, y: 32 + shown.length * 18, 'font-size': 11, fill: '#777' })]
+      : [];
+  const body = shown.flatMap((name, line) => {
     const y = 32 + line * 18;
     return [
       element('rect', { x: 6, y: y - 13, width: width - 12, height: 0.5, fill: '#d8d9da' }),
@@ -147,7 +154,7 @@ export function rows(panel: Panel, answers: Answer[], { width, height }: Box): s
       }),
     ];
   });
-  return [...head, ...body].join('');
+  return [...head, ...body, ...more].join('');
 }
 
 function joinField(transformations: readonly DataTransformerConfig[]): string {

@@ -20,7 +20,7 @@ export const arriving: Row = {
       title: 'Targets not scraped',
       runbooks: ['TargetDown', 'MetricsMissing'],
       description:
-        'Of all jobs of this Prometheus. Not 0: the table beside it says which; what the service does is unknown until it is back.',
+        'All jobs of this Prometheus. If it is not 0, the table in the next panel names the target. Its metrics are unknown until it is back.',
       unit: 'none',
       width: 4,
       height: 8,
@@ -30,7 +30,7 @@ export const arriving: Row = {
     table({
       title: 'Targets',
       description:
-        'Every target: 1 is scraped, 0 is not. A replica that is missing here was never told to Prometheus, or has been taken away.',
+        'Every target: 1 is scraped, 0 is not. If a replica is missing here, the configuration of Prometheus does not name it.',
       width: 10,
       by: { label: 'instance', title: 'Target' },
       columns: [
@@ -43,7 +43,7 @@ export const arriving: Row = {
       title: 'Telemetry that the service dropped',
       runbooks: ['TelemetryDropped'],
       description:
-        'Spans and log lines that were not sent, a minute. The collector is away or too slow: look at its row below. The lines are on stdout all the same; the metrics lose nothing.',
+        'Spans and log lines a minute that were not sent. The collector is down or too slow: look at its row below. The log lines are still on stdout, and the metrics are complete.',
       unit: 'cpm',
       width: 10,
       queries: [
@@ -62,7 +62,7 @@ export const scrapes: Row = {
     graph({
       title: 'Scrape duration',
       description:
-        'How long GET /metrics takes. It answers within 1 s whatever happens; above 0.5 s look at the database, which the gauges wait for, and at the number of series.',
+        'How long GET /metrics takes. It always answers within 1 s. Above 0.5 s, look at the number of series and at the database, because the gauges wait for it.',
       unit: 's',
       width: 8,
       queries: [{ expr: series('scrape_duration_seconds'), legend: '{{instance}}' }],
@@ -70,7 +70,7 @@ export const scrapes: Row = {
     graph({
       title: 'Series of a scrape',
       description:
-        'Bounded by METRICS_AGENT_LIMIT and the routes. A sudden step is a new version; a steady rise should not be: see what grows with topk(10, count by (__name__) ({job="…"})).',
+        'METRICS_AGENT_LIMIT and the number of routes bound it. A sudden step means a new version. A steady rise is a fault: find what grows with topk(10, count by (__name__) ({job="…"})).',
       unit: 'locale',
       width: 8,
       queries: [{ expr: series('scrape_samples_scraped'), legend: '{{instance}}' }],
@@ -78,7 +78,7 @@ export const scrapes: Row = {
     graph({
       title: 'Series added',
       description:
-        'New series at each scrape. Steadily above 0: a label has too many values, and Prometheus pays with memory.',
+        'New series at each scrape. If it stays above 0, a label has too many values, and Prometheus needs more memory.',
       unit: 'locale',
       width: 8,
       queries: [{ expr: series('scrape_series_added'), legend: '{{instance}}' }],
@@ -87,7 +87,7 @@ export const scrapes: Row = {
       title: 'Failures to read metrics',
       runbooks: ['TelemetryFaults'],
       description:
-        'Gauges that could not be read, or an exposition that could not be written. Almost always the database; metrics.collection_failed in the log says which.',
+        'Gauges that could not be read, or an exposition that could not be written. The cause is almost always the database. metrics.collection_failed in the log says which.',
       unit: 'none',
       width: 12,
       look: 'bars',
@@ -102,7 +102,7 @@ export const scrapes: Row = {
       title: 'Faults while recording',
       runbooks: ['TelemetryFaults'],
       description:
-        'Errors thrown by telemetry itself and swallowed. Any at all is a fault of the service: report it.',
+        'Errors that telemetry threw and swallowed. Each one is a fault of the service: report it.',
       unit: 'none',
       width: 12,
       look: 'bars',
@@ -119,7 +119,7 @@ export const collector: Row = {
     graph({
       title: 'Received',
       description:
-        'What the collector took in, by receiver. Nothing, while the service has traffic: is OTEL_EXPORTER_OTLP_ENDPOINT set?',
+        'What the collector accepted, by receiver. If it is 0 while the service has traffic, check OTEL_EXPORTER_OTLP_ENDPOINT.',
       unit: 'eps',
       width: 8,
       queries: eachSignal('otelcol_receiver_accepted', 'receiver'),
@@ -129,7 +129,7 @@ export const collector: Row = {
       title: 'Refused',
       runbooks: ['CollectorLosingTelemetry'],
       description:
-        'What the collector sent back: its memory limit or its queue is full. The service tries again and then drops. Give it more memory, or mend what it sends to.',
+        'What the collector refused, because its memory or its queue is full. The service tries again and then drops. Give the collector more memory, or repair the backend that it sends to.',
       unit: 'eps',
       width: 8,
       queries: eachSignal('otelcol_receiver_refused', 'receiver'),
@@ -137,7 +137,8 @@ export const collector: Row = {
     }),
     graph({
       title: 'Sent on',
-      description: 'What left the collector, by exporter. Much less than it received: see the queues.',
+      description:
+        'What the collector sent, by exporter. If it is much less than it received, look at the queues.',
       unit: 'eps',
       width: 8,
       queries: eachSignal('otelcol_exporter_sent', 'exporter'),
@@ -147,7 +148,7 @@ export const collector: Row = {
       title: 'Not sent',
       runbooks: ['CollectorLosingTelemetry'],
       description:
-        'Attempts that failed for good, and what found the queue full: lost. Mend the backend that the exporter names.',
+        'Lost telemetry: attempts that failed for good, and data that met a full queue. Repair the backend that the exporter names.',
       unit: 'eps',
       width: 8,
       queries: [
@@ -160,7 +161,7 @@ export const collector: Row = {
       title: 'Queues',
       runbooks: ['CollectorQueueFilling'],
       description:
-        'How full the queue of each exporter is. At 1 new data is refused. It fills while the backend behind it is away, and lies on the disk.',
+        'How full the queue of each exporter is. At 1 the collector refuses new data. The queue is on the disk. It fills while the backend is down.',
       unit: 'percentunit',
       width: 8,
       max: 1,
@@ -175,7 +176,7 @@ export const collector: Row = {
     graph({
       title: 'Memory of the collector',
       description:
-        'Resident. Near OTELCOL_MEMORY_LIMIT_MIB it begins to refuse: raise the limit, or run another collector.',
+        'Resident memory. Near OTELCOL_MEMORY_LIMIT_MIB the collector begins to refuse: raise the limit, or run another collector.',
       unit: 'bytes',
       width: 8,
       queries: [{ expr: `otelcol_process_memory_rss_bytes{${COLLECTOR}}`, legend: '{{instance}}' }],
@@ -190,7 +191,7 @@ export const alerting: Row = {
     graph({
       title: 'Rules that failed',
       description:
-        'Evaluations with an error. An alert that cannot be evaluated cannot fire: see the page Rules of Prometheus.',
+        'Evaluations that failed. An alert cannot fire when its evaluation fails: see the page Rules of Prometheus.',
       unit: 'none',
       width: 8,
       look: 'bars',
@@ -205,7 +206,7 @@ export const alerting: Row = {
     graph({
       title: 'Notifications',
       description:
-        'Alerts that Prometheus sent to Alertmanager, and those dropped on the way. Dropped ones wake nobody: is Alertmanager up?',
+        'Alerts that Prometheus sent to Alertmanager, and alerts that it dropped. A dropped alert reaches nobody: check that Alertmanager is up.',
       unit: 'none',
       width: 8,
       look: 'bars',
@@ -224,13 +225,13 @@ export const alerting: Row = {
     graph({
       title: 'Messages to people',
       description:
-        'What Alertmanager sent, by kind of receiver, and what it could not send. Failed ones wake nobody: check the receiver in alertmanager.yml.',
+        'What Alertmanager sent, by kind of receiver, and what it could not send. A failed message reaches nobody: check the receiver in alertmanager.yml.',
       unit: 'none',
       width: 8,
       look: 'bars',
       queries: [
         {
-          // Alertmanager has a series for every kind of receiver, even for unused ones.
+          // Alertmanager has a series for every kind of receiver, also for unused ones.
           expr: 'sum by (integration) (increase(alertmanager_notifications_total[$__rate_interval])) > 0',
           legend: '{{integration}} sent',
         },
@@ -244,7 +245,7 @@ export const alerting: Row = {
     graph({
       title: 'Series in memory of Prometheus',
       description:
-        'All jobs together. About 4 KB of memory each: what it grows by, and when, tells who made it grow.',
+        'All jobs together. A series needs about 4 KB of memory. The size and the time of a step show which job added the series.',
       unit: 'locale',
       width: 24,
       height: 6,

@@ -7,7 +7,7 @@ export const pipeline = () =>
     name: 'pipeline',
     title: 'pipeline',
     description:
-      'Whether telemetry arrives: what the service drops, what a scrape costs, what the collector holds back.',
+      'Whether telemetry arrives: what the service drops, what a scrape costs, and what waits in the collector.',
     variables: [job()],
     rows: [arriving, scrapes, collector, alerting],
   });

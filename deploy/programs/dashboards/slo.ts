@@ -7,8 +7,9 @@ import { slo } from './variables.ts';
 const OF = 'sloth_slo=~"$slo"';
 const ERRORS = (window: string) => `slo:sli_error:ratio_rate${window}{${OF}}`;
 
-/** How the rules treat low traffic. A reader of a share must know this. */
-const LITTLE = 'Below 0.1 requests a second a share is counted as of 0.1 a second, so it is at least that.';
+/** How the rules treat little traffic. A reader of a share must know it. */
+const LITTLE =
+  'Below 0.1 requests a second, the rules compute the share as if there were 0.1 a second. The true share is at least the one shown.';
 
 const RUNBOOKS = ALERT_NAMES.filter((name) => name.endsWith('BudgetBurn'));
 const budget = { warning: 0.5, critical: 0, falling: true, alerts: [] };
@@ -19,7 +20,7 @@ const now: Row = {
     table({
       title: 'Objectives',
       description:
-        'Over the period of each objective. A budget that is used up means: mend before you add. Negative: the promise of this period is already broken. Every five minutes weigh the same; below 0.1 requests a second errors are counted as a share of 0.1 a second, so less may be kept than is shown.',
+        'Over the period of each objective. When a budget is used up, repair faults before you add features. A negative budget means that the objective of this period is already missed. Every five minutes have the same weight. Below 0.1 requests a second, errors count as a share of 0.1 a second, so the true value may be lower than the one shown.',
       width: 16,
       noValue: 'no rules of objectives',
       by: { label: 'sloth_slo', title: 'Objective' },
@@ -56,7 +57,7 @@ const now: Row = {
       title: 'Alerts on objectives',
       runbooks: RUNBOOKS,
       description:
-        'Firing now. A page burns the budget of the month within days: act at once. A ticket has time until morning.',
+        'Alerts that fire now. A page burns the budget of the month within days: act immediately. A ticket can wait until morning.',
       unit: 'none',
       width: 8,
       height: 8,
@@ -79,7 +80,7 @@ const time: Row = {
   panels: [
     graph({
       title: 'Budget left',
-      description: `Share of the errors that the period allows which is still there. A cliff is an incident; a slope is a fault that nobody sees. ${LITTLE}`,
+      description: `Share of the errors that the period still allows. A cliff is an incident. A slope is a fault that nobody notices. ${LITTLE}`,
       unit: 'percentunit',
       width: 12,
       min: null,
@@ -89,7 +90,7 @@ const time: Row = {
     }),
     graph({
       title: 'Burn rate',
-      description: `Errors over the last 5 minutes in parts of what the objective allows. At 1 the budget lasts the period; at 14.4 two days. ${LITTLE}`,
+      description: `Errors over the last 5 minutes, divided by the errors that the objective allows. At 1 the budget lasts the whole period. At 14.4 it lasts two days. ${LITTLE}`,
       unit: 'none',
       width: 12,
       queries: [{ expr: `slo:current_burn_rate:ratio{${OF}}`, legend: '{{sloth_slo}}' }],
@@ -98,7 +99,7 @@ const time: Row = {
     }),
     graph({
       title: 'Errors, short windows',
-      description: `Share of events that broke the objective. The page alerts want both 5 m and 1 h, or 30 m and 6 h, over their limit. ${LITTLE}`,
+      description: `Share of events that broke the objective. A page fires when both 5 m and 1 h, or both 30 m and 6 h, are over their limit. ${LITTLE}`,
       unit: 'percentunit',
       width: 12,
       queries: ['5m', '30m', '1h', '6h'].map((window) => ({
@@ -109,7 +110,7 @@ const time: Row = {
     }),
     graph({
       title: 'Errors, long windows',
-      description: `The ticket alerts want both 2 h and 1 d, or 6 h and 3 d, over their limit. They fire for what is too slow to wake anybody. ${LITTLE}`,
+      description: `A ticket fires when both 2 h and 1 d, or both 6 h and 3 d, are over their limit. Tickets are for faults too slow to wake anybody. ${LITTLE}`,
       unit: 'percentunit',
       width: 12,
       queries: ['2h', '1d', '3d'].map((window) => ({
@@ -126,7 +127,7 @@ export const objectives = () =>
     name: 'slo',
     title: 'objectives',
     description:
-      'What was promised of authorize, exchange and verify, and how much of the allowance for errors is left.',
+      'The objectives of authorize, exchange and verify, and how much of their error budgets is left.',
     variables: [slo()],
     rows: [now, time],
   });
