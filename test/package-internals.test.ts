@@ -68,7 +68,7 @@ function holdsOfCode(): { file: string; line: string }[] {
 /** Lines that look so and reach into nothing but our own code. */
 const OURS: readonly string[] = [
   'return definition as unknown as Endpoint;',
-  "createRequire(import.meta.url)('../../../.dependency-cruiser.cjs');",
+  'const load = createRequire(import.meta.url);',
 ];
 
 test('code reaches into packages only where the page says so', () => {

@@ -228,6 +228,19 @@ describe('agents', () => {
     expect([...samples.keys()].some((series) => series.includes('overflow'))).toBe(false);
   });
 
+  test('a family that is written in several parts has one header', async () => {
+    harness = startHarness({ agentLimit: 1500 });
+    for (let agent = 0; agent < 1500; agent++) attempt(`ag_${agent}`);
+    const lines = (await harness.scrape()).split('\n');
+    const header = lines.filter(
+      (line) => line.startsWith('# ') && line.includes(' grantex_agent_grants_revoked_total'),
+    );
+    expect(header.map((line) => line.split(' ').slice(0, 3).join(' '))).toEqual([
+      '# HELP grantex_agent_grants_revoked_total',
+      '# TYPE grantex_agent_grants_revoked_total',
+    ]);
+  });
+
   test('METRICS_PER_AGENT=false removes them', async () => {
     harness = startHarness({ perAgent: false });
     attempt('ag_1');

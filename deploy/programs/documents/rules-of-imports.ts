@@ -4,9 +4,8 @@ interface Rule {
   readonly name: string;
   readonly comment?: string;
 }
-const rules: { readonly forbidden: readonly Rule[] } = createRequire(import.meta.url)(
-  '../../../.dependency-cruiser.cjs',
-);
+const load = createRequire(import.meta.url);
+const rules: { readonly forbidden: readonly Rule[] } = load('../../../.dependency-cruiser.cjs');
 
 /** What every module may import. */
 export const FOUNDATION: readonly string[] = ['base', 'config', 'db', 'deps', 'http', 'telemetry'];
