@@ -15,6 +15,7 @@ import { createBodyReader } from './http/body.ts';
 import { type Endpoint, type SetRoute, serve } from './http/endpoint.ts';
 import { errorHandler, unknownPath } from './http/error-handler.ts';
 import { writeGathered } from './http/headers.ts';
+import { createKnownKeys } from './http/known-keys.ts';
 import type { Limiter } from './http/rate-limit.ts';
 import { requestContext } from './http/request-context.ts';
 import { serveAssets } from './http/serve-assets.ts';
@@ -89,6 +90,7 @@ export function createApp({ deps, health, limit, setRoute, underWay }: AppOption
     attempts: telemetry.attempts,
     events: telemetry.events,
     limit,
+    knownKeys: createKnownKeys(config.rateLimitMaxKeys),
     readBody: createBodyReader(config.bodyLimit),
     setRoute,
     underWay,

@@ -125,7 +125,9 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
 
     const redis = await openRedis(config, telemetry);
     undo.defer(async () => redis?.close());
-    const limit = config.rateLimitEnabled ? createLimiter(config.rateLimits, redis) : null;
+    const limit = config.rateLimitEnabled
+      ? createLimiter(config.rateLimits, config.rateLimitMaxKeys, redis)
+      : null;
     const underWay = createUnderWay();
     const app = createApp({ deps, health, limit, setRoute: options.setRoute, underWay });
     const { scrape } = options;

@@ -136,6 +136,7 @@ export const CASES: Record<string, Case> = {
   SIGNUP_ENABLED: flag('signupEnabled', true),
   MAX_DELEGATION_DEPTH: whole('maxDelegationDepth', 3, 0, 10),
   RATE_LIMIT_ENABLED: flag('rateLimitEnabled', true),
+  RATE_LIMIT_MAX_KEYS: whole('rateLimitMaxKeys', 100_000, 1, 10_000_000),
   RATE_LIMITS: {
     key: 'rateLimits',
     otherwise: limits,

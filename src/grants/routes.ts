@@ -23,7 +23,7 @@ export const grantRoutes = (deps: DelegateDeps & RevokeDeps): Endpoint[] => [
     path: '/v1/grants/verify',
     summary: 'Whether the grant behind a token is alive',
     access: 'developer',
-    limit: 'api',
+    limit: 'verify',
     readOnly: true,
     body: Type.Object({ token: GrantToken }),
     responses: {

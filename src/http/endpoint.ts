@@ -17,9 +17,10 @@ import { type Bearer, bearerOf } from './bearer.ts';
 import type { ReadBody } from './body.ts';
 import { withDeadline } from './deadline.ts';
 import { headersOf } from './headers.ts';
+import type { KnownKeys } from './known-keys.ts';
 import { toPublicError } from './public-error.ts';
 import { type Limiter, rateLimited } from './rate-limit.ts';
-import { rateLimitKeyOf } from './rate-limit-key.ts';
+import { rateLimitKeyOf, rateLimitKeyOfPrincipal } from './rate-limit-key.ts';
 import { type RefusalPage, type Reply, send } from './reply.ts';
 import type { UnderWay } from './under-way.ts';
 import { compileValidator, type Validator } from './validate.ts';
@@ -98,6 +99,7 @@ export interface ServeDeps {
   readonly events: Events;
   /** null: no limits and no rate-limit headers. */
   readonly limit: Limiter | null;
+  readonly knownKeys: KnownKeys;
   readonly readBody: ReadBody;
   readonly setRoute: SetRoute;
   readonly underWay: UnderWay;
@@ -123,7 +125,8 @@ export function serve(definition: Endpoint, deps: ServeDeps): RequestHandler {
     deps.setRoute(definition.path, req);
     res.locals['refusalPage'] = definition.refusalPage;
     const bearer = definition.access === 'public' ? null : bearerOf(req.headers.authorization, wanted);
-    await limit(definition, deps, req, res, bearer);
+    const session = definition.access === 'principal' && bearer ? await deps.readSession(bearer.token) : null;
+    const countNewKey = await limit(definition, deps, { req, res, bearer, session });
     // From here on the work is finished even when the caller disconnects.
     const finish = deps.underWay.begin();
     const parts = await parse(definition, deps, { req, validateBody, validateQuery }).catch(refusalOf);
@@ -131,7 +134,7 @@ export function serve(definition: Endpoint, deps: ServeDeps): RequestHandler {
     const endAttempt = definition.attempt ? deps.attempts.start(definition.attempt) : undefined;
     try {
       const outcome = await withDeadline(
-        (assertInTime) => answer(definition, deps, { bearer, parts, assertInTime }),
+        (assertInTime) => answer(definition, deps, { bearer, session, countNewKey, parts, assertInTime }),
         readOnly,
       ).catch(refusalOf);
       const { agentId } = outcome;
@@ -148,23 +151,45 @@ export function serve(definition: Endpoint, deps: ServeDeps): RequestHandler {
   };
 }
 
+interface Limited {
+  readonly req: ExpressRequest;
+  readonly res: Response;
+  readonly bearer: Bearer | null;
+  readonly session: Outcome<Principal> | null;
+}
+
+/**
+ * Counts the request for its principal, or for the developer of its key. Others count for their address, before the database
+ * is asked anything.
+ * @returns null, or for a key that is not known yet: counts the request for the developer once the key is looked up
+ * @throws RATE_LIMITED
+ */
 async function limit(
   { limit: name }: Endpoint,
-  { limit, events }: ServeDeps,
-  req: ExpressRequest,
-  res: Response,
-  bearer: Bearer | null,
-): Promise<void> {
-  if (!limit || !name) return;
+  { limit, events, knownKeys }: ServeDeps,
+  { req, res, bearer, session }: Limited,
+): Promise<((developerId: string) => Promise<void>) | null> {
+  if (!limit || !name) return null;
   const ip = req.ip ?? 'unknown';
-  const retryAfter = await limit(
-    name,
-    bearer ? bearer.hash.toString('base64url') : rateLimitKeyOf(ip),
-    headersOf(res),
-  );
-  if (retryAfter === null) return;
-  events.rateLimitHit({ ip, endpoint: name, retryAfter });
-  throw rateLimited(retryAfter);
+  const count = async (key: string) => {
+    const retryAfter = await limit(name, key, headersOf(res));
+    if (retryAfter === null) return;
+    events.rateLimitHit({ ip, endpoint: name, retryAfter });
+    throw rateLimited(retryAfter);
+  };
+  const address = rateLimitKeyOf(ip);
+  if (!bearer) await count(address);
+  else if (session) await count(isRefused(session) ? address : rateLimitKeyOfPrincipal(session.value));
+  else {
+    const developerId = knownKeys.developerOf(bearer);
+    await count(developerId ?? address);
+    if (developerId === undefined)
+      return (found) => {
+        knownKeys.add(bearer, found);
+        return count(found);
+      };
+  }
+  return null;
 }
 
 /** A failure as the caller may see it. The cause goes to the log. */
@@ -172,6 +197,10 @@ const refusalOf = (error: unknown): Refused => refuse(toPublicError(error));
 
 interface Work {
   readonly bearer: Bearer | null;
+  /** Of a principal: what its session token says. */
+  readonly session: Outcome<Principal> | null;
+  /** Of a key that this process does not know yet. */
+  readonly countNewKey: ((developerId: string) => Promise<void>) | null;
   readonly parts: Outcome<Parts<unknown, unknown>>;
   assertInTime(): void;
 }
@@ -179,11 +208,11 @@ interface Work {
 async function answer(
   { access, handle }: Endpoint,
   deps: ServeDeps,
-  { bearer, parts, assertInTime }: Work,
+  { bearer, session, countNewKey, parts, assertInTime }: Work,
 ): Promise<Outcome<Reply>> {
   // A wrong key is reported before a wrong body, even where the use case usually looks the key up.
-  const lookUp = access === 'developer' || isRefused(parts);
-  const caller = await identify(access, deps, bearer, lookUp);
+  const lookUp = access === 'developer' || isRefused(parts) || countNewKey !== null;
+  const caller = session ? ofPrincipal(session) : await identify(deps, bearer, lookUp, countNewKey);
   if (isRefused(caller)) return caller;
   if (isRefused(parts)) return parts;
   // The caller may already have the answer that the request failed. Then no work may begin.
@@ -191,22 +220,24 @@ async function answer(
   return handle({ ...parts.value, caller: caller.value } as never);
 }
 
-/** Identifies the caller. All work of the request counts for that developer from here on. */
+/** Identifies the caller by its key. All work of the request counts for that developer from here on. */
 async function identify(
-  access: Access,
-  { authenticate, readSession }: ServeDeps,
+  { authenticate }: ServeDeps,
   bearer: Bearer | null,
   lookUp: boolean,
+  countNewKey: Work['countNewKey'],
 ): Promise<Outcome<Callers[Access]>> {
   if (!bearer) return done(null);
   const key = { keyHash: bearer.hash };
-  if (access === 'principal') {
-    const principal = await readSession(bearer.token);
-    return mapOutcome(principal, (one) => workFor(one.developerId, one));
-  }
   if (!lookUp) return done(key);
-  return mapOutcome(await authenticate(key), (one) => workFor(one.id, { ...one, ...key }));
+  const developer = await authenticate(key);
+  if (isRefused(developer)) return developer;
+  await countNewKey?.(developer.value.id);
+  return done(workFor(developer.value.id, { ...developer.value, ...key }));
 }
+
+const ofPrincipal = (session: Outcome<Principal>): Outcome<Principal> =>
+  mapOutcome(session, (principal) => workFor(principal.developerId, principal));
 
 function workFor<C>(developerId: string, caller: C): C {
   const scope = requestScope();

@@ -1,4 +1,6 @@
 import ipaddr from 'ipaddr.js';
+import type { Principal } from '../caller.ts';
+import { sha256 } from '../hash.ts';
 
 /**
  * Who an address stands for in a rate limit: an IPv4 address, or the /64 of an IPv6 address, all of which belongs to one
@@ -14,3 +16,7 @@ export function rateLimitKeyOf(ip: string): string {
         .join(':')}::/64`
     : address.toString();
 }
+
+/** What the sessions of one principal count for together. Of one length, however long the principal's name is. */
+export const rateLimitKeyOfPrincipal = ({ developerId, principalId }: Principal): string =>
+  sha256(`${developerId}\0${principalId}`).toString('base64url');

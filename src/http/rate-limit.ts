@@ -1,12 +1,8 @@
-import {
-  type RateLimiterAbstract,
-  RateLimiterMemory,
-  RateLimiterRedis,
-  RateLimiterRes,
-} from 'rate-limiter-flexible';
+import { RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import { LIMITER_NAMES, type LimiterName, type RateLimit } from '../config.ts';
 import { ServiceError } from '../errors.ts';
 import type { Headers } from './headers.ts';
+import { type Counted, createMemoryCounter } from './memory-counter.ts';
 import type { SharedStore } from './redis.ts';
 
 /**
@@ -20,53 +16,50 @@ export const rateLimited = (retryAfter: number) =>
   new ServiceError('RATE_LIMITED', `Rate limit exceeded, retry in ${retryAfter} seconds`);
 
 /**
- * Limits by name, kept in this process, or in Redis where replicas share them. While Redis does not answer, each
- * replica counts for itself: a limiter that fails must neither refuse everybody nor let everybody through.
+ * Limits by name, kept in this process for at most `maxKeys` keys, or in Redis where replicas share them. While Redis does not
+ * answer, each replica counts for itself: a limiter that fails must neither refuse everybody nor let everybody through.
  */
 export function createLimiter(
   limits: Readonly<Record<LimiterName, RateLimit>>,
+  maxKeys: number,
   redis: SharedStore | null,
 ): Limiter {
-  const limiters = new Map(
-    LIMITER_NAMES.map((name) => [name, createCounter(name, limits[name], redis)] as const),
-  );
+  const countHere = createMemoryCounter(maxKeys);
+  const shared =
+    redis && new Map(LIMITER_NAMES.map((name) => [name, createSharedCounter(name, limits[name], redis)]));
 
   return async (name, key, headers) => {
-    const count = limiters.get(name);
-    if (!count) throw new Error(`no limiter named ${name}`);
     const { points, seconds } = limits[name];
-    const state = await count(key);
-    const reset = Math.min(seconds, Math.max(0, Math.ceil(state.msBeforeNext / 1000)));
+    const { consumedPoints, msBeforeNext } =
+      (await shared?.get(name)?.(key)) ?? countHere(`${name}:${key}`, seconds);
     headers['x-ratelimit-limit'] = String(points);
-    headers['x-ratelimit-remaining'] = String(Math.max(0, state.remainingPoints));
-    headers['x-ratelimit-reset'] = String(reset);
-    if (state.consumedPoints <= points) return null;
-    const retryAfter = Math.max(1, Math.ceil(state.msBeforeNext / 1000));
+    headers['x-ratelimit-remaining'] = String(Math.max(0, points - consumedPoints));
+    headers['x-ratelimit-reset'] = String(Math.min(seconds, Math.max(0, Math.ceil(msBeforeNext / 1000))));
+    if (consumedPoints <= points) return null;
+    const retryAfter = Math.max(1, Math.ceil(msBeforeNext / 1000));
     headers['retry-after'] = String(retryAfter);
     return retryAfter;
   };
 }
 
-/** Counts one request of a key, and tells how far the limit is used up. */
-function createCounter(
+/** Counts one request of a key in Redis; undefined while Redis does not answer. */
+function createSharedCounter(
   name: LimiterName,
   { points, seconds: duration }: RateLimit,
-  redis: SharedStore | null,
-): (key: string) => Promise<RateLimiterRes> {
-  const memory = new RateLimiterMemory({ keyPrefix: name, points, duration });
-  if (!redis) return (key) => countIn(memory, key);
-  const shared = new RateLimiterRedis({
+  redis: SharedStore,
+): (key: string) => Promise<Counted | undefined> {
+  const limiter = new RateLimiterRedis({
     storeClient: redis.client,
     keyPrefix: `grantex:${name}`,
     points,
     duration,
   });
-  return async (key) => (await redis.ask(() => countIn(shared, key))) ?? countIn(memory, key);
+  return (key) =>
+    redis.ask(() =>
+      limiter.consume(key).catch((refusal: unknown) => {
+        // A used-up limit is an answer too.
+        if (refusal instanceof RateLimiterRes) return refusal;
+        throw refusal;
+      }),
+    );
 }
-
-/** A limit that is used up is an answer, too. */
-const countIn = (limiter: RateLimiterAbstract, key: string): Promise<RateLimiterRes> =>
-  limiter.consume(key).catch((refusal: unknown) => {
-    if (refusal instanceof RateLimiterRes) return refusal;
-    throw refusal;
-  });

@@ -4,6 +4,7 @@
  * No other room calls this one; load balancers, monitors and clients do.
  */
 import { Type } from 'typebox';
+import { sha256 } from '../hash.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import { ok, type Reply } from '../http/reply.ts';
 import { done, type Outcome } from '../outcome.ts';
@@ -19,6 +20,7 @@ const healthy = () => ok(done({ status: 'ok' }));
 
 /** The health routes and the OpenAPI description. `all` returns every endpoint of the service. */
 export function systemRoutes(health: Health, all: () => readonly Endpoint[]): Endpoint[] {
+  const description = describeOnce(all);
   const ready = async (): Promise<Outcome<Reply>> =>
     (await health.databaseAnswers()) ? healthy() : degraded('database');
   return [
@@ -55,9 +57,25 @@ export function systemRoutes(health: Health, all: () => readonly Endpoint[]): En
       summary: 'This description',
       access: 'public',
       limit: null,
-      responses: { 200: Type.Record(Type.String(), Type.Unknown()) },
-      handle: async () =>
-        done({ status: 200, json: openApi(all()), headers: { 'cache-control': 'public, max-age=60' } }),
+      responses: { 200: Type.Record(Type.String(), Type.Unknown()), 304: null },
+      handle: async ({ header }) => done(description(header('if-none-match'))),
     }),
   ];
+}
+
+/** Answers with the OpenAPI description. It is the same for the life of the process, so it is written once. */
+function describeOnce(all: () => readonly Endpoint[]): (ifNoneMatch: string | undefined) => Reply {
+  let written: { readonly text: string; readonly etag: string } | undefined;
+  return (ifNoneMatch) => {
+    if (!written) {
+      const text = JSON.stringify(openApi(all()));
+      written = { text, etag: `"${sha256(text).toString('base64url')}"` };
+    }
+    const { text, etag } = written;
+    const headers = { etag, 'cache-control': 'public, max-age=60' };
+    // RFC 9110 §13.1.2: a weak comparison with any of the tags.
+    const known = ifNoneMatch?.split(',').map((tag) => tag.trim().replace(/^W\//, '')) ?? [];
+    if (known.includes(etag) || known.includes('*')) return { status: 304, headers };
+    return { status: 200, text, headers: { ...headers, 'content-type': 'application/json; charset=utf-8' } };
+  };
 }

@@ -102,7 +102,7 @@ export function tokenRoutes(deps: TokenDeps): Endpoint[] {
       path: '/v1/revocations/status',
       summary: 'Whether a grant or a token is revoked',
       access: 'developer',
-      limit: 'api',
+      limit: 'verify',
       query: Type.Object({ grantId: Type.Optional(Type.String()), jti: Type.Optional(Type.String()) }),
       responses: {
         200: Type.Object({ revoked: Type.Boolean(), status: Type.Enum([...REVOCATION_STATUSES]) }),

@@ -136,7 +136,13 @@ export const RATE_LIMITS = {
     'RATE_LIMITS',
     rateLimits,
     'api=1200/60,authorize=600/60,token=600/60,refresh=600/60,verify=6000/60,consent=120/60,signup=20/3600',
-    'Points per seconds by name, comma separated; overrides single limits. They count per API key, or per address on public routes.',
+    'Points per seconds by name, comma separated; overrides single limits. They count per developer, per principal for session tokens, and per address on public routes and for unknown keys.',
+  ),
+  rateLimitMaxKeys: variable(
+    'RATE_LIMIT_MAX_KEYS',
+    integer(1, 10_000_000),
+    '100000',
+    'Most entries of the limiter in memory. Beyond it, the entry that was used least recently goes.',
   ),
 };
 

@@ -169,6 +169,19 @@ test('what is not HTTP, or has headers without end, gets 400 in the envelope', a
   }
 });
 
+test('/openapi.json may be kept, and is not sent again to a caller that has it', async () => {
+  const first = await service.request('GET', '/openapi.json');
+  const etag = first.headers.get('etag') ?? '';
+  expect(etag).toMatch(/^"[\w-]{43}"$/);
+  expect(first.headers.get('cache-control')).toBe('public, max-age=60');
+  for (const known of [etag, `W/${etag}`, `"other", ${etag}`, '*']) {
+    const again = await service.request('GET', '/openapi.json', { headers: { 'if-none-match': known } });
+    expect([again.status, again.headers.get('etag'), again.body]).toEqual([304, etag, '']);
+  }
+  const other = await service.request('GET', '/openapi.json', { headers: { 'if-none-match': '"other"' } });
+  expect([other.status, other.body]).toEqual([200, first.body]);
+});
+
 test('/openapi.json is OpenAPI 3.1 with every route', async () => {
   const { body } = await service.request('GET', '/openapi.json');
   expect(body.openapi).toBe('3.1.0');
