@@ -17,7 +17,7 @@ export interface OtelSettings {
   /** Send metrics by OTLP beside the scrape: only when asked for by `OTEL_METRICS_EXPORTER=otlp`. */
   readonly metrics: OtlpProtocol | null;
   readonly batch: BatchSettings;
-  /** Log lines on their way at a time, and how many milliseconds they may wait for more. */
+  /** The most log lines in flight, and the milliseconds that lines wait for more. */
   readonly logBatch: { readonly queue: number; readonly delayMs: number };
   /** How often metrics are sent by OTLP, and how long one export may take, in milliseconds. */
   readonly metricExport: { readonly intervalMs: number; readonly timeoutMs: number };

@@ -70,7 +70,7 @@ export function createOtlpLogStream(
     target: new URL('./log-transport.ts', import.meta.url).href,
     options,
     worker: {
-      // Without `--import`: the worker must not start telemetry of its own.
+      // Without `--import`, because the worker must not start a second telemetry.
       execArgv: [],
       // The resource is the one above, whole.
       env: { ...env, OTEL_NODE_RESOURCE_DETECTORS: 'none' },
@@ -103,7 +103,7 @@ export function createOtlpLogStream(
     const deadline = performance.now() + EXIT_WAIT_MS;
     try {
       handOver();
-      // The stream hands lines over in the next turn of the event loop, and there is none after this.
+      // The stream would hand the lines over in the next turn of the event loop, which does not come.
       worker.flushSync();
     } catch {
       return;

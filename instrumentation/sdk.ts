@@ -133,7 +133,7 @@ export async function startTelemetry(config: Config, env: NodeJS.ProcessEnv): Pr
 }
 
 function startScrape(config: Config, meter: Meter, reader: PrometheusExporter): Scrape {
-  // The service counts its own failures to read a gauge in the same family, hence the same meter, name and unit.
+  // The service counts its failures to read a gauge in the same family. So meter, name and unit are the same.
   const { instrument, unit } = SERVICE_FAMILIES.collectionErrors;
   const errors = meter.createCounter(instrument, { unit });
   return createScrape({ reader, apiKey: config.metricsApiKey, onError: () => errors.add(1) });

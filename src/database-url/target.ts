@@ -27,7 +27,7 @@ export type Host =
 export interface Target {
   /** In the order to try; of several the one that accepts writes is used. */
   readonly hosts: readonly Host[];
-  /** Each connection begins at a host of its own choice (`load_balance_hosts=random`). */
+  /** Each connection begins at a random host (`load_balance_hosts=random`). */
   readonly loadBalanced: boolean;
   readonly user: string;
   /** Empty: none. */

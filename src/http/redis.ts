@@ -43,7 +43,7 @@ export async function openRedis(config: Config, telemetry: Telemetry): Promise<S
     retryStrategy: (attempt) => Math.min(attempt * 100, PROBE_MS),
     sentinelRetryStrategy: (attempt) => Math.min(attempt * 100, PROBE_MS),
   });
-  /** What hangs may be the connection alone, or a primary that is none any more: another one may do. */
+  /** Perhaps only the connection hangs, or this server is no longer the primary. A new connection may help. */
   const reconnect = () => {
     if (client.status === 'ready') outsideRequests(() => client.disconnect(true));
   };

@@ -2,11 +2,11 @@
 export interface UnderWay {
   /** Marks the start of a request. The returned function marks its end. */
   begin(): () => void;
-  /** Resolves when there is none. */
+  /** Resolves when no request is being worked on. */
   idle(): Promise<void>;
 }
 
-/** Makes the one tally of a service: it may end its database and its telemetry when this is idle. */
+/** Counts the requests of the service, which ends its database and telemetry only when this is idle. */
 export function createUnderWay(): UnderWay {
   let count = 0;
   let waiting: (() => void)[] = [];

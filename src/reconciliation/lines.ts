@@ -81,7 +81,7 @@ export const GAUGES: readonly GaugeLine[] = [
 /** The names of everything that is compared. */
 export const METRICS: readonly string[] = [...new Set([...COUNTERS, ...GAUGES].map(({ metric }) => metric))];
 
-/** The value of one series among samples that may have labels of the scraper's besides; undefined: there is none. */
+/** The value of one series. The samples may have more labels, from the scraper. undefined: there is no such series. */
 export const seriesValue = (samples: readonly Sample[], { metric, labels }: Series): number | undefined =>
   samples.find(
     ({ name, labels: has }) =>

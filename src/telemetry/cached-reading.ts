@@ -6,7 +6,7 @@ export interface CachedReadingOptions {
   readonly maxAgeMs?: number;
   /** Longest time an `observe` waits for a read, in milliseconds. */
   readonly waitMs?: number;
-  /** Told of every read that failed, and about once every `maxAgeMs` of one that does not come back. */
+  /** Called for each failed read, and about once every `maxAgeMs` while a read does not come back. */
   readonly onError: (error: unknown) => void;
   /** Monotonic clock in milliseconds. */
   readonly now?: () => number;

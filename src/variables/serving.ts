@@ -50,7 +50,7 @@ export const LISTENER = {
     'SHUTDOWN_TIMEOUT_MS',
     integer(100, 600_000),
     '10000',
-    'Most milliseconds that an orderly shutdown takes.',
+    'Longest time of an orderly shutdown, in milliseconds.',
   ),
 };
 

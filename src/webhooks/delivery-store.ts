@@ -163,8 +163,8 @@ export const purgeDeliveries = async (db: Queryable, before: Date, limit: number
   (await db.only(purge, { before, limit })).removed;
 
 /**
- * For how many seconds the next attempt has been due of the delivery that has waited longest for it, of all developers; 0
- * when none is due. What is planned for later, because a receiver failed or asked for it, is not waiting for us.
+ * The longest time in seconds that a due attempt of any delivery has waited, over all developers; 0 when none is due. An
+ * attempt that is planned for later, because a receiver failed or asked for it, does not count.
  */
 export async function oldestPendingSeconds(db: Queryable, now: number): Promise<number> {
   const { dueAt } = await db.only(firstDue, {});

@@ -1,6 +1,6 @@
-/** Nobody is waited for longer than this, whatever `Retry-After` says. */
+/** The longest pause, whatever `Retry-After` says. */
 const MAX_SECONDS = 24 * 60 * 60;
-/** Nor is anybody asked again sooner. */
+/** The shortest pause. */
 const MIN_SECONDS = 1;
 
 const clamp = (seconds: number) => Math.min(Math.max(seconds, MIN_SECONDS), MAX_SECONDS);

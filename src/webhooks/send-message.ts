@@ -117,7 +117,7 @@ function answered(statusCode: number, retryAfter: number | null): AttemptResult 
   return { outcome, statusCode, error: `HTTP ${statusCode}`, retryAfter };
 }
 
-/** Lets the answer come in, so that the receiver can finish, but no more of it than is allowed. */
+/** Reads the answer, so that the receiver can finish, but at most the allowed bytes of it. */
 async function skip(body: AsyncIterable<Uint8Array>): Promise<void> {
   let read = 0;
   for await (const chunk of body) {

@@ -5,7 +5,7 @@ const hmac = (key: string | Buffer, text: string, encoding: 'hex' | 'base64'): s
   createHmac('sha256', key).update(text, 'utf8').digest(encoding);
 
 /**
- * The headers that prove who sent a message and when, over exactly the bytes of `body`; to be made anew for each attempt.
+ * The headers that prove who sent a message and when, over exactly the bytes of `body`. Each attempt needs new ones.
  * Both X-Grantex signatures are keyed with the text of the secret, the prefix included; `webhook-signature` follows
  * Standard Webhooks and is keyed with the bytes that it stands for.
  * @param id stable over the attempts, and the same for all receivers of one event
