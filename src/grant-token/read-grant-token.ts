@@ -29,8 +29,11 @@ export type ReadGrantToken = (token: string) => Promise<ReadToken>;
 
 /** RFC 7515 §7.1. The decoder would also accept blanks, and then one token would have many spellings. */
 const COMPACT_JWS = /^[\w-]+\.[\w-]+\.[\w-]*$/;
-/** About 20 MB at most. */
-const MAX_REMEMBERED = 10_000;
+/** The memory of remembered claims, in bytes. */
+const MAX_REMEMBERED_BYTES = 20_000_000;
+/** A map entry with its hash, and the claims without their scopes. Measured, like the bytes of a scope beside its text. */
+const ENTRY_BYTES = 700;
+const SCOPE_BYTES = 40;
 
 /**
  * Makes the one reader of grant tokens. A valid signature stays valid, so the reader checks it once and remembers the
@@ -45,7 +48,10 @@ export function createTokenReader({
   issuer: () => string;
   clock: Clock;
 }): ReadGrantToken {
-  const remembered = new LRUCache<string, { kid: string; claims: GrantClaims }>({ max: MAX_REMEMBERED });
+  const remembered = new LRUCache<string, { kid: string; claims: GrantClaims }>({
+    maxSize: MAX_REMEMBERED_BYTES,
+    sizeCalculation: ({ claims }) => bytesOf(claims),
+  });
 
   const check = async (token: string, tokenHash: string): Promise<ReadToken> => {
     try {
@@ -103,3 +109,10 @@ const isGrantClaims = (payload: JWTPayload): payload is GrantClaims =>
   ) &&
   Array.isArray(payload['scp']) &&
   typeof payload.exp === 'number';
+
+/** About the bytes of memory that these claims take. A character may take two. */
+const bytesOf = ({ scp, sub, aud }: GrantClaims): number =>
+  scp.reduce(
+    (bytes, scope) => bytes + SCOPE_BYTES + 2 * scope.length,
+    ENTRY_BYTES + 2 * (sub.length + String(aud ?? '').length),
+  );
