@@ -1,25 +1,31 @@
 import type { Developer } from '../caller.ts';
 import type { Deps } from '../deps.ts';
-import { badRequest, notFound } from '../errors.ts';
+import { badRequest, notFound, ServiceError } from '../errors.ts';
 import { done, type Outcome, refuse } from '../outcome.ts';
 import { type Agent, type AgentChange, agentById, insertAgent, listAgents, updateAgent } from './store.ts';
 
 type Caller = Pick<Developer, 'id'>;
 
-/** Registers an agent. A new agent is active. */
+/** Registers an agent. PLAN_LIMIT_EXCEEDED when the developer already has `MAX_AGENTS`. */
 export async function registerAgent(
-  { db, ids, clock }: Pick<Deps, 'db' | 'ids' | 'clock'>,
+  { db, ids, clock, config: { maxAgents } }: Pick<Deps, 'db' | 'ids' | 'clock' | 'config'>,
   caller: Caller,
-  input: Pick<Agent, 'name' | 'description' | 'scopes'>,
+  input: Pick<Agent, 'name' | 'description' | 'scopes' | 'status'>,
 ): Promise<Outcome<Agent>> {
   const now = clock.now();
   const row = { ...input, id: ids.next('ag', now), developerId: caller.id, createdAt: new Date(now) };
-  return done(await insertAgent(db, row));
+  const agent = await db.transaction((tx) => insertAgent(tx, row, maxAgents));
+  return agent
+    ? done(agent)
+    : refuse(new ServiceError('PLAN_LIMIT_EXCEEDED', `A developer has at most ${maxAgents} agents`));
 }
 
-/** All agents of a developer, newest first. */
-export const ownAgents = async ({ db }: Pick<Deps, 'db'>, caller: Caller): Promise<Outcome<Agent[]>> =>
-  done(await listAgents(db, caller.id));
+/** One page of a developer's agents, newest first. */
+export const ownAgents = async (
+  { db }: Pick<Deps, 'db'>,
+  caller: Caller,
+  page: { limit: number; offset: number },
+): Promise<Outcome<{ agents: Agent[]; total: number }>> => done(await listAgents(db, caller.id, page));
 
 /** One agent. NOT_FOUND for an unknown agent or an agent of another developer. */
 export async function ownAgent(

@@ -8,6 +8,7 @@ import { Type } from 'typebox';
 import type { Deps } from '../deps.ts';
 import type { RevokeDeps } from '../grants/revoke-grants.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
+import { pageOf, pageQuery, pageView } from '../http/pagination.ts';
 import { created, noContent, ok } from '../http/reply.ts';
 import { Name, Scopes, Timestamp } from '../http/schemas.ts';
 import { agentDid } from '../ids.ts';
@@ -33,7 +34,7 @@ const AgentView = Type.Object({
 });
 const view = (agent: Agent) => ({ agentId: agent.id, did: agentDid(agent.id), ...agent });
 
-type AgentDeps = Pick<Deps, 'db' | 'ids' | 'clock'> & RevokeDeps;
+type AgentDeps = Pick<Deps, 'db' | 'ids' | 'clock' | 'config'> & RevokeDeps;
 
 export const agentRoutes = (deps: AgentDeps): Endpoint[] => [
   endpoint({
@@ -46,23 +47,37 @@ export const agentRoutes = (deps: AgentDeps): Endpoint[] => [
       name: Name,
       description: Type.Optional(Description),
       scopes: Type.Optional(ScopesOrNull),
+      status: Type.Optional(Status),
     }),
     responses: { 201: AgentView },
-    handle: async ({ caller, body: { name, description, scopes } }) =>
+    handle: async ({ caller, body: { name, description, scopes, status } }) =>
       created(
-        await registerAgent(deps, caller, { name, description: description ?? '', scopes: scopes ?? [] }),
+        await registerAgent(deps, caller, {
+          name,
+          description: description ?? '',
+          scopes: scopes ?? [],
+          status: status ?? 'active',
+        }),
         view,
       ),
   }),
   endpoint({
     method: 'get',
     path: '/v1/agents',
-    summary: 'All agents, newest first',
+    summary: 'Agents, newest first',
     access: 'developer',
     limit: 'api',
-    responses: { 200: Type.Object({ agents: Type.Array(AgentView) }) },
-    handle: async ({ caller }) =>
-      ok(await ownAgents(deps, caller), (agents) => ({ agents: agents.map(view) })),
+    query: pageQuery({}, 100),
+    responses: { 200: pageView({ agents: Type.Array(AgentView) }) },
+    handle: async ({ caller, query }) => {
+      const page = pageOf(query);
+      return ok(await ownAgents(deps, caller, page), ({ agents, total }) => ({
+        agents: agents.map(view),
+        total,
+        page: page.page,
+        pageSize: page.pageSize,
+      }));
+    },
   }),
   endpoint({
     method: 'get',

@@ -1,6 +1,7 @@
-import { orNull, text, textOf, texts, timestamp } from '../db/column-types.ts';
+import { int, orNull, text, textOf, texts, timestamp } from '../db/column-types.ts';
 import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
+import { takeTurn } from '../db/take-turn.ts';
 
 export type AgentStatus = 'active' | 'suspended';
 
@@ -35,17 +36,28 @@ const insert = query({
   collection: 'agents',
   name: 'agents.insert',
   text: `insert into agents (id, developer_id, name, description, scopes, status, created_at, updated_at)
-    values ($id, $developerId, $name, $description, $scopes, 'active', $createdAt, $createdAt) returning ${COLUMNS}`,
-  params: { ...key, name: text, description: text, scopes: texts, createdAt: timestamp },
+    select $id, $developerId, $name, $description, $scopes::text[], $status, $createdAt::timestamptz, $createdAt::timestamptz
+    where (select count(*) from agents where developer_id = $developerId) < $limit::int
+    returning ${COLUMNS}`,
+  params: { ...key, name: text, description: text, scopes: texts, status, createdAt: timestamp, limit: int },
   row,
 });
 const list = query({
   operation: 'SELECT',
   collection: 'agents',
   name: 'agents.list',
-  text: `select ${COLUMNS} from agents where developer_id = $developerId order by created_at desc, id desc`,
-  params: { developerId: text },
+  text: `select ${COLUMNS} from agents where developer_id = $developerId order by created_at desc, id desc
+    limit $limit::int offset $offset::int`,
+  params: { developerId: text, limit: int, offset: int },
   row,
+});
+const count = query({
+  operation: 'SELECT',
+  collection: 'agents',
+  name: 'agents.count',
+  text: 'select count(*)::int as total from agents where developer_id = $developerId',
+  params: { developerId: text },
+  row: { total: int },
 });
 const byId = query({
   operation: 'SELECT',
@@ -96,13 +108,31 @@ export interface AgentKey {
   readonly id: string;
 }
 
-/** Stores a new agent as active. */
-export const insertAgent = (db: Queryable, agent: Omit<Agent, 'status' | 'updatedAt'>): Promise<Agent> =>
-  db.only(insert, agent);
+/**
+ * Stores a new agent. Run it in a transaction: concurrent calls then stay within the limit.
+ * @returns undefined when the developer already has `limit` agents
+ */
+export async function insertAgent(
+  tx: Queryable,
+  agent: Omit<Agent, 'updatedAt'>,
+  limit: number,
+): Promise<Agent | undefined> {
+  await takeTurn(tx, `agents of ${agent.developerId}`);
+  return tx.first(insert, { ...agent, limit });
+}
 
-/** Newest first. */
-export const listAgents = (db: Queryable, developerId: string): Promise<Agent[]> =>
-  db.all(list, { developerId });
+/** One page of a developer's agents, newest first, and the number of all of them. */
+export async function listAgents(
+  db: Queryable,
+  developerId: string,
+  { limit, offset }: { limit: number; offset: number },
+): Promise<{ agents: Agent[]; total: number }> {
+  const [agents, { total }] = await Promise.all([
+    db.all(list, { developerId, limit, offset }),
+    db.only(count, { developerId }),
+  ]);
+  return { agents, total };
+}
 
 /** Undefined when the developer has no such agent. */
 export const agentById = (db: Queryable, agent: AgentKey): Promise<Agent | undefined> =>

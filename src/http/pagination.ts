@@ -4,11 +4,11 @@ const PAGE_SIZE = { default: 20, max: 100 };
 const MAX_PAGE = 1_000_000;
 
 /** The query of a list: its filters plus `page` and `pageSize`. */
-export const pageQuery = <P extends TProperties>(filters: P) =>
+export const pageQuery = <P extends TProperties>(filters: P, defaultSize = PAGE_SIZE.default) =>
   Type.Object({
     ...filters,
     page: Type.Integer({ minimum: 1, maximum: MAX_PAGE, default: 1 }),
-    pageSize: Type.Integer({ minimum: 1, default: PAGE_SIZE.default }),
+    pageSize: Type.Integer({ minimum: 1, default: defaultSize }),
   });
 
 /** One page of a list as answers show it. */

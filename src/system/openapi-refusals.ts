@@ -4,6 +4,7 @@ import type { Endpoint } from '../http/endpoint.ts';
 /** Refusals that follow from the work of an endpoint. `statusesOf` derives those that follow from its declaration. */
 const OWN_REFUSALS: Readonly<Record<string, readonly number[]>> = {
   'post /v1/signup': [409],
+  'post /v1/agents': [402],
   'post /v1/authorize': [403, 404],
   'post /v1/authorize/:id/approve': [403],
   'post /v1/authorize/:id/deny': [403],
@@ -21,6 +22,7 @@ const OWN_REFUSALS: Readonly<Record<string, readonly number[]>> = {
 export const DESCRIPTIONS: Readonly<Record<number, string>> = {
   400: 'The request is not valid',
   401: 'No valid API key, or session token of a principal',
+  402: 'A quota of the developer is used up',
   403: 'Not allowed',
   404: "Unknown, or another developer's",
   409: 'Taken',

@@ -122,6 +122,12 @@ export const DEVELOPERS = {
   seedSandboxKey: secret(
     optional('SEED_SANDBOX_KEY', bearerKey(16, 512), 'The same for a sandbox developer.'),
   ),
+  maxAgents: variable(
+    'MAX_AGENTS',
+    integer(1, 1_000_000),
+    '1000',
+    'Most agents of one developer. Beyond it, `POST /v1/agents` is a 402.',
+  ),
   signupEnabled: variable('SIGNUP_ENABLED', boolean, 'true', 'false: `POST /v1/signup` is a 404.'),
 };
 

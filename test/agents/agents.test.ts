@@ -65,11 +65,16 @@ test('the list is this developer’s agents, newest first', async () => {
   const { status, body } = await call('GET');
   expect([status, Object.keys(body), body.agents.map(({ id }: { id: string }) => id)]).toEqual([
     200,
-    ['agents'],
+    ['agents', 'total', 'page', 'pageSize'],
     ids,
   ]);
   const { apiKey } = await service.signup();
-  expect((await call('GET', '', undefined, apiKey)).body).toEqual({ agents: [] });
+  expect((await call('GET', '', undefined, apiKey)).body).toEqual({
+    agents: [],
+    total: 0,
+    page: 1,
+    pageSize: 100,
+  });
 });
 
 test.each([
@@ -199,6 +204,52 @@ test('another developer’s agent is an unknown one on every route, and stays as
   expect(await row(party.agentId)).toEqual(before);
   const listed = (await call('GET', '', undefined, key)).body.agents;
   expect(listed.map(({ id }: { id: string }) => id)).toEqual([stranger.agentId]);
+});
+
+test('a list has pages, newest first, of 100 unless asked otherwise', async () => {
+  const made: string[] = [party.agentId];
+  for (let n = 0; n < 4; n++) made.unshift((await create({ name: `Agent ${n}` })).body.agentId);
+  const page = async (query: string) =>
+    (await service.request('GET', `/v1/agents${query}`, { key: party.key })).body as {
+      agents: { id: string }[];
+    };
+  const idsOf = ({ agents }: { agents: { id: string }[] }) => agents.map(({ id }) => id);
+  const all = await page('');
+  expect({ ...all, agents: idsOf(all) }).toEqual({ agents: made, total: 5, page: 1, pageSize: 100 });
+  const second = await page('?page=2&pageSize=2');
+  expect({ ...second, agents: idsOf(second) }).toEqual({
+    agents: made.slice(2, 4),
+    total: 5,
+    page: 2,
+    pageSize: 2,
+  });
+  expect(await page('?page=4&pageSize=2')).toEqual({ agents: [], total: 5, page: 4, pageSize: 2 });
+});
+
+test('an agent may be registered as suspended', async () => {
+  const { status, body } = await create({ status: 'suspended' });
+  expect([status, body.status]).toEqual([201, 'suspended']);
+  expect((await create({ status: 'gone' })).status).toBe(400);
+});
+
+test('a developer has at most MAX_AGENTS agents, however many requests come at once', async () => {
+  const small = await startService({ env: { MAX_AGENTS: '3' } });
+  try {
+    const { key } = await newParty(small);
+    const register = () => small.request('POST', '/v1/agents', { key, body: { name: 'Agent' } });
+    const answers = await Promise.all(Array.from({ length: 12 }, register));
+    expect(answers.map(({ status }) => status).sort()).toEqual([201, 201, ...Array(10).fill(402)]);
+    const { body } = await register();
+    expect(body).toMatchObject({ code: 'PLAN_LIMIT_EXCEEDED', message: 'A developer has at most 3 agents' });
+    const { agents } = (await small.request('GET', '/v1/agents', { key })).body as {
+      agents: { id: string }[];
+    };
+    expect(agents).toHaveLength(3);
+    expect((await small.request('DELETE', `/v1/agents/${agents[0]?.id}`, { key })).status).toBe(204);
+    expect((await register()).status).toBe(201);
+  } finally {
+    await small.stop();
+  }
 });
 
 test('401 without a key on every route', async () => {

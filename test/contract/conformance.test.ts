@@ -34,8 +34,10 @@ function watched(real: TestService): TestService {
   return { ...real, request, signup };
 }
 
+const MAX_AGENTS = 30;
+
 beforeAll(async () => {
-  const real = await startService();
+  const real = await startService({ env: { MAX_AGENTS: String(MAX_AGENTS) } });
   document = new ApiDocument((await real.request('GET', '/openapi.json')).body);
   service = watched(real);
   sender = createSender(real.url, 2);
@@ -143,6 +145,7 @@ async function refuseByMeaning(): Promise<void> {
   await ask('GET', `/v1/consent/${decided}`);
   for (const query of [`req=${decided}`, 'req=unknown', 'req=a&req=b']) await ask('GET', `/consent?${query}`);
   const foreign = await live.grant();
+  for (let n = 0; n < MAX_AGENTS; n++) await ask('POST', '/v1/agents', { name: 'Agent' }, live.key);
   const delegation = { subAgentId: party.agentId, scopes: ['calendar:read'] };
   await ask('POST', '/v1/grants/delegate', { ...delegation, parentGrantToken: foreign.grantToken });
   const parentGrantToken = world.pair.grantToken;

@@ -83,6 +83,7 @@ const baseEnv = (databaseUrl: string) => ({
   // All services of the run have the same issuer, so each accepts the tokens of the others.
   JWT_ISSUER: 'https://auth.example.com',
   RATE_LIMIT_ENABLED: 'false',
+  MAX_AGENTS: '1000000',
 });
 
 function telemetryEnv(variant: Variant, sinkUrl: string): Record<string, string> {
