@@ -31,7 +31,7 @@ const SLOW = [
   'test/deploy/command-line.test.ts',
   // Nine starts of replicas: keys are rotated and must have waited before they sign.
   'test/signing-keys/service.test.ts',
-  // Forty runs of up to eighty random commands against the service, compared with the model as they go.
+  // Twenty runs of up to eighty random commands against the service, compared with the model as they go.
   'test/model/model.test.ts',
   // Twenty-five random requests to every operation, with the database looked at before and after.
   'test/contract/generated.test.ts',

@@ -20,7 +20,7 @@ import { type Inbox, startInbox } from './webhooks/inbox.ts';
 import { EVENTS } from './webhooks/model.ts';
 
 const { MODEL_PATH, MODEL_SHRINK } = process.env;
-const { runs: numRuns, seed, long, again } = fuzz('MODEL', 40);
+const { runs: numRuns, seed, long, again } = fuzz('MODEL', 20);
 /** A failure is made smaller for as long. */
 const BUDGET_MS = 15_000 + numRuns * 2000;
 const MAX_COMMANDS = 80;
