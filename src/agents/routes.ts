@@ -8,7 +8,7 @@ import { Type } from 'typebox';
 import type { Deps } from '../deps.ts';
 import type { RevokeDeps } from '../grants/revoke-grants.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
-import { pageOf, pageQuery, pageView } from '../http/pagination.ts';
+import { faultOfPage, pageInfo, pageOf, pageQuery, pageView } from '../http/pagination.ts';
 import { created, noContent, ok } from '../http/reply.ts';
 import { Name, Scopes, Timestamp } from '../http/schemas.ts';
 import { agentDid } from '../ids.ts';
@@ -69,13 +69,12 @@ export const agentRoutes = (deps: AgentDeps): Endpoint[] => [
     limit: 'api',
     query: pageQuery({}, 100),
     responses: { 200: pageView({ agents: Type.Array(AgentView) }) },
+    check: ({ query }) => faultOfPage(query),
     handle: async ({ caller, query }) => {
       const page = pageOf(query);
       return ok(await ownAgents(deps, caller, page), ({ agents, total }) => ({
         agents: agents.map(view),
-        total,
-        page: page.page,
-        pageSize: page.pageSize,
+        ...pageInfo(page, total),
       }));
     },
   }),

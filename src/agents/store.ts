@@ -1,3 +1,4 @@
+import { boundedCount } from '../db/bounded-count.ts';
 import { int, orNull, text, textOf, texts, timestamp } from '../db/column-types.ts';
 import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
@@ -55,7 +56,7 @@ const count = query({
   operation: 'SELECT',
   collection: 'agents',
   name: 'agents.count',
-  text: 'select count(*)::int as total from agents where developer_id = $developerId',
+  text: boundedCount('agents where developer_id = $developerId'),
   params: { developerId: text },
   row: { total: int },
 });

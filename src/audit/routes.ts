@@ -5,11 +5,11 @@
  */
 import { Type } from 'typebox';
 import type { Deps } from '../deps.ts';
-import { badRequest, type ServiceError } from '../errors.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
-import { pageOf, pageQuery } from '../http/pagination.ts';
+import { faultOfPage, pageOf, pageQuery } from '../http/pagination.ts';
 import { created, ok } from '../http/reply.ts';
 import { Id, PrincipalId } from '../http/schemas.ts';
+import { faultOfTimes, timesOf } from '../http/time-range.ts';
 import { logEntry } from './log-entry.ts';
 import { listEntries, ownEntry } from './read-entries.ts';
 import {
@@ -59,10 +59,12 @@ export const auditRoutes = (deps: Pick<Deps, 'db' | 'ids' | 'clock' | 'activity'
       until: Type.Optional(Type.String()),
     }),
     responses: { 200: AuditPageView },
-    check: ({ query: { since, until } }) => faultOfTime('since', since) ?? faultOfTime('until', until),
+    check: ({ query }) =>
+      faultOfTimes(query) ??
+      faultOfPage(query, ['agentId', 'grantId', 'principalId', 'action', 'since', 'until']),
     handle: async ({ caller, query }) => {
       const page = pageOf(query);
-      const filter = { ...query, since: timeOf(query.since), until: timeOf(query.until) };
+      const filter = { ...query, ...timesOf(query) };
       return ok(await listEntries(deps, caller, { filter, page }), auditPageView(page));
     },
   }),
@@ -77,26 +79,3 @@ export const auditRoutes = (deps: Pick<Deps, 'db' | 'ids' | 'clock' | 'activity'
       ok(await ownEntry(deps, caller, params['id'] ?? ''), auditEntryView),
   }),
 ];
-
-/** JavaScript would read a time without a zone in the zone of the machine. */
-const WITHOUT_ZONE = /^[\d-]+[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?$/i;
-
-/** A time in a query. It is UTC unless it names another zone. */
-const timeOf = (text: string | undefined): Date | undefined =>
-  text === undefined ? undefined : new Date(WITHOUT_ZONE.test(text) ? `${text}Z` : text);
-
-function faultOfTime(name: string, text: string | undefined): ServiceError | null {
-  const time = timeOf(text);
-  if (text === undefined || time === undefined) return null;
-  // JavaScript accepts the year 0 and years of more than four digits in UTC, but PostgreSQL does not.
-  const year = time.getUTCFullYear();
-  const sound = year >= 1 && year <= 9999 && beginsWithADay(text);
-  return sound ? null : badRequest(`${name} must be an ISO 8601 time`);
-}
-
-/** JavaScript turns the 30th of February into the 2nd of March. */
-function beginsWithADay(text: string): boolean {
-  const [written] = /^\d{4}-\d\d-\d\d/.exec(text) ?? [];
-  const day = new Date(`${written}T00:00:00Z`);
-  return !Number.isNaN(day.getTime()) && day.toISOString().startsWith(`${written}T`);
-}

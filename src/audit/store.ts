@@ -1,3 +1,4 @@
+import { boundedCount } from '../db/bounded-count.ts';
 import { bigint, int, jsonb, orNull, text, textOf, timestamp } from '../db/column-types.ts';
 import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
@@ -144,7 +145,7 @@ const FILTERED = [0, 1, 2, 3, 4, 5, 6, 7].map((bits) => {
       operation: 'SELECT',
       collection: 'audit_entries',
       name: `audit.count_${bits}`,
-      text: `select count(*)::int as total from audit_entries where ${conditions}`,
+      text: boundedCount(`audit_entries where ${conditions}`),
       params: filters,
       row: { total: int },
     }),

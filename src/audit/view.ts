@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { type Page, pageView } from '../http/pagination.ts';
+import { type Page, pageInfo, pageView } from '../http/pagination.ts';
 import { Timestamp } from '../http/schemas.ts';
 import type { Entries } from './read-entries.ts';
 import type { AuditRow } from './store.ts';
@@ -29,5 +29,5 @@ export const auditEntryView = ({ id, createdAt, ...row }: AuditRow) => ({
   timestamp: createdAt,
 });
 export const auditPageView =
-  ({ page, pageSize }: Page) =>
-  ({ entries, total }: Entries) => ({ entries: entries.map(auditEntryView), total, page, pageSize });
+  (page: Page) =>
+  ({ entries, total }: Entries) => ({ entries: entries.map(auditEntryView), ...pageInfo(page, total) });

@@ -6,9 +6,10 @@
 import { Type } from 'typebox';
 import { durationSeconds, faultOfDuration } from '../duration.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
-import { pageOf, pageQuery, pageView } from '../http/pagination.ts';
+import { faultOfPage, pageInfo, pageOf, pageQuery, pageView } from '../http/pagination.ts';
 import { created, noContent, ok } from '../http/reply.ts';
 import { Duration, GrantToken, Id, SomeScopes, Timestamp } from '../http/schemas.ts';
+import { faultOfTimes, timesOf } from '../http/time-range.ts';
 import { type DelegateDeps, delegateGrant } from './delegate-grant.ts';
 import { ownGrant, ownGrants } from './read-grants.ts';
 import { type RevokeDeps, revokeGrant } from './revoke-grants.ts';
@@ -70,16 +71,21 @@ export const grantRoutes = (deps: DelegateDeps & RevokeDeps): Endpoint[] => [
       agentId: Type.Optional(Type.String()),
       principalId: Type.Optional(Type.String()),
       status: Type.Optional(GrantStatus),
+      since: Type.Optional(Type.String()),
+      until: Type.Optional(Type.String()),
     }),
     responses: { 200: pageView({ grants: Type.Array(GrantView) }) },
+    check: ({ query }) =>
+      faultOfTimes(query) ?? faultOfPage(query, ['agentId', 'principalId', 'status', 'since', 'until']),
     handle: async ({ caller, query }) => {
       const page = pageOf(query);
-      return ok(await ownGrants(deps, caller, { filter: query, page }), ({ grants, total }) => ({
-        grants: grants.map(grantView),
-        total,
-        page: page.page,
-        pageSize: page.pageSize,
-      }));
+      return ok(
+        await ownGrants(deps, caller, { filter: { ...query, ...timesOf(query) }, page }),
+        ({ grants, total }) => ({
+          grants: grants.map(grantView),
+          ...pageInfo(page, total),
+        }),
+      );
     },
   }),
   endpoint({

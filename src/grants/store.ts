@@ -1,3 +1,4 @@
+import { boundedCount } from '../db/bounded-count.ts';
 import { bigint, bool, int, orNull, smallint, text, textOf, texts, timestamp } from '../db/column-types.ts';
 import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
@@ -56,6 +57,9 @@ export interface GrantFilter {
   readonly agentId?: string | undefined;
   readonly principalId?: string | undefined;
   readonly status?: GrantStatus | undefined;
+  /** Bounds of the time of issue, themselves included. */
+  readonly since?: Date | undefined;
+  readonly until?: Date | undefined;
 }
 
 const filters = {
@@ -63,6 +67,8 @@ const filters = {
   agentId: orNull(text),
   principalId: orNull(text),
   status: orNull(textOf<GrantStatus>()),
+  since: orNull(timestamp),
+  until: orNull(timestamp),
   now: timestamp,
 };
 
@@ -73,6 +79,8 @@ const FILTERED = [0, 1, 2, 3].map((bits) => {
     bits & 1 ? 'agent_id = $agentId' : '$agentId::text is null',
     bits & 2 ? 'principal_id = $principalId' : '$principalId::text is null',
     `($status::text is null or ${STATUS} = $status)`,
+    '($since::timestamptz is null or issued_at >= $since)',
+    '($until::timestamptz is null or issued_at <= $until)',
   ].join(' and ');
   return {
     page: query({
@@ -88,7 +96,7 @@ const FILTERED = [0, 1, 2, 3].map((bits) => {
       operation: 'SELECT',
       collection: 'grants',
       name: `grants.count_${bits}`,
-      text: `select count(*)::int as total from grants where ${conditions}`,
+      text: boundedCount(`grants where ${conditions}`),
       params: filters,
       row: { total: int },
     }),
@@ -103,10 +111,10 @@ export async function listGrants(
   { limit, offset }: { limit: number; offset: number },
   now: Date,
 ): Promise<{ grants: Grant[]; total: number }> {
-  const { agentId = null, principalId = null, status = null } = filter;
+  const { agentId = null, principalId = null, status = null, since = null, until = null } = filter;
   const queries = FILTERED[(agentId === null ? 0 : 1) + (principalId === null ? 0 : 2)];
   if (!queries) throw new Error('no such set of filters');
-  const values = { developerId, now, agentId, principalId, status };
+  const values = { developerId, now, agentId, principalId, status, since, until };
   const [grants, { total }] = await Promise.all([
     db.all(queries.page, { ...values, limit, offset }),
     db.only(queries.count, values),

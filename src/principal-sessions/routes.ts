@@ -13,7 +13,7 @@ import { revokeGrantOfPrincipal } from '../grants/grants-of-principal.ts';
 import type { RevokeDeps } from '../grants/revoke-grants.ts';
 import { GrantView, grantView } from '../grants/view.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
-import { pageOf, pageQuery } from '../http/pagination.ts';
+import { faultOfPage, pageOf, pageQuery } from '../http/pagination.ts';
 import { created, htmlPage, noContent, ok } from '../http/reply.ts';
 import { Duration, PrincipalId, Timestamp } from '../http/schemas.ts';
 import { done } from '../outcome.ts';
@@ -100,6 +100,7 @@ export const principalSessionRoutes = (deps: SessionDeps): Endpoint[] => [
     limit: 'consent',
     query: pageQuery({}),
     responses: { 200: AuditPageView },
+    check: ({ query }) => faultOfPage(query),
     handle: async ({ caller: { developerId, principalId }, query }) => {
       const page = pageOf(query);
       const entries = await listEntries(deps, { id: developerId }, { filter: { principalId }, page });

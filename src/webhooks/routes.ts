@@ -5,7 +5,7 @@
  */
 import { Type } from 'typebox';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
-import { pageOf, pageQuery, pageView } from '../http/pagination.ts';
+import { faultOfPage, pageInfo, pageOf, pageQuery, pageView } from '../http/pagination.ts';
 import { created, noContent, ok } from '../http/reply.ts';
 import { Timestamp } from '../http/schemas.ts';
 import { EVENT_TYPES } from './event-types.ts';
@@ -81,10 +81,11 @@ export const webhookRoutes = (deps: RegisterDeps): Endpoint[] => [
     limit: 'api',
     query: pageQuery({ status: Type.Optional(Status) }),
     responses: { 200: pageView({ deliveries: Type.Array(DeliveryView) }) },
+    check: ({ query }) => faultOfPage(query, ['status']),
     handle: async ({ caller, params, query: { status, ...window } }) => {
       const page = pageOf(window);
       const listed = await deliveriesOfWebhook(deps, caller, { webhookId: params['id'] ?? '', status, page });
-      return ok(listed, (found) => ({ ...found, page: page.page, pageSize: page.pageSize }));
+      return ok(listed, ({ deliveries, total }) => ({ deliveries, ...pageInfo(page, total) }));
     },
   }),
 ];

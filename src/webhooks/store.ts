@@ -1,3 +1,4 @@
+import { boundedCount } from '../db/bounded-count.ts';
 import { bigint, bytes, int, orNull, text, textOf, textsOf, timestamp } from '../db/column-types.ts';
 import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
@@ -112,8 +113,9 @@ const count = query({
   operation: 'SELECT',
   collection: 'webhook_deliveries',
   name: 'webhooks.deliveries_count',
-  text: `select count(*)::int as total from webhook_deliveries
-    where webhook_id = $webhookId and ($status::text is null or status = $status)`,
+  text: boundedCount(
+    'webhook_deliveries where webhook_id = $webhookId and ($status::text is null or status = $status)',
+  ),
   params: filter,
   row: { total: int },
 });
