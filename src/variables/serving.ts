@@ -59,7 +59,7 @@ export const DATABASE_AND_REDIS = {
     optional(
       'DATABASE_URL',
       connectionString,
-      'PostgreSQL 14 or newer, in every form that libpq takes: IPv6, sockets, several hosts, and TLS, for example `postgres://user:password@db/grantex?sslmode=verify-full&sslrootcert=/etc/database-ca/ca.crt`. Unset: the embedded one, in DATA_DIR.',
+      'PostgreSQL 14 or newer, in the forms of libpq (docs/database.md has the exceptions): IPv6, sockets, several hosts, and TLS, for example `postgres://user:password@db/grantex?sslmode=verify-full&sslrootcert=/etc/database-ca/ca.crt`. Unset: the embedded one, in DATA_DIR.',
     ),
   ),
   databasePoolMax: variable(
