@@ -205,6 +205,8 @@ describe('the pipeline never hurts the service', () => {
       OTEL_EXPORTER_OTLP_ENDPOINT: sink.url,
       OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
       OTEL_BLRP_MAX_QUEUE_SIZE: '5000',
+      // Two batches: a busy machine can send no more in the time that such an exit has.
+      BURST: '1000',
     });
     await expect(fetch(`${child.url}/exit`)).rejects.toThrow();
     await child.exited;
