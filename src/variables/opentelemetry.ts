@@ -58,7 +58,7 @@ export const SIGNAL_VARIABLES = {
     'METRICS',
     ['otlp', 'none', 'prometheus'],
     'none',
-    '`otlp` or `none`. With `otlp` metrics are sent, too, beside `/metrics`.',
+    '`otlp`, `none` or `prometheus`. With `otlp` metrics are sent, too, beside `/metrics`; the other two send none.',
   ),
 };
 
