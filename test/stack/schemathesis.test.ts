@@ -58,7 +58,9 @@ async function hintsFor(party: Party): Promise<Hints> {
     'POST /v1/authorize/{id}/deny': { values: { 'path.id': await times(4, pending) } },
     'POST /v1/webhooks': { meaning: 'which URLs webhooks may go to is more than a schema can say' },
     'DELETE /v1/webhooks/{id}': { values: { 'path.id': await times(4, webhook) } },
-    'GET /v1/webhooks/{id}/deliveries': { values: { 'path.id': [await webhook()] } },
+    'GET /v1/webhooks/{id}/deliveries': { values: { 'path.id': [await webhook()] }, meaning: DEPTH },
+    'GET /v1/agents': { meaning: DEPTH },
+    'GET /v1/grants': { meaning: `since and until are times, and ${DEPTH}` },
     'PATCH /v1/anomalies/{id}/acknowledge': { values: { 'path.id': [await anomalyOf(service, party)] } },
     'GET /consent': { values: { 'query.req': [await pending()] } },
     'GET /v1/consent/{id}': { values: { 'path.id': [await pending()] } },
@@ -102,7 +104,7 @@ async function hintsFor(party: Party): Promise<Hints> {
     'POST /v1/audit/log': { values: { 'body.agentId': [agentId], 'body.grantId': [pair.grantId] } },
     'GET /v1/audit/entries': {
       values: { 'query.agentId': [agentId] },
-      meaning: 'since and until are times',
+      meaning: `since and until are times, and ${DEPTH}`,
     },
     'GET /v1/audit/{id}': { values: { 'path.id': [entry.body.entryId] } },
   };
@@ -150,6 +152,8 @@ const neverAccepted = ({ valid_rates }: Report) =>
 /** The log lines of a level, without those about receivers that do not exist. */
 const linesOf = (level: string) =>
   service.logs.filter((line) => line.level === level && line.msg !== 'webhook.delivery_failed');
+
+const DEPTH = 'pages end with the 10,000th object';
 
 /** A rotation makes the key of all other requests invalid, so this operation has a separate run. */
 const ROTATION = '/v1/keys/rotate';
@@ -210,6 +214,7 @@ test('nor do the routes of a principal', async () => {
   });
   const hints = {
     'DELETE /v1/principal/grants/{id}': { values: { 'path.id': grants.map(({ grantId }) => grantId) } },
+    'GET /v1/principal/audit': { meaning: DEPTH },
   };
   const args = ['--include-path-regex', PRINCIPAL] as const;
   const { code, output, report } = await schemathesis(body.sessionToken, hints, ...args);

@@ -18,10 +18,20 @@ export function requestsOfTheFlow(): Tree[] {
     'unusual_scope_access',
     'cascade_delegation',
   ];
+  const registerAgent = request(
+    'POST',
+    '/v1/agents',
+    201,
+    KEY,
+    statement('BEGIN', 'transaction.begin'),
+    statement('SELECT', 'take_turn.lock'),
+    statement('INSERT agents', 'agents.insert'),
+    statement('COMMIT', 'transaction.commit'),
+  );
   return [
     request('POST', '/v1/signup', 201, statement('INSERT developers', 'developers.insert')),
-    request('POST', '/v1/agents', 201, KEY, statement('INSERT agents', 'agents.insert')),
-    request('POST', '/v1/agents', 201, KEY, statement('INSERT agents', 'agents.insert')),
+    registerAgent,
+    registerAgent,
     request(
       'POST',
       '/v1/webhooks',
