@@ -25,6 +25,12 @@ const SLOW = [
   'test/embedded-postgres/{start,end}.test.ts',
   // Starts of replicas and of commands, with each state of the schema.
   'test/db/migrate.test.ts',
+  // Fills the tables before it asks for the plan of each statement.
+  'test/db/indexes.test.ts',
+  // Each fault of a connection lasts until a time limit ends it.
+  'test/db/client-faults.test.ts',
+  // Eight decisions at once, in some forty rounds each.
+  'test/races/consent.test.ts',
   // A process for each state of a collector: there, hanging, broken, absent.
   'test/instrumentation/otlp.test.ts',
   // Twenty-five starts of npm.
