@@ -27,6 +27,20 @@ test.each([
   expect((await get(`${path}?page=100&pageSize=500`)).status).not.toBe(400);
 });
 
+test('nor has what a principal sees of its audit log', async () => {
+  const { body } = await service.request('POST', '/v1/principal-sessions', {
+    key: party.key,
+    body: { principalId: 'user_1' },
+  });
+  const statusOf = async (page: number) =>
+    (
+      await service.request('GET', `/v1/principal/audit?page=${page}&pageSize=100`, {
+        key: body.sessionToken,
+      })
+    ).status;
+  expect([await statusOf(100), await statusOf(101)]).toEqual([200, 400]);
+});
+
 test('total is exact up to 10,000, and is marked beyond', async () => {
   const { sql } = service.database;
   const fill = (count: number) => sql`
