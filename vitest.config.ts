@@ -67,7 +67,8 @@ const project = (
     ...test,
   },
 });
-const WITH_DATABASE = { globalSetup: ['test/support/global-setup.ts'] };
+const WITH_SERVICE = { globalSetup: ['test/support/service-build-setup.ts'] };
+const WITH_DATABASE = { globalSetup: [...WITH_SERVICE.globalSetup, 'test/support/global-setup.ts'] };
 /** Building the real binaries for the first time takes minutes. */
 const BUILDS = { hookTimeout: 1_200 * SECOND };
 /** Projects that are run together follow one another by group; those of one group must have as many workers. */
@@ -142,12 +143,13 @@ export default defineConfig({
         hookTimeout: 60 * SECOND,
       }),
       // One file for each way to the database. They wait more than they work, so they run side by side.
-      project({ name: 'database-faults', include: [TABLES], ...inGroup(5) }),
+      project({ name: 'database-faults', include: [TABLES], ...WITH_SERVICE, ...inGroup(5) }),
       // With the real Patroni, etcd and HAProxy; a lease that has to run out takes its time.
       project({
         name: 'failover',
         include: ['test/failover/**/*.test.ts'],
         exclude: [LONG],
+        ...WITH_SERVICE,
         ...inGroup(6),
         fileParallelism: false,
         testTimeout: 180 * SECOND,

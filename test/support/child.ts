@@ -1,18 +1,21 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { SERVICE_BUILD } from './service-build-variable.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
-/** The same as in `npm start`. */
-const COMPILE_CACHE = 'node_modules/.cache/node';
-const START = [
-  '--max-semi-space-size=8',
-  '--heap-growing-percent=100',
-  '--import',
-  './instrumentation/register.ts',
-  'src/main.ts',
-];
+/** The same as in `npm start`, whatever the working directory. */
+export const COMPILE_CACHE = `${ROOT}node_modules/.cache/node`;
+const FLAGS = ['--max-semi-space-size=8', '--heap-growing-percent=100'];
+
+/** The build of `service-build.ts` where a run of tests has made one, otherwise the sources. */
+function program(): string[] {
+  const build = process.env[SERVICE_BUILD];
+  return build
+    ? ['--import', `${build}/register.js`, `${build}/main.js`]
+    : ['--import', './instrumentation/register.ts', 'src/main.ts'];
+}
 
 export type LogLine = Record<string, unknown> & { readonly msg: string; readonly level: string };
 
@@ -25,7 +28,7 @@ export function spawnService(
   stdio: 'pipe' | 'inherit' = 'pipe',
   within: (command: readonly string[]) => readonly string[] = (command) => command,
 ): ChildProcess {
-  const [command = '', ...args] = within([process.execPath, ...START]);
+  const [command = '', ...args] = within([process.execPath, ...FLAGS, ...program()]);
   return spawn(command, args, {
     cwd: ROOT,
     env: { PATH: process.env['PATH'] ?? '', NODE_COMPILE_CACHE: COMPILE_CACHE, ...env },
