@@ -72,3 +72,13 @@ export async function waitFor<T>(
     await new Promise((resolve) => setTimeout(resolve, Math.min(100, Math.max(10, waited / 10))));
   }
 }
+
+/**
+ * Repeats a request that prepares a test while its answer is 503: nothing was done then, and the caller may try again. On a
+ * busy machine a request may need more time than it has.
+ */
+export const untilAvailable = <A extends { readonly status: number }>(ask: () => Promise<A>): Promise<A> =>
+  waitFor(async () => {
+    const answer = await ask();
+    return answer.status === 503 ? undefined : answer;
+  });
