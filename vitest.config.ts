@@ -1,6 +1,10 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 import { PATIENCE_MS } from './test/support/child.ts';
 import { testsWithoutDatabase } from './test/support/needs-database.ts';
+
+// Compiled code of vitest and of packages is kept, for workers and for what they start.
+process.env['NODE_COMPILE_CACHE'] ??= fileURLToPath(new URL('node_modules/.cache/node', import.meta.url));
 
 const SECOND = 1_000;
 /** Whatever the service does with its database. */
