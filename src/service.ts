@@ -20,6 +20,7 @@ import { createSessionTokens } from './principal-sessions/session-token.ts';
 import { createSealer } from './secrets/sealing.ts';
 import { loadSecretKey } from './secrets/secret-key.ts';
 import { databaseKeyRing, fileKeyRing, type KeyRing } from './signing-keys/key-ring.ts';
+import { startWarnings } from './start-warnings.ts';
 import { createHealth, type Health } from './system/health.ts';
 import type { Telemetry } from './telemetry/telemetry.ts';
 import { createDeliveryWorkers } from './webhooks/delivery-workers.ts';
@@ -143,6 +144,8 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     const where = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${server.port}`;
     const metricsPort = scrape ? (metrics?.port ?? server.port) : undefined;
     telemetry.logger.info({ url: where, metricsPort }, 'service.started');
+    for (const { msg, reason } of startWarnings(config, { metricsShared: shared }))
+      telemetry.logger.warn({ reason }, msg);
     const closing = undo.move();
     return {
       greeting: `grantex-auth listens on ${where}, data in ${source.embedded ? config.dataDir : 'the database of DATABASE_URL'}`,

@@ -53,6 +53,8 @@ const key = (name: keyof Config, min: number, max: number): Case => {
 
 /** Every variable of the contract's table that `src/config.ts` reads. What must stay secret holds `hunter2`. */
 export const CASES: Record<string, Case> = {
+  REQUIRE_PKCE: flag('requirePkce', false),
+  ALLOW_HTTP_REDIRECTS: flag('allowHttpRedirects', false),
   HOST: text('host', '127.0.0.1', 1, 255),
   PORT: whole('port', 3001, 0, 65_535),
   PUBLIC_URL: {

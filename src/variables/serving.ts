@@ -111,6 +111,21 @@ export const KEYS_AND_TOKENS = {
   ),
 };
 
+export const AUTHORIZATION = {
+  requirePkce: variable(
+    'REQUIRE_PKCE',
+    boolean,
+    'false',
+    'true: `POST /v1/authorize` without a `codeChallenge` is a 400.',
+  ),
+  allowHttpRedirects: variable(
+    'ALLOW_HTTP_REDIRECTS',
+    boolean,
+    'false',
+    'true: a `redirectUri` may be `http` to any host, and not only to loopback ones (development and tests).',
+  ),
+};
+
 export const DEVELOPERS = {
   seedApiKey: secret(
     optional(
