@@ -18,7 +18,7 @@ import {
   AuditStatus,
   auditEntryView,
   auditPageView,
-  Metadata,
+  NewMetadata,
 } from './view.ts';
 
 export const auditRoutes = (deps: Pick<Deps, 'db' | 'ids' | 'clock' | 'activity'>): Endpoint[] => [
@@ -35,7 +35,7 @@ export const auditRoutes = (deps: Pick<Deps, 'db' | 'ids' | 'clock' | 'activity'
       principalId: Type.Optional(PrincipalId),
       action: Type.String({ minLength: 1, maxLength: 256 }),
       status: Type.Optional(AuditStatus),
-      metadata: Type.Optional(Type.Union([Metadata, Type.Null()])),
+      metadata: Type.Optional(Type.Union([NewMetadata, Type.Null()])),
     }),
     responses: { 201: AuditEntryView },
     handle: async ({ caller, body }) => {
