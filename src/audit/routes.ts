@@ -21,7 +21,7 @@ import {
   NewMetadata,
 } from './view.ts';
 
-export const auditRoutes = (deps: Pick<Deps, 'db' | 'ids' | 'clock' | 'activity'>): Endpoint[] => [
+export const auditRoutes = (deps: Pick<Deps, 'db' | 'ids' | 'clock' | 'activity' | 'config'>): Endpoint[] => [
   endpoint({
     method: 'post',
     path: '/v1/audit/log',

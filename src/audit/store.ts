@@ -44,9 +44,10 @@ const lockHead = query({
   collection: 'audit_heads',
   name: 'audit.lock_head',
   text: `insert into audit_heads (developer_id, hash) values ($developerId, null)
-    on conflict (developer_id) do update set developer_id = excluded.developer_id returning hash`,
+    on conflict (developer_id) do update set developer_id = excluded.developer_id
+    returning hash, day::text, entries_of_day as "entriesOfDay"`,
   params: { developerId: text },
-  row: { hash: orNull(text) },
+  row: { hash: orNull(text), day: orNull(text), entriesOfDay: int },
 });
 const named = query({
   operation: 'SELECT',
@@ -61,18 +62,29 @@ const append = query({
   operation: 'INSERT',
   collection: 'audit_entries',
   name: 'audit.append',
-  text: `with head as (update audit_heads set hash = $hash where developer_id = $developerId)
+  text: `with head as (
+      update audit_heads set hash = $hash, day = $day::date, entries_of_day = $entriesOfDay::int
+      where developer_id = $developerId)
     insert into audit_entries (id, developer_id, agent_id, agent_did, grant_id, principal_id, action, status, metadata,
       created_at, hash, prev_hash)
     values ($id, $developerId, $agentId, $agentDid, $grantId, $principalId, $action, $status, $metadata, $createdAt,
       $hash, $prevHash)`,
-  params: entry,
+  params: { ...entry, day: text, entriesOfDay: int },
   row: {},
 });
 
-/** Locks the head of a developer's chain until the transaction ends. @returns the last entry's hash; null: no entry */
-export const lockChain = async (tx: Queryable, developerId: string): Promise<string | null> =>
-  (await tx.only(lockHead, { developerId })).hash;
+/** The end of a developer's chain. */
+export interface ChainHead {
+  /** The last entry's hash; null: there is no entry. */
+  readonly hash: string | null;
+  /** The day (UTC, `YYYY-MM-DD`) of the last entry, and how many entries it has; null: none was counted yet. */
+  readonly day: string | null;
+  readonly entriesOfDay: number;
+}
+
+/** Locks the head of a developer's chain until the transaction ends. */
+export const lockChain = (tx: Queryable, developerId: string): Promise<ChainHead> =>
+  tx.only(lockHead, { developerId });
 
 /** The principal of a grant, when both the agent and the grant belong to the developer. */
 export async function principalOf(
@@ -83,8 +95,12 @@ export async function principalOf(
 }
 
 /** Appends an entry and moves the head of the chain to it, in one statement. The caller must hold the chain's lock. */
-export async function appendEntry(tx: Queryable, row: AuditRow): Promise<void> {
-  await tx.all(append, row);
+export async function appendEntry(
+  tx: Queryable,
+  row: AuditRow,
+  counted: { day: string; entriesOfDay: number },
+): Promise<void> {
+  await tx.all(append, { ...row, ...counted });
 }
 
 const byId = query({
