@@ -143,6 +143,12 @@ export const DEVELOPERS = {
     '1000',
     'Most agents of one developer. Beyond it, `POST /v1/agents` is a 402.',
   ),
+  maxAuditEntriesPerDay: variable(
+    'MAX_AUDIT_ENTRIES_PER_DAY',
+    integer(1, 1_000_000_000),
+    '1000000',
+    'Most audit entries of one developer in a day (UTC). Beyond it, `POST /v1/audit/log` is a 402.',
+  ),
   signupEnabled: variable('SIGNUP_ENABLED', boolean, 'true', 'false: `POST /v1/signup` is a 404.'),
 };
 
