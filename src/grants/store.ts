@@ -129,13 +129,14 @@ export interface PrincipalGrant extends Grant {
   readonly lastUsedAt: Date | null;
 }
 
-// Each token is issued together with a refresh token, whose row has the time.
+// Each token is issued together with a refresh token, whose row has the time. When those rows go, the grant keeps it.
 const ofPrincipal = query({
   operation: 'SELECT',
   collection: 'grants',
   name: 'grants.of_principal',
   text: `select ${COLUMNS}, (select name from agents where agents.id = grants.agent_id) as "agentName",
-      (select max(refresh_tokens.issued_at) from refresh_tokens where refresh_tokens.grant_id = grants.id) as "lastUsedAt"
+      greatest(last_used_at, (
+        select max(refresh_tokens.issued_at) from refresh_tokens where refresh_tokens.grant_id = grants.id)) as "lastUsedAt"
     from grants where developer_id = $developerId and principal_id = $principalId
     order by ${STATUS} = 'active' desc, grants.issued_at desc, id desc limit $limit`,
   params: { developerId: text, principalId: text, now: timestamp, limit: bigint },

@@ -1,3 +1,4 @@
+import { RETENTION } from './retention.ts';
 import {
   DATABASE_AND_REDIS,
   DEVELOPERS,
@@ -19,6 +20,7 @@ export const VARIABLE_GROUPS = [
   { title: 'Developers', variables: DEVELOPERS },
   { title: 'Rate limits', variables: RATE_LIMITS },
   { title: 'Webhooks', variables: WEBHOOKS },
+  { title: 'Retention', variables: RETENTION },
   { title: 'Anomalies', variables: ANOMALIES },
   { title: 'Telemetry', variables: TELEMETRY },
 ] as const;
@@ -31,6 +33,7 @@ export const VARIABLES = {
   ...DEVELOPERS,
   ...RATE_LIMITS,
   ...WEBHOOKS,
+  ...RETENTION,
   ...ANOMALIES,
   ...TELEMETRY,
 };
