@@ -33,6 +33,7 @@ const ROOMS = {
   consent: ['authorization', 'pages'],
   tokens: ['agents', 'developers', 'grant-token', 'grants', 'signing-keys', 'webhooks'],
   'principal-sessions': ['audit', 'grants', 'pages'],
+  retention: ['anomalies'],
   system: [],
   reconciliation: [],
 };

@@ -130,14 +130,15 @@ export interface PrincipalGrant extends Grant {
   readonly lastUsedAt: Date | null;
 }
 
-// Each token is issued together with a refresh token, whose row has the time. The details are looked up for the rows of the
-// page alone, not for those that it skips.
+// Each token is issued together with a refresh token, whose row has the time. When those rows go, the grant keeps it. The details
+// are looked up for the rows of the page alone, not for those that it skips.
 const ofPrincipal = query({
   operation: 'SELECT',
   collection: 'grants',
   name: 'grants.of_principal',
   text: `select page.*, agents.name as "agentName", agents.description as "agentDescription",
-      (select max(refresh_tokens.issued_at) from refresh_tokens where refresh_tokens.grant_id = page.id) as "lastUsedAt"
+      greatest((select last_used_at from grants where grants.id = page.id), (
+        select max(refresh_tokens.issued_at) from refresh_tokens where refresh_tokens.grant_id = page.id)) as "lastUsedAt"
     from (
       select ${COLUMNS} from grants where developer_id = $developerId and principal_id = $principalId
       order by ${STATUS} = 'active' desc, grants.issued_at desc, id desc limit $limit offset $offset) as page
