@@ -22,6 +22,7 @@ import { loadSecretKey } from './secrets/secret-key.ts';
 import { databaseKeyRing, fileKeyRing, type KeyRing } from './signing-keys/key-ring.ts';
 import { createHealth, type Health } from './system/health.ts';
 import type { Telemetry } from './telemetry/telemetry.ts';
+import { createSuccessors } from './tokens/successor.ts';
 import { createDeliveryWorkers } from './webhooks/delivery-workers.ts';
 import { within } from './within.ts';
 
@@ -111,6 +112,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       keys,
       readGrantToken: createTokenReader({ keys, issuer, clock }),
       sessionTokens: createSessionTokens({ secretKey, issuer, clock }),
+      successorOf: createSuccessors(secretKey),
       telemetry,
       sealer,
       deliveriesDue: deliveries.wake,
@@ -184,7 +186,7 @@ function openKeys(
   sealer: ReturnType<typeof createSealer>,
 ): Promise<KeyRing> {
   if (config.signingKeys) return fileKeyRing(config.signingKeys);
-  return databaseKeyRing({ db, sealer, clock: systemClock }, (error) =>
+  return databaseKeyRing({ db, sealer, clock: systemClock, algorithm: config.signingAlgorithm }, (error) =>
     telemetry.logger.warn({ reason: describe(error) }, 'keys.reload_failed'),
   );
 }
