@@ -24,6 +24,7 @@ import { databaseKeyRing, fileKeyRing, type KeyRing } from './signing-keys/key-r
 import { startWarnings } from './start-warnings.ts';
 import { createHealth, type Health } from './system/health.ts';
 import type { Telemetry } from './telemetry/telemetry.ts';
+import { createSuccessors } from './tokens/successor.ts';
 import { createDeliveryWorkers } from './webhooks/delivery-workers.ts';
 import { within } from './within.ts';
 
@@ -115,6 +116,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       keys,
       readGrantToken: createTokenReader({ keys, issuer, clock }),
       sessionTokens: createSessionTokens({ secretKey, issuer, clock }),
+      successorOf: createSuccessors(secretKey),
       telemetry,
       sealer,
       deliveriesDue: deliveries.wake,
@@ -191,7 +193,7 @@ function openKeys(
   sealer: ReturnType<typeof createSealer>,
 ): Promise<KeyRing> {
   if (config.signingKeys) return fileKeyRing(config.signingKeys);
-  return databaseKeyRing({ db, sealer, clock: systemClock }, (error) =>
+  return databaseKeyRing({ db, sealer, clock: systemClock, algorithm: config.signingAlgorithm }, (error) =>
     telemetry.logger.warn({ reason: describe(error) }, 'keys.reload_failed'),
   );
 }

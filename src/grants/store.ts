@@ -188,7 +188,8 @@ const ofToken = query({
   collection: 'grants',
   name: 'grants.of_token',
   text: `select grants.id as "grantId", grants.status = 'revoked' or tokens.revoked_at is not null as revoked,
-      agents.status = 'suspended' as "agentSuspended", grants.expires_at as "expiresAt"
+      agents.status = 'suspended' as "agentSuspended",
+      least(grants.expires_at, tokens.expires_at) as "expiresAt"
     from tokens join grants on grants.id = tokens.grant_id join agents on agents.id = grants.agent_id
     where tokens.jti = $jti and grants.developer_id = $developerId`,
   params: { developerId: text, jti: text },
