@@ -38,3 +38,14 @@ export type AnomalySeverity = (typeof ANOMALY_SEVERITIES)[AnomalyType];
 /** How a call of Redis can end; also the values of the `outcome` label of `redis_client_operation_duration_seconds`. */
 export const REDIS_OUTCOMES = ['ok', 'error', 'timeout'] as const;
 export type RedisOutcome = (typeof REDIS_OUTCOMES)[number];
+
+/** The tables that lose what has ended; also the values of the `table` label of the retention metrics. */
+export const RETENTION_TABLES = [
+  'authorization_requests',
+  'tokens',
+  'refresh_tokens',
+  'anomalies',
+  'grants',
+  'audit_entries',
+] as const;
+export type RetentionTable = (typeof RETENTION_TABLES)[number];
