@@ -156,6 +156,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
         await drain(server, underWay, health, leftMs());
         await Promise.all([deliveries.stop(leftMs()), anomalies.stop(leftMs())]);
         await metrics?.close(leftMs());
+        telemetry.events.flush();
         await options.flushTelemetry(config.shutdownTimeoutMs * (CLOSING_SHARE / 2));
         await closing.disposeAsync();
       },
@@ -187,8 +188,11 @@ function openKeys(
   sealer: ReturnType<typeof createSealer>,
 ): Promise<KeyRing> {
   if (config.signingKeys) return fileKeyRing(config.signingKeys);
-  return databaseKeyRing({ db, sealer, clock: systemClock }, (error) =>
-    telemetry.logger.warn({ reason: describe(error) }, 'keys.reload_failed'),
+  return databaseKeyRing(
+    { db, sealer, clock: systemClock },
+    (error) => telemetry.logger.warn({ reason: describe(error) }, 'keys.reload_failed'),
+    ({ kid, rotated }) =>
+      telemetry.events.adminChanged({ object: 'signing_key', change: rotated ? 'rotated' : 'created', kid }),
   );
 }
 

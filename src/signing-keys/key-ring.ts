@@ -5,7 +5,7 @@ import type { Database } from '../db/client.ts';
 import type { Sealer } from '../secrets/sealing.ts';
 import type { SigningKeys } from '../telemetry/signing-keys.ts';
 import { ensureKey, openPrivateKey } from './create-key.ts';
-import { type PublicJwk, publishedKeys, type StoredKey, settleRetiredKeys } from './store.ts';
+import { announceKeys, type PublicJwk, publishedKeys, type StoredKey, settleRetiredKeys } from './store.ts';
 
 const RELOAD_MS = 10_000;
 /** After this time no replica signs with a superseded key any more, even if its last reloads failed. */
@@ -74,15 +74,18 @@ export async function fileKeyRing(keys: NonNullable<Config['signingKeys']>): Pro
  * Keys from the database. The first start creates one. The ring reloads them every ten seconds, so a rotation reaches
  * every replica without a restart, long before the new key signs.
  * @param onError called when a reload fails; the ring then keeps the known keys
+ * @param onNewKey called for each new key of the database, by one of its replicas
  * @throws when SECRET_KEY does not open the keys in the database
  */
 export async function databaseKeyRing(
   { db, sealer, clock }: { db: Database; sealer: Sealer; clock: Clock },
   onError: (error: unknown) => void,
+  onNewKey: (key: { readonly kid: string; readonly rotated: boolean }) => void,
 ): Promise<KeyRing> {
   let ring = new Map<string, RingKey>();
   let loading: Promise<void> | undefined;
   let readAt = 0;
+  let announceDue = false;
 
   const importStored = async (stored: StoredKey): Promise<RingKey> => {
     const known = ring.get(stored.kid);
@@ -98,8 +101,12 @@ export async function databaseKeyRing(
     });
     const stored = await publishedKeys(db.side, new Date(now));
     const keys = await Promise.all(stored.map(importStored));
+    announceDue ||= stored.some(({ kid }) => !ring.has(kid));
     ring = new Map(keys.map((key) => [key.publicJwk.kid, key]));
     readAt = performance.now();
+    if (!announceDue) return;
+    for (const key of await announceKeys(db.side, new Date(now))) onNewKey(key);
+    announceDue = false;
   };
   const reload = (): Promise<void> => {
     loading ??= load().finally(() => {
