@@ -162,6 +162,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
         await drain(server, underWay, health, leftMs());
         await Promise.all([deliveries.stop(leftMs()), anomalies.stop(leftMs()), retention.stop(leftMs())]);
         await metrics?.close(leftMs());
+        telemetry.events.flush();
         await options.flushTelemetry(config.shutdownTimeoutMs * (CLOSING_SHARE / 2));
         await closing.disposeAsync();
       },
@@ -193,8 +194,11 @@ function openKeys(
   sealer: ReturnType<typeof createSealer>,
 ): Promise<KeyRing> {
   if (config.signingKeys) return fileKeyRing(config.signingKeys);
-  return databaseKeyRing({ db, sealer, clock: systemClock, algorithm: config.signingAlgorithm }, (error) =>
-    telemetry.logger.warn({ reason: describe(error) }, 'keys.reload_failed'),
+  return databaseKeyRing(
+    { db, sealer, clock: systemClock, algorithm: config.signingAlgorithm },
+    (error) => telemetry.logger.warn({ reason: describe(error) }, 'keys.reload_failed'),
+    ({ kid, rotated }) =>
+      telemetry.events.adminChanged({ object: 'signing_key', change: rotated ? 'rotated' : 'created', kid }),
   );
 }
 
