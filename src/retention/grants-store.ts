@@ -2,7 +2,7 @@
 import { bigint, int, smallint, text, texts, timestamp } from '../db/column-types.ts';
 import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
-import { counting, tallied } from './tally.ts';
+import { counting, tallied } from './tally-store.ts';
 
 /** A place in the order in which grants go: by the time of their end, then from the leaves of a tree to its root. */
 export interface GrantPosition {

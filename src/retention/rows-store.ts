@@ -4,7 +4,7 @@
 import { bigint, int, orNull, text, timestamp } from '../db/column-types.ts';
 import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
-import { counting, tallied } from './tally.ts';
+import { counting, tallied } from './tally-store.ts';
 
 /** Rows that ended before `before`, and not before `after`. */
 export interface Span {
