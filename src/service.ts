@@ -21,8 +21,10 @@ import { createRetention } from './retention/retention.ts';
 import { createSealer } from './secrets/sealing.ts';
 import { loadSecretKey } from './secrets/secret-key.ts';
 import { databaseKeyRing, fileKeyRing, type KeyRing } from './signing-keys/key-ring.ts';
+import { startWarnings } from './start-warnings.ts';
 import { createHealth, type Health } from './system/health.ts';
 import type { Telemetry } from './telemetry/telemetry.ts';
+import { createSuccessors } from './tokens/successor.ts';
 import { createDeliveryWorkers } from './webhooks/delivery-workers.ts';
 import { within } from './within.ts';
 
@@ -114,6 +116,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       keys,
       readGrantToken: createTokenReader({ keys, issuer, clock }),
       sessionTokens: createSessionTokens({ secretKey, issuer, clock }),
+      successorOf: createSuccessors(secretKey),
       telemetry,
       sealer,
       deliveriesDue: deliveries.wake,
@@ -147,6 +150,8 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     const where = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${server.port}`;
     const metricsPort = scrape ? (metrics?.port ?? server.port) : undefined;
     telemetry.logger.info({ url: where, metricsPort }, 'service.started');
+    for (const { msg, reason } of startWarnings(config, { metricsShared: shared }))
+      telemetry.logger.warn({ reason }, msg);
     const closing = undo.move();
     return {
       greeting: `grantex-auth listens on ${where}, data in ${source.embedded ? config.dataDir : 'the database of DATABASE_URL'}`,
@@ -188,7 +193,7 @@ function openKeys(
   sealer: ReturnType<typeof createSealer>,
 ): Promise<KeyRing> {
   if (config.signingKeys) return fileKeyRing(config.signingKeys);
-  return databaseKeyRing({ db, sealer, clock: systemClock }, (error) =>
+  return databaseKeyRing({ db, sealer, clock: systemClock, algorithm: config.signingAlgorithm }, (error) =>
     telemetry.logger.warn({ reason: describe(error) }, 'keys.reload_failed'),
   );
 }

@@ -36,7 +36,14 @@ const tokenOf = (now: number) => {
   const jti = ids.next('tok', now);
   return {
     refreshToken,
-    row: { jti, kid: 'kid', refreshHash: sha256(refreshToken), traceparent: null, maxAttempts: MAX_ATTEMPTS },
+    row: {
+      jti,
+      kid: 'kid',
+      refreshHash: sha256(refreshToken),
+      tokenSeconds: 86_400,
+      traceparent: null,
+      maxAttempts: MAX_ATTEMPTS,
+    },
   };
 };
 

@@ -206,16 +206,6 @@ const CASES: Case[] = [
     line: { level: 'warn', msg: 'webhook.work_failed', step: 'look', error: { name: 'string' } },
   },
   {
-    name: 'rowsRemoved',
-    emit: (events) => events.rowsRemoved({ table: 'tokens', rows: 500 }),
-    counted: { 'grantex_retention_removed_total{table="tokens"}': 500 },
-  },
-  {
-    name: 'retentionFailed',
-    emit: (events) => events.retentionFailed({ step: 'grants', error: 'gone' }),
-    line: { level: 'warn', msg: 'retention.failed', step: 'grants', error: { name: 'string' } },
-  },
-  {
     name: 'rateLimitHit',
     emit: (events) => events.rateLimitHit({ ip: '192.0.2.1', endpoint: 'token', retryAfter: 7 }),
     line: { level: 'warn', msg: 'rate_limit.hit', ip: '192.0.2.1', endpoint: 'token', retryAfter: 7 },
