@@ -21,6 +21,7 @@ import {
 import { HttpInstrumentation } from '@opentelemetry/instrumentation-http';
 import { HTTP_METHODS } from '../src/label-values.ts';
 import { isMetrics } from '../src/origin-form.ts';
+import { measuredContext } from '../src/telemetry/measured.ts';
 
 /** nginx's status for a client that closed the connection before it was answered. */
 const CLIENT_CLOSED_REQUEST = 499;
@@ -115,7 +116,8 @@ function begin(parts: Parts, request: IncomingMessage, response: ServerResponse)
         span.setAttribute('error.type', String(status)).setStatus({ code: SpanStatusCode.ERROR });
     }
     span.end();
-    parts._httpServerDurationHistogram.record((performance.now() - begun) / 1000, labels);
+    const seconds = (performance.now() - begun) / 1000;
+    parts._httpServerDurationHistogram.record(seconds, labels, measuredContext(seconds, span.spanContext()));
   });
   return setRPCMetadata(trace.setSpan(parent, span), metadata);
 }

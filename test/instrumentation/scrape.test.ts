@@ -19,6 +19,7 @@ async function serve(options: Partial<ScrapeOptions> = {}) {
   const errors: unknown[] = [];
   const scrape = createScrape({
     reader: harness.reader,
+    exposition: harness.exposition,
     apiKey: null,
     onError: (error) => errors.push(error),
     deadlineMs: 500,

@@ -32,6 +32,7 @@ export const PACKAGE_FAMILIES: readonly Family[] = [
     help: 'Duration of HTTP requests, in seconds, by route template; 499 is a client that left before the answer.',
     note: 'Every request but `/metrics`.',
     boundaries: HTTP_SECONDS,
+    exemplars: 'all',
     labels: {
       'http.request.method': { as: 'method', text: 'HTTP verb, or `_OTHER`.', values: HTTP_METHODS },
       'http.route': {
