@@ -15,10 +15,11 @@ import { within } from '../src/within.ts';
 import { logDiagnostics } from './diagnostics.ts';
 import { createExemplars, type Exemplars } from './exemplars.ts';
 import { createExposition } from './exposition.ts';
-import { createHttpInstrumentation } from './http.ts';
+import { createHttpInstrumentation, observeActiveRequests } from './http.ts';
 import { createLogStreams } from './logs.ts';
 import { readOtelEnv } from './otel-env.ts';
 import { createOtlpReader } from './otlp-metrics.ts';
+import { observeProcess } from './process.ts';
 import { createResource, SERVICE_NAME } from './resource.ts';
 import { createScrape, type Scrape, type ScrapeHandler } from './scrape.ts';
 import { createSpanProcessor, idleSpanProcessor } from './spans.ts';
@@ -115,6 +116,10 @@ export async function startTelemetry(config: Config, env: NodeJS.ProcessEnv): Pr
 
   const meter = metrics.getMeter(SERVICE_NAME, SERVICE_VERSION);
   const scrape = config.metricsEnabled ? startScrape(config, meter, exporter, exemplars) : null;
+  if (config.metricsEnabled) {
+    observeProcess(meter);
+    observeActiveRequests(meter);
+  }
   if (scrape) observeLosses(meter, () => ({ traces: lostSpans, logs: logs.lost() }));
 
   let stopping: Promise<void> | undefined;
