@@ -120,7 +120,8 @@ export async function startTelemetry(config: Config, env: NodeJS.ProcessEnv): Pr
     observeProcess(meter);
     observeActiveRequests(meter);
   }
-  if (scrape) observeLosses(meter, () => ({ traces: lostSpans, logs: logs.lost() }));
+  if (scrape)
+    observeLosses(meter, () => ({ traces: lostSpans, logs: logs.lost(), stdout: logs.record.lost() }));
 
   let stopping: Promise<void> | undefined;
   const stop = async (timeoutMs: number) => {
@@ -156,7 +157,7 @@ function startScrape(config: Config, meter: Meter, reader: PrometheusExporter, e
   });
 }
 
-function observeLosses(meter: Meter, read: () => { traces: number; logs: number }): void {
+function observeLosses(meter: Meter, read: () => { traces: number; logs: number; stdout: number }): void {
   const { instrument, unit, help } = TELEMETRY_DROPPED;
   meter.createObservableCounter(instrument, { unit, description: help }).addCallback((result) => {
     for (const [signal, lost] of Object.entries(read())) result.observe(lost, { signal });

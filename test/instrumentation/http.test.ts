@@ -30,10 +30,11 @@ test('the latest sampled request of a bucket is its exemplar, in OpenMetrics', a
     const headers = { accept: 'application/openmetrics-text; version=1.0.0' };
     return (await fetch(`${url}/metrics`, { headers })).text();
   };
-  const exemplar = await waitFor(async () =>
-    /^grantex_http_request_duration_seconds_bucket\{method="GET",route="\/v1\/consent\/:id",status_code="200",le="[^"]+"\} 1 # \{trace_id="(\w+)",span_id="(\w+)"\} (\S+) \S+$/m.exec(
-      await scrape(),
-    ) ?? undefined,
+  const exemplar = await waitFor(
+    async () =>
+      /^grantex_http_request_duration_seconds_bucket\{method="GET",route="\/v1\/consent\/:id",status_code="200",le="[^"]+"\} 1 # \{trace_id="(\w+)",span_id="(\w+)"\} (\S+) \S+$/m.exec(
+        await scrape(),
+      ) ?? undefined,
   );
   await child.stop();
   const [span] = sentSpans(sink);

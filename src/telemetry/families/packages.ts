@@ -50,7 +50,9 @@ export const PACKAGE_FAMILIES: readonly Family[] = [
     unit: '{request}',
     help: 'HTTP requests that are being answered, by method.',
     note: 'Every request but `/metrics`.',
-    labels: { 'http.request.method': { as: 'method', text: 'HTTP verb, or `_OTHER`.', values: HTTP_METHODS } },
+    labels: {
+      'http.request.method': { as: 'method', text: 'HTTP verb, or `_OTHER`.', values: HTTP_METHODS },
+    },
   },
   eventLoopDelay('min', 'minimum'),
   eventLoopDelay('max', 'maximum'),
