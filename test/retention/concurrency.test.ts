@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { systemIds } from '../../src/ids.ts';
 import { removeEnded } from '../../src/retention/remove-ended.ts';
 import { createRetention } from '../../src/retention/retention.ts';
+import { giveRetentionTurnBack, takeRetentionTurn } from '../../src/retention/state-store.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { newParty, type Party } from '../support/flow.ts';
 import { ledgerOf } from '../support/ledger.ts';
@@ -155,8 +156,9 @@ test('two at once remove each row once', async () => {
   ]);
 });
 
-test('of two replicas one works at a time, and the other one goes on when it has ended', async () => {
+test('of two replicas one works at a time', async () => {
   await fill(1500, party);
+  await service.stop();
   await database.sql`update retention_turn set held_until = now()`;
   const remover = await openRemover(database, SHORT);
   onTestFinished(() => remover.close());
@@ -180,13 +182,35 @@ test('of two replicas one works at a time, and the other one goes on when it has
   });
 });
 
+test('one holder has the turn until it is given back or has lapsed', async () => {
+  const { sql } = database;
+  const remover = await openRemover(database);
+  onTestFinished(() => remover.close());
+  const take = (holder: string) => takeRetentionTurn(remover.db, holder, 60);
+  await service.stop();
+  await sql`update retention_turn set held_until = now()`;
+  const first = await Promise.all(['a', 'b', 'c'].map(take));
+  expect(first.filter(Boolean)).toHaveLength(1);
+  const holder = ['a', 'b', 'c'][first.indexOf(true)] ?? '';
+  expect(await take(holder)).toBe(true);
+  expect(await take('d')).toBe(false);
+  await giveRetentionTurnBack(remover.db, 'd');
+  expect(await take('d')).toBe(false);
+  await giveRetentionTurnBack(remover.db, holder);
+  expect(await take('d')).toBe(true);
+  // As after a kill: nobody gives it back.
+  await sql`update retention_turn set held_until = now() - interval '1 second'`;
+  expect(await take('e')).toBe(true);
+});
+
 test('killed in the middle: what is gone is tallied, the rest goes later', async () => {
   await fill(3000, party);
   const before = await everything();
+  const rows = await left();
+  await service.stop();
+  await database.sql`update retention_turn set held_until = now()`;
   const killed = await startService({ database, env: SHORT });
   onTestFinished(() => void killed.process.kill('SIGKILL'));
-  const rows = await left();
-  await database.sql`update retention_turn set held_until = now()`;
   await waitFor(async () => (await left()) < rows - 1000 || undefined);
   const gone = once(killed.process, 'exit');
   killed.process.kill('SIGKILL');
