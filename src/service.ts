@@ -139,7 +139,15 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     const { scrape } = options;
     const shared = metricsShareListener(config);
     const handler = scrape && shared ? withMetrics(app, scrape) : app;
-    const server = await listen(handler, config.host, config.port).catch(namingVariables('HOST/PORT'));
+    const server = await listen(handler, {
+      host: config.host,
+      port: config.port,
+      keepAliveMs: config.keepAliveSeconds * 1000,
+      max: config.maxConnections,
+      maxPerAddress: config.maxConnectionsPerAddress,
+      isProxy: (address) => app.get('trust proxy fn')(address, 0),
+      onClosed: (reason) => telemetry.events.connectionClosed({ reason }),
+    }).catch(namingVariables('HOST/PORT'));
     listener.port = server.port;
     const metrics = scrape && !shared ? await startMetrics(options, scrape) : null;
 
