@@ -38,3 +38,8 @@ export type AnomalySeverity = (typeof ANOMALY_SEVERITIES)[AnomalyType];
 /** How a call of Redis can end; also the values of the `outcome` label of `redis_client_operation_duration_seconds`. */
 export const REDIS_OUTCOMES = ['ok', 'error', 'timeout'] as const;
 export type RedisOutcome = (typeof REDIS_OUTCOMES)[number];
+
+/** The label of all agents that have no series of their own, and of requests that named no known agent. */
+export const OTHER_AGENT = 'other';
+/** The greatest `METRICS_AGENT_LIMIT`. */
+export const MAX_AGENT_SERIES = 10_000;

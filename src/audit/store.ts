@@ -63,7 +63,7 @@ const append = query({
   collection: 'audit_entries',
   name: 'audit.append',
   text: `with head as (
-      update audit_heads set hash = $hash, day = $day::date, entries_of_day = $entriesOfDay::int
+      update audit_heads set hash = $hash, day = $day::text::date, entries_of_day = $entriesOfDay::int
       where developer_id = $developerId)
     insert into audit_entries (id, developer_id, agent_id, agent_did, grant_id, principal_id, action, status, metadata,
       created_at, hash, prev_hash)

@@ -1,7 +1,12 @@
-import type { Meter, MetricOptions } from '@opentelemetry/api';
+import type { Attributes, Meter, MetricOptions } from '@opentelemetry/api';
+import { within } from '../within.ts';
+import { type AgentSeries, createAgentSeries } from './agent-series.ts';
 import { type Family, type InstrumentOf, seedsOf } from './families/family.ts';
 import { SERVICE_FAMILIES } from './families.ts';
 import { createGuard, type Guard } from './guard.ts';
+
+/** Longest time that a scrape waits for agents that the database has to decide about. */
+const SETTLE_MS = 300;
 
 type Families = typeof SERVICE_FAMILIES;
 type FamilyInstruments = { readonly [Key in keyof Families]: InstrumentOf<Families[Key]> };
@@ -10,6 +15,8 @@ type FamilyInstruments = { readonly [Key in keyof Families]: InstrumentOf<Famili
 export type Instruments = FamilyInstruments & {
   /** Swallows and counts what the recording of telemetry throws. */
   readonly guard: Guard;
+  /** Decides which agents are recorded under their own id. */
+  readonly agentSeries: AgentSeries;
 };
 
 /**
@@ -18,25 +25,40 @@ export type Instruments = FamilyInstruments & {
  */
 export function createInstruments(meter: Meter): Instruments {
   const guard = createGuard();
+  const agentSeries = createAgentSeries(guard);
   const families = Object.entries<Family>(SERVICE_FAMILIES);
   const instruments = Object.fromEntries(
-    families.map(([key, family]) => [key, createInstrument(meter, family, guard)] as const),
+    families.map(([key, family]) => [key, createInstrument(meter, family, guard, agentSeries)] as const),
   ) as FamilyInstruments;
-  instruments.telemetryFaults.addCallback((result) => result.observe(guard.faults()));
-  return { ...instruments, guard };
+  instruments.telemetryFaults.addCallback(async (result) => {
+    // What waits for the database is in the scrape, unless the database is slow.
+    await within(SETTLE_MS, agentSeries.settled());
+    result.observe(guard.faults());
+  });
+  return { ...instruments, guard, agentSeries };
 }
 
-function createInstrument(meter: Meter, family: Family, guard: Guard) {
+function createInstrument(meter: Meter, family: Family, guard: Guard, agentSeries: AgentSeries) {
   const { instrument, unit, help } = family;
   const options: MetricOptions = { unit, description: help };
   switch (family.kind) {
     case 'counter': {
       const counter = meter.createCounter(instrument, options);
       for (const labels of seedsOf(family)) guard.run(() => counter.add(0, labels));
-      return counter;
+      if (!family.perAgent) return counter;
+      return {
+        add: (value: number, attributes: Attributes = {}) =>
+          agentSeries.label(attributes, (labelled) => counter.add(value, labelled)),
+      };
     }
-    case 'histogram':
-      return meter.createHistogram(instrument, options);
+    case 'histogram': {
+      const histogram = meter.createHistogram(instrument, options);
+      if (!family.perAgent) return histogram;
+      return {
+        record: (value: number, attributes: Attributes = {}) =>
+          agentSeries.label(attributes, (labelled) => histogram.record(value, labelled)),
+      };
+    }
     case 'observableCounter':
       return meter.createObservableCounter(instrument, options);
     case 'observableGauge':
