@@ -39,6 +39,17 @@ export type AnomalySeverity = (typeof ANOMALY_SEVERITIES)[AnomalyType];
 export const REDIS_OUTCOMES = ['ok', 'error', 'timeout'] as const;
 export type RedisOutcome = (typeof REDIS_OUTCOMES)[number];
 
+/** The tables that lose what has ended; also the values of the `table` label of the retention metrics. */
+export const RETENTION_TABLES = [
+  'authorization_requests',
+  'tokens',
+  'refresh_tokens',
+  'anomalies',
+  'grants',
+  'audit_entries',
+] as const;
+export type RetentionTable = (typeof RETENTION_TABLES)[number];
+
 /** The label of all agents that have no series of their own, and of requests that named no known agent. */
 export const OTHER_AGENT = 'other';
 /** The greatest `METRICS_AGENT_LIMIT`. */

@@ -53,6 +53,8 @@ const key = (name: keyof Config, min: number, max: number): Case => {
 
 /** Every variable of the contract's table that `src/config.ts` reads. What must stay secret holds `hunter2`. */
 export const CASES: Record<string, Case> = {
+  REQUIRE_PKCE: flag('requirePkce', false),
+  ALLOW_HTTP_REDIRECTS: flag('allowHttpRedirects', false),
   HOST: text('host', '127.0.0.1', 1, 255),
   PORT: whole('port', 3001, 0, 65_535),
   PUBLIC_URL: {
@@ -128,6 +130,28 @@ export const CASES: Record<string, Case> = {
       Buffer.alloc(33).toString('base64'),
       '~'.repeat(43),
     ],
+  },
+  GRANT_TOKEN_MAX_TTL: {
+    key: 'grantTokenMaxSeconds',
+    otherwise: 86_400,
+    good: [
+      ['15m', 900],
+      ['1s', 1],
+      ['3650d', 315_360_000],
+    ],
+    bad: ['0s', '24', '1w', '3651d', '-1h', '1h30m', ' 1h'],
+  },
+  GRANT_TOKEN_TYPE: {
+    key: 'grantTokenType',
+    otherwise: 'JWT',
+    good: [['at+jwt', 'at+jwt']],
+    bad: ['jwt', 'application/at+jwt'],
+  },
+  SIGNING_ALGORITHM: {
+    key: 'signingAlgorithm',
+    otherwise: 'RS256',
+    good: [['ES256', 'ES256']],
+    bad: ['es256', 'HS256', 'none', 'PS256'],
   },
   SIGNING_KEYS_FILE: { key: 'signingKeys', otherwise: null, good: [], bad: ['/nowhere/hunter2.json'] },
   JWT_ISSUER: text('jwtIssuer', null, 1, 2048),

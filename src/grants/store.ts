@@ -145,14 +145,15 @@ export interface PrincipalGrant extends Grant {
   readonly lastUsedAt: Date | null;
 }
 
-// Each token is issued together with a refresh token, whose row has the time. The details are looked up for the rows of the
-// page alone, not for those that it skips.
+// Each token is issued together with a refresh token, whose row has the time. When those rows go, the grant keeps it. The details
+// are looked up for the rows of the page alone, not for those that it skips.
 const ofPrincipal = query({
   operation: 'SELECT',
   collection: 'grants',
   name: 'grants.of_principal',
   text: `select page.*, agents.name as "agentName", agents.description as "agentDescription",
-      (select max(refresh_tokens.issued_at) from refresh_tokens where refresh_tokens.grant_id = page.id) as "lastUsedAt"
+      greatest((select last_used_at from grants where grants.id = page.id), (
+        select max(refresh_tokens.issued_at) from refresh_tokens where refresh_tokens.grant_id = page.id)) as "lastUsedAt"
     from (
       select ${COLUMNS} from grants where developer_id = $developerId and principal_id = $principalId
       order by ${STATUS} = 'active' desc, grants.issued_at desc, id desc limit $limit offset $offset) as page
@@ -202,7 +203,8 @@ const ofToken = query({
   collection: 'grants',
   name: 'grants.of_token',
   text: `select grants.id as "grantId", grants.status = 'revoked' or tokens.revoked_at is not null as revoked,
-      agents.status = 'suspended' as "agentSuspended", grants.expires_at as "expiresAt"
+      agents.status = 'suspended' as "agentSuspended",
+      least(grants.expires_at, tokens.expires_at) as "expiresAt"
     from tokens join grants on grants.id = tokens.grant_id join agents on agents.id = grants.agent_id
     where tokens.jti = $jti and grants.developer_id = $developerId`,
   params: { developerId: text, jti: text },

@@ -124,7 +124,7 @@ export function serve(definition: Endpoint, deps: ServeDeps): RequestHandler {
   return async (req, res) => {
     deps.setRoute(definition.path, req);
     res.locals['refusalPage'] = definition.refusalPage;
-    const bearer = definition.access === 'public' ? null : bearerOf(req.headers.authorization, wanted);
+    const bearer = definition.access === 'public' ? null : bearerOf(req, wanted);
     const session = definition.access === 'principal' && bearer ? await deps.readSession(bearer.token) : null;
     const countNewKey = await limit(definition, deps, { req, res, bearer, session });
     // From here on the work is finished even when the caller disconnects.

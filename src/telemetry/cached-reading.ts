@@ -1,7 +1,7 @@
 import { within } from '../within.ts';
 
-export interface CachedReadingOptions {
-  readonly read: () => Promise<number>;
+export interface CachedReadingOptions<T> {
+  readonly read: () => Promise<T>;
   /** Least time between the beginnings of two reads, in milliseconds. */
   readonly maxAgeMs?: number;
   /** Longest time an `observe` waits for a read, in milliseconds. */
@@ -12,18 +12,18 @@ export interface CachedReadingOptions {
   readonly now?: () => number;
 }
 
-export interface CachedReading {
+export interface CachedReading<T> {
   /** The last known value, after at most `waitMs`; `undefined` when there never was one. Never rejects. */
-  observe(): Promise<number | undefined>;
+  observe(): Promise<T | undefined>;
 }
 
 /**
  * A value that is expensive to read, for a gauge. Reads never overlap, at most one starts every `maxAgeMs`, and each answer
  * comes in bounded time (telemetry contract: gauges never make a scrape slow, and are omitted rather than wrong).
  */
-export function createCachedReading(options: CachedReadingOptions): CachedReading {
+export function createCachedReading<T>(options: CachedReadingOptions<T>): CachedReading<T> {
   const { read, maxAgeMs = 5000, waitMs = 300, onError, now = () => performance.now() } = options;
-  let value: number | undefined;
+  let value: T | undefined;
   let flight: Promise<void> | undefined;
   let begun = Number.NEGATIVE_INFINITY;
   let complained = 0;

@@ -6,7 +6,9 @@ import {
   boolean,
   bytes,
   connectionString,
+  duration,
   integer,
+  oneOf,
   origins,
   rateLimits,
   secretKey,
@@ -102,12 +104,45 @@ export const KEYS_AND_TOKENS = {
     signingKeys,
     'Path of a private JWKS: the first key signs, all are published. Unset: keys are generated and kept, sealed, in the database.',
   ),
+  grantTokenMaxSeconds: variable(
+    'GRANT_TOKEN_MAX_TTL',
+    duration(1, 315_360_000),
+    '24h',
+    'Longest life of a grant token, as `<n>s`, `<n>m`, `<n>h` or `<n>d`. A refresh gives a new one until the grant ends.',
+  ),
+  grantTokenType: variable(
+    'GRANT_TOKEN_TYPE',
+    oneOf(['JWT', 'at+jwt'] as const),
+    'JWT',
+    '`typ` of grant tokens: JWT, or at+jwt (RFC 9068). Both are accepted, so the value may change at any time.',
+  ),
+  signingAlgorithm: variable(
+    'SIGNING_ALGORITHM',
+    oneOf(['RS256', 'ES256'] as const),
+    'RS256',
+    'Algorithm of the signing keys that are made from now on: RS256, or ES256. Existing keys stay as they are: `npm run keys -- rotate` changes the algorithm.',
+  ),
   jwtIssuer: optional('JWT_ISSUER', string(1, 2048), '`iss` of grant tokens. Unset: PUBLIC_URL.'),
   maxDelegationDepth: variable(
     'MAX_DELEGATION_DEPTH',
     integer(0, 10),
     '3',
     'Greatest depth of a delegated grant, 0 to 10.',
+  ),
+};
+
+export const AUTHORIZATION = {
+  requirePkce: variable(
+    'REQUIRE_PKCE',
+    boolean,
+    'false',
+    'true: `POST /v1/authorize` without a `codeChallenge` is a 400.',
+  ),
+  allowHttpRedirects: variable(
+    'ALLOW_HTTP_REDIRECTS',
+    boolean,
+    'false',
+    'true: a `redirectUri` may be `http` to any host, and not only to loopback ones (development and tests).',
   ),
 };
 

@@ -95,5 +95,5 @@ test('what is refused for another reason counts nothing', async () => {
   await countFor(writer, '9999-12-31', 3);
   const body = { agentId: 'ag_x', grantId: 'grnt_x', action: 'a' };
   const { status } = await services[0].request('POST', '/v1/audit/log', { key: writer.party.key, body });
-  expect([status, await counted(writer)]).toEqual([404, { day: '9999-12-31', entries: 3 }]);
+  expect([status, await counted(writer)]).toEqual([400, { day: '9999-12-31', entries: 3 }]);
 });

@@ -160,7 +160,6 @@ async function refuseByMeaning(): Promise<void> {
   await ask('POST', '/v1/grants/delegate', { ...delegation, parentGrantToken, subAgentId: 'ag_x' });
   await ask('POST', '/v1/authorize', { agentId: 'ag_x', principalId: 'p', scopes: ['s'] });
   await ask('POST', '/v1/tokens/revoke', { jti: 'tok_x' });
-  await ask('POST', '/v1/audit/log', { agentId: 'ag_x', grantId: 'grnt_x', action: 'a' });
   await ask('POST', '/v1/policies', { name: 'P', effect: 'deny', agentId: 'ag_x' });
   await ask('POST', '/v1/policies', { name: 'P', effect: 'deny' }, live.key);
   const denied = { agentId: live.agentId, principalId: 'p', scopes: ['s'] };
