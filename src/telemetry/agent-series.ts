@@ -1,5 +1,6 @@
 import { type Attributes, context } from '@opentelemetry/api';
 import { OTHER_AGENT } from '../label-values.ts';
+import { outsideRequests } from '../request-scope.ts';
 import { within } from '../within.ts';
 import type { Guard } from './guard.ts';
 
@@ -108,7 +109,8 @@ export function createAgentSeries(guard: Guard): AgentSeries {
       // In the context of the event, because what is recorded may refer to its span.
       const ofEvent = context.active();
       waiting.push({ agentId, record: (label) => context.with(ofEvent, () => labelled(label)) });
-      flight ??= decide(admission).finally(() => {
+      const asked = admission;
+      flight ??= outsideRequests(() => decide(asked)).finally(() => {
         flight = null;
       });
     },

@@ -15,7 +15,7 @@ test('grantex_webhook_oldest_pending_seconds is how long the oldest one has been
   const waiting: (() => void)[] = [];
   receiver.behave((response) => void waiting.push(() => response.writeHead(204).end()));
   const registered = await hook(service, party, receiver.url, ['grant.created']);
-  expect(await gauge()).toBe(0);
+  await expect.poll(gauge).toBe(0);
   await party.grant();
   await receiver.until(1);
   const { sql } = service.database;
