@@ -72,3 +72,8 @@ export const ADMIN_CHANGES = {
   session: ['created'],
   signing_key: ['created', 'rotated', 'revoked'],
 } as const;
+
+/** The label of all agents that have no series of their own, and of requests that named no known agent. */
+export const OTHER_AGENT = 'other';
+/** The greatest `METRICS_AGENT_LIMIT`. */
+export const MAX_AGENT_SERIES = 10_000;

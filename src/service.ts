@@ -1,4 +1,5 @@
 import type { RequestListener } from 'node:http';
+import { admitAgentsToSeries } from './agents/admit-to-series.ts';
 import { createAnomalyWatch } from './anomalies/watch.ts';
 import { type AppDeps, createApp } from './app.ts';
 import { systemClock } from './clock.ts';
@@ -125,6 +126,8 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       issuer,
     };
     await seedDevelopers(deps);
+    const endAgentSeries = await admitAgentsToSeries({ config, db, telemetry });
+    undo.defer(() => endAgentSeries(0));
     const health = createHealth(db.side);
     const endGauges = reportGauges({ config, telemetry, db, keys, clock });
     undo.defer(async () => endGauges());
@@ -169,6 +172,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
         const leftMs = () => Math.max(0, end - performance.now());
         await drain(server, underWay, health, leftMs());
         await Promise.all([deliveries.stop(leftMs()), anomalies.stop(leftMs()), retention.stop(leftMs())]);
+        await endAgentSeries(leftMs());
         await metrics?.close(leftMs());
         telemetry.events.flush();
         await options.flushTelemetry(config.shutdownTimeoutMs * (CLOSING_SHARE / 2));
