@@ -13,7 +13,8 @@ export const unknownPath: RequestHandler = () => {
 /** The only place where an error becomes an HTTP answer: one envelope, closed codes, and no word of what went wrong inside. */
 export function errorHandler(events: Events): ErrorRequestHandler {
   return (error, req, res, _next) => {
-    const { status, code, message, cause } = toPublicError(error);
+    const refusal = toPublicError(error);
+    const { status, code, message, cause } = refusal;
     if (status >= 500)
       events.requestFailed({ error: cause ?? error, method: req.method, route: req.route?.path });
     const refusalPage: RefusalPage | undefined = res.locals['refusalPage'];
@@ -22,6 +23,6 @@ export function errorHandler(events: Events): ErrorRequestHandler {
       json: { message, code, requestId: requestIdOf(res) },
       headers: status === 401 ? { 'www-authenticate': 'Bearer' } : {},
     };
-    send(req, res, refusalPage?.(status) ?? envelope);
+    send(req, res, refusalPage?.(status, refusal) ?? envelope);
   };
 }

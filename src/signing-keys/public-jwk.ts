@@ -8,6 +8,7 @@ import type { PublicJwk } from './store.ts';
 export function publicJwkOf({ kty, kid, n, e, crv, x, y }: JWK): PublicJwk | null {
   if (!kid) return null;
   if (kty === 'RSA' && n && e) return { kty: 'RSA', alg: 'RS256', use: 'sig', kid, n, e };
-  if (kty === 'EC' && crv === 'P-256' && x && y) return { kty: 'EC', alg: 'ES256', use: 'sig', kid, crv: 'P-256', x, y };
+  if (kty === 'EC' && crv === 'P-256' && x && y)
+    return { kty: 'EC', alg: 'ES256', use: 'sig', kid, crv: 'P-256', x, y };
   return null;
 }

@@ -109,6 +109,8 @@ export interface Events {
   grantRevoked(event: GrantRevoked): void;
   tokenExchanged(event: GrantIds): void;
   tokenRefreshed(event: GrantIds): void;
+  /** One token was revoked, and its grant lives on. */
+  tokenRevoked(event: GrantIds & { readonly tokenId: string }): void;
   tokenVerified(event: TokenVerified): void;
   tokenVerificationFailed(event: TokenVerificationFailed): void;
   /** Only on the span: the attempt counts it, and no line of the contract's table is for it. */
@@ -188,6 +190,10 @@ export function createEvents(
     tokenRefreshed(event) {
       const { grantId, agentId } = event;
       record(event, () => logger.info({ grantId, agentId }, 'token.refreshed'));
+    },
+    tokenRevoked(event) {
+      const { tokenId, grantId, developerId } = event;
+      record(event, () => logger.info({ tokenId, grantId, developerId }, 'token.revoked'));
     },
     tokenVerified(event) {
       record(event, () => instruments.tokenVerifications.add(1, VALID));

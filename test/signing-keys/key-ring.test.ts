@@ -152,7 +152,9 @@ test('with another SECRET_KEY neither a start nor a rotation does anything but f
   const other = createSealer(Buffer.alloc(32, 9));
   const clock = { now: () => now };
   const refusal = /: SECRET_KEY does not open the signing keys in the database/;
-  await expect(databaseKeyRing({ db, sealer: other, clock, algorithm }, () => undefined)).rejects.toThrow(refusal);
+  await expect(databaseKeyRing({ db, sealer: other, clock, algorithm }, () => undefined)).rejects.toThrow(
+    refusal,
+  );
   await expect(rotateKeys({ db, sealer: other, now, algorithm })).rejects.toThrow(refusal);
   expect(kidsOf(await start())).toEqual([first]);
 });
