@@ -16,7 +16,7 @@ const REVOKE = '/oauth/revoke';
 
 const Presented = Type.Object({ token: Type.String(), token_type_hint: Type.Optional(Type.String()) });
 
-const Url = Type.String({ format: 'uri' });
+const Url = Type.String();
 const Metadata = Type.Object({
   issuer: Url,
   jwks_uri: Url,
@@ -39,7 +39,7 @@ const Introspection = Type.Object({
   aud: Type.Optional(Type.String()),
   iss: Type.Optional(Type.String()),
   jti: Type.Optional(Type.String()),
-  act: Type.Optional(Type.Object({ sub: Type.String() })),
+  act: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
   'urn:grantex:grant': Type.Optional(Type.Record(Type.String(), Type.Unknown())),
 });
 

@@ -52,7 +52,7 @@ const ledger = query({
   name: 'reconciliation.ledger',
   text: `select (select count(*) from authorization_requests)::int + removed.requested as requested,
       granted.consented + removed.consented as consented, granted.delegated + removed.delegated as delegated,
-      (select count(*) from refresh_tokens where predecessor is not null)::int + removed.refreshed as refreshed,
+      (select count(*) + coalesce(sum(repeats), 0) from refresh_tokens where predecessor is not null)::int + removed.refreshed as refreshed,
       granted.revoked + removed.revoked as revoked, granted.active, granted.expired, delivery.*,
       (select coalesce(json_object_agg(type, total), '{}') from (
         select type, count(*) as total from anomalies group by type) opened) as anomalies,
@@ -97,7 +97,7 @@ const within = query({
         and exists (select from period where issued_at between "from" and "to"))::int as consented,
       removed.delegated + (select count(*) from grants where parent_grant_id is not null
         and exists (select from period where issued_at between "from" and "to"))::int as delegated,
-      removed.refreshed + (select count(*) from refresh_tokens where predecessor is not null
+      removed.refreshed + (select count(*) + coalesce(sum(repeats), 0) from refresh_tokens where predecessor is not null
         and exists (select from period where issued_at between "from" and "to"))::int as refreshed,
       removed.revoked + (select count(*) from grants
         where exists (select from period where revoked_at between "from" and "to"))::int as revoked,
