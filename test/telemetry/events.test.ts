@@ -95,6 +95,18 @@ const CASES: Case[] = [
     span: SPAN_IDS,
   },
   {
+    name: 'tokenRevoked',
+    emit: (events) => events.tokenRevoked({ ...IDS, tokenId: 'tok_1' }),
+    line: {
+      level: 'info',
+      msg: 'token.revoked',
+      tokenId: 'tok_1',
+      grantId: 'grnt_1',
+      developerId: 'dev_1',
+    },
+    span: SPAN_IDS,
+  },
+  {
     name: 'tokenVerified',
     emit: (events) => events.tokenVerified(IDS),
     counted: { 'grantex_token_verifications_total{result="valid"}': 1 },
