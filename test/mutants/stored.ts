@@ -87,9 +87,8 @@ export const STORED: Mutant[] = [
   {
     name: 'retry-under-any-key',
     file: 'src/tokens/refresh-store.ts',
-    text: 'presented.idempotency_hash = ${idempotencyHash}',
-    replacement:
-      '(presented.idempotency_hash = ${idempotencyHash} or presented.idempotency_hash is not null)',
+    text: 'presented.idempotency_hash = $',
+    replacement: 'presented.idempotency_hash is not null or presented.idempotency_hash = $',
     killedBy: [MODEL, SINGLE_USE],
   },
   {
