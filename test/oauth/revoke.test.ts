@@ -1,7 +1,7 @@
 import { decodeJwt } from 'jose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { newParty, type Party } from '../support/flow.ts';
-import { startService, type TestService } from '../support/service.ts';
+import { type LogLine, startService, type TestService, waitFor } from '../support/service.ts';
 import { basic, bearer, post } from './client.ts';
 
 let service: TestService;
@@ -16,6 +16,12 @@ const revoke = async (token: string, authorization = bearer(party)) => {
   const { status, body } = await post(service, '/oauth/revoke', { token }, authorization);
   return [status, body];
 };
+/** The log lines with this name and member, once there is one. */
+const lines = (msg: string, member: string, value: unknown): Promise<LogLine[]> =>
+  waitFor(() => {
+    const found = service.logs.filter((line) => line.msg === msg && line[member] === value);
+    return found.length > 0 ? found : undefined;
+  });
 const DONE = [200, {}];
 const revokedGrants = async () =>
   (await service.scrape()).value('grantex_grants_revoked_total') ?? Number.NaN;
@@ -33,8 +39,7 @@ test('a grant token goes alone, by its id, and is a log line', async () => {
   expect(await party.verify(refreshed.body.grantToken)).toBe(true);
   expect(await revokedGrants()).toBe(before);
   const { jti: tokenId } = decodeJwt(grantToken);
-  const lines = (await service.logged('token.revoked')).filter((line) => line['tokenId'] === tokenId);
-  expect(lines).toEqual([
+  expect(await lines('token.revoked', 'tokenId', tokenId)).toEqual([
     expect.objectContaining({ level: 'info', grantId, developerId: party.developerId }),
   ]);
 });
@@ -48,8 +53,9 @@ test('a refresh token goes with its grant and what was delegated from it, counte
   expect(await party.verify(child.grantToken)).toBe(false);
   expect(await revokedGrants()).toBe(before + 2);
   expect(await revoke(refreshToken)).toEqual(DONE);
-  const lines = (await service.logged('grant.revoked')).filter((line) => line['grantId'] === grantId);
-  expect(lines).toEqual([expect.objectContaining({ revokedBy: 'developer', cascadeCount: 1 })]);
+  expect(await lines('grant.revoked', 'grantId', grantId)).toEqual([
+    expect.objectContaining({ revokedBy: 'developer', cascadeCount: 1 }),
+  ]);
 });
 
 test("200 changes nothing for what is unknown or another developer's", async () => {
@@ -78,8 +84,9 @@ test('POST /v1/tokens/revoke is the same log line', async () => {
   const { jti } = decodeJwt(grantToken);
   const body = { jti };
   expect((await service.request('POST', '/v1/tokens/revoke', { key: party.key, body })).status).toBe(204);
-  const lines = (await service.logged('token.revoked')).filter((line) => line['tokenId'] === jti);
-  expect(lines).toEqual([expect.objectContaining({ grantId, developerId: party.developerId })]);
+  expect(await lines('token.revoked', 'tokenId', jti)).toEqual([
+    expect.objectContaining({ grantId, developerId: party.developerId }),
+  ]);
 });
 
 test('the metadata names what exists, under the issuer of the tokens', async () => {
