@@ -1,4 +1,4 @@
-import type { ADMIN_CHANGES } from '../label-values.ts';
+import type { ADMIN_CHANGES, ConnectionEnd } from '../label-values.ts';
 import { requestScope } from '../request-scope.ts';
 import { type AuthenticationFailure, createFailureLines } from './failure-lines.ts';
 import type { Instruments } from './instruments.ts';
@@ -38,6 +38,8 @@ export interface SecurityEvents {
   forbidden(event: { readonly route: string; readonly reason: string }): void;
   /** Something was set up, changed or removed, and that is committed. */
   adminChanged(event: AdminChange): void;
+  /** The service closed a connection because of its client. Only counted: any client could write lines with it. */
+  connectionClosed(event: { readonly reason: ConnectionEnd }): void;
   /** Writes the lines that are held back. Call it before the log ends. */
   flush(): void;
 }
@@ -69,6 +71,7 @@ export function createSecurityEvents(instruments: Instruments, logger: Logger): 
       const name = `${object}.${change}`;
       guard.run(() => logger[level]({ ...fields, ...ip }, LINES[name] ?? name));
     },
+    connectionClosed: ({ reason }) => guard.run(() => instruments.connectionsClosed.add(1, { reason })),
     flush: () => guard.run(lines.flush),
   };
 }

@@ -42,7 +42,8 @@ export async function callEveryRoute(service: TestService, party: Party): Promis
     `agentId=${agentId}&principalId=user_1`,
   ])
     await call(200, 'GET', `/v1/grants?${query}`);
-  await call(200, 'GET', '/v1/grants?status=active&page=2');
+  for (const status of ['active', 'revoked', 'expired'])
+    await call(200, 'GET', `/v1/grants?status=${status}&page=2`);
   const other = await party.newAgent();
   for (const query of ['', `agentId=${agentId}`, `grantId=${pair.grantId}`, 'principalId=user_1'])
     await call(200, 'GET', `/v1/audit/entries?${query}`);

@@ -1,6 +1,7 @@
 import { type Anomaly, acknowledgeAnomalyRow, openAnomalies } from '../../src/anomalies/store.ts';
 import { createChainWriter } from '../../src/audit/chain-writer.ts';
 import { createRequest } from '../../src/authorization/store.ts';
+import { loadConfig } from '../../src/config.ts';
 import { decideRequest } from '../../src/consent/store.ts';
 import type { Database } from '../../src/db/client.ts';
 import { revokeGrantTrees } from '../../src/grants/revocation-store.ts';
@@ -56,7 +57,7 @@ export function createSimulatedService(
 ) {
   const keyHash = sha256(apiKey);
   const done: Done = { requested: 0, consented: 0, refreshed: 0, revoked: 0, anomalies: 0, entries: 0 };
-  const writeChain = createChainWriter({ db, ids, clock, config: { maxAuditEntriesPerDay: 1_000_000 } });
+  const writeChain = createChainWriter({ db, ids, clock, config: loadConfig({}) });
 
   /** @returns the code, or null where a decision is still needed */
   async function request(agentId: string, principalId: string, grantSeconds: number) {

@@ -30,7 +30,8 @@ export const BACKGROUND_FAMILIES = {
     instrument: 'grantex.webhook.oldest_pending',
     kind: 'observableGauge',
     unit: 's',
-    help: 'How long the oldest webhook delivery that is due has been due, in seconds, in the whole database; 0: none is due.',
+    help: 'How long any webhook has had a delivery that is due while none of its attempts ended, in seconds, in the whole database; 0: none is due.',
+    note: 'A slow receiver accounts for `WEBHOOK_TIMEOUT_MS` at most.',
     labels: {},
   },
   anomaliesDetected: {

@@ -1,11 +1,11 @@
-import { ADMIN_CHANGES, AUTHENTICATION_REASONS, CREDENTIALS } from '../../label-values.ts';
+import { ADMIN_CHANGES, AUTHENTICATION_REASONS, CONNECTION_ENDS, CREDENTIALS } from '../../label-values.ts';
 import { type Family, oneOf } from './family.ts';
 
 const seeds = Object.entries(ADMIN_CHANGES).flatMap(([object, changes]) =>
   changes.map((change) => ({ object, change })),
 );
 
-/** Who tries to come in, and who changes what the service is set up with. */
+/** Who tries to come in, who holds connections, and who changes what the service is set up with. */
 export const SECURITY_FAMILIES = {
   authenticationFailures: {
     name: 'grantex_authentication_failures_total',
@@ -39,5 +39,14 @@ export const SECURITY_FAMILIES = {
       ]),
     },
     seeds,
+  },
+  connectionsClosed: {
+    name: 'grantex_http_connections_closed_total',
+    instrument: 'grantex.http.connections.closed',
+    kind: 'counter',
+    unit: '{connection}',
+    help: 'Connections that the service closed because of their client, by reason.',
+    note: '`limit`, `address_limit`: too many at once (`MAX_CONNECTIONS`, `MAX_CONNECTIONS_PER_ADDRESS`); `stalled`: the client did not read its answer.',
+    labels: { reason: oneOf('Why the connection was closed.', CONNECTION_ENDS) },
   },
 } as const satisfies Record<string, Family>;
