@@ -31,6 +31,7 @@ import { signingKeyRoutes } from './signing-keys/routes.ts';
 import type { Health } from './system/health.ts';
 import { systemRoutes } from './system/routes.ts';
 import { tokenRoutes } from './tokens/routes.ts';
+import type { SuccessorOf } from './tokens/successor.ts';
 import { webhookRoutes } from './webhooks/routes.ts';
 
 /** What all use cases together ask for. */
@@ -40,6 +41,7 @@ export interface AppDeps extends Deps {
   /** Encrypts secrets at rest. */
   readonly sealer: Sealer;
   readonly sessionTokens: SessionTokens;
+  readonly successorOf: SuccessorOf;
 }
 
 export interface AppOptions {

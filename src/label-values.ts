@@ -39,6 +39,17 @@ export type AnomalySeverity = (typeof ANOMALY_SEVERITIES)[AnomalyType];
 export const REDIS_OUTCOMES = ['ok', 'error', 'timeout'] as const;
 export type RedisOutcome = (typeof REDIS_OUTCOMES)[number];
 
+/** The tables that lose what has ended; also the values of the `table` label of the retention metrics. */
+export const RETENTION_TABLES = [
+  'authorization_requests',
+  'tokens',
+  'refresh_tokens',
+  'anomalies',
+  'grants',
+  'audit_entries',
+] as const;
+export type RetentionTable = (typeof RETENTION_TABLES)[number];
+
 /** Why the service closed a connection; also the values of the `reason` label of `grantex_http_connections_closed_total`. */
 export const CONNECTION_ENDS = ['limit', 'address_limit', 'stalled'] as const;
 export type ConnectionEnd = (typeof CONNECTION_ENDS)[number];

@@ -2,6 +2,7 @@ import { hkdfSync } from 'node:crypto';
 import { errors, jwtVerify, SignJWT } from 'jose';
 import type { Principal } from '../caller.ts';
 import type { Clock } from '../clock.ts';
+import { isCompactJws } from '../compact-jws.ts';
 import { unauthorized } from '../errors.ts';
 import type { AuthenticationReason } from '../label-values.ts';
 import { done, type Outcome, refuse } from '../outcome.ts';
@@ -17,8 +18,6 @@ export interface SessionTokens {
 const ALGORITHM = 'HS256';
 const TYPE = 'principal-session+jwt';
 const KEY_BYTES = 32;
-/** RFC 7515 §7.1. The decoder would also accept blanks. */
-const COMPACT_JWS = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
 const refused = (reason: AuthenticationReason) => refuse(unauthorized('session_token', reason));
 
@@ -57,7 +56,7 @@ export function createSessionTokens({
       return { token, expiresAt: new Date(exp * 1000) };
     },
     async read(token) {
-      if (!COMPACT_JWS.test(token)) return refused('malformed');
+      if (!isCompactJws(token)) return refused('malformed');
       const verified = await jwtVerify(token, key, {
         algorithms: [ALGORITHM],
         typ: TYPE,

@@ -2,15 +2,27 @@ import { bool, bytes, jsonb, orNull, text, timestamp } from '../db/column-types.
 import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
 
-/** The public half of a signing key in the form of RFC 7517. */
-export interface PublicJwk {
-  readonly kty: 'RSA';
-  readonly alg: 'RS256';
+interface PublicJwkOf<Alg extends string> {
+  readonly alg: Alg;
   readonly use: 'sig';
   readonly kid: string;
+}
+interface RsaJwk extends PublicJwkOf<'RS256'> {
+  readonly kty: 'RSA';
   readonly n: string;
   readonly e: string;
 }
+interface EcJwk extends PublicJwkOf<'ES256'> {
+  readonly kty: 'EC';
+  readonly crv: 'P-256';
+  readonly x: string;
+  readonly y: string;
+}
+/** The public half of a signing key in the form of RFC 7517. Rows of earlier versions are all RSA. */
+export type PublicJwk = RsaJwk | EcJwk;
+
+/** RFC 7518 §3.1. */
+export type SigningAlgorithm = PublicJwk['alg'];
 
 export interface StoredKey {
   readonly kid: string;

@@ -1,6 +1,6 @@
 import { type Attributes, SpanStatusCode, trace } from '@opentelemetry/api';
 import type { LimiterName } from '../config.ts';
-import type { AnomalySeverity, AnomalyType, AttemptOutcome } from '../label-values.ts';
+import type { AnomalySeverity, AnomalyType, AttemptOutcome, RetentionTable } from '../label-values.ts';
 import { outsideRequests } from '../request-scope.ts';
 import { describeError } from './describe-error.ts';
 import type { Instruments } from './instruments.ts';
@@ -128,6 +128,10 @@ export interface Events extends SecurityEvents {
   anomalyDetected(event: AnomalyDetected): void;
   /** A look for anomalies failed; it is repeated. */
   anomalyScanFailed(event: { error: unknown }): void;
+  /** Rows that had ended long ago were removed, and that is committed. Only a metric. */
+  rowsRemoved(event: { table: RetentionTable; rows: number }): void;
+  /** A step of that removal failed; it is repeated. */
+  retentionFailed(event: { step: string; error: unknown }): void;
   rateLimitHit(event: RateLimitHit): void;
   databaseConnectionError(event: { error: string; pool: string }): void;
   /** An unexpected failure of a request: the log says what, the response does not. */
@@ -257,6 +261,12 @@ export function createEvents(
     },
     anomalyScanFailed({ error }) {
       record(null, () => logger.warn({ error: describeError(error) }, 'anomaly.scan_failed'));
+    },
+    rowsRemoved({ table, rows }) {
+      if (rows > 0) record(null, () => instruments.retentionRemoved.add(rows, { table }));
+    },
+    retentionFailed({ step, error }) {
+      record(null, () => logger.warn({ step, error: describeError(error) }, 'retention.failed'));
     },
     rateLimitHit({ ip, endpoint, retryAfter }) {
       record(

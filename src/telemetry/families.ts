@@ -9,6 +9,7 @@ import { CLIENT_FAMILIES } from './families/clients.ts';
 import type { Family } from './families/family.ts';
 import { PACKAGE_FAMILIES } from './families/packages.ts';
 import { PIPELINE_FAMILIES, TELEMETRY_DROPPED } from './families/pipeline.ts';
+import { PROCESS_FAMILIES } from './families/process.ts';
 import { PROTOCOL_FAMILIES } from './families/protocol.ts';
 import { SECURITY_FAMILIES } from './families/security.ts';
 
@@ -25,5 +26,6 @@ export const SERVICE_FAMILIES = {
 export const FAMILIES: readonly Family[] = [
   ...Object.values(SERVICE_FAMILIES),
   TELEMETRY_DROPPED,
+  ...Object.values(PROCESS_FAMILIES),
   ...PACKAGE_FAMILIES,
 ];

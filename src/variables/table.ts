@@ -1,3 +1,4 @@
+import { RETENTION } from './retention.ts';
 import {
   AUTHORIZATION,
   DATABASE_AND_REDIS,
@@ -21,6 +22,7 @@ export const VARIABLE_GROUPS = [
   { title: 'Developers', variables: DEVELOPERS },
   { title: 'Rate limits', variables: RATE_LIMITS },
   { title: 'Webhooks', variables: WEBHOOKS },
+  { title: 'Retention', variables: RETENTION },
   { title: 'Anomalies', variables: ANOMALIES },
   { title: 'Telemetry', variables: TELEMETRY },
 ] as const;
@@ -34,6 +36,7 @@ export const VARIABLES = {
   ...DEVELOPERS,
   ...RATE_LIMITS,
   ...WEBHOOKS,
+  ...RETENTION,
   ...ANOMALIES,
   ...TELEMETRY,
 };

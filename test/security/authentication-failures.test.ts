@@ -2,7 +2,7 @@ import { SignJWT } from 'jose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createSessionTokens } from '../../src/principal-sessions/session-token.ts';
 import { newParty } from '../support/flow.ts';
-import { SECRET_KEY, startService, type TestService } from '../support/service.ts';
+import { SECRET_KEY, startService, type TestService, untilAvailable } from '../support/service.ts';
 
 let service: TestService;
 beforeAll(async () => {
@@ -102,7 +102,7 @@ test('a flood of wrong keys: all are counted, the log has one line and tells of 
   for (let sent = 0; sent < FLOOD; sent += 50)
     await Promise.all(
       Array.from({ length: 50 }, (_, n) =>
-        ask('/v1/me', `2001:db8:7::${n + 1}`, `Bearer gx_live_${sent}_${n}`),
+        untilAvailable(() => ask('/v1/me', `2001:db8:7::${n + 1}`, `Bearer gx_live_${sent}_${n}`)),
       ),
     );
   expect((await failures())['api_key unknown']).toBe(before + FLOOD);

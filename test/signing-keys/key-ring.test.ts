@@ -16,6 +16,8 @@ let database: TestDatabase;
 let db: Database;
 let rings: KeyRing[];
 let now: number;
+/** SIGNING_ALGORITHM. */
+let algorithm: 'RS256' | 'ES256';
 /** How often the published keys were read. */
 let looks: number;
 beforeEach(async () => {
@@ -35,6 +37,7 @@ beforeEach(async () => {
   rings = [];
   announced = [];
   now = Date.now();
+  algorithm = 'RS256';
   looks = 0;
 });
 afterEach(async () => {
@@ -49,13 +52,13 @@ async function start(): Promise<KeyRing> {
   const fail = (error: unknown) => {
     throw error;
   };
-  const ring = await databaseKeyRing({ db, sealer, clock: { now: () => now } }, fail, (key) =>
+  const ring = await databaseKeyRing({ db, sealer, algorithm, clock: { now: () => now } }, fail, (key) =>
     announced.push(key),
   );
   rings.push(ring);
   return ring;
 }
-const rotate = () => rotateKeys({ db, sealer, now });
+const rotate = () => rotateKeys({ db, sealer, now, algorithm });
 const kidsOf = (ring: KeyRing) => ring.published().map(({ kid }) => kid);
 
 test('the first key signs at once; a later one is published at once and signs after more than 60 s', async () => {
@@ -155,12 +158,12 @@ test('with another SECRET_KEY neither a start nor a rotation does anything but f
   const refusal = /: SECRET_KEY does not open the signing keys in the database/;
   await expect(
     databaseKeyRing(
-      { db, sealer: other, clock },
+      { db, sealer: other, clock, algorithm },
       () => undefined,
       () => undefined,
     ),
   ).rejects.toThrow(refusal);
-  await expect(rotateKeys({ db, sealer: other, now })).rejects.toThrow(refusal);
+  await expect(rotateKeys({ db, sealer: other, now, algorithm })).rejects.toThrow(refusal);
   expect(kidsOf(await start())).toEqual([first]);
 });
 
