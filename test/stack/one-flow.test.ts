@@ -150,8 +150,11 @@ describe('at the end of the log pipeline', () => {
       names.get(`${traceId}/${spanId}`),
     ]);
     expect(
-      where.filter(([event]) => !/^(service|anomaly|rate_limits|webhook)\./.test(String(event))),
+      where.filter(([event]) => !/^(service|signing_key|anomaly|rate_limits|webhook)\./.test(String(event))),
     ).toEqual([
+      ['developer.signed_up', 'info', 'POST /v1/signup'],
+      ['agent.created', 'info', 'POST /v1/agents'],
+      ['agent.created', 'info', 'POST /v1/agents'],
       ['consent.decided', 'info', 'POST /v1/consent/:id/approve'],
       ['grant.created', 'info', 'grantex.token.exchange'],
       ['token.exchanged', 'info', 'grantex.token.exchange'],

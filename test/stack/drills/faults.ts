@@ -84,7 +84,7 @@ async function expectStatus(
 
 /** Prepares all faults before the first one begins, because they need a working service. */
 export async function prepareFaults(service: TestService): Promise<readonly Fault[]> {
-  const prepared = [badCodes, reusedRefreshTokens, brokenReceiver, flood, slowDatabase];
+  const prepared = [badCodes, reusedRefreshTokens, brokenReceiver, flood, wrongKeys, slowDatabase];
   return Promise.all(prepared.map((prepare) => prepare(service)));
 }
 
@@ -157,6 +157,19 @@ async function flood(service: TestService): Promise<Fault> {
     labels: {},
     begin: async () =>
       keepOn(50, () => expectStatus(service, party, '/v1/tokens/verify', { token: 'none' }, 200, 429)),
+  };
+}
+
+async function wrongKeys(service: TestService): Promise<Fault> {
+  const guess = async () => {
+    const { status } = await service.request('GET', '/v1/me', { key: 'gx_live_nobody_has_this_key' });
+    if (status !== 401) throw new Error(`a wrong key: ${status}`);
+  };
+  return {
+    name: 'wrong API keys',
+    alert: 'AuthenticationFailures',
+    labels: {},
+    begin: async () => keepOn(100, guess),
   };
 }
 
