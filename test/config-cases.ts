@@ -53,6 +53,9 @@ const key = (name: keyof Config, min: number, max: number): Case => {
 
 /** Every variable of the contract's table that `src/config.ts` reads. What must stay secret holds `hunter2`. */
 export const CASES: Record<string, Case> = {
+  KEEP_ALIVE_SECONDS: whole('keepAliveSeconds', 65, 1, 3600),
+  MAX_CONNECTIONS: whole('maxConnections', 10_000, 10, 1_000_000),
+  MAX_CONNECTIONS_PER_ADDRESS: whole('maxConnectionsPerAddress', 2000, 1, 1_000_000),
   REQUIRE_PKCE: flag('requirePkce', false),
   ALLOW_HTTP_REDIRECTS: flag('allowHttpRedirects', false),
   HOST: text('host', '127.0.0.1', 1, 255),

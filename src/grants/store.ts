@@ -62,46 +62,61 @@ export interface GrantFilter {
   readonly until?: Date | undefined;
 }
 
+/** The conditions of each status, as `STATUS` has them, in a form that an index can answer. */
+const HAS_STATUS: Readonly<Record<GrantStatus | 'any', string>> = {
+  any: 'true',
+  revoked: `status = 'revoked'`,
+  active: `status = 'active' and expires_at > $now::timestamptz`,
+  expired: `status = 'active' and expires_at <= $now::timestamptz`,
+};
+
 const filters = {
   developerId: text,
   agentId: orNull(text),
   principalId: orNull(text),
-  status: orNull(textOf<GrantStatus>()),
   since: orNull(timestamp),
   until: orNull(timestamp),
-  now: timestamp,
 };
+const now = { now: timestamp };
 
 /** One text for each set of filters, so that each can use its own index. */
-const FILTERED = [0, 1, 2, 3].map((bits) => {
+function filtered(bits: number, status: GrantStatus | 'any') {
   const conditions = [
     'developer_id = $developerId',
     bits & 1 ? 'agent_id = $agentId' : '$agentId::text is null',
     bits & 2 ? 'principal_id = $principalId' : '$principalId::text is null',
-    `($status::text is null or ${STATUS} = $status)`,
+    HAS_STATUS[status],
     '($since::timestamptz is null or issued_at >= $since)',
     '($until::timestamptz is null or issued_at <= $until)',
   ].join(' and ');
+  const name = status === 'any' ? `${bits}` : `${bits}_${status}`;
   return {
     page: query({
       operation: 'SELECT',
       collection: 'grants',
-      name: `grants.page_${bits}`,
+      name: `grants.page_${name}`,
       text: `select ${COLUMNS} from grants where ${conditions}
         order by issued_at desc, id desc limit $limit offset $offset`,
-      params: { ...filters, limit: bigint, offset: bigint },
+      params: { ...filters, ...now, limit: bigint, offset: bigint },
       row,
     }),
     count: query({
       operation: 'SELECT',
       collection: 'grants',
-      name: `grants.count_${bits}`,
-      text: boundedCount(`grants where ${conditions}`),
-      params: filters,
+      name: `grants.count_${name}`,
+      // Where the status does not need the time, the condition is there for its parameter.
+      text: boundedCount(`grants where ${conditions} and $now::timestamptz is not null`),
+      params: { ...filters, ...now },
       row: { total: int },
     }),
   };
-});
+}
+const FILTERED = [0, 1, 2, 3].map((bits) => ({
+  any: filtered(bits, 'any'),
+  active: filtered(bits, 'active'),
+  revoked: filtered(bits, 'revoked'),
+  expired: filtered(bits, 'expired'),
+}));
 
 /** Newest first. */
 export async function listGrants(
@@ -111,10 +126,10 @@ export async function listGrants(
   { limit, offset }: { limit: number; offset: number },
   now: Date,
 ): Promise<{ grants: Grant[]; total: number }> {
-  const { agentId = null, principalId = null, status = null, since = null, until = null } = filter;
-  const queries = FILTERED[(agentId === null ? 0 : 1) + (principalId === null ? 0 : 2)];
+  const { agentId = null, principalId = null, status = 'any', since = null, until = null } = filter;
+  const queries = FILTERED[(agentId === null ? 0 : 1) + (principalId === null ? 0 : 2)]?.[status];
   if (!queries) throw new Error('no such set of filters');
-  const values = { developerId, now, agentId, principalId, status, since, until };
+  const values = { developerId, now, agentId, principalId, since, until };
   const [grants, { total }] = await Promise.all([
     db.all(queries.page, { ...values, limit, offset }),
     db.only(queries.count, values),

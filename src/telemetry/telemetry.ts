@@ -11,6 +11,7 @@ import type {
   Tracer,
 } from '@opentelemetry/api';
 import type { RetentionTable } from '../label-values.ts';
+import type { AgentSeries } from './agent-series.ts';
 import { type Attempts, createAttempts } from './attempts.ts';
 import { createCachedReading } from './cached-reading.ts';
 import { createDatabaseTelemetry, type DatabaseTelemetry } from './database.ts';
@@ -40,6 +41,8 @@ export interface Telemetry {
   readonly databaseInBackground: DatabaseTelemetry;
   readonly redis: RedisTelemetry;
   readonly instruments: Instruments;
+  /** Decides which agents have series of their own. */
+  readonly agentSeries: AgentSeries;
   readonly logger: Logger;
   /**
    * Feeds the gauge of active grants from `read`, which is called at most every 5 s and only when somebody scrapes.
@@ -85,6 +88,7 @@ export function createTelemetry({ meter, tracer, logger, capturePrincipal }: Tel
     databaseInBackground: createDatabaseTelemetry(instruments, null),
     redis: createRedisTelemetry(instruments, logger),
     instruments,
+    agentSeries: instruments.agentSeries,
     logger,
     observeActiveGrants: observe(instruments.activeGrants, 'grantex_active_grants'),
     observeOldestPendingDelivery: observe(

@@ -10,6 +10,7 @@ export const BACKGROUND_FAMILIES = {
     unit: '{delivery}',
     help: 'Webhook deliveries that reached their end, by outcome.',
     labels: { status: oneOf('How the delivery ended.', ['delivered', 'failed']) },
+    exemplars: ['failed'],
     perAgent: {
       name: 'grantex_agent_webhook_deliveries_total',
       help: 'Webhook deliveries that reached their end, by outcome and agent.',
@@ -22,13 +23,15 @@ export const BACKGROUND_FAMILIES = {
     unit: '{attempt}',
     help: 'Attempts to deliver a webhook, by outcome.',
     labels: { outcome: oneOf('How the attempt to deliver a webhook ended.', ATTEMPT_OUTCOMES) },
+    exemplars: ATTEMPT_OUTCOMES.filter((outcome) => outcome !== '2xx'),
   },
   oldestPendingDelivery: {
     name: 'grantex_webhook_oldest_pending_seconds',
     instrument: 'grantex.webhook.oldest_pending',
     kind: 'observableGauge',
     unit: 's',
-    help: 'How long the oldest webhook delivery that is due has been due, in seconds, in the whole database; 0: none is due.',
+    help: 'How long any webhook has had a delivery that is due while none of its attempts ended, in seconds, in the whole database; 0: none is due.',
+    note: 'A slow receiver accounts for `WEBHOOK_TIMEOUT_MS` at most.',
     labels: {},
   },
   anomaliesDetected: {
