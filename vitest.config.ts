@@ -53,8 +53,8 @@ const SLOW = [
   'test/races/single-use.test.ts',
   // A delivery must have been due, and attempts must have timed out, for seconds that the metrics tell.
   'test/webhooks/{metrics,attempts}.test.ts',
-  // Eighteen simulated days, and removal beside requests, deletions and kills.
-  'test/retention/{simulation,concurrency}.test.ts',
+  // Ten simulated days, starts of services whose tables are made old, kills, and full tables for plans.
+  'test/retention/{simulation,concurrency,indexes,removal,metrics}.test.ts',
   // Windows and periods of detection pass, with replicas that restart.
   'test/anomalies/{replicas,detection}.test.ts',
 ];

@@ -77,7 +77,7 @@ test('beside exchanges, refreshes, replays and revocations: each ends as if it w
   );
   const long = await Promise.all(Array.from({ length: 10 }, () => party.grant({ expiresIn: '90d' })));
   const root = await party.grant({ expiresIn: '90d' });
-  for (let n = 0; n < 5; n++) await party.delegate(root.grantToken);
+  for (let n = 0; n < 5; n++) await party.delegate(root.grantToken, { expiresIn: '90d' });
   await age(database.sql, 31.5 * DAY);
   const codes = await Promise.all(Array.from({ length: 10 }, () => party.consent()));
 

@@ -93,7 +93,7 @@ export function createSimulatedService(
     return code;
   }
 
-  async function exchange(agentId: string, code: string): Promise<LivingGrant | null> {
+  async function exchange(agentId: string, code: string, grantSeconds: number): Promise<LivingGrant | null> {
     const now = clock.now();
     const { refreshToken, row } = tokenOf(now);
     const codeHash = sha256(code);
@@ -102,7 +102,12 @@ export function createSimulatedService(
     const { grant } = await claimCode(db, claim);
     if (!grant) return null;
     done.consented += 1;
-    return { id: grant.grantId, agentId, expiresAt: grant.expiresAt.getTime(), refreshToken };
+    return {
+      id: grant.grantId,
+      agentId,
+      expiresAt: (Math.floor(now / 1000) + grantSeconds) * 1000,
+      refreshToken,
+    };
   }
 
   async function refresh(grant: LivingGrant): Promise<boolean> {
@@ -127,7 +132,8 @@ export function createSimulatedService(
     const now = clock.now();
     const outbox = { seed: ids.next('evt', now), traceparent: null, maxAttempts: MAX_ATTEMPTS };
     const revocation = { developerId, grantId, now: new Date(now), revokedBy: 'developer' as const };
-    done.revoked += (await db.transaction((tx) => revokeGrantTrees(tx, revocation, outbox))).length;
+    const rows = await db.transaction((tx) => revokeGrantTrees(tx, revocation, outbox));
+    done.revoked += rows.length;
   }
 
   async function log(agentId: string, grantId: string): Promise<void> {

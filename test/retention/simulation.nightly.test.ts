@@ -17,7 +17,12 @@ test(`90 days of ${GRANTS_PER_DAY} grants, all kept for 30: tables, indexes and 
 }, async () => {
   const database = await createTestDatabase();
   onTestFinished(() => database.drop());
-  const days = await simulate(database, { days: DAYS, grantsPerDay: GRANTS_PER_DAY, retentionDays: 30 });
+  const days = await simulate(database, {
+    days: DAYS,
+    grantsPerDay: GRANTS_PER_DAY,
+    longDays: 7,
+    retentionDays: 30,
+  });
   printDays(`${GRANTS_PER_DAY} grants a day`, days, 10);
   const steady = days[FLAT_FROM - 1];
   for (const { day, sizes } of days.slice(FLAT_FROM))

@@ -3,15 +3,21 @@ import { createTestDatabase } from '../support/database.ts';
 import { printDays } from './days-table.ts';
 import { simulate } from './simulation.ts';
 
-const RETENTION_DAYS = 3;
-/** The grants that live longest, a week, have then gone for as long as they are kept. */
-const STEADY = 7 + RETENTION_DAYS + 2;
-const DAYS = STEADY + 6;
+const RETENTION_DAYS = 2;
+const LONG_DAYS = 2;
+/** From then on as many rows go as come. */
+const STEADY = LONG_DAYS + RETENTION_DAYS + 2;
+const DAYS = STEADY + 4;
 
 test('some days in short: tables and indexes stop to grow, and every day is explained by rows and tallies', async () => {
   const database = await createTestDatabase();
   onTestFinished(() => database.drop());
-  const days = await simulate(database, { days: DAYS, grantsPerDay: 80, retentionDays: RETENTION_DAYS });
+  const days = await simulate(database, {
+    days: DAYS,
+    grantsPerDay: 80,
+    longDays: LONG_DAYS,
+    retentionDays: RETENTION_DAYS,
+  });
   printDays('80 grants a day', days, 3);
   expect(days).toHaveLength(DAYS);
   expect(days.at(-1)?.removed).toBeGreaterThan(80 * 8);

@@ -25,6 +25,8 @@ const AT_ONCE = 100;
 export interface Scale {
   readonly days: number;
   readonly grantsPerDay: number;
+  /** Most grants live for a day, and one in ten as long as this. */
+  readonly longDays: number;
   /** Of all that has a retention. */
   readonly retentionDays: number;
 }
@@ -43,7 +45,7 @@ export interface SimulatedDay {
 }
 
 /**
- * Lets days pass: new grants, most of which live for a day and some for a week, refreshes, denials, revocations, audit entries,
+ * Lets days pass: new grants, refreshes, denials, revocations, audit entries,
  * webhook deliveries and anomalies; and retention, four times a day. After each day, and several times within each removal, what
  * was done is compared with the rows and tallies.
  */
@@ -99,6 +101,7 @@ type Service = ReturnType<typeof createSimulatedService>;
 interface World {
   readonly service: Service;
   readonly clock: { at: number; now(): number };
+  readonly longDays: number;
   /** Decided by a policy, and by a person. */
   readonly agents: readonly [string, string];
   /** All that is alive. */
@@ -110,7 +113,7 @@ interface Times {
   readonly removal: number[];
 }
 
-async function prepare({ sql }: TestDatabase, db: Database, _scale: Scale): Promise<World> {
+async function prepare({ sql }: TestDatabase, db: Database, { longDays }: Scale): Promise<World> {
   const developerId = 'dev_simulated';
   const key = randomUUID();
   const clock = { at: Date.now(), now: () => clock.at };
@@ -123,7 +126,7 @@ async function prepare({ sql }: TestDatabase, db: Database, _scale: Scale): Prom
   await sql`insert into webhooks (id, developer_id, url, events, sealed_secret, created_at)
     values ('wh_1', ${developerId}, 'https://hooks.invalid/', '{grant.created,grant.revoked}', '', now())`;
   const service = createSimulatedService(db, clock, key, developerId);
-  return { service, clock, agents: ['ag_policy', 'ag_person'], living: [] };
+  return { service, clock, longDays, agents: ['ag_policy', 'ag_person'], living: [] };
 }
 
 /** Calls for each of some, a hundred at once. @returns the milliseconds of each hundred */
@@ -143,17 +146,13 @@ async function forEach<T>(
 async function work(world: World, count: number, times: Times): Promise<void> {
   const { service, clock, agents } = world;
   const [policy, person] = agents;
-  const isLong = (n: number) => n % 10 === 0;
+  const secondsOf = (n: number) => ((n % 10 === 0 ? world.longDays : 1) * DAY) / 1000;
   const agentOf = (n: number) => (n % 5 === 0 ? person : policy);
   const principalOf = (n: number) => `user_${n % 200}`;
   const numbers = Array.from({ length: count }, (_, n) => n);
   const codes = new Map<number, string>();
   await forEach(numbers, async (n) => {
-    const { id, code } = await service.request(
-      agentOf(n),
-      principalOf(n),
-      isLong(n) ? (7 * DAY) / 1000 : DAY / 1000,
-    );
+    const { id, code } = await service.request(agentOf(n), principalOf(n), secondsOf(n));
     codes.set(n, agentOf(n) === person ? await service.decide(id, 'approved') : code);
   });
   // Nobody decides these, or somebody says no.
@@ -164,7 +163,7 @@ async function work(world: World, count: number, times: Times): Promise<void> {
   const made: LivingGrant[] = [];
   times.exchange.push(
     ...(await forEach(numbers, async (n) => {
-      const grant = await service.exchange(agentOf(n), codes.get(n) ?? '');
+      const grant = await service.exchange(agentOf(n), codes.get(n) ?? '', secondsOf(n));
       if (grant) made.push(grant);
     })),
   );
