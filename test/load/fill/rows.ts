@@ -60,9 +60,7 @@ export const GROWING: readonly Filling[] = [
   {
     // One grant in 20 is delegated, and one in 25 revoked. Most run out after a week.
     table: 'grants',
-    text: (
-      rows,
-    ) => `insert into grants (id, developer_id, agent_id, principal_id, scopes, status, issued_at, expires_at,
+    text: () => `insert into grants (id, developer_id, agent_id, principal_id, scopes, status, issued_at, expires_at,
         revoked_at, revoked_by, parent_grant_id, root_grant_id, delegation_depth)
       select ${GRANT_ID}, developer_id, agent_id, principal_id, '{calendar:read,email:send}',
         case when n % 25 = 0 then 'revoked' else 'active' end, at, at + ${LIFE},
@@ -105,9 +103,7 @@ export const GROWING: readonly Filling[] = [
   },
   {
     table: 'audit_entries',
-    text: (
-      rows,
-    ) => `insert into audit_entries (id, developer_id, agent_id, agent_did, grant_id, principal_id, action, status,
+    text: () => `insert into audit_entries (id, developer_id, agent_id, agent_did, grant_id, principal_id, action, status,
         metadata, created_at, hash, prev_hash)
       select 'alog_' || moment || fill.random(n), developer_id, agent_id, 'did:grantex:' || agent_id, ${GRANT_ID}, principal_id,
         'calendar.read', case when n % 50 = 0 then 'failure' else 'success' end, '{"calendar": "team", "events": 12}', at,
@@ -116,9 +112,7 @@ export const GROWING: readonly Filling[] = [
   },
   {
     table: 'webhook_deliveries',
-    text: (
-      rows,
-    ) => `insert into webhook_deliveries (id, webhook_id, event_id, event_type, agent_id, data, status, attempts,
+    text: () => `insert into webhook_deliveries (id, webhook_id, event_id, event_type, agent_id, data, status, attempts,
         max_attempts, created_at, delivered_at, queued)
       select 'whd_' || moment || fill.random(n), 'wh_' || fill.ulid(1, greatest(1, developer)), 'evt_' || moment || fill.random(n),
         'grant.created', agent_id, '{}', 'delivered', 1, 5, at, at, true
@@ -126,9 +120,7 @@ export const GROWING: readonly Filling[] = [
   },
   {
     table: 'anomalies',
-    text: (
-      rows,
-    ) => `insert into anomalies (id, developer_id, type, severity, agent_id, principal_id, description, metadata,
+    text: () => `insert into anomalies (id, developer_id, type, severity, agent_id, principal_id, description, metadata,
         detected_at, seen_at, acknowledged_at)
       select 'anm_' || moment || fill.random(n), developer_id, 'new_principal', 'low', agent_id, 'user_' || n, 'A new principal',
         '{}', at, at, case when n % 1000 <> 3 then at end
