@@ -55,7 +55,7 @@ const open = query({
         where developer_id = found."developerId" and type = found.type and agent_id = found."agentId"
           and coalesce(principal_id, '') = coalesce(found."principalId", '') and acknowledged_at is null limit 1) known),
     locked as materialized (
-      select * from anomalies where id in (select id from unseen) order by id for update),
+      select * from anomalies where id = any(array(select id from unseen)) order by id for update),
     stored as (
       insert into anomalies (id, developer_id, type, severity, agent_id, principal_id, description, metadata, detected_at,
         seen_at)
