@@ -21,12 +21,19 @@ export function casesOf(name: string, of: Examples): Readonly<Record<string, Spe
       recent: { since: ago(1) },
       'unknown action': { action: 'none' },
     };
-  if (/^(grants|audit)\.count_/.test(name)) return { ...usual, recent: { since: ago(1) }, old: { until: ago(24) } };
+  if (/^(grants|audit)\.count_/.test(name))
+    return { ...usual, recent: { since: ago(1) }, old: { until: ago(24) } };
   return usual;
 }
 
 /** Where a name means something else than in other statements. */
-const USUAL = ({ ids, agentId, smallAgentId, developerId, now }: Examples): Readonly<Record<string, Special>> => ({
+const USUAL = ({
+  ids,
+  agentId,
+  smallAgentId,
+  developerId,
+  now,
+}: Examples): Readonly<Record<string, Special>> => ({
   'agents.insert': { limit: 1000, status: 'active' },
   'agents.remove': { id: 'none' },
   'grants.delegate': { grantId: 'new', jti: 'new' },

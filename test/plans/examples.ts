@@ -21,7 +21,9 @@ export interface Examples {
 export async function readExamples(sql: postgres.Sql): Promise<Examples> {
   const developerId = developerIdOf(1);
   const agentId = agentIdOf(1, 1);
-  const [row] = await sql<{ ids: Record<string, string>; jti: string; hash: Buffer; code: Buffer; key: Buffer }[]>`
+  const [row] = await sql<
+    { ids: Record<string, string>; jti: string; hash: Buffer; code: Buffer; key: Buffer }[]
+  >`
     select json_build_object('grants', given.id, 'authorization_requests', request.id,
         'developers', ${developerId}::text, 'agents', ${agentId}::text,
         'audit_entries', (select id from audit_entries where grant_id = given.id and developer_id = ${developerId} limit 1),

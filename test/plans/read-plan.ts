@@ -21,8 +21,8 @@ export interface Work {
   /** Rows that were read of these tables, those that a filter removed among them. */
   readonly read: number;
   readonly ms: number;
-  /** The plan as text. */
-  readonly text: string;
+  /** Its nodes with the rows that each gave. */
+  readonly plan: string;
 }
 
 const nodesOf = (node: PlanNode): PlanNode[] => [node, ...(node.Plans ?? []).flatMap(nodesOf)];
@@ -71,8 +71,10 @@ export async function runAndExplain(
       ),
     ),
     ms: kept.plan['Execution Time'],
-    text: nodes
-      .map((node) => [node['Node Type'], node['Relation Name'], Math.round(rowsOf(node))].filter(Boolean).join(' '))
+    plan: nodes
+      .map((node) =>
+        [node['Node Type'], node['Relation Name'], Math.round(rowsOf(node))].filter(Boolean).join(' '),
+      )
       .join(' < '),
   };
 }
@@ -86,3 +88,9 @@ export async function genericPlan(sql: postgres.Sql, text: string): Promise<stri
   const rows = await sql.unsafe(`explain (generic_plan) ${text}`).simple();
   return rows.map((row) => row['QUERY PLAN']).join('\n');
 }
+
+/** Those of the tables that a plan in text reads from end to end. */
+export const scannedIn = (plan: string, tables: readonly string[]): string[] =>
+  Array.from(plan.matchAll(/Seq Scan on (\w+)/g), ([, table = '']) => table).filter((table) =>
+    tables.includes(table),
+  );

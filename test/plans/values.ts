@@ -57,7 +57,10 @@ function absentIn(text: string): Set<number> {
  */
 function questions(text: string, values: Readonly<Record<string, unknown>>, now: Date): string {
   const sent = /as sent \(ordinal int, (.*)\)\)/.exec(text)?.[1] ?? '';
-  const members = Array.from(sent.matchAll(/"(\w+)" ([^,]+)/g), ([, name = '', sqlType = '']) => ({ name, sqlType }));
+  const members = Array.from(sent.matchAll(/"(\w+)" ([^,]+)/g), ([, name = '', sqlType = '']) => ({
+    name,
+    sqlType,
+  }));
   return JSON.stringify(
     Array.from({ length: QUESTIONS }, (_, ordinal) => ({
       ordinal,

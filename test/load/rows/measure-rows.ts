@@ -51,8 +51,9 @@ export async function measureRows(
       return await measure(testbed, side.server, scenario, side.tenants, asked);
     } catch (error) {
       // The table says that it was refused, for example at the time limit of a request.
-      if (error instanceof RefusedError) return null;
-      throw error;
+      if (!(error instanceof RefusedError)) throw error;
+      progress(error.message);
+      return null;
     }
   };
   const compared: Row[] = [];

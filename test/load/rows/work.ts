@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomInt, randomUUID } from 'node:crypto';
 import type { Request } from 'autocannon';
 import type postgres from 'postgres';
 import { agentIdOf, BUSIEST_PRINCIPAL, developerIdOf, keyOf } from '../fill/shape.ts';
@@ -107,11 +107,9 @@ export const ROWS_WORK: readonly RowsWork[] = [
 async function makeAgents(sql: postgres.Sql, count: number): Promise<string[]> {
   const owner = developerIdOf(DELETING);
   const run = randomUUID();
-  const [last] = await sql<{ agents: number }[]>`
-    select count(*)::int as agents from agents where developer_id = ${owner}`;
-  const ids = Array.from({ length: count }, (_, i) =>
-    agentIdOf(DELETING, 1_000_000 + (last?.agents ?? 0) + i),
-  );
+  // An id of an agent that was deleted must not come again.
+  const first = randomInt(1_000_000, 1_000_000_000);
+  const ids = Array.from({ length: count }, (_, i) => agentIdOf(DELETING, first + i));
   await sql`insert into agents (id, developer_id, name, description, scopes, status, created_at, updated_at)
     select id, ${owner}, 'Small', '', '{}', 'active', now(), now() from unnest(${ids}::text[]) id`;
   await sql`with given as (
