@@ -15,8 +15,6 @@ const EXCEPTIONS: Readonly<Record<string, string>> = {
   'anomalies.off_hours_activity_all': 'reads every agent',
   'anomalies.rate_spike_all': 'reads every agent',
   'anomalies.unusual_scope_access_all': 'reads every agent',
-  'audit.page_': 'no index has the time, or the action, of the entries of a developer',
-  'audit.count_': 'no index has the time, or the action, of the entries of a developer',
 };
 
 /** Why a statement is not judged; undefined when it is. */
