@@ -10,6 +10,7 @@ import { faultOfPage, pageOf, pageQuery } from '../http/pagination.ts';
 import { created, ok } from '../http/reply.ts';
 import { Id, PrincipalId } from '../http/schemas.ts';
 import { faultOfTimes, timesOf } from '../http/time-range.ts';
+import { createChainWriter } from './chain-writer.ts';
 import { logEntry } from './log-entry.ts';
 import { listEntries, ownEntry } from './read-entries.ts';
 import {
@@ -18,64 +19,67 @@ import {
   AuditStatus,
   auditEntryView,
   auditPageView,
-  Metadata,
+  NewMetadata,
 } from './view.ts';
 
-export const auditRoutes = (deps: Pick<Deps, 'db' | 'ids' | 'clock' | 'activity'>): Endpoint[] => [
-  endpoint({
-    method: 'post',
-    path: '/v1/audit/log',
-    summary: 'Append an entry to the audit chain',
-    access: 'developer',
-    limit: 'api',
-    body: Type.Object({
-      agentId: Id,
-      agentDid: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })),
-      grantId: Id,
-      principalId: Type.Optional(PrincipalId),
-      action: Type.String({ minLength: 1, maxLength: 256 }),
-      status: Type.Optional(AuditStatus),
-      metadata: Type.Optional(Type.Union([Metadata, Type.Null()])),
+export function auditRoutes(deps: Pick<Deps, 'db' | 'ids' | 'clock' | 'activity' | 'config'>): Endpoint[] {
+  const writeChain = createChainWriter(deps);
+  return [
+    endpoint({
+      method: 'post',
+      path: '/v1/audit/log',
+      summary: 'Append an entry to the audit chain',
+      access: 'developer',
+      limit: 'api',
+      body: Type.Object({
+        agentId: Id,
+        agentDid: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })),
+        grantId: Id,
+        principalId: Type.Optional(PrincipalId),
+        action: Type.String({ minLength: 1, maxLength: 256 }),
+        status: Type.Optional(AuditStatus),
+        metadata: Type.Optional(Type.Union([NewMetadata, Type.Null()])),
+      }),
+      responses: { 201: AuditEntryView },
+      handle: async ({ caller, body }) => {
+        const { agentId, agentDid, grantId, principalId, action, status = 'success', metadata } = body;
+        const input = { agentId, agentDid, grantId, principalId, action, status, metadata: metadata ?? {} };
+        return created(await logEntry({ ...deps, writeChain }, caller, input), auditEntryView);
+      },
     }),
-    responses: { 201: AuditEntryView },
-    handle: async ({ caller, body }) => {
-      const { agentId, agentDid, grantId, principalId, action, status = 'success', metadata } = body;
-      const input = { agentId, agentDid, grantId, principalId, action, status, metadata: metadata ?? {} };
-      return created(await logEntry(deps, caller, input), auditEntryView);
-    },
-  }),
-  endpoint({
-    method: 'get',
-    path: '/v1/audit/entries',
-    summary: 'Audit entries, newest first',
-    access: 'developer',
-    limit: 'api',
-    query: pageQuery({
-      agentId: Type.Optional(Type.String()),
-      grantId: Type.Optional(Type.String()),
-      principalId: Type.Optional(Type.String()),
-      action: Type.Optional(Type.String()),
-      since: Type.Optional(Type.String()),
-      until: Type.Optional(Type.String()),
+    endpoint({
+      method: 'get',
+      path: '/v1/audit/entries',
+      summary: 'Audit entries, newest first',
+      access: 'developer',
+      limit: 'api',
+      query: pageQuery({
+        agentId: Type.Optional(Type.String()),
+        grantId: Type.Optional(Type.String()),
+        principalId: Type.Optional(Type.String()),
+        action: Type.Optional(Type.String()),
+        since: Type.Optional(Type.String()),
+        until: Type.Optional(Type.String()),
+      }),
+      responses: { 200: AuditPageView },
+      check: ({ query }) =>
+        faultOfTimes(query) ??
+        faultOfPage(query, ['agentId', 'grantId', 'principalId', 'action', 'since', 'until']),
+      handle: async ({ caller, query }) => {
+        const page = pageOf(query);
+        const filter = { ...query, ...timesOf(query) };
+        return ok(await listEntries(deps, caller, { filter, page }), auditPageView(page));
+      },
     }),
-    responses: { 200: AuditPageView },
-    check: ({ query }) =>
-      faultOfTimes(query) ??
-      faultOfPage(query, ['agentId', 'grantId', 'principalId', 'action', 'since', 'until']),
-    handle: async ({ caller, query }) => {
-      const page = pageOf(query);
-      const filter = { ...query, ...timesOf(query) };
-      return ok(await listEntries(deps, caller, { filter, page }), auditPageView(page));
-    },
-  }),
-  endpoint({
-    method: 'get',
-    path: '/v1/audit/:id',
-    summary: 'One audit entry',
-    access: 'developer',
-    limit: 'api',
-    responses: { 200: AuditEntryView },
-    handle: async ({ caller, params }) =>
-      ok(await ownEntry(deps, caller, params['id'] ?? ''), auditEntryView),
-  }),
-];
+    endpoint({
+      method: 'get',
+      path: '/v1/audit/:id',
+      summary: 'One audit entry',
+      access: 'developer',
+      limit: 'api',
+      responses: { 200: AuditEntryView },
+      handle: async ({ caller, params }) =>
+        ok(await ownEntry(deps, caller, params['id'] ?? ''), auditEntryView),
+    }),
+  ];
+}

@@ -1,6 +1,7 @@
+import type { SpanContext } from '@opentelemetry/api';
 import { boundedCount } from '../db/bounded-count.ts';
 import { bigint, int, jsonb, orNull, text, textOf, timestamp } from '../db/column-types.ts';
-import { query } from '../db/query.ts';
+import { batchQuery, query, questionsOf } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
 import type { AuditStatus } from './chain.ts';
 
@@ -44,47 +45,81 @@ const lockHead = query({
   collection: 'audit_heads',
   name: 'audit.lock_head',
   text: `insert into audit_heads (developer_id, hash) values ($developerId, null)
-    on conflict (developer_id) do update set developer_id = excluded.developer_id returning hash`,
+    on conflict (developer_id) do update set developer_id = excluded.developer_id
+    returning hash, day::text, entries_of_day as "entriesOfDay"`,
   params: { developerId: text },
-  row: { hash: orNull(text) },
+  row: { hash: orNull(text), day: orNull(text), entriesOfDay: int },
 });
-const named = query({
+const named = batchQuery({
   operation: 'SELECT',
   collection: 'grants',
-  name: 'audit.named_agent_and_grant',
-  text: `select grants.principal_id as "principalId" from agents join grants on grants.developer_id = agents.developer_id
-    where agents.developer_id = $developerId and agents.id = $agentId and grants.id = $grantId`,
-  params: { developerId: text, agentId: text, grantId: text },
-  row: { principalId: text },
+  name: 'audit.named_agents_and_grants',
+  question: { developerId: text, agentId: text, grantId: text },
+  row: { principalId: orNull(text) },
+  text: (asked) => `with ${asked}
+    select own.principal_id as "principalId" from asked left join lateral (
+      select grants.principal_id from agents join grants on grants.developer_id = agents.developer_id
+      where agents.developer_id = asked."developerId" and agents.id = asked."agentId" and grants.id = asked."grantId"
+    ) own on true
+    order by asked.ordinal`,
 });
-const append = query({
+const append = batchQuery({
   operation: 'INSERT',
   collection: 'audit_entries',
   name: 'audit.append',
-  text: `with head as (update audit_heads set hash = $hash where developer_id = $developerId)
+  question: { ...entry, day: text, entriesOfDay: int },
+  row: {},
+  text: (asked) => `with ${asked}, head as (
+      update audit_heads set hash = last.hash, day = last.day::date, entries_of_day = last."entriesOfDay"
+      from (select "developerId", hash, day, "entriesOfDay" from asked order by ordinal desc limit 1) last
+      where audit_heads.developer_id = last."developerId")
     insert into audit_entries (id, developer_id, agent_id, agent_did, grant_id, principal_id, action, status, metadata,
       created_at, hash, prev_hash)
-    values ($id, $developerId, $agentId, $agentDid, $grantId, $principalId, $action, $status, $metadata, $createdAt,
-      $hash, $prevHash)`,
-  params: entry,
-  row: {},
+    select id, "developerId", "agentId", "agentDid", "grantId", "principalId", action, status, metadata, "createdAt",
+      hash, "prevHash"
+    from asked order by ordinal`,
 });
 
-/** Locks the head of a developer's chain until the transaction ends. @returns the last entry's hash; null: no entry */
-export const lockChain = async (tx: Queryable, developerId: string): Promise<string | null> =>
-  (await tx.only(lockHead, { developerId })).hash;
-
-/** The principal of a grant, when both the agent and the grant belong to the developer. */
-export async function principalOf(
-  db: Queryable,
-  entry: { developerId: string; agentId: string; grantId: string },
-): Promise<string | undefined> {
-  return (await db.first(named, entry))?.principalId;
+/** The end of a developer's chain. */
+export interface ChainHead {
+  /** The last entry's hash; null: there is no entry. */
+  readonly hash: string | null;
+  /** The day (UTC, `YYYY-MM-DD`) of the last entry, and how many entries it has; null: none was counted yet. */
+  readonly day: string | null;
+  readonly entriesOfDay: number;
 }
 
-/** Appends an entry and moves the head of the chain to it, in one statement. The caller must hold the chain's lock. */
-export async function appendEntry(tx: Queryable, row: AuditRow): Promise<void> {
-  await tx.all(append, row);
+/** An entry to append, and the count of its day with it. */
+export interface NewAuditRow extends AuditRow {
+  readonly day: string;
+  readonly entriesOfDay: number;
+}
+
+/** Locks the head of a developer's chain until the transaction ends. */
+export const lockChain = (tx: Queryable, developerId: string): Promise<ChainHead> =>
+  tx.only(lockHead, { developerId });
+
+/** For each entry the principal of its grant; null unless both the agent and the grant belong to the developer. */
+export async function principalsOf(
+  db: Queryable,
+  entries: readonly { developerId: string; agentId: string; grantId: string }[],
+): Promise<(string | null)[]> {
+  const asked = entries.map(({ developerId, agentId, grantId }) => ({ developerId, agentId, grantId }));
+  const rows = await db.all(named, { questions: questionsOf(named, asked) });
+  return rows.map(({ principalId }) => principalId);
+}
+
+/**
+ * Appends the entries of one developer in their order and moves the head of the chain to the last one, in one statement.
+ * The caller must hold the chain's lock.
+ * @param links spans of the other requests that the statement serves
+ */
+export async function appendEntries(
+  tx: Queryable,
+  rows: readonly NewAuditRow[],
+  links: readonly SpanContext[],
+): Promise<void> {
+  await tx.all(append, { questions: questionsOf(append, rows) }, links);
 }
 
 const byId = query({

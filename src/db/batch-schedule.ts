@@ -15,8 +15,9 @@ export interface BatchSchedule {
 /**
  * Decides when to send a batch of look-ups. The next batch gathers questions while one is under way, so batches grow with
  * the load. A statement costs both sides more than its rows do. The write to the socket costs most.
+ * @param atOnce how many may be under way. With 1 each batch waits for the one before it, however long that takes
  */
-export function createBatchSchedule(): BatchSchedule {
+export function createBatchSchedule(atOnce = MAX_BATCHES_UNDER_WAY): BatchSchedule {
   let out = 0;
   const waiting = new Set<() => void>();
   return {
@@ -33,7 +34,7 @@ export function createBatchSchedule(): BatchSchedule {
         asker.runInAsyncScope(dispatch);
       };
       const timer = setTimeout(() => {
-        if (out < MAX_BATCHES_UNDER_WAY) send();
+        if (out < atOnce) send();
       }, PATIENCE_MS);
       waiting.add(send);
     },

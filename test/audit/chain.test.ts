@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type AuditStatus, firstBrokenEntry } from '../../src/audit/chain.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { newParty } from '../support/flow.ts';
-import { startService, type TestService } from '../support/service.ts';
+import { startService, type TestService, waitFor } from '../support/service.ts';
 
 let database: TestDatabase;
 let services: TestService[];
@@ -17,6 +17,15 @@ afterAll(async () => {
 });
 
 const first = () => services[0] as TestService;
+
+/** How many sessions wait for the head of a chain. */
+async function writersThatWait(): Promise<number> {
+  const [row] = await database.sql<
+    { waiting: number }[]
+  >`select count(*)::int as waiting from pg_stat_activity
+    where datname = current_database() and wait_event_type = 'Lock' and query like '%audit_heads%'`;
+  return row?.waiting ?? 0;
+}
 
 /** The chain as the API tells it, oldest first. */
 async function chainOf(key: string) {
@@ -50,6 +59,49 @@ test('64 writers on two replicas make one chain', async () => {
   expect(chain[0].prevHash).toBeNull();
   expect(firstBrokenEntry(chain)).toBeNull();
   expect(new Set(chain.map(({ action }) => action)).size).toBe(64);
+});
+
+test('a burst of one developer holds one connection of a replica, and takes few transactions', async () => {
+  const party = await newParty(first());
+  const { grantId } = await party.grant();
+  const log = (n: number) =>
+    first().request('POST', '/v1/audit/log', {
+      key: party.key,
+      body: { agentId: party.agentId, grantId, action: `act.${n}` },
+    });
+  await log(0);
+  const answers = await database.sql.begin(async (tx) => {
+    await tx`select hash from audit_heads where developer_id = ${party.developerId} for update`;
+    const burst = Array.from({ length: 60 }, (_, n) => log(n + 1));
+    await waitFor(async () => (await writersThatWait()) > 0 || undefined);
+    expect(await writersThatWait()).toBe(1);
+    return burst;
+  });
+  expect((await Promise.all(answers)).map(({ status }) => status)).toEqual(Array(60).fill(201));
+  expect(firstBrokenEntry(await chainOf(party.key))).toBeNull();
+  const [stored] = await database.sql<{ transactions: number }[]>`
+    select count(distinct xmin::text)::int as transactions from audit_entries where developer_id = ${party.developerId}`;
+  expect(stored?.transactions).toBeLessThan(20);
+});
+
+test('an entry that the database refuses takes no other with it', async () => {
+  const party = await newParty(first());
+  const { grantId } = await party.grant();
+  // Only the database knows this rule. A request that breaks a rule of ours never reaches it.
+  await database.sql`alter table audit_entries add constraint not_this_one check (action <> 'refused by the database')`;
+  const answers = await Promise.all(
+    ['a', 'refused by the database', 'b', 'c'].map((action) =>
+      first().request('POST', '/v1/audit/log', {
+        key: party.key,
+        body: { agentId: party.agentId, grantId, action },
+      }),
+    ),
+  );
+  await database.sql`alter table audit_entries drop constraint not_this_one`;
+  expect(answers.map(({ status }) => status)).toEqual([201, 500, 201, 201]);
+  const chain = await chainOf(party.key);
+  expect(chain.map(({ action }) => action).sort()).toEqual(['a', 'b', 'c']);
+  expect(firstBrokenEntry(chain)).toBeNull();
 });
 
 test('the hash is SHA-256 over canonical JSON of the eight members, computed here without our code', async () => {
@@ -126,7 +178,7 @@ test('filters, pages and refusals', async () => {
   expect(await list('until=2999-01-01T00:00:00Z')).toEqual([3, ['blocked', 'failure', 'success']]);
   expect((await first().request('GET', '/v1/audit/entries?since=soon', { key: party.key })).status).toBe(400);
   expect((await log(party.key, { status: 'maybe' })).status).toBe(400);
-  expect((await log(stranger.key, {})).status).toBe(404);
+  expect((await log(stranger.key, {})).status).toBe(400);
   const { body } = await log(party.key, {});
   expect((await first().request('GET', `/v1/audit/${body.entryId}`, { key: stranger.key })).status).toBe(404);
   for (const method of ['PUT', 'DELETE'])

@@ -151,14 +151,16 @@ test('pages of 20, at most 100', async () => {
 });
 
 test.each<[number, string, () => Promise<Record<string, unknown>> | Record<string, unknown>]>([
-  [404, 'an unknown agent', () => ({ agentId: 'ag_x' })],
-  [404, 'an unknown grant', () => ({ grantId: 'grnt_x' })],
-  [404, "another developer's agent", async () => ({ agentId: (await newParty(service)).agentId })],
+  [400, 'an unknown agent', () => ({ agentId: 'ag_x' })],
+  [400, 'an unknown grant', () => ({ grantId: 'grnt_x' })],
+  [400, "another developer's agent", async () => ({ agentId: (await newParty(service)).agentId })],
   [
-    404,
+    400,
     "another developer's grant",
     async () => ({ grantId: (await (await newParty(service)).grant()).grantId }),
   ],
+  [400, 'an unknown agent with nothing but its DID', () => ({ agentId: 'ag_x', agentDid: 'did:web:x' })],
+  [400, 'an unknown grant with nothing but its principal', () => ({ grantId: 'grnt_x', principalId: 'p' })],
   [400, 'no agent', () => ({ agentId: undefined })],
   [400, 'no grant', () => ({ grantId: undefined })],
   [400, 'no action', () => ({ action: undefined })],
@@ -188,5 +190,20 @@ test('the entries of a removed agent stay, and stay a chain', async () => {
   const { body } = await log();
   await service.request('DELETE', `/v1/agents/${party.agentId}`, { key: party.key });
   expect((await list()).entries).toEqual([body]);
-  expect((await log()).status).toBe(404);
+  expect((await log()).status).toBe(400);
+  const told = { agentDid: body.agentDid, principalId: body.principalId };
+  expect((await log(told)).body).toMatchObject({ ...told, prevHash: body.hash });
+});
+
+test('what others own is evidence as told, when the entry says who acted and for whom; it stays in the own chain', async () => {
+  const owner = await newParty(service);
+  const theirs = await owner.grant();
+  const told = { agentDid: 'did:web:example.com', principalId: 'someone' };
+  const { status, body } = await log({ agentId: owner.agentId, grantId: theirs.grantId, ...told });
+  expect([status, body]).toMatchObject([
+    201,
+    { ...told, agentId: owner.agentId, developerId: party.developerId },
+  ]);
+  expect((await list()).entries).toEqual([body]);
+  expect((await get('/v1/audit/entries', owner.key)).body.total).toBe(0);
 });

@@ -136,7 +136,7 @@ export const FOREIGN_IDS: readonly (readonly [
   ['DELETE /v1/grants/{id} id', UNKNOWN, ({ pair }) => asStranger('DELETE', `/v1/grants/${pair.grantId}`)],
   [
     'POST /v1/audit/log agentId',
-    UNKNOWN,
+    [400, { code: 'BAD_REQUEST' }],
     post('/v1/audit/log', ({ own, owner }) => ({
       agentId: owner.agentId,
       grantId: own.grantId,
@@ -145,7 +145,7 @@ export const FOREIGN_IDS: readonly (readonly [
   ],
   [
     'POST /v1/audit/log grantId',
-    UNKNOWN,
+    [400, { code: 'BAD_REQUEST' }],
     post('/v1/audit/log', ({ stranger, pair }) => ({
       agentId: stranger.agentId,
       grantId: pair.grantId,
@@ -154,7 +154,7 @@ export const FOREIGN_IDS: readonly (readonly [
   ],
   [
     'POST /v1/audit/log agentId (with the grant)',
-    UNKNOWN,
+    [400, { code: 'BAD_REQUEST' }],
     post('/v1/audit/log', ({ owner, pair }) => ({
       agentId: owner.agentId,
       grantId: pair.grantId,
