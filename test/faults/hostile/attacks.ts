@@ -64,11 +64,11 @@ const notReading = (name: string, { url }: TestService, path: string, key?: stri
   },
 });
 
-/** As large as an agent can be: 28 kB. */
+/** As large as an agent can be: 10 kB. */
 const LARGEST_AGENT = {
   name: 'Large',
   description: 'd'.repeat(2000),
-  scopes: Array.from({ length: 100 }, (_, index) => `${String(index).padStart(3, '0')}:${'s'.repeat(252)}`),
+  scopes: Array.from({ length: 32 }, (_, index) => `${String(index).padStart(3, '0')}:${'s'.repeat(250)}`),
 };
 const LARGEST_AGENTS = 100;
 
@@ -77,7 +77,7 @@ async function makeLargestAgents({ newAgent }: Party): Promise<void> {
     await Promise.all(Array.from({ length: 10 }, () => newAgent(LARGEST_AGENT)));
 }
 
-/** Just below the limit of a body: deep, and with many members. */
+/** Just below the limit of a body: deep, and with many members. Whether it is stored or refused, it is read and checked. */
 const LARGE_METADATA = {
   deep: JSON.parse(`${'['.repeat(500)}${']'.repeat(500)}`) as unknown,
   wide: Object.fromEntries(Array.from({ length: 2000 }, (_, index) => [`member_${index}`, 'a value'])),
