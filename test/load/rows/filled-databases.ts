@@ -14,7 +14,11 @@ export async function filledDatabase(url: string, rows: number): Promise<string>
   const urlOf = (database: string) => Object.assign(new URL(url), { pathname: `/${database}` }).href;
   try {
     const [found] = await admin`select from pg_database where datname = ${name}`;
-    if (found) return urlOf(name);
+    if (found) {
+      // Beside many rows a migration takes longer than a service has to start.
+      await migrate(urlOf(name));
+      return urlOf(name);
+    }
     // Every change of so many rows would otherwise be written to the log twice.
     await admin`alter system set max_wal_size = '4GB'`;
     await admin`select pg_reload_conf()`;
