@@ -18,7 +18,7 @@ const TABLES = 'test/faults/table-*.test.ts';
 const SURROUNDINGS = ['stack', 'faults', 'load', 'pgbouncer', 'failover'].map((name) => `test/${name}/**`);
 /** They promise that every answer comes within seconds, or that none is lost under load: nothing else may take the cores. */
 const FAULTS_ALONE =
-  'test/faults/{connections,fairness,lost-answers,pool-exhausted,rolling-restart,scrape-storm,sigterm}.test.ts';
+  'test/faults/{connections,fairness,hostile-tenant,lost-answers,pool-exhausted,rolling-restart,scrape-storm,sigterm}.test.ts';
 /** It compares speed and memory with and without a Collector that is gone or hangs: a minute of drills. */
 const STACK_ALONE = 'test/stack/troubled-collector.test.ts';
 /** What takes 10 seconds and more, and why. `npm test` leaves it to `npm run test:slow`, which the gate runs. */

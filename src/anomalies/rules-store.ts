@@ -82,15 +82,19 @@ const highFailureRate = rule({
   type: 'high_failure_rate',
   // A code lives ten minutes, and so does a pending request. A code that was exchanged since then belongs to a request
   // made at most an hour earlier.
+  // The planner expects one entry of an agent, and then finds its index by time no better than the one by number, which
+  // reads all entries that the agent ever had. The order makes it the better one.
   text: `select ${AGENT}, greatest(entries.last, refused.last) as at, json_build_object(
       'failed', entries.failed + refused.total, 'total', entries.total + exchanged.total + refused.total,
       'windowHours', $windowHours::int) as metadata
     from agent ${lastAcknowledged('high_failure_rate')} cross join lateral (
       select count(*) as total, count(*) filter (where status <> 'success') as failed,
         max(created_at) filter (where status <> 'success') as last
-      from audit_entries where developer_id = agent.developer_id and agent_id = agent.id
-        and created_at > $now::timestamptz - make_interval(hours => $windowHours::int) and created_at <= $now
-        and created_at > acknowledged.at) entries
+      from (select status, created_at from audit_entries
+        where developer_id = agent.developer_id and agent_id = agent.id
+          and created_at > $now::timestamptz - make_interval(hours => $windowHours::int) and created_at <= $now
+          and created_at > acknowledged.at
+        order by created_at desc) entry) entries
     cross join lateral (
       select count(*) as total from authorization_requests where agent_id = agent.id
         and created_at > $now::timestamptz - make_interval(hours => $windowHours::int + 1)

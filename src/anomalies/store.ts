@@ -39,7 +39,8 @@ const row = {
 
 // An acknowledged finding does not open an anomaly again. This also holds for an acknowledgement that commits while
 // this statement runs: the lock waits for it and then reads the current row, whereas the snapshot still shows it as
-// open. All statements lock and write rows in the same order, so replicas with the same findings wait for each other
+// open. `limit 1` and `offset 0` keep a look-up of its own for each finding: the planner expects a hundred findings, and
+// would rather read the table from end to end. All statements lock and write rows in the same order, so replicas with the same findings wait for each other
 // without a deadlock.
 const open = query({
   operation: 'INSERT',
@@ -49,12 +50,12 @@ const open = query({
       select * from jsonb_to_recordset($found::text::jsonb) as found (id text, "developerId" text, type text, severity text,
         "agentId" text, "principalId" text, description text, metadata jsonb, at timestamptz)),
     unseen as materialized (
-      select known.id from anomalies known join found on known.developer_id = found."developerId"
-        and known.type = found.type and known.agent_id = found."agentId"
-        and coalesce(known.principal_id, '') = coalesce(found."principalId", '')
-      where known.acknowledged_at is null),
+      select known.id from found cross join lateral (
+        select id from anomalies
+        where developer_id = found."developerId" and type = found.type and agent_id = found."agentId"
+          and coalesce(principal_id, '') = coalesce(found."principalId", '') and acknowledged_at is null limit 1) known),
     locked as materialized (
-      select * from anomalies where id in (select id from unseen) order by id for update),
+      select * from anomalies where id = any(array(select id from unseen)) order by id for update),
     stored as (
       insert into anomalies (id, developer_id, type, severity, agent_id, principal_id, description, metadata, detected_at,
         seen_at)
@@ -62,7 +63,8 @@ const open = query({
       where not exists (
         select from anomalies known
         where known.developer_id = found."developerId" and known.type = found.type and known.agent_id = found."agentId"
-          and coalesce(known.principal_id, '') = coalesce(found."principalId", '') and known.acknowledged_at >= found.at)
+          and coalesce(known.principal_id, '') = coalesce(found."principalId", '') and known.acknowledged_at >= found.at
+        offset 0)
       and not exists (
         select from locked
         where locked.developer_id = found."developerId" and locked.type = found.type

@@ -4,6 +4,8 @@
  * memory, and the scrape alone. It prints tables and writes the figures as JSON to `test/load/results`. It takes some
  * eight minutes.
  *
+ * `--rows 10000000` does something else: it compares a database with that many grants with one of 10,000.
+ *
  * `options.ts` lists the options. `--profile <directory>` writes a CPU profile of the service there. `--smoke` is a
  * short run for CI. It proves that the benchmark works; its figures mean nothing.
  */
@@ -18,6 +20,7 @@ import { growTo } from './grow.ts';
 import { type Measured, measure } from './measure.ts';
 import { measureDetection } from './measure-detection.ts';
 import { readOptions, scenarioCalled, WORK } from './options.ts';
+import { measureRows } from './rows/measure-rows.ts';
 import type { Scenario } from './scenarios.ts';
 import { scrapeAlone } from './scrape.ts';
 import { signatureCpu } from './signature.ts';
@@ -30,9 +33,10 @@ const { load, rounds } = options;
 /** CPU times of the bare server in microseconds per request, measured throughout the run. */
 const bare: number[] = [];
 
-const testbed = await openTestbed();
+const testbed = await openTestbed(options.directory);
 try {
-  await run();
+  if (options.onlyRows) await runRows();
+  else await run();
 } finally {
   await testbed.end();
 }
@@ -81,6 +85,8 @@ async function run(): Promise<void> {
     scrapes.push(await scrapeAlone(testbed, services.full, tenants, load.seconds));
   }
 
+  await runRows();
+
   const after = machineTime();
   const stolen = (after.stolen - before.stolen) / (after.total - before.total);
   const unit = bare.length > 0 ? medianOf(bare, (one) => one) : null;
@@ -108,9 +114,23 @@ async function run(): Promise<void> {
     load: { ...load, rounds },
     ...tables,
   };
-  await mkdir(dirname(options.json), { recursive: true });
-  await writeFile(options.json, `${JSON.stringify(results, null, 2)}\n`);
-  process.stdout.write(`\nFigures as JSON: ${options.json}\n`);
+  await writeResults(options.json, results);
+}
+
+/** Compares two databases of different size, and prints the sizes of the larger one's tables. */
+async function runRows(): Promise<void> {
+  const { rows } = options;
+  if (rows === undefined) return;
+  const result = await measureRows(testbed, rows, options, progress);
+  printTable(`Work with ${rows.many} grants, and with ${rows.few}`, result.compared);
+  printTable(`Tables with ${rows.many} grants`, result.sizes);
+  await writeResults(options.json.replace(/\.json$/, '-rows.json'), { rows, ...result });
+}
+
+async function writeResults(file: string, results: object): Promise<void> {
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, `${JSON.stringify(results, null, 2)}\n`);
+  process.stdout.write(`\nFigures as JSON: ${file}\n`);
 }
 
 /** Shows what runs now. The tables come only at the end, because their unit is the result of the whole run. */

@@ -8,22 +8,33 @@ export interface Driven {
   readonly p99: number;
 }
 
+/** An answer was no 2xx, or was missing. */
+export class RefusedError extends Error {}
+
 /**
- * Sends `requests` in turn on each connection for the given time, as fast as the answers come, or `rate` a second in
- * total.
- * @throws when an answer was no 2xx or was missing, because a fast refusal is no result
+ * Sends `requests` in turn on each connection for the given time, or `amount` of them in total, as fast as the answers
+ * come, or `rate` a second in total.
+ * @throws {RefusedError} because a fast refusal is no result
  */
 export async function drive(
   url: string,
   requests: Request[],
-  { connections, seconds, rate }: { connections: number; seconds: number; rate?: number },
+  {
+    connections,
+    seconds,
+    rate,
+    amount,
+  }: { connections: number; seconds: number; rate?: number; amount?: number },
 ): Promise<Driven> {
   const times: number[] = [];
   const refusals = new Map<number, number>();
   const result = await new Promise<Result>((resolve, reject) => {
     // autocannon checks for the end of the run once per sample.
     const options = { url, requests, connections, duration: seconds, timeout: 10, sampleInt: 100 };
-    const pace = rate === undefined ? {} : { overallRate: rate };
+    const pace = {
+      ...(rate !== undefined && { overallRate: rate }),
+      ...(amount !== undefined && { amount }),
+    };
     const run = autocannon({ ...options, ...pace }, (error, ended) =>
       error ? reject(error) : resolve(ended),
     );
@@ -33,7 +44,7 @@ export async function drive(
     });
   });
   if (refusals.size > 0 || result.errors > 0 || times.length === 0)
-    throw new Error(
+    throw new RefusedError(
       `${requests[0]?.path}: ${times.length} good answers, ${result.errors} errors, statuses ${JSON.stringify([...refusals])}`,
     );
   times.sort((a, b) => a - b);

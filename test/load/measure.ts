@@ -21,6 +21,8 @@ export interface Measured {
 export interface Load {
   readonly connections: number;
   readonly seconds: number;
+  /** This many requests instead of a time. */
+  readonly amount?: number;
 }
 
 export async function measure(

@@ -16,6 +16,12 @@ export interface Options {
   readonly tokens: number;
   /** The number of agents with their own series in the larger scrape; 0: no measurement of the scrape alone. */
   readonly agents: number;
+  /** The two numbers of grants that are compared; undefined: no comparison. */
+  readonly rows: { readonly few: number; readonly many: number } | undefined;
+  /** Where the databases of this comparison are kept for later runs. */
+  readonly directory: string | undefined;
+  /** There is nothing but this comparison. */
+  readonly onlyRows: boolean;
   readonly json: string;
   readonly profile: string | undefined;
 }
@@ -27,7 +33,10 @@ const FULL = {
   grants: '1000,100000,1000000',
   agents: '500',
 };
+/** The database with which a larger one is compared. */
+const FEW_ROWS = 10_000;
 /** Just long enough to show that each part works. Its figures mean nothing. */
+const SMOKE_ROWS = { few: 4000, many: 8000 };
 const SMOKE = { seconds: '0.3', rounds: '1', widths: '2', grants: '1000', agents: '5' };
 
 /** Reads the command line. An empty list omits a part: `--widths= --grants=` measures only the scenarios. */
@@ -42,11 +51,14 @@ export function readOptions(): Options {
       widths: { type: 'string' },
       grants: { type: 'string' },
       agents: { type: 'string' },
+      rows: { type: 'string' },
+      directory: { type: 'string' },
       json: { type: 'string' },
       profile: { type: 'string' },
     },
   });
   const usual = values.smoke ? SMOKE : FULL;
+  const smokeRows = values.smoke ? SMOKE_ROWS : undefined;
   const seconds = Number(values.seconds ?? usual.seconds);
   return {
     load: { connections: Number(values.connections), seconds },
@@ -62,6 +74,9 @@ export function readOptions(): Options {
     sizes: numbers(values.grants ?? usual.grants),
     tokens: values.smoke ? 50 : 1000,
     agents: Number(values.agents ?? usual.agents),
+    rows: values.rows === undefined ? smokeRows : { few: FEW_ROWS, many: Number(values.rows) },
+    directory: values.directory,
+    onlyRows: values.rows !== undefined,
     json: values.json ?? `test/load/results/${new Date().toISOString().replaceAll(':', '-')}.json`,
     profile: values.profile,
   };

@@ -32,16 +32,22 @@ export interface Testbed {
   readonly bare: Server;
   /** The main process of PostgreSQL, the parent of all others. */
   readonly postmaster: number;
-  /** Starts a service on the shared database. With `profileDir` the service writes a CPU profile there when it ends. */
-  start(variant: Variant, profileDir?: string): Promise<StartedServer>;
+  /**
+   * Starts a service on the shared database, or as `env` says otherwise. With `profileDir` the service writes a CPU
+   * profile there when it ends.
+   */
+  start(variant: Variant, profileDir?: string, env?: Record<string, string>): Promise<StartedServer>;
   readonly sql: postgres.Sql;
+  /** Of the shared database. The role may make others beside it. */
+  readonly databaseUrl: string;
   end(): Promise<void>;
 }
 
-export async function openTestbed(): Promise<Testbed> {
+/** @param directory keeps the databases there for later runs; without it they are gone afterwards */
+export async function openTestbed(directory?: string): Promise<Testbed> {
   const undo = new AsyncDisposableStack();
-  const dataDir = await mkdtemp(join(tmpdir(), 'grantex-bench-'));
-  undo.defer(() => rm(dataDir, { recursive: true, force: true }));
+  const dataDir = directory ?? (await mkdtemp(join(tmpdir(), 'grantex-bench-')));
+  if (directory === undefined) undo.defer(() => rm(dataDir, { recursive: true, force: true }));
   const database = await startEmbeddedDatabase({ dataDir });
   undo.defer(() => database.stop());
   await migrate(database.url);
@@ -54,11 +60,13 @@ export async function openTestbed(): Promise<Testbed> {
     bare,
     postmaster: Math.min(...pids.map(({ pid }) => pid)),
     sql,
-    async start(variant, profileDir) {
+    databaseUrl: database.url,
+    async start(variant, profileDir, env) {
       const begun = performance.now();
       const child = spawnService({
         ...baseEnv(database.url),
         ...telemetryEnv(variant, sink.url),
+        ...env,
         ...(profileDir && { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profileDir}` }),
       });
       undo.defer(() => end(child));

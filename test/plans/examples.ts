@@ -1,0 +1,52 @@
+import type postgres from 'postgres';
+import { agentIdOf, BUSIEST_PRINCIPAL, developerIdOf, keyOf } from '../load/fill/shape.ts';
+
+/** Rows of the largest developer of a filled database. */
+export interface Examples {
+  readonly developerId: string;
+  readonly agentId: string;
+  /** Has few grants. */
+  readonly smallAgentId: string;
+  readonly principalId: string;
+  readonly keyHash: Buffer;
+  /** Ids of rows by the table that they are in. */
+  readonly ids: Readonly<Record<string, string>>;
+  readonly jti: string;
+  readonly codeHash: Buffer;
+  readonly refreshHash: Buffer;
+  readonly now: Date;
+}
+
+/** @throws when the database is not filled */
+export async function readExamples(sql: postgres.Sql): Promise<Examples> {
+  const developerId = developerIdOf(1);
+  const agentId = agentIdOf(1, 1);
+  const [row] = await sql<
+    { ids: Record<string, string>; jti: string; hash: Buffer; code: Buffer; key: Buffer }[]
+  >`
+    select json_build_object('grants', given.id, 'authorization_requests', request.id,
+        'developers', ${developerId}::text, 'agents', ${agentId}::text,
+        'audit_entries', (select id from audit_entries where grant_id = given.id and developer_id = ${developerId} limit 1),
+        'policies', (select id from policies where developer_id = ${developerId} limit 1),
+        'webhooks', (select id from webhooks where developer_id = ${developerId} limit 1),
+        'anomalies', (select id from anomalies where developer_id = ${developerId} limit 1)) as ids,
+      (select jti from tokens where grant_id = given.id limit 1) as jti,
+      (select hash from refresh_tokens where grant_id = given.id and used_at is null limit 1) as hash,
+      request.code_hash as code, sha256(convert_to(${keyOf(1)}, 'UTF8')) as key
+    from grants given join authorization_requests request on request.grant_id = given.id and request.agent_id = given.agent_id
+    where given.developer_id = ${developerId} and given.agent_id = ${agentId} and given.status = 'active'
+      and given.expires_at > now() limit 1`;
+  if (!row) throw new Error('the database is not filled');
+  return {
+    developerId,
+    agentId,
+    smallAgentId: agentIdOf(1, 20),
+    principalId: BUSIEST_PRINCIPAL,
+    keyHash: row.key,
+    ids: row.ids,
+    jti: row.jti,
+    codeHash: row.code,
+    refreshHash: row.hash,
+    now: new Date(),
+  };
+}
