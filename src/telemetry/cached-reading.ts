@@ -1,7 +1,7 @@
 import { within } from '../within.ts';
 
-export interface CachedReadingOptions {
-  readonly read: () => Promise<number>;
+export interface CachedReadingOptions<T> {
+  readonly read: () => Promise<T>;
   /** Least time between the beginnings of two reads, in milliseconds. */
   readonly maxAgeMs?: number;
   /** A value that was read longer ago is not known any more, in milliseconds. */
@@ -14,19 +14,19 @@ export interface CachedReadingOptions {
   readonly now?: () => number;
 }
 
-export interface CachedReading {
+export interface CachedReading<T> {
   /** The last known value, after at most `waitMs`; `undefined` when there was none in the last `maxKnownMs`. Never rejects. */
-  observe(): Promise<number | undefined>;
+  observe(): Promise<T | undefined>;
 }
 
 /**
  * A value that is expensive to read, for a gauge. Reads never overlap, at most one starts every `maxAgeMs`, and each answer
  * comes in bounded time (telemetry contract: gauges never make a scrape slow, and are omitted rather than wrong).
  */
-export function createCachedReading(options: CachedReadingOptions): CachedReading {
+export function createCachedReading<T>(options: CachedReadingOptions<T>): CachedReading<T> {
   const { read, maxAgeMs = 5000, maxKnownMs = 30_000, waitMs = 300, onError } = options;
   const { now = () => performance.now() } = options;
-  let value: number | undefined;
+  let value: T | undefined;
   let valueAt = Number.NEGATIVE_INFINITY;
   let flight: Promise<void> | undefined;
   let begun = Number.NEGATIVE_INFINITY;
