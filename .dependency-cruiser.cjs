@@ -160,7 +160,7 @@ module.exports = {
       to: {
         path: '^src/',
         pathNot: [
-          '^src/(config|label-values|origin-form|within|version|telemetry/families)\\.ts$',
+          '^src/(config|label-values|origin-form|within|version|telemetry/families|telemetry/measured)\\.ts$',
           '^src/(telemetry/families|variables)/',
         ],
       },

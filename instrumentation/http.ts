@@ -37,17 +37,21 @@ interface Parts {
 }
 
 /**
- * Sets the route and the client address of the active request, on its server span and its metric. The route is the template,
- * never the path. The address comes from trusted proxies. Outside a request, or without instrumentation, it does nothing.
+ * Sets the route, the client address and the scheme of the active request, on its server span and its metric. The route is the
+ * template, never the path. Address and scheme come from trusted proxies. Outside a request, or without instrumentation, it does nothing.
  */
-export function setHttpRoute(template: string, from: { readonly ip?: string | undefined } = {}): void {
+export function setHttpRoute(
+  template: string,
+  from: { readonly ip?: string | undefined; readonly protocol?: string | undefined } = {},
+): void {
   const metadata = getRPCMetadata(context.active());
   if (metadata?.type !== RPCType.HTTP) return;
   metadata.route = template;
   if (!metadata.span.isRecording()) return;
   // Express computes it at every read.
-  const { ip } = from;
+  const { ip, protocol } = from;
   if (ip !== undefined) metadata.span.setAttribute('client.address', ip);
+  if (protocol === 'https') metadata.span.setAttribute('url.scheme', protocol);
 }
 
 /**

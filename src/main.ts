@@ -49,6 +49,8 @@ const onSignal = (signal: NodeJS.Signals) => {
 };
 process.on('SIGTERM', onSignal);
 process.on('SIGINT', onSignal);
+// A terminal that is closed, and some supervisors. Without a handler it would end the process at once.
+process.on('SIGHUP', onSignal);
 
 try {
   service = await startService({

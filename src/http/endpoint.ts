@@ -95,7 +95,10 @@ export function endpoint<A extends Access, B extends TSchema = TObject, Q extend
 }
 
 /** Tells the HTTP instrumentation which template a request matched, and who sent it. */
-export type SetRoute = (template: string, from: { readonly ip?: string | undefined }) => void;
+export type SetRoute = (
+  template: string,
+  from: { readonly ip?: string | undefined; readonly protocol?: string | undefined },
+) => void;
 
 export interface ServeDeps {
   readonly attempts: Attempts;

@@ -1,4 +1,4 @@
-/** The longest pause, whatever `Retry-After` says. */
+/** The longest pause. */
 const MAX_SECONDS = 24 * 60 * 60;
 /** The shortest pause. */
 const MIN_SECONDS = 1;
@@ -6,8 +6,9 @@ const MIN_SECONDS = 1;
 const clamp = (seconds: number) => Math.min(Math.max(seconds, MIN_SECONDS), MAX_SECONDS);
 
 /**
- * Seconds until the next attempt. What the receiver asked for counts; otherwise the first pause is about `baseSeconds` and
- * each one twice the pause before, give or take a quarter, so that what failed together does not come again together.
+ * Seconds until the next attempt. The first pause is about `baseSeconds` and each one twice the pause before, give or take a
+ * quarter, so that what failed together does not come again together. A receiver can only lengthen a pause: if it could
+ * shorten them, all attempts would be over in seconds, and the event lost.
  * @param attempts that have failed, at least one
  * @param random from 0 to 1
  */
@@ -15,8 +16,8 @@ export function retryDelay(
   attempts: number,
   { baseSeconds, retryAfter, random }: { baseSeconds: number; retryAfter: number | null; random: number },
 ): number {
-  if (retryAfter !== null) return clamp(retryAfter);
-  return clamp(baseSeconds * 2 ** (attempts - 1) * (0.75 + random / 2));
+  const backoff = baseSeconds * 2 ** (attempts - 1) * (0.75 + random / 2);
+  return clamp(Math.max(backoff, retryAfter ?? 0));
 }
 
 /** Seconds that a `Retry-After` header asks for, as a number or as a date (RFC 9110 §10.2.3); null: it says nothing. */

@@ -160,7 +160,7 @@ test('compiled code is kept as soon as the service has started, also of one that
   await remove();
 });
 
-test('SIGTERM during the start ends it, exit 0', async () => {
+test.each(['SIGTERM', 'SIGHUP'] as const)('%s during the start ends it, exit 0', async (signal) => {
   const silent = createServer((socket) => void socket.on('error', () => undefined).resume());
   await once(silent.listen(0, '127.0.0.1'), 'listening');
   const asked = once(silent, 'connection');
@@ -172,7 +172,7 @@ test('SIGTERM during the start ends it, exit 0', async () => {
   });
   const { logs } = collect(child);
   await asked;
-  child.kill('SIGTERM');
+  child.kill(signal);
   expect(await once(child, 'close')).toEqual([0, null]);
   expect(logs.map(({ msg }) => msg)).toEqual(['service.stopping', 'service.stopped']);
   silent.close();

@@ -20,11 +20,29 @@ afterAll(async () => {
 const spanWhere = (passes: (span: SentSpan) => boolean) => waitFor(() => sentSpans(traced.sink).find(passes));
 
 test('a request has the address of its caller on its span, not the one that a header claims', async () => {
-  const headers = { 'x-forwarded-for': '203.0.113.7' };
+  const headers = { 'x-forwarded-for': '203.0.113.7', 'x-forwarded-proto': 'https' };
   const { status } = await traced.service.request('GET', '/.well-known/jwks.json', { headers });
   expect(status).toBe(200);
   const span = await spanWhere(({ name }) => name === 'GET /.well-known/jwks.json');
-  expect(span.attributes).toMatchObject({ 'client.address': '127.0.0.1', 'http.response.status_code': 200 });
+  expect(span.attributes).toMatchObject({
+    'client.address': '127.0.0.1',
+    'url.scheme': 'http',
+    'http.response.status_code': 200,
+  });
+});
+
+test('behind a trusted proxy they are the address and the scheme that it tells', async () => {
+  const proxied = await startTracedService({ TRUST_PROXY: 'loopback' });
+  try {
+    const headers = { 'x-forwarded-for': '203.0.113.7', 'x-forwarded-proto': 'https' };
+    await proxied.service.request('GET', '/.well-known/jwks.json', { headers });
+    const span = await waitFor(() =>
+      sentSpans(proxied.sink).find(({ name }) => name === 'GET /.well-known/jwks.json'),
+    );
+    expect(span.attributes).toMatchObject({ 'client.address': '203.0.113.7', 'url.scheme': 'https' });
+  } finally {
+    await proxied.stop();
+  }
 });
 
 test('a delivery is a trace of its own, linked to the span that caused its event', async () => {

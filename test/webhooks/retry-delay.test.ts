@@ -11,12 +11,13 @@ describe('the pause before the next attempt, in seconds', () => {
     expect(delays(1)).toEqual([37.5, 75, 150, 300]);
   });
 
-  test('is what the receiver asked for', () => {
-    expect(delays(0.5, 7)).toEqual([7, 7, 7, 7]);
+  test('is longer where the receiver asked for it, and never shorter', () => {
+    expect(delays(0.5, 100)).toEqual([100, 100, 120, 240]);
+    for (const soon of [0, 1, 7, 30]) expect(delays(0.5, soon)).toEqual([30, 60, 120, 240]);
   });
 
   test('is never less than a second nor more than a day', () => {
-    expect(delays(0.5, 0)).toEqual([1, 1, 1, 1]);
+    expect(retryDelay(1, { baseSeconds: 0, retryAfter: 0, random: 1 })).toBe(1);
     expect(delays(0.5, 999_999_999)).toEqual([86_400, 86_400, 86_400, 86_400]);
     expect(retryDelay(20, { baseSeconds: 30, retryAfter: null, random: 1 })).toBe(86_400);
   });

@@ -18,6 +18,7 @@ export const SECURITY_FAMILIES = {
       credential: oneOf('What the route asks for.', CREDENTIALS),
       reason: oneOf('What was wrong with the credential.', AUTHENTICATION_REASONS),
     },
+    exemplars: 'all',
   },
   adminChanges: {
     name: 'grantex_admin_changes_total',
