@@ -9,7 +9,7 @@ process.env['NODE_COMPILE_CACHE'] ??= fileURLToPath(new URL('node_modules/.cache
 const SECOND = 1_000;
 /** Whatever the service does with its database. */
 const ON_A_DATABASE =
-  '{agents,anomalies,audit,authorization,consent,developers,grant-token,grants,model,policies,principal-sessions,secrets,signing-keys,tokens,webhooks}';
+  '{agents,anomalies,audit,authorization,consent,developers,grant-token,grants,model,policies,principal-sessions,retention,secrets,signing-keys,tokens,webhooks}';
 /** What takes too long for the gate; `npm run test:nightly` runs it. */
 const LONG = 'test/**/*.nightly.test.ts';
 /** What can go wrong with the database, by way of what. */
@@ -53,6 +53,8 @@ const SLOW = [
   'test/races/single-use.test.ts',
   // A delivery must have been due, and attempts must have timed out, for seconds that the metrics tell.
   'test/webhooks/{metrics,attempts}.test.ts',
+  // Eighteen simulated days, and removal beside requests, deletions and kills.
+  'test/retention/{simulation,concurrency}.test.ts',
   // Windows and periods of detection pass, with replicas that restart.
   'test/anomalies/{replicas,detection}.test.ts',
 ];

@@ -50,6 +50,29 @@ export const RETENTION_TABLES = [
 ] as const;
 export type RetentionTable = (typeof RETENTION_TABLES)[number];
 
+/** Why the service closed a connection; also the values of the `reason` label of `grantex_http_connections_closed_total`. */
+export const CONNECTION_ENDS = ['limit', 'address_limit', 'stalled'] as const;
+export type ConnectionEnd = (typeof CONNECTION_ENDS)[number];
+
+/** What callers show to be let in; also the values of the `credential` label of `grantex_authentication_failures_total`. */
+export const CREDENTIALS = ['api_key', 'session_token'] as const;
+export type Credential = (typeof CREDENTIALS)[number];
+
+/** Why a credential was refused; also the values of the `reason` label of `grantex_authentication_failures_total`. */
+export const AUTHENTICATION_REASONS = ['missing', 'malformed', 'unknown', 'expired'] as const;
+export type AuthenticationReason = (typeof AUTHENTICATION_REASONS)[number];
+
+/** What can happen to what developers and operators set up; also the label sets of `grantex_admin_changes_total`. */
+export const ADMIN_CHANGES = {
+  developer: ['created', 'suspended', 'resumed'],
+  key: ['created', 'deleted', 'rotated'],
+  agent: ['created', 'updated', 'deleted', 'suspended', 'resumed'],
+  policy: ['created', 'updated', 'deleted'],
+  webhook: ['created', 'deleted', 'rotated'],
+  session: ['created'],
+  signing_key: ['created', 'rotated', 'revoked'],
+} as const;
+
 /** The label of all agents that have no series of their own, and of requests that named no known agent. */
 export const OTHER_AGENT = 'other';
 /** The greatest `METRICS_AGENT_LIMIT`. */

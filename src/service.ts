@@ -142,7 +142,15 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     const { scrape } = options;
     const shared = metricsShareListener(config);
     const handler = scrape && shared ? withMetrics(app, scrape) : app;
-    const server = await listen(handler, config.host, config.port).catch(namingVariables('HOST/PORT'));
+    const server = await listen(handler, {
+      host: config.host,
+      port: config.port,
+      keepAliveMs: config.keepAliveSeconds * 1000,
+      max: config.maxConnections,
+      maxPerAddress: config.maxConnectionsPerAddress,
+      isProxy: (address) => app.get('trust proxy fn')(address, 0),
+      onClosed: (reason) => telemetry.events.connectionClosed({ reason }),
+    }).catch(namingVariables('HOST/PORT'));
     listener.port = server.port;
     const metrics = scrape && !shared ? await startMetrics(options, scrape) : null;
 
@@ -166,6 +174,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
         await Promise.all([deliveries.stop(leftMs()), anomalies.stop(leftMs()), retention.stop(leftMs())]);
         await endAgentSeries(leftMs());
         await metrics?.close(leftMs());
+        telemetry.events.flush();
         await options.flushTelemetry(config.shutdownTimeoutMs * (CLOSING_SHARE / 2));
         await closing.disposeAsync();
       },
@@ -197,8 +206,11 @@ function openKeys(
   sealer: ReturnType<typeof createSealer>,
 ): Promise<KeyRing> {
   if (config.signingKeys) return fileKeyRing(config.signingKeys);
-  return databaseKeyRing({ db, sealer, clock: systemClock, algorithm: config.signingAlgorithm }, (error) =>
-    telemetry.logger.warn({ reason: describe(error) }, 'keys.reload_failed'),
+  return databaseKeyRing(
+    { db, sealer, clock: systemClock, algorithm: config.signingAlgorithm },
+    (error) => telemetry.logger.warn({ reason: describe(error) }, 'keys.reload_failed'),
+    ({ kid, rotated }) =>
+      telemetry.events.adminChanged({ object: 'signing_key', change: rotated ? 'rotated' : 'created', kid }),
   );
 }
 

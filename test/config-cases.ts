@@ -53,6 +53,9 @@ const key = (name: keyof Config, min: number, max: number): Case => {
 
 /** Every variable of the contract's table that `src/config.ts` reads. What must stay secret holds `hunter2`. */
 export const CASES: Record<string, Case> = {
+  KEEP_ALIVE_SECONDS: whole('keepAliveSeconds', 65, 1, 3600),
+  MAX_CONNECTIONS: whole('maxConnections', 10_000, 10, 1_000_000),
+  MAX_CONNECTIONS_PER_ADDRESS: whole('maxConnectionsPerAddress', 2000, 1, 1_000_000),
   REQUIRE_PKCE: flag('requirePkce', false),
   ALLOW_HTTP_REDIRECTS: flag('allowHttpRedirects', false),
   HOST: text('host', '127.0.0.1', 1, 255),
@@ -205,6 +208,9 @@ export const CASES: Record<string, Case> = {
   WEBHOOK_MAX_ATTEMPTS: whole('webhookMaxAttempts', 5, 1, 20),
   WEBHOOK_BACKOFF_SECONDS: whole('webhookBackoffSeconds', 30, 1, 86_400),
   WEBHOOK_TIMEOUT_MS: whole('webhookTimeoutMs', 10_000, 100, 60_000),
+  RETENTION_DAYS: whole('retentionDays', 30, 1, 3650),
+  GRANT_RETENTION_DAYS: whole('grantRetentionDays', 400, 1, 3650),
+  AUDIT_RETENTION_DAYS: whole('auditRetentionDays', 0, 0, 3650),
   WEBHOOK_RETENTION_DAYS: whole('webhookRetentionDays', 30, 1, 3650),
   ANOMALY_SCAN_SECONDS: whole('anomalyScanSeconds', 300, 1, 86_400),
   ANOMALY_RATE_OVER: whole('anomalyRateOver', 50, 0, 1_000_000),

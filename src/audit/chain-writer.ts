@@ -1,6 +1,7 @@
 import { type SpanContext, trace } from '@opentelemetry/api';
 import DataLoader from 'dataloader';
 import { LRUCache } from 'lru-cache';
+import type { Config } from '../config.ts';
 import { createBatchSchedule } from '../db/batch-schedule.ts';
 import { concernsOneRow } from '../db/errors.ts';
 import type { Queryable } from '../db/queryable.ts';
@@ -57,7 +58,9 @@ export function createChainWriter({
   ids,
   clock,
   config,
-}: Pick<Deps, 'db' | 'ids' | 'clock' | 'config'>): ChainWriter {
+}: Pick<Deps, 'db' | 'ids' | 'clock'> & {
+  readonly config: Pick<Config, 'maxAuditEntriesPerDay'>;
+}): ChainWriter {
   const append = async (
     tx: Queryable,
     developerId: string,

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
-import { badRequest, type Credential, unauthorized } from '../errors.ts';
+import { badRequest, unauthorized } from '../errors.ts';
 import { sha256 } from '../hash.ts';
+import type { Credential } from '../label-values.ts';
 import { timesSent } from './headers.ts';
 
 /** The longest session token of a principal is shorter, and so is any API key. */
@@ -24,7 +25,9 @@ export function bearerOf(
 ): Bearer {
   if (timesSent(rawHeaders, 'authorization') > 1)
     throw badRequest('There is more than one Authorization header');
-  const token = /^bearer +(\S+) *$/i.exec(headers.authorization ?? '')?.[1];
-  if (token === undefined || token.length > MAX_LENGTH) throw unauthorized(wanted);
+  const { authorization } = headers;
+  if (authorization === undefined) throw unauthorized(wanted, 'missing');
+  const token = /^bearer +(\S+) *$/i.exec(authorization)?.[1];
+  if (token === undefined || token.length > MAX_LENGTH) throw unauthorized(wanted, 'malformed');
   return { token, hash: sha256(token) };
 }

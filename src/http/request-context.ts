@@ -18,7 +18,11 @@ export const requestContext: RequestHandler = (req, res, next) => {
   const incoming = req.headers[HEADER];
   const id = typeof incoming === 'string' && PRINTABLE.test(incoming) ? incoming : randomUUID();
   beginHeaders(res, { ...security, [HEADER]: id });
-  inRequest(id, () => next(faultOf(req)));
+  inRequest(
+    id,
+    () => next(faultOf(req)),
+    () => req.ip,
+  );
 };
 
 /** What RFC 9112 §2.3, §3.2 and §3.2.1 have a server refuse and the parser lets through. */

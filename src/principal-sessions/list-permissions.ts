@@ -23,7 +23,7 @@ export async function listPermissions(
     developerName(deps.db, principal.developerId),
     grantsOfPrincipal(deps, principal, page),
   ]);
-  if (name === undefined) return refuse(unauthorized('session token'));
+  if (name === undefined) return refuse(unauthorized('session_token'));
   if (isRefused(listed)) return listed;
   return done({ principalId: principal.principalId, developerName: name, ...listed.value });
 }

@@ -60,7 +60,8 @@ const ledger = query({
   name: 'reconciliation.ledger',
   text: `select (select count(*) from authorization_requests)::int + removed.requested as requested,
       granted.consented + removed.consented as consented, granted.delegated + removed.delegated as delegated,
-      (select count(*) from refresh_tokens where predecessor is not null)::int + removed.refreshed as refreshed,
+      (select coalesce(sum(1 + repeats), 0) from refresh_tokens where predecessor is not null)::int + removed.refreshed
+        as refreshed,
       granted.revoked + removed.revoked as revoked, granted.active,
       granted.expired + removed.expired as expired, delivery.*,
       (select coalesce(json_object_agg(type, total), '{}') from (
@@ -116,7 +117,7 @@ const within = query({
         and exists (select from period where issued_at between "from" and "to"))::int as consented,
       removed.delegated + (select count(*) from grants where parent_grant_id is not null
         and exists (select from period where issued_at between "from" and "to"))::int as delegated,
-      removed.refreshed + (select count(*) from refresh_tokens where predecessor is not null
+      removed.refreshed + (select coalesce(sum(1 + repeats), 0) from refresh_tokens where predecessor is not null
         and exists (select from period where issued_at between "from" and "to"))::int as refreshed,
       removed.revoked + (select count(*) from grants
         where exists (select from period where revoked_at between "from" and "to"))::int as revoked,

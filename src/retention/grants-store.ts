@@ -2,7 +2,7 @@
 import { bigint, int, smallint, text, texts, timestamp } from '../db/column-types.ts';
 import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
-import { counting, tallied } from './tally.ts';
+import { counting, countingRefreshes, tallied } from './tally-store.ts';
 
 /** A place in the order in which grants go: by the time of their end, then from the leaves of a tree to its root. */
 export interface GrantPosition {
@@ -46,12 +46,13 @@ const refreshTokens = query({
     due as materialized (
       select hash from refresh_tokens where grant_id = any(array(select id from ended)) limit $limit for update skip locked),
     gone as (
-      delete from refresh_tokens where hash = any(array(select hash from due)) returning grant_id, predecessor, issued_at),
+      delete from refresh_tokens where hash = any(array(select hash from due))
+      returning grant_id, predecessor, issued_at, repeats),
     used as (
       update grants set last_used_at = greatest(last_used_at, last.issued_at)
       from (select grant_id, max(issued_at) as issued_at from gone group by grant_id) last
       where grants.id = any(array(select grant_id from gone)) and grants.id = last.grant_id),
-    ${tallied(counting('refreshed', 'issued_at', 'gone where predecessor is not null'))}
+    ${tallied(countingRefreshes)}
     select count(*)::int as removed from gone`,
   params: { ids: texts, limit: bigint },
   row: { removed: int },

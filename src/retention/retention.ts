@@ -1,6 +1,6 @@
 /**
  * Retention: removes what has ended long ago, so that no table grows for ever. One replica at a time works, in the background.
- * `remove-ended.ts` goes through the tables, the stores have the statements, `tally.ts` keeps the numbers of what has gone.
+ * `remove-ended.ts` goes through the tables, the stores have the statements, `tally-store.ts` keeps the numbers of what has gone.
  * Tables: `retention_tallies`, `retention_positions`, `retention_turn`, `audit_prefixes`; it deletes from those of other rooms.
  * Only the service calls: it starts and stops this, and reads `oldest-store.ts` for a gauge.
  */

@@ -4,7 +4,7 @@
 import { bigint, int, orNull, text, timestamp } from '../db/column-types.ts';
 import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
-import { counting, tallied } from './tally.ts';
+import { counting, countingRefreshes, tallied } from './tally-store.ts';
 
 /** Rows that ended before `before`, and not before `after`. */
 export interface Span {
@@ -67,7 +67,7 @@ const anomalies = query({
     gone as (
       delete from anomalies where id = any(array(select id from due))
       returning type, detected_at, acknowledged_at as ended),
-    ${tallied(counting('anomalies', 'detected_at', 'gone', 'type'))}
+    ${tallied(counting('anomalies', 'detected_at', 'gone', { type: 'type' }))}
     ${COUNT}`,
   params: span,
   row: removed,
@@ -89,8 +89,8 @@ const usedTokens = query({
         select predecessor from passed union all select hash from passed where replaced_at is not null))
       for update of ended skip locked for key share of agents skip locked),
     gone as (
-      delete from refresh_tokens where hash = any(array(select hash from due)) returning predecessor, issued_at),
-    ${tallied(counting('refreshed', 'issued_at', 'gone where predecessor is not null'))}
+      delete from refresh_tokens where hash = any(array(select hash from due)) returning predecessor, issued_at, repeats),
+    ${tallied(countingRefreshes)}
     select (select count(*) from gone)::int as removed, passed.issued_at as at, encode(passed.hash, 'hex') as id
     from passed order by issued_at desc, hash desc limit 1`,
   params: { at: timestamp, id: text, before: timestamp, limit: bigint },

@@ -1,9 +1,10 @@
-import type { Attributes, Meter, MetricOptions } from '@opentelemetry/api';
+import { type Attributes, type Meter, type MetricOptions, trace } from '@opentelemetry/api';
 import { within } from '../within.ts';
 import { type AgentSeries, createAgentSeries } from './agent-series.ts';
 import { type Family, type InstrumentOf, seedsOf } from './families/family.ts';
 import { SERVICE_FAMILIES } from './families.ts';
 import { createGuard, type Guard } from './guard.ts';
+import { measuredContext } from './measured.ts';
 
 /** Longest time that a scrape waits for agents that the database has to decide about. */
 const SETTLE_MS = 300;
@@ -45,18 +46,24 @@ function createInstrument(meter: Meter, family: Family, guard: Guard, agentSerie
     case 'counter': {
       const counter = meter.createCounter(instrument, options);
       for (const labels of seedsOf(family)) guard.run(() => counter.add(0, labels));
-      if (!family.perAgent) return counter;
+      const add = family.exemplars
+        ? (value: number, labels?: Attributes) => counter.add(value, labels, measured(value))
+        : (value: number, labels?: Attributes) => counter.add(value, labels);
+      if (!family.perAgent) return { add };
       return {
-        add: (value: number, attributes: Attributes = {}) =>
-          agentSeries.label(attributes, (labelled) => counter.add(value, labelled)),
+        add: (value: number, labels: Attributes = {}) =>
+          agentSeries.label(labels, (labelled) => add(value, labelled)),
       };
     }
     case 'histogram': {
       const histogram = meter.createHistogram(instrument, options);
-      if (!family.perAgent) return histogram;
+      const record = family.exemplars
+        ? (value: number, labels?: Attributes) => histogram.record(value, labels, measured(value))
+        : (value: number, labels?: Attributes) => histogram.record(value, labels);
+      if (!family.perAgent) return { record };
       return {
-        record: (value: number, attributes: Attributes = {}) =>
-          agentSeries.label(attributes, (labelled) => histogram.record(value, labelled)),
+        record: (value: number, labels: Attributes = {}) =>
+          agentSeries.label(labels, (labelled) => record(value, labelled)),
       };
     }
     case 'observableCounter':
@@ -67,3 +74,5 @@ function createInstrument(meter: Meter, family: Family, guard: Guard, agentSerie
       return meter.createObservableUpDownCounter(instrument, options);
   }
 }
+
+const measured = (value: number) => measuredContext(value, trace.getActiveSpan()?.spanContext());

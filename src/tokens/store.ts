@@ -64,16 +64,16 @@ const revoke = query({
   text: `update tokens set revoked_at = $now from grants
     where tokens.jti = $jti and grants.id = tokens.grant_id and grants.developer_id = $developerId
       and tokens.revoked_at is null
-    returning tokens.jti`,
+    returning grants.id as "grantId", grants.agent_id as "agentId"`,
   params: { developerId: text, jti: text, now: timestamp },
-  row: { jti: text },
+  row: { grantId: text, agentId: text },
 });
 
-/** @returns false when the token is unknown, of another developer, or already revoked */
-export const revokeTokenRow = async (
+/** @returns undefined when the token is unknown, of another developer, or already revoked */
+export const revokeTokenRow = (
   db: Queryable,
   token: { developerId: string; jti: string; now: Date },
-): Promise<boolean> => (await db.first(revoke, token)) !== undefined;
+): Promise<{ readonly grantId: string; readonly agentId: string } | undefined> => db.first(revoke, token);
 
 const status = query({
   operation: 'SELECT',

@@ -42,6 +42,24 @@ export const LISTENER = {
     'false',
     'Proxies whose `X-Forwarded-*` is believed, as Express has it: true, false, a number of hops, or addresses.',
   ),
+  keepAliveSeconds: variable(
+    'KEEP_ALIVE_SECONDS',
+    integer(1, 3600),
+    '65',
+    'Seconds that an idle connection is kept. Longer than the idle time of the load balancer in front (600 with that of Google).',
+  ),
+  maxConnections: variable(
+    'MAX_CONNECTIONS',
+    integer(10, 1_000_000),
+    '10000',
+    'Most connections at once. Further ones are closed, and counted.',
+  ),
+  maxConnectionsPerAddress: variable(
+    'MAX_CONNECTIONS_PER_ADDRESS',
+    integer(1, 1_000_000),
+    '2000',
+    'The same for one address (of IPv6, for one /64). Proxies that TRUST_PROXY names are not bound by it.',
+  ),
   bodyLimit: variable('BODY_LIMIT', bytes, '64kb', 'Greatest request body. A larger one is a 400.'),
   corsOrigins: list(
     'CORS_ORIGINS',

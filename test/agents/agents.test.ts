@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { newParty, type Party } from '../support/flow.ts';
-import { startService, type TestService } from '../support/service.ts';
+import { startService, type TestService, untilAvailable } from '../support/service.ts';
 
 let service: TestService;
 let party: Party;
@@ -240,7 +240,8 @@ test('a developer has at most MAX_AGENTS agents, however many requests come at o
   const small = await startService({ env: { MAX_AGENTS: '3' } });
   try {
     const { key } = await newParty(small);
-    const register = () => small.request('POST', '/v1/agents', { key, body: { name: 'Agent' } });
+    const register = () =>
+      untilAvailable(() => small.request('POST', '/v1/agents', { key, body: { name: 'Agent' } }));
     const answers = await Promise.all(Array.from({ length: 12 }, register));
     expect(answers.map(({ status }) => status).sort()).toEqual([201, 201, ...Array(10).fill(402)]);
     const { body } = await register();

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { newParty, type Party } from '../support/flow.ts';
-import { type Answer, startService, type TestService } from '../support/service.ts';
+import { type Answer, startService, type TestService, untilAvailable } from '../support/service.ts';
 
 const QUOTA = 20;
 
@@ -29,7 +29,10 @@ async function newWriter(): Promise<Writer> {
   const body = { agentId: party.agentId, grantId, action: 'mail.sent' };
   return {
     party,
-    log: (n = 0) => services[n % 2 === 0 ? 0 : 1].request('POST', '/v1/audit/log', { key: party.key, body }),
+    log: (n = 0) =>
+      untilAvailable(() =>
+        services[n % 2 === 0 ? 0 : 1].request('POST', '/v1/audit/log', { key: party.key, body }),
+      ),
     total: async () => (await services[0].request('GET', '/v1/audit/entries', { key: party.key })).body.total,
   };
 }

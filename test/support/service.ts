@@ -4,7 +4,7 @@ import { collect, type LogLine, spawnService, untilAvailable, waitFor } from './
 import { createTestDatabase, type TestDatabase } from './database.ts';
 import { parseScrape, type Scrape } from './scrape.ts';
 
-export { type LogLine, spawnService, waitFor } from './child.ts';
+export { type LogLine, spawnService, untilAvailable, waitFor } from './child.ts';
 export { temporaryDirectory } from './temporary-directory.ts';
 
 /** Generous, because in some tests the service first makes a database on disk. */

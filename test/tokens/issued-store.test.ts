@@ -80,11 +80,20 @@ const GRANT = {
 test('a row says what was found and what was given', () => {
   const known = { developerId: 'dev_1', agentId: 'ag_1', enqueued: true };
   expect(toIssued(ROW)).toEqual({ ...known, grant: GRANT });
-  expect(toIssued({ ...ROW, parentAgentIds: ['ag_0', 'ag_9'], parentGrantId: 'grnt_0', delegationDepth: 2 })).toEqual({
+  expect(
+    toIssued({ ...ROW, parentAgentIds: ['ag_0', 'ag_9'], parentGrantId: 'grnt_0', delegationDepth: 2 }),
+  ).toEqual({
     ...known,
     grant: { ...GRANT, parent: { agentIds: ['ag_0', 'ag_9'], grantId: 'grnt_0', depth: 2 } },
   });
-  const refused = { ...ROW, grantId: null, principalId: null, scopes: null, expiresAt: null, grantExpiresAt: null };
+  const refused = {
+    ...ROW,
+    grantId: null,
+    principalId: null,
+    scopes: null,
+    expiresAt: null,
+    grantExpiresAt: null,
+  };
   expect(toIssued({ ...refused, enqueued: false })).toEqual({ ...known, enqueued: false, grant: null });
   expect(toIssued({ ...refused, agentId: null })).toEqual({ ...known, agentId: null, grant: null });
 });

@@ -75,7 +75,11 @@ const common = {
 
 test('a new grant and its token are told to each webhook of the developer that asked for them', async () => {
   expect(await issued({})).toBe(true);
-  const token = { ...common, event_type: 'token.issued', data: { tokenId: SEED, ...GRANT, expiresAt: TOKEN_EXPIRES_AT } };
+  const token = {
+    ...common,
+    event_type: 'token.issued',
+    data: { tokenId: SEED, ...GRANT, expiresAt: TOKEN_EXPIRES_AT },
+  };
   expect(await stored()).toEqual([
     {
       ...common,

@@ -10,6 +10,7 @@ export const BACKGROUND_FAMILIES = {
     unit: '{delivery}',
     help: 'Webhook deliveries that reached their end, by outcome.',
     labels: { status: oneOf('How the delivery ended.', ['delivered', 'failed']) },
+    exemplars: ['failed'],
     perAgent: {
       name: 'grantex_agent_webhook_deliveries_total',
       help: 'Webhook deliveries that reached their end, by outcome and agent.',
@@ -22,6 +23,7 @@ export const BACKGROUND_FAMILIES = {
     unit: '{attempt}',
     help: 'Attempts to deliver a webhook, by outcome.',
     labels: { outcome: oneOf('How the attempt to deliver a webhook ended.', ATTEMPT_OUTCOMES) },
+    exemplars: ATTEMPT_OUTCOMES.filter((outcome) => outcome !== '2xx'),
   },
   oldestPendingDelivery: {
     name: 'grantex_webhook_oldest_pending_seconds',
