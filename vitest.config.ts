@@ -55,6 +55,8 @@ const SLOW = [
   'test/webhooks/{metrics,attempts}.test.ts',
   // Eighteen simulated days, and removal beside requests, deletions and kills.
   'test/retention/{simulation,concurrency}.test.ts',
+  // Six starts of two replicas, one pair after the other.
+  'test/telemetry/agent-series-replicas.test.ts',
   // Windows and periods of detection pass, with replicas that restart.
   'test/anomalies/{replicas,detection}.test.ts',
 ];

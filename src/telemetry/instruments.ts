@@ -49,7 +49,7 @@ function createInstrument(meter: Meter, family: Family, guard: Guard, agentSerie
       const add = family.exemplars
         ? (value: number, labels?: Attributes) => counter.add(value, labels, measured(value))
         : (value: number, labels?: Attributes) => counter.add(value, labels);
-      if (!family.perAgent) return { add };
+      if (!family.perAgent) return family.exemplars ? { add } : counter;
       return {
         add: (value: number, labels: Attributes = {}) =>
           agentSeries.label(labels, (labelled) => add(value, labelled)),
@@ -60,7 +60,7 @@ function createInstrument(meter: Meter, family: Family, guard: Guard, agentSerie
       const record = family.exemplars
         ? (value: number, labels?: Attributes) => histogram.record(value, labels, measured(value))
         : (value: number, labels?: Attributes) => histogram.record(value, labels);
-      if (!family.perAgent) return { record };
+      if (!family.perAgent) return family.exemplars ? { record } : histogram;
       return {
         record: (value: number, labels: Attributes = {}) =>
           agentSeries.label(labels, (labelled) => record(value, labelled)),
