@@ -1,4 +1,4 @@
-import { type Attributes, type Meter, type MetricOptions, trace } from '@opentelemetry/api';
+import { type Attributes, type Context, type Meter, type MetricOptions, trace } from '@opentelemetry/api';
 import { within } from '../within.ts';
 import { type AgentSeries, createAgentSeries } from './agent-series.ts';
 import { type Family, type InstrumentOf, seedsOf } from './families/family.ts';
@@ -46,25 +46,15 @@ function createInstrument(meter: Meter, family: Family, guard: Guard, agentSerie
     case 'counter': {
       const counter = meter.createCounter(instrument, options);
       for (const labels of seedsOf(family)) guard.run(() => counter.add(0, labels));
-      const add = family.exemplars
-        ? (value: number, labels?: Attributes) => counter.add(value, labels, measured(value))
-        : (value: number, labels?: Attributes) => counter.add(value, labels);
-      if (!family.perAgent) return family.exemplars ? { add } : counter;
-      return {
-        add: (value: number, labels: Attributes = {}) =>
-          agentSeries.label(labels, (labelled) => add(value, labelled)),
-      };
+      const record = recorder(family, agentSeries, (value, labels, at) => counter.add(value, labels, at));
+      return record === null ? counter : { add: record };
     }
     case 'histogram': {
       const histogram = meter.createHistogram(instrument, options);
-      const record = family.exemplars
-        ? (value: number, labels?: Attributes) => histogram.record(value, labels, measured(value))
-        : (value: number, labels?: Attributes) => histogram.record(value, labels);
-      if (!family.perAgent) return family.exemplars ? { record } : histogram;
-      return {
-        record: (value: number, labels: Attributes = {}) =>
-          agentSeries.label(labels, (labelled) => record(value, labelled)),
-      };
+      const record = recorder(family, agentSeries, (value, labels, at) =>
+        histogram.record(value, labels, at),
+      );
+      return record === null ? histogram : { record };
     }
     case 'observableCounter':
       return meter.createObservableCounter(instrument, options);
@@ -73,6 +63,18 @@ function createInstrument(meter: Meter, family: Family, guard: Guard, agentSerie
     case 'observableUpDownCounter':
       return meter.createObservableUpDownCounter(instrument, options);
   }
+}
+
+type RecordAt = (value: number, labels?: Attributes, at?: Context) => void;
+
+/** Records with the label of the agent, and with the span for an exemplar, where the family has them; null: it has neither. */
+function recorder({ perAgent, exemplars }: Family, agentSeries: AgentSeries, record: RecordAt) {
+  if (!perAgent && exemplars === undefined) return null;
+  return (value: number, labels: Attributes = {}) => {
+    const at = exemplars === undefined ? undefined : measured(value);
+    if (!perAgent) return record(value, labels, at);
+    agentSeries.label(labels, (labelled) => record(value, labelled, at));
+  };
 }
 
 const measured = (value: number) => measuredContext(value, trace.getActiveSpan()?.spanContext());
