@@ -55,6 +55,8 @@ const SLOW = [
   'test/webhooks/{metrics,attempts}.test.ts',
   // Ten simulated days, starts of services whose tables are made old, kills, and full tables for plans.
   'test/retention/{simulation,concurrency,indexes,removal,metrics}.test.ts',
+  // Six starts of two replicas, one pair after the other.
+  'test/telemetry/agent-series-replicas.test.ts',
   // Windows and periods of detection pass, with replicas that restart.
   'test/anomalies/{replicas,detection}.test.ts',
 ];
