@@ -34,7 +34,8 @@ const ROOMS = {
   tokens: ['agents', 'developers', 'grant-token', 'grants', 'signing-keys', 'webhooks'],
   'principal-sessions': ['audit', 'grants', 'pages'],
   system: [],
-  reconciliation: [],
+  tallies: [],
+  reconciliation: ['tallies'],
 };
 for (const [room, others] of Object.entries(ROOMS)) USES[room] = [...FOUNDATION, ...others];
 USES.commands = [...FOUNDATION, 'database-source', 'reconciliation', 'secrets', 'signing-keys'];
@@ -45,7 +46,7 @@ USES.main = ['base', 'config', 'service', 'telemetry'];
 
 /** Parts that are files of `src` itself; every other part is a folder. */
 const FILES = {
-  base: 'caller|clock|command-line-error|duration|errors|hash|ids|label-values|list-depth|origin-form|outcome|request-scope|text-table|version|within',
+  base: 'background-loop|caller|clock|command-line-error|duration|errors|hash|ids|label-values|list-depth|origin-form|outcome|request-scope|text-table|version|within',
   config: 'config|data-dir',
   deps: 'deps',
   'database-source': 'database-source',
@@ -96,7 +97,7 @@ module.exports = {
       from: { path: `^src/(${rooms})/`, pathNot: '^src/agents/delete-agent\\.ts$' },
       to: {
         path: STORE,
-        pathNot: ['^src/agents/store\\.ts$', '^src/webhooks/outbox-store\\.ts$', '^src/$1/'],
+        pathNot: ['^src/agents/store\\.ts$', '^src/(tallies/|webhooks/outbox-)store\\.ts$', '^src/$1/'],
         dependencyTypesNot: ['type-only'],
       },
     },

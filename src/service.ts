@@ -21,6 +21,7 @@ import { createSealer } from './secrets/sealing.ts';
 import { loadSecretKey } from './secrets/secret-key.ts';
 import { databaseKeyRing, fileKeyRing, type KeyRing } from './signing-keys/key-ring.ts';
 import { createHealth, type Health } from './system/health.ts';
+import { createTallyKeeper } from './tallies/keep-tallies.ts';
 import type { Telemetry } from './telemetry/telemetry.ts';
 import { createDeliveryWorkers } from './webhooks/delivery-workers.ts';
 import { within } from './within.ts';
@@ -100,6 +101,9 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     const anomalies = createAnomalyWatch({ config, db, clock, telemetry, ids });
     undo.defer(() => anomalies.stop(0));
 
+    const tallies = createTallyKeeper({ db, clock, telemetry });
+    undo.defer(() => tallies.stop(0));
+
     const listener: { port: number } = { port: config.port };
     const baseUrl = () => config.publicUrl ?? `http://localhost:${listener.port}`;
     const issuer = () => config.jwtIssuer ?? baseUrl();
@@ -140,6 +144,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     // Not before: while the start keeps the event loop busy, their connections would run out of time.
     deliveries.start();
     anomalies.start();
+    tallies.start();
     const where = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${server.port}`;
     const metricsPort = scrape ? (metrics?.port ?? server.port) : undefined;
     telemetry.logger.info({ url: where, metricsPort }, 'service.started');
@@ -151,7 +156,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
         const end = stopBy - config.shutdownTimeoutMs * CLOSING_SHARE;
         const leftMs = () => Math.max(0, end - performance.now());
         await drain(server, underWay, health, leftMs());
-        await Promise.all([deliveries.stop(leftMs()), anomalies.stop(leftMs())]);
+        await Promise.all([deliveries, anomalies, tallies].map((work) => work.stop(leftMs())));
         await metrics?.close(leftMs());
         await options.flushTelemetry(config.shutdownTimeoutMs * (CLOSING_SHARE / 2));
         await closing.disposeAsync();

@@ -19,7 +19,13 @@ export async function deleteAgent(
   const now = new Date(deps.clock.now());
   const agent = { developerId, id: agentId };
   const revocation = await deps.db.transaction(async (tx) => {
-    if (!(await lockAgent(tx, agent))) return refuse(notFound('Agent'));
+    const locked = await lockAgent(tx, agent);
+    if (!locked) return refuse(notFound('Agent'));
+    if (locked.large) {
+      await removeGrantsLater(tx, { developerId, agentId, now });
+      await markAgentRemoved(tx, agent, now);
+      return done(null);
+    }
     const revoked = await deps.telemetry.inSpan('grantex.grant.revoke', { 'grantex.agent_id': agentId }, () =>
       revokeGrantsOfAgent(deps, tx, { developerId, agentId, now }),
     );
@@ -28,6 +34,6 @@ export async function deleteAgent(
     return done(revoked);
   });
   if (isRefused(revocation)) return revocation;
-  recordRevocation(deps, revocation.value);
+  if (revocation.value) recordRevocation(deps, revocation.value);
   return done(null);
 }

@@ -1,7 +1,8 @@
-import { int, json, text } from '../db/column-types.ts';
+import { float, int, json, text } from '../db/column-types.ts';
 import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
 import type { AnomalyType } from '../label-values.ts';
+import { countedNumbers, keptNumbers } from '../tallies/store.ts';
 
 /** How many there ever were: rows, and the tallies of rows that are gone. Only grows. */
 export interface Totals {
@@ -19,11 +20,13 @@ export interface Totals {
 
 /** What the database says at one moment. */
 export interface Ledger extends Totals {
-  /** Grants that are active and not expired. */
+  /** Grants that are active and not expired, without those of `removalPending`. */
   readonly active: number;
+  /** Grants that are dead by a removal and whose rows are still to be revoked. */
+  readonly removalPending: number;
   /** Anomalies without an acknowledgement. */
   readonly unacknowledged: number;
-  /** Grants that were active when they ran out: created − revoked − expired = active. */
+  /** Grants that were active when they ran out: created − revoked − expired − removalPending = active. */
   readonly expired: number;
   /** Deliveries that have not ended, and those that were removed before they did. */
   readonly pending: number;
@@ -46,21 +49,21 @@ const totals = {
   anomalies: json<Totals['anomalies']>(),
 };
 
-const ledger = query({
-  operation: 'SELECT',
-  collection: 'grants',
-  name: 'reconciliation.ledger',
-  text: `select (select count(*) from authorization_requests)::int + removed.requested as requested,
+const ledgerWith = (name: string, numbers: ReturnType<typeof keptNumbers>) =>
+  query({
+    operation: 'SELECT',
+    collection: 'grants',
+    name,
+    text: `select (select count(*) from authorization_requests)::int + removed.requested as requested,
       granted.consented + removed.consented as consented, granted.delegated + removed.delegated as delegated,
       (select count(*) from refresh_tokens where predecessor is not null)::int + removed.refreshed as refreshed,
-      granted.revoked + removed.revoked as revoked, granted.active, granted.expired, delivery.*,
+      granted.revoked + removed.revoked as revoked, granted.expired, delivery.*,
+      ${numbers.active} as active, ${numbers.pending} as "removalPending", ${numbers.unacknowledged} as unacknowledged,
       (select coalesce(json_object_agg(type, total), '{}') from (
-        select type, count(*) as total from anomalies group by type) opened) as anomalies,
-      (select count(*) from anomalies where acknowledged_at is null)::int as unacknowledged
+        select type, count(*) as total from anomalies group by type) opened) as anomalies
     from (select count(*) filter (where parent_grant_id is null)::int as consented,
         count(*) filter (where parent_grant_id is not null)::int as delegated,
         count(*) filter (where status = 'revoked')::int as revoked,
-        count(*) filter (where status = 'active' and expires_at > now())::int as active,
         count(*) filter (where status = 'active' and expires_at <= now())::int as expired
       from grants) granted,
       (select coalesce(sum(requested), 0)::int as requested, coalesce(sum(consented), 0)::int as consented,
@@ -71,12 +74,25 @@ const ledger = query({
         coalesce(sum(total) filter (where status = 'pending'), 0)::int as pending
       from (select status, count(*) as total from webhook_deliveries group by status
         union all select status, total from removed_deliveries) every) delivery`,
-  params: {},
-  row: { ...totals, active: int, expired: int, unacknowledged: int, pending: int },
-});
+    params: {},
+    row: {
+      ...totals,
+      active: float,
+      removalPending: float,
+      expired: int,
+      unacknowledged: float,
+      pending: int,
+    },
+  });
+const cheapLedger = ledgerWith('reconciliation.ledger', keptNumbers('now()'));
+const fullLedger = ledgerWith('reconciliation.ledger_full_count', countedNumbers('now()'));
 
-/** The whole ledger, as of one moment. Reads every table whole: a second or so for a million grants. */
-export const readLedger = (db: Queryable): Promise<Ledger> => db.only(ledger, {});
+/**
+ * The whole ledger, as of one moment. What counters are compared with takes whole tables: a second or so for a million grants.
+ * @param fullCount what gauges are compared with is counted too, instead of taken from the numbers that the service keeps
+ */
+export const readLedger = (db: Queryable, { fullCount }: { fullCount: boolean }): Promise<Ledger> =>
+  db.only(fullCount ? fullLedger : cheapLedger, {});
 
 // What a deleted agent had may belong to the periods, and so may the deliveries that were removed: all of it is added. When a
 // delivery failed is not kept: all that were created before the end of a period may have failed within it.

@@ -123,6 +123,8 @@ export interface Events {
   anomalyDetected(event: AnomalyDetected): void;
   /** A look for anomalies failed; it is repeated. */
   anomalyScanFailed(event: { error: unknown }): void;
+  /** A step of background work failed; it is repeated. */
+  backgroundWorkFailed(event: { work: 'tallies' | 'removals'; error: unknown }): void;
   rateLimitHit(event: RateLimitHit): void;
   databaseConnectionError(event: { error: string; pool: string }): void;
   /** An unexpected failure of a request: the log says what, the response does not. */
@@ -247,6 +249,9 @@ export function createEvents(
     },
     anomalyScanFailed({ error }) {
       record(null, () => logger.warn({ error: describeError(error) }, 'anomaly.scan_failed'));
+    },
+    backgroundWorkFailed({ work, error }) {
+      record(null, () => logger.warn({ work, error: describeError(error) }, 'background.work_failed'));
     },
     rateLimitHit({ ip, endpoint, retryAfter }) {
       record(

@@ -3,6 +3,7 @@ import { bool, bytes, int, orNull, text, timestamp } from '../db/column-types.ts
 import { batchQuery, query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
 import type { NewToken } from '../grant-token/issue-token.ts';
+import { removedAt } from '../grants/removal-marks-store.ts';
 import { ANY_ENQUEUED, deliveriesOfIssuance } from '../webhooks/outbox-store.ts';
 import { callersOf, type Issued, issuedRow, toIssued } from './issued-store.ts';
 
@@ -54,7 +55,8 @@ const refresh = batchQuery({
           where hash = asked."presentedHash" limit 1) presented
         cross join lateral (select * from grants where id = presented.grant_id limit 1) grants
         left join lateral (select agent_id from grants parent where parent.id = grants.parent_grant_id limit 1) parent on true
-      where grants.agent_id = agent.id and agent.status = 'active' and grants.status = 'active' and grants.expires_at > asked.now),
+      where grants.agent_id = agent.id and agent.status = 'active' and grants.status = 'active' and grants.expires_at > asked.now
+        and ${removedAt('grants', 'agent.developer_id')} is null),
     chosen as materialized (
       select distinct on (hash) ordinal, hash, version from live where claimable order by hash, ordinal),
     claimed as (
