@@ -9,6 +9,7 @@ import { assertMigrated, migrate } from './db/migrate.ts';
 import { seedDevelopers } from './developers/seed-developers.ts';
 import { reportGauges } from './gauges.ts';
 import { createTokenReader } from './grant-token/read-grant-token.ts';
+import { createRemovalWorker } from './grants/work-off-removals.ts';
 import type { SetRoute } from './http/endpoint.ts';
 import { createLimiter } from './http/rate-limit.ts';
 import { openRedis } from './http/redis.ts';
@@ -103,6 +104,8 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
 
     const tallies = createTallyKeeper({ db, clock, telemetry });
     undo.defer(() => tallies.stop(0));
+    const removals = createRemovalWorker({ config, db, clock, ids, telemetry, deliveriesDue: deliveries.wake });
+    undo.defer(() => removals.stop(0));
 
     const listener: { port: number } = { port: config.port };
     const baseUrl = () => config.publicUrl ?? `http://localhost:${listener.port}`;
@@ -145,6 +148,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     deliveries.start();
     anomalies.start();
     tallies.start();
+    removals.start();
     const where = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${server.port}`;
     const metricsPort = scrape ? (metrics?.port ?? server.port) : undefined;
     telemetry.logger.info({ url: where, metricsPort }, 'service.started');
@@ -156,7 +160,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
         const end = stopBy - config.shutdownTimeoutMs * CLOSING_SHARE;
         const leftMs = () => Math.max(0, end - performance.now());
         await drain(server, underWay, health, leftMs());
-        await Promise.all([deliveries, anomalies, tallies].map((work) => work.stop(leftMs())));
+        await Promise.all([deliveries, anomalies, tallies, removals].map((work) => work.stop(leftMs())));
         await metrics?.close(leftMs());
         await options.flushTelemetry(config.shutdownTimeoutMs * (CLOSING_SHARE / 2));
         await closing.disposeAsync();

@@ -90,7 +90,7 @@ const update = query({
 const MOST_FALLING = 1000;
 const MOST_GOING = 5000;
 const moreThan = (most: number, rows: string) =>
-  `(select count(*) from (${rows} limit ${most + 1}) some) > ${most}`;
+  `(select count(*) from (${rows} limit ${most + 1}) counted) > ${most}`;
 
 // New grants and requests of the agent reference its row. They wait for this lock and then fail.
 const lock = query({

@@ -24,7 +24,7 @@ const lockRoots = query({
         select id from grants where ${TOPMOST} and id = $grantId
         union
         select child.id from grants child join tree on child.parent_grant_id = tree.id where child.status = 'active')
-      select count(*) from (select from tree limit ${MOST_IN_A_REQUEST + 1}) some) > ${MOST_IN_A_REQUEST} as "tooMany"
+      select count(*) from (select from tree limit ${MOST_IN_A_REQUEST + 1}) counted) > ${MOST_IN_A_REQUEST} as "tooMany"
     from grants
     where id in (
       select root_grant_id from grants where developer_id = $developerId and (id = $grantId or agent_id = $agentId))

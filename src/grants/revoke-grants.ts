@@ -99,7 +99,9 @@ const removalOf = (
     developerId,
     grantId = null,
     revokedBy,
-  }: Pick<Revocation, 'developerId' | 'revokedBy'> & { grantId?: string },
+  }: Pick<Revocation, 'developerId' | 'revokedBy'> & {
+    readonly grantId?: string | null;
+  },
   removedAt: Date,
 ): Removal => ({
   developerId,

@@ -94,7 +94,8 @@ const fullLedger = ledgerWith('reconciliation.ledger_full_count', countedNumbers
 export const readLedger = (db: Queryable, { fullCount }: { fullCount: boolean }): Promise<Ledger> =>
   db.only(fullCount ? fullLedger : cheapLedger, {});
 
-// What a deleted agent had may belong to the periods, and so may the deliveries that were removed: all of it is added. When a
+// What a deleted agent had may belong to the periods, and so may the deliveries that were removed: all of it is added. Grants
+// of a removal bear its time, and are counted from then to its end. When a
 // delivery failed is not kept: all that were created before the end of a period may have failed within it.
 const within = query({
   operation: 'SELECT',
@@ -116,7 +117,9 @@ const within = query({
       removed.refreshed + (select count(*) from refresh_tokens where predecessor is not null
         and exists (select from period where issued_at between "from" and "to"))::int as refreshed,
       removed.revoked + (select count(*) from grants
-        where exists (select from period where revoked_at between "from" and "to"))::int as revoked,
+        where exists (select from period where revoked_at between "from" and "to"))::int
+        + (select coalesce(sum(removals.revoked), 0) from removals where exists (
+          select from period where removed_at <= "to" and coalesce(finished_at, 'infinity') >= "from"))::int as revoked,
       ((select count(*) from webhook_deliveries
         where exists (select from period where delivered_at between "from" and "to"))
         + (select coalesce(sum(total), 0) from removed_deliveries where status = 'delivered'))::int as delivered,

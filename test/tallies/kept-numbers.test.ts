@@ -34,8 +34,8 @@ const addParties = async ({ sql }: TestDatabase) => {
 const addGrants = (sql: postgres.ISql, prefix: string, endsAt: readonly Date[]) => sql`
   insert into grants (id, developer_id, agent_id, principal_id, scopes, status, issued_at, expires_at, root_grant_id,
     delegation_depth)
-  select ${prefix} || n, 'dev', 'ag', 'p', '{}', 'active', now(), ends_at, ${prefix} || n, 0
-  from unnest(${endsAt}::timestamptz[]) with ordinality ends (ends_at, n)`;
+  select ${prefix} || n, 'dev', 'ag', 'p', '{}', 'active', now(), ends_at::timestamptz, ${prefix} || n, 0
+  from json_array_elements_text(${JSON.stringify(endsAt)}::text::json) with ordinality ends (ends_at, n)`;
 const addAnomaly = (sql: postgres.ISql, id: string, acknowledged = false) => sql`
   insert into anomalies (id, developer_id, type, severity, agent_id, description, metadata, detected_at, seen_at,
     acknowledged_at)

@@ -206,6 +206,11 @@ const CASES: Case[] = [
     line: { level: 'warn', msg: 'webhook.work_failed', step: 'look', error: { name: 'string' } },
   },
   {
+    name: 'backgroundWorkFailed',
+    emit: (events) => events.backgroundWorkFailed({ work: 'removals', error: 'gone' }),
+    line: { level: 'warn', msg: 'background.work_failed', work: 'removals', error: { name: 'string' } },
+  },
+  {
     name: 'rateLimitHit',
     emit: (events) => events.rateLimitHit({ ip: '192.0.2.1', endpoint: 'token', retryAfter: 7 }),
     line: { level: 'warn', msg: 'rate_limit.hit', ip: '192.0.2.1', endpoint: 'token', retryAfter: 7 },
