@@ -65,14 +65,18 @@ begin
   elsif tg_op = 'DELETE' then
     insert into tally_changes (name, ends_by, change)
       select 'active_grants', minute_end(expires_at), -count(*) from old_rows where status = 'active' group by 2;
-    delete from removal_grants where grant_id in (select id from old_rows where status = 'active');
+    if exists (select from removal_grants) then
+      delete from removal_grants where grant_id in (select id from old_rows where status = 'active');
+    end if;
   else
     insert into tally_changes (name, ends_by, change)
       select 'active_grants', ends_by, sum(change) from (
         select minute_end(expires_at) as ends_by, 1 as change from new_rows where status = 'active'
         union all select minute_end(expires_at), -1 from old_rows where status = 'active') changed
       group by ends_by having sum(change) <> 0;
-    delete from removal_grants where grant_id in (select id from new_rows where status <> 'active');
+    if exists (select from removal_grants) then
+      delete from removal_grants where grant_id in (select id from new_rows where status <> 'active');
+    end if;
   end if;
   return null;
 end $$;
