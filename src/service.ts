@@ -104,7 +104,14 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
 
     const tallies = createTallyKeeper({ db, clock, telemetry });
     undo.defer(() => tallies.stop(0));
-    const removals = createRemovalWorker({ config, db, clock, ids, telemetry, deliveriesDue: deliveries.wake });
+    const removals = createRemovalWorker({
+      config,
+      db,
+      clock,
+      ids,
+      telemetry,
+      deliveriesDue: deliveries.wake,
+    });
     undo.defer(() => removals.stop(0));
 
     const listener: { port: number } = { port: config.port };

@@ -2,7 +2,12 @@ import type { Developer } from '../caller.ts';
 import type { Deps } from '../deps.ts';
 import { notFound } from '../errors.ts';
 import { removeGrantsOfAgent } from '../grants/revocation-store.ts';
-import { type RevokeDeps, recordRevocation, removeGrantsLater, revokeGrantsOfAgent } from '../grants/revoke-grants.ts';
+import {
+  type RevokeDeps,
+  recordRevocation,
+  removeGrantsLater,
+  revokeGrantsOfAgent,
+} from '../grants/revoke-grants.ts';
 import { done, isRefused, type Outcome, refuse } from '../outcome.ts';
 import { lockAgent, markAgentRemoved, removeAgent } from './store.ts';
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { readLedger } from '../../src/reconciliation/store.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { newParty, type Party } from '../support/flow.ts';
 import { keptAndCounted } from '../support/kept-numbers.ts';
-import { readLedger } from '../../src/reconciliation/store.ts';
 import { ledgerOf, sumOver } from '../support/ledger.ts';
 import { queryableOf } from '../support/reconcile.ts';
 import { startService, type TestService, waitFor } from '../support/service.ts';
@@ -161,9 +161,16 @@ test('an agent of thousands of grants: all dead at the answer, then worked off, 
     (select count(*)::int from authorization_requests where agent_id = ${doomed}) as requests,
     (select count(*)::int from removal_grants) as waiting`;
   expect(left).toEqual({ agents: 0, grants: 0, requests: 0, waiting: 0 });
-  const [tally] = await sql`select consented::int, delegated::int, revoked::int, requested::int, refreshed::int
+  const [tally] =
+    await sql`select consented::int, delegated::int, revoked::int, requested::int, refreshed::int
     from removed_grants where agent_id = ${doomed}`;
-  expect(tally).toEqual({ consented: MANY + 1, delegated: 1, revoked: MANY + 2, requested: 3, refreshed: MANY });
+  expect(tally).toEqual({
+    consented: MANY + 1,
+    delegated: 1,
+    revoked: MANY + 2,
+    requested: 3,
+    refreshed: MANY,
+  });
   const end = await keptAndCounted(sql);
   expect(end.kept).toEqual(end.counted);
   expect(end.kept['pending']).toBe(0);

@@ -117,9 +117,10 @@ test('a reading takes as many pages from the database with twenty times the gran
   const { sql } = database;
   const [row] = await sql`select horizon from tallies where name = 'active_grants'`;
   const now = Number(row?.['horizon']) + MINUTE;
-  const far = (count: number) => Array.from({ length: count }, (_, n) => new Date(now + MINUTE * (60 + (n % 1000))));
+  const far = (count: number) =>
+    Array.from({ length: count }, (_, n) => new Date(now + MINUTE * (60 + (n % 1000))));
   const pages = async () => {
-    await fold(now - MINUTE);
+    while (await fold(now - MINUTE));
     await sql`vacuum analyze grants, tally_changes, tallies`;
     const { active, pending, unacknowledged } = keptNumbers(`timestamptz '${new Date(now).toISOString()}'`);
     const [plan] = await sql.unsafe(
