@@ -1,11 +1,15 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 import { PATIENCE_MS } from './test/support/child.ts';
 import { testsWithoutDatabase } from './test/support/needs-database.ts';
 
+// Compiled code of vitest and of packages is kept, for workers and for what they start.
+process.env['NODE_COMPILE_CACHE'] ??= fileURLToPath(new URL('node_modules/.cache/node', import.meta.url));
+
 const SECOND = 1_000;
 /** Whatever the service does with its database. */
 const ON_A_DATABASE =
-  '{agents,anomalies,audit,authorization,consent,developers,grant-token,grants,model,policies,principal-sessions,secrets,signing-keys,tokens,webhooks}';
+  '{agents,anomalies,audit,authorization,consent,developers,grant-token,grants,model,policies,principal-sessions,retention,secrets,signing-keys,tokens,webhooks}';
 /** What takes too long for the gate; `npm run test:nightly` runs it. */
 const LONG = 'test/**/*.nightly.test.ts';
 /** What can go wrong with the database, by way of what. */
@@ -15,8 +19,8 @@ const SURROUNDINGS = ['stack', 'faults', 'load', 'pgbouncer', 'failover'].map((n
 /** They promise that every answer comes within seconds, or that none is lost under load: nothing else may take the cores. */
 const FAULTS_ALONE =
   'test/faults/{connections,fairness,lost-answers,pool-exhausted,rolling-restart,scrape-storm,sigterm}.test.ts';
-/** They compare speed and memory with and without a Collector that is gone, slow or broken: two minutes of drills. */
-const STACK_ALONE = 'test/stack/{collector-outage,hostile-collector}.test.ts';
+/** It compares speed and memory with and without a Collector that is gone or hangs: a minute of drills. */
+const STACK_ALONE = 'test/stack/troubled-collector.test.ts';
 /** What takes 10 seconds and more, and why. `npm test` leaves it to `npm run test:slow`, which the gate runs. */
 const SLOW = [
   // Starts and ends of whole processes, some thirty of them, one after another; some must hang for a time limit.
@@ -51,6 +55,8 @@ const SLOW = [
   'test/races/single-use.test.ts',
   // A delivery must have been due, and attempts must have timed out, for seconds that the metrics tell.
   'test/webhooks/{metrics,attempts}.test.ts',
+  // Eighteen simulated days, and removal beside requests, deletions and kills.
+  'test/retention/{simulation,concurrency}.test.ts',
   // Windows and periods of detection pass, with replicas that restart.
   'test/anomalies/{replicas,detection}.test.ts',
 ];
@@ -69,7 +75,8 @@ const project = (
     ...test,
   },
 });
-const WITH_DATABASE = { globalSetup: ['test/support/global-setup.ts'] };
+const WITH_SERVICE = { globalSetup: ['test/support/service-build-setup.ts'] };
+const WITH_DATABASE = { globalSetup: [...WITH_SERVICE.globalSetup, 'test/support/global-setup.ts'] };
 /** Building the real binaries for the first time takes minutes. */
 const BUILDS = { hookTimeout: 1_200 * SECOND };
 /** Projects that are run together follow one another by group; those of one group must have as many workers. */
@@ -144,12 +151,13 @@ export default defineConfig({
         hookTimeout: 60 * SECOND,
       }),
       // One file for each way to the database. They wait more than they work, so they run side by side.
-      project({ name: 'database-faults', include: [TABLES], ...inGroup(5) }),
+      project({ name: 'database-faults', include: [TABLES], ...WITH_SERVICE, ...inGroup(5) }),
       // With the real Patroni, etcd and HAProxy; a lease that has to run out takes its time.
       project({
         name: 'failover',
         include: ['test/failover/**/*.test.ts'],
         exclude: [LONG],
+        ...WITH_SERVICE,
         ...inGroup(6),
         fileParallelism: false,
         testTimeout: 180 * SECOND,

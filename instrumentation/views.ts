@@ -6,27 +6,31 @@ import {
   type MetricData,
   type ViewOptions,
 } from '@opentelemetry/sdk-metrics';
+import { OTHER_AGENT } from '../src/label-values.ts';
 import { type ExposedLabel, exposedLabels, type Family } from '../src/telemetry/families/family.ts';
 import { DROPPED_INSTRUMENTS } from '../src/telemetry/families/packages.ts';
 import { FAMILIES } from '../src/telemetry/families.ts';
+import type { Exemplars } from './exemplars.ts';
 
 export interface ViewSettings {
+  /** Keeps the exemplars of the families that have some; without it, there are none. */
+  readonly exemplars?: Exemplars;
   /** false: no family carries `agent_id`. */
   readonly perAgent: boolean;
-  /** Agents that get series, over the life of the process. The others share the series `other`. */
+  /** Most agents that get series, over the life of the process. The others share the series `other`. */
   readonly agentLimit: number;
 }
 
-const OTHER_AGENT = 'other';
 /** Generous for templates × methods × statuses; beyond it the SDK would fold series together without labels. */
 const CARDINALITY = 5000;
 
 /** Makes one View for each family of the catalogue, and a second one for the families that also exist per agent. */
-export function createViews({ perAgent, agentLimit }: ViewSettings): ViewOptions[] {
+export function createViews({ perAgent, agentLimit, exemplars }: ViewSettings): ViewOptions[] {
   const agents = firstForLife(agentLimit);
   const views = FAMILIES.flatMap((family): ViewOptions[] => {
     const labels = exposedLabels(family);
-    const base = view(family, family.name, family.help, selectLabels(labels), CARDINALITY);
+    const select = exemplars?.keep(family, selectLabels(labels)) ?? selectLabels(labels);
+    const base = view(family, family.name, family.help, select, CARDINALITY);
     if (!perAgent || !family.perAgent) return [base];
     const { name, help } = family.perAgent;
     // The SDK's limit counts per collection; `agents` bounds the series for good.
@@ -102,14 +106,15 @@ function selectLabelsAndAgent(
 }
 
 /**
- * Keeps the first `limit` ids for the life of the process and folds the rest into `other`. The SDK's own limit counts per
- * collection interval, so new agents would add series at every scrape. All families share one set, so an agent is in all
- * of them or in none.
+ * Keeps the first `limit` ids for the life of the process and folds the rest into `other`. Which agents they are, the database
+ * decides before anything is recorded (`src/telemetry/agent-series.ts`); this is the bound that holds whatever is recorded. The
+ * SDK's own limit counts per collection interval, so new agents would add series at every scrape. All families share one set, so
+ * an agent is in all of them or in none.
  */
 function firstForLife(limit: number): (id: unknown) => string {
   const admitted = new Set<string>();
   return (id) => {
-    if (typeof id !== 'string') return OTHER_AGENT;
+    if (typeof id !== 'string' || id === OTHER_AGENT) return OTHER_AGENT;
     if (admitted.has(id)) return id;
     if (admitted.size >= limit) return OTHER_AGENT;
     admitted.add(id);

@@ -31,6 +31,7 @@ import { signingKeyRoutes } from './signing-keys/routes.ts';
 import type { Health } from './system/health.ts';
 import { systemRoutes } from './system/routes.ts';
 import { tokenRoutes } from './tokens/routes.ts';
+import type { SuccessorOf } from './tokens/successor.ts';
 import { webhookRoutes } from './webhooks/routes.ts';
 
 /** What all use cases together ask for. */
@@ -40,6 +41,7 @@ export interface AppDeps extends Deps {
   /** Encrypts secrets at rest. */
   readonly sealer: Sealer;
   readonly sessionTokens: SessionTokens;
+  readonly successorOf: SuccessorOf;
 }
 
 export interface AppOptions {
@@ -78,6 +80,9 @@ export function createApp({ deps, health, limit, setRoute, underWay }: AppOption
   app.disable('x-powered-by');
   app.disable('etag');
   app.set('trust proxy', config.trustProxy);
+  // A proxy's rule on a path must hold: no other spelling of the path may reach the same endpoint.
+  app.set('case sensitive routing', true);
+  app.set('strict routing', true);
 
   app.use(requestContext);
   if (config.corsOrigins.length > 0) {

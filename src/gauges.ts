@@ -1,5 +1,8 @@
 import type { Clock } from './clock.ts';
+import type { Config } from './config.ts';
 import type { Database } from './db/client.ts';
+import { cutoffsAt } from './retention/cutoffs.ts';
+import { oldestDueSeconds } from './retention/oldest-store.ts';
 import type { KeyRing } from './signing-keys/key-ring.ts';
 import { keptActiveGrants, keptRemovalPending, keptUnacknowledged } from './tallies/store.ts';
 import type { Telemetry } from './telemetry/telemetry.ts';
@@ -11,11 +14,13 @@ import { oldestPendingSeconds } from './webhooks/delivery-store.ts';
  * @returns the function that ends this; call it before the database is closed
  */
 export function reportGauges({
+  config,
   telemetry,
   db,
   keys,
   clock,
 }: {
+  config: Config;
   telemetry: Telemetry;
   db: Database;
   keys: KeyRing;
@@ -26,6 +31,7 @@ export function reportGauges({
     telemetry.observeRemovalPending(() => keptRemovalPending(db.side, new Date(clock.now()))),
     telemetry.observeOldestPendingDelivery(() => oldestPendingSeconds(db.side, clock.now())),
     telemetry.observeUnacknowledgedAnomalies(() => keptUnacknowledged(db.side)),
+    telemetry.observeRetention(() => oldestDueSeconds(db.side, cutoffsAt(config, clock.now()))),
     telemetry.observeSigningKeys(() => keys.observe()),
     telemetry.database.observePool('main', () => db.connections()),
     telemetry.database.observePool('side', () => db.side.connections()),

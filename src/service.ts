@@ -1,4 +1,5 @@
 import type { RequestListener } from 'node:http';
+import { admitAgentsToSeries } from './agents/admit-to-series.ts';
 import { createAnomalyWatch } from './anomalies/watch.ts';
 import { type AppDeps, createApp } from './app.ts';
 import { systemClock } from './clock.ts';
@@ -18,12 +19,15 @@ import { createUnderWay, type UnderWay } from './http/under-way.ts';
 import { systemIds } from './ids.ts';
 import { isMetrics } from './origin-form.ts';
 import { createSessionTokens } from './principal-sessions/session-token.ts';
+import { createRetention } from './retention/retention.ts';
 import { createSealer } from './secrets/sealing.ts';
 import { loadSecretKey } from './secrets/secret-key.ts';
 import { databaseKeyRing, fileKeyRing, type KeyRing } from './signing-keys/key-ring.ts';
+import { startWarnings } from './start-warnings.ts';
 import { createHealth, type Health } from './system/health.ts';
 import { createTallyKeeper } from './tallies/keep-tallies.ts';
 import type { Telemetry } from './telemetry/telemetry.ts';
+import { createSuccessors } from './tokens/successor.ts';
 import { createDeliveryWorkers } from './webhooks/delivery-workers.ts';
 import { within } from './within.ts';
 
@@ -101,6 +105,8 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     undo.defer(() => deliveries.stop(0));
     const anomalies = createAnomalyWatch({ config, db, clock, telemetry, ids });
     undo.defer(() => anomalies.stop(0));
+    const retention = createRetention({ config, db, clock, telemetry, ids });
+    undo.defer(() => retention.stop(0));
 
     const tallies = createTallyKeeper({ db, clock, telemetry });
     undo.defer(() => tallies.stop(0));
@@ -125,6 +131,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       keys,
       readGrantToken: createTokenReader({ keys, issuer, clock }),
       sessionTokens: createSessionTokens({ secretKey, issuer, clock }),
+      successorOf: createSuccessors(secretKey),
       telemetry,
       sealer,
       deliveriesDue: deliveries.wake,
@@ -133,8 +140,10 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       issuer,
     };
     await seedDevelopers(deps);
+    const endAgentSeries = await admitAgentsToSeries({ config, db, telemetry });
+    undo.defer(() => endAgentSeries(0));
     const health = createHealth(db.side);
-    const endGauges = reportGauges({ telemetry, db, keys, clock });
+    const endGauges = reportGauges({ config, telemetry, db, keys, clock });
     undo.defer(async () => endGauges());
 
     const redis = await openRedis(config, telemetry);
@@ -147,7 +156,15 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     const { scrape } = options;
     const shared = metricsShareListener(config);
     const handler = scrape && shared ? withMetrics(app, scrape) : app;
-    const server = await listen(handler, config.host, config.port).catch(namingVariables('HOST/PORT'));
+    const server = await listen(handler, {
+      host: config.host,
+      port: config.port,
+      keepAliveMs: config.keepAliveSeconds * 1000,
+      max: config.maxConnections,
+      maxPerAddress: config.maxConnectionsPerAddress,
+      isProxy: (address) => app.get('trust proxy fn')(address, 0),
+      onClosed: (reason) => telemetry.events.connectionClosed({ reason }),
+    }).catch(namingVariables('HOST/PORT'));
     listener.port = server.port;
     const metrics = scrape && !shared ? await startMetrics(options, scrape) : null;
 
@@ -156,9 +173,12 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     anomalies.start();
     tallies.start();
     removals.start();
+    retention.start();
     const where = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${server.port}`;
     const metricsPort = scrape ? (metrics?.port ?? server.port) : undefined;
     telemetry.logger.info({ url: where, metricsPort }, 'service.started');
+    for (const { msg, reason } of startWarnings(config, { metricsShared: shared }))
+      telemetry.logger.warn({ reason }, msg);
     const closing = undo.move();
     return {
       greeting: `grantex-auth listens on ${where}, data in ${source.embedded ? config.dataDir : 'the database of DATABASE_URL'}`,
@@ -167,8 +187,12 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
         const end = stopBy - config.shutdownTimeoutMs * CLOSING_SHARE;
         const leftMs = () => Math.max(0, end - performance.now());
         await drain(server, underWay, health, leftMs());
-        await Promise.all([deliveries, anomalies, tallies, removals].map((work) => work.stop(leftMs())));
+        await Promise.all(
+          [deliveries, anomalies, retention, tallies, removals].map((work) => work.stop(leftMs())),
+        );
+        await endAgentSeries(leftMs());
         await metrics?.close(leftMs());
+        telemetry.events.flush();
         await options.flushTelemetry(config.shutdownTimeoutMs * (CLOSING_SHARE / 2));
         await closing.disposeAsync();
       },
@@ -200,8 +224,11 @@ function openKeys(
   sealer: ReturnType<typeof createSealer>,
 ): Promise<KeyRing> {
   if (config.signingKeys) return fileKeyRing(config.signingKeys);
-  return databaseKeyRing({ db, sealer, clock: systemClock }, (error) =>
-    telemetry.logger.warn({ reason: describe(error) }, 'keys.reload_failed'),
+  return databaseKeyRing(
+    { db, sealer, clock: systemClock, algorithm: config.signingAlgorithm },
+    (error) => telemetry.logger.warn({ reason: describe(error) }, 'keys.reload_failed'),
+    ({ kid, rotated }) =>
+      telemetry.events.adminChanged({ object: 'signing_key', change: rotated ? 'rotated' : 'created', kid }),
   );
 }
 

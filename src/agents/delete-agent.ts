@@ -41,5 +41,12 @@ export async function deleteAgent(
   });
   if (isRefused(revocation)) return revocation;
   if (revocation.value) recordRevocation(deps, revocation.value);
+  deps.telemetry.events.adminChanged({
+    object: 'agent',
+    change: 'deleted',
+    agentId,
+    developerId,
+    changes: [],
+  });
   return done(null);
 }

@@ -37,15 +37,19 @@ await runCommand(async (print) => {
   await withDatabase(config, async (db) => {
     const now = systemClock.now();
     if (sealer) {
-      const key = await rotateKeys({ db, sealer, now });
-      print(`${key.kid} is published from now on and signs from ${key.signsFrom.toISOString()}`);
+      const key = await rotateKeys({ db, sealer, now, algorithm: config.signingAlgorithm });
+      print(
+        `${key.kid} (${key.publicJwk.alg}) is published from now on and signs from ${key.signsFrom.toISOString()}`,
+      );
       return;
     }
     const keys = await publishedKeys(db, new Date(now));
     const signing = keys.findLast(({ signsFrom }) => signsFrom.getTime() <= now);
     for (const key of keys) {
       const state = key === signing ? 'signs' : key.signsFrom.getTime() > now ? 'waits' : 'retired';
-      print(`${key.kid}  ${state.padEnd(7)}  signs from ${key.signsFrom.toISOString()}`);
+      print(
+        `${key.kid}  ${key.publicJwk.alg}  ${state.padEnd(7)}  signs from ${key.signsFrom.toISOString()}`,
+      );
     }
     if (keys.length === 0) print('no keys yet: the first start of the service creates one');
   });

@@ -6,7 +6,8 @@ import type { Deps } from '../deps.ts';
 import { sha256 } from '../hash.ts';
 import type { KeyRing, Signer } from '../signing-keys/key-ring.ts';
 import { activeTraceParent } from '../telemetry/trace-parent.ts';
-import { type SignDeps, signGrantToken, type TokenSubject } from './sign-grant-token.ts';
+import type { TokenSubject } from './claims.ts';
+import { type SignDeps, signGrantToken } from './sign-grant-token.ts';
 
 const REFRESH_TOKEN_BYTES = 32;
 
@@ -18,6 +19,8 @@ export interface NewToken {
   readonly jti: string;
   readonly kid: string;
   readonly refreshHash: Buffer;
+  /** The longest life of the grant token, in seconds. */
+  readonly tokenSeconds: number;
   /** Used by the webhook deliveries that announce the token. */
   readonly traceparent: string | null;
   readonly maxAttempts: number;
@@ -33,23 +36,33 @@ export interface PreparedToken {
 /** The answer to a code, a refresh token, or a delegation. */
 export interface TokenPair {
   readonly grantToken: string;
+  /** When the grant token expires. */
   readonly expiresAt: Date;
+  readonly grantExpiresAt: Date;
   readonly scopes: readonly string[];
   readonly refreshToken: string;
   readonly grantId: string;
 }
 
 /** What preparing and signing a token requires. */
-export type IssueDeps = SignDeps & Pick<Deps, 'ids' | 'config'> & { readonly keys: Pick<KeyRing, 'signer'> };
+export type IssueDeps = SignDeps & Pick<Deps, 'ids'> & { readonly keys: Pick<KeyRing, 'signer'> };
 
-/** Chooses ids, secrets and the signing key before the statement runs, so that the statement alone decides. */
-export function prepareToken({ ids, keys, config }: IssueDeps, now: number): PreparedToken {
+/**
+ * Chooses ids, secrets and the signing key before the statement runs, so that the statement alone decides.
+ * @param secret what the refresh token consists of after its prefix; by default it is random
+ */
+export function prepareToken(
+  { ids, keys, config }: IssueDeps,
+  now: number,
+  secret = ids.secret(REFRESH_TOKEN_BYTES),
+): PreparedToken {
   const signer = keys.signer();
-  const refreshToken = `ref_${ids.secret(REFRESH_TOKEN_BYTES)}`;
+  const refreshToken = `ref_${secret}`;
   const row = {
     jti: ids.next('tok', now),
     kid: signer.kid,
     refreshHash: sha256(refreshToken),
+    tokenSeconds: config.grantTokenMaxSeconds,
     traceparent: activeTraceParent(),
     maxAttempts: config.webhookMaxAttempts,
   };
@@ -66,6 +79,6 @@ export async function issueToken(
   subject: TokenSubject,
 ): Promise<TokenPair> {
   const grantToken = await signGrantToken(deps, signer, row.jti, subject);
-  const { expiresAt, scopes, grantId } = subject;
-  return { grantToken, expiresAt, scopes, refreshToken, grantId };
+  const { expiresAt, grantExpiresAt, scopes, grantId } = subject;
+  return { grantToken, expiresAt, grantExpiresAt, scopes, refreshToken, grantId };
 }

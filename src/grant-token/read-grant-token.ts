@@ -1,10 +1,10 @@
 import { errors, type JWTPayload, jwtVerify } from 'jose';
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
+import { isCompactJws } from '../compact-jws.ts';
 import { sha256 } from '../hash.ts';
 import type { KeyRing } from '../signing-keys/key-ring.ts';
 import type { VerificationFailure } from '../telemetry/events.ts';
-import { ALGORITHM } from './sign-grant-token.ts';
 
 /** The claims of a grant token with a valid signature, the right issuer and valid times. */
 export interface GrantClaims extends JWTPayload {
@@ -27,8 +27,9 @@ export type ReadToken =
  */
 export type ReadGrantToken = (token: string) => Promise<ReadToken>;
 
-/** RFC 7515 §7.1. The decoder would also accept blanks, and then one token would have many spellings. */
-const COMPACT_JWS = /^[\w-]+\.[\w-]+\.[\w-]*$/;
+const ALGORITHMS = ['RS256', 'ES256'];
+/** Of GRANT_TOKEN_TYPE, which may have changed since the token was issued. */
+const TYPES: readonly unknown[] = ['JWT', 'at+jwt'];
 /** The memory of remembered claims, in bytes. */
 const MAX_REMEMBERED_BYTES = 20_000_000;
 /** A map entry with its hash, and the claims without their scopes. Measured, like the bytes of a scope beside its text. */
@@ -57,14 +58,16 @@ export function createTokenReader({
     try {
       const { payload, protectedHeader } = await jwtVerify(
         token,
-        async ({ kid }) => {
-          const key = kid === undefined ? undefined : await keys.verifier(kid);
-          if (!key) throw new errors.JWKSNoMatchingKey();
-          return key;
+        async ({ kid, alg }) => {
+          const verifier = kid === undefined ? undefined : await keys.verifier(kid);
+          if (!verifier) throw new errors.JWKSNoMatchingKey();
+          if (verifier.alg !== alg) throw new errors.JOSEAlgNotAllowed();
+          return verifier.key;
         },
-        { algorithms: [ALGORITHM], issuer: issuer(), typ: 'JWT', currentDate: new Date(clock.now()) },
+        { algorithms: ALGORITHMS, issuer: issuer(), currentDate: new Date(clock.now()) },
       );
-      if (!isGrantClaims(payload)) return { valid: false, reason: 'malformed' };
+      if (!TYPES.includes(protectedHeader.typ) || !isGrantClaims(payload))
+        return { valid: false, reason: 'malformed' };
       remembered.set(tokenHash, { kid: protectedHeader.kid ?? '', claims: payload });
       return { valid: true, claims: payload };
     } catch (error) {
@@ -73,10 +76,10 @@ export function createTokenReader({
   };
 
   return async (token) => {
-    if (!COMPACT_JWS.test(token)) return { valid: false, reason: 'malformed' };
     const tokenHash = sha256(token).toString('base64');
     const known = remembered.get(tokenHash);
-    if (!known || !keys.knows(known.kid)) return check(token, tokenHash);
+    if (!known || !keys.knows(known.kid))
+      return isCompactJws(token) ? check(token, tokenHash) : { valid: false, reason: 'malformed' };
     const { claims } = known;
     if (claims.exp <= Math.floor(clock.now() / 1000))
       return { valid: false, reason: 'expired', tokenId: claims.jti };

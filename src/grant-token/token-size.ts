@@ -1,6 +1,6 @@
 import type { Config } from '../config.ts';
 import { badRequest, type ServiceError } from '../errors.ts';
-import type { TokenSubject } from './sign-grant-token.ts';
+import type { TokenSubject } from './claims.ts';
 
 /** Reserved for the claims whose length the caller does not choose, the signature, and the rest of the request. */
 const RESERVED_BYTES = 2048;

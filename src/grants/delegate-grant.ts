@@ -62,12 +62,12 @@ export function delegateGrant(
       throw error;
     });
     if (found === null) return refuse(notFound('Sub-agent'));
-    if (found.parentAgentId === null || found.principalId === null) return badParent();
+    if (found.parentAgentIds === null || found.principalId === null) return badParent();
     if (found.subAgentStatus !== 'active') return refuse(notFound('Sub-agent'));
     if (!found.scopesAllowed)
       return refuse(badRequest('scopes holds a scope that the parent grant does not have'));
-    const { expiresAt, depth } = found;
-    if (expiresAt === null || depth === null)
+    const { expiresAt, grantExpiresAt, depth } = found;
+    if (expiresAt === null || grantExpiresAt === null || depth === null)
       return refuse(
         new ServiceError(
           'DELEGATION_DEPTH_EXCEEDED',
@@ -76,7 +76,7 @@ export function delegateGrant(
       );
 
     if (found.enqueued) deps.deliveriesDue();
-    const { principalId, parentAgentId, audience } = found;
+    const { principalId, parentAgentIds: agentIds, audience } = found;
     const { scopes, subAgentId: agentId } = input;
     const grant = {
       grantId,
@@ -86,7 +86,8 @@ export function delegateGrant(
       audience,
       scopes,
       expiresAt,
-      parent: { agentId: parentAgentId, grantId: parent.grnt, depth },
+      grantExpiresAt,
+      parent: { agentIds, grantId: parent.grnt, depth },
     };
     const latencyMs = Math.round(performance.now() - begun);
     telemetry.events.grantCreated({ ...grant, origin: 'delegation', latencyMs });

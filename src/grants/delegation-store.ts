@@ -2,7 +2,9 @@ import { bool, bytes, int, orNull, text, textOf, texts, timestamp } from '../db/
 import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
 import type { NewToken } from '../grant-token/issue-token.ts';
+import { tokenExpiry } from '../grant-token/token-expiry.ts';
 import { ANY_ENQUEUED, deliveriesOfIssuance } from '../webhooks/outbox-store.ts';
+import { agentsFrom } from './ancestors-store.ts';
 import { removedAt } from './removal-marks-store.ts';
 
 // The statement takes locks in one order: the sub-agent's row, the root of the tree, the parent. Each lock is part of
@@ -37,7 +39,10 @@ const insert = query({
       from parent, agent
       where agent.status = 'active' and parent.scopes_allowed and parent.delegation_depth < $maxDepth::int
       returning id, expires_at, delegation_depth),
-    token as (insert into tokens (jti, grant_id, kid, expires_at) select $jti, id, $kid, expires_at from granted),
+    token as (
+      insert into tokens (jti, grant_id, kid, expires_at)
+      select $jti, id, $kid, ${tokenExpiry('expires_at', '$now::timestamptz', '$tokenSeconds::int')} from granted
+      returning expires_at),
     refresh as (insert into refresh_tokens (hash, grant_id, agent_id, issued_at) select $refreshHash, id, $subAgentId, $now from granted),
     ${deliveriesOfIssuance({
       grantId: 'granted.id',
@@ -46,6 +51,7 @@ const insert = query({
       principalId: 'parent.principal_id',
       scopes: '$scopes::text[]',
       expiresAt: 'granted.expires_at',
+      tokenExpiresAt: 'token.expires_at',
       isNew: 'true',
       delegationDepth: 'granted.delegation_depth',
       parentGrantId: 'parent.id',
@@ -53,12 +59,14 @@ const insert = query({
       now: '$now::timestamptz',
       traceparent: '$traceparent::text',
       maxAttempts: '$maxAttempts::int',
-      from: 'granted, parent',
+      from: 'granted, parent, token',
     })}
-    select agent.status as "subAgentStatus", parent.agent_id as "parentAgentId", parent.principal_id as "principalId",
-      parent.audience, parent.scopes_allowed as "scopesAllowed", granted.expires_at as "expiresAt",
+    select agent.status as "subAgentStatus", ${agentsFrom('parent.id')} as "parentAgentIds", parent.principal_id as "principalId",
+      parent.audience, parent.scopes_allowed as "scopesAllowed", token.expires_at as "expiresAt",
+      granted.expires_at as "grantExpiresAt",
       granted.delegation_depth::int as depth, ${ANY_ENQUEUED} as enqueued
-    from (values (1)) as one (row) left join agent on true left join parent on true left join granted on true`,
+    from (values (1)) as one (row) left join agent on true left join parent on true left join granted on true
+      left join token on true`,
   params: {
     developerId: text,
     parentGrantId: text,
@@ -72,31 +80,35 @@ const insert = query({
     jti: text,
     kid: text,
     refreshHash: bytes,
+    tokenSeconds: int,
     traceparent: orNull(text),
     maxAttempts: int,
   },
   row: {
     subAgentStatus: orNull(textOf<'active' | 'suspended'>()),
-    parentAgentId: orNull(text),
+    parentAgentIds: orNull(texts),
     principalId: orNull(text),
     audience: orNull(text),
     scopesAllowed: orNull(bool),
     expiresAt: orNull(timestamp),
+    grantExpiresAt: orNull(timestamp),
     depth: orNull(int),
     enqueued: bool,
   },
 });
 
-/** The result of the one statement; `expiresAt` and `depth` are null when it made no grant. */
+/** The result of the one statement; the times and `depth` are null when it made no grant. */
 export interface DelegationRow {
   /** null: the developer has no such agent. */
   readonly subAgentStatus: 'active' | 'suspended' | null;
-  /** null: the parent grant or its token is not active. */
-  readonly parentAgentId: string | null;
+  /** The parent's agent and those above it; null: the parent grant or its token is not active. */
+  readonly parentAgentIds: readonly string[] | null;
   readonly principalId: string | null;
   readonly audience: string | null;
   readonly scopesAllowed: boolean | null;
+  /** Of the token. */
   readonly expiresAt: Date | null;
+  readonly grantExpiresAt: Date | null;
   readonly depth: number | null;
   /** The statement wrote webhook deliveries. */
   readonly enqueued: boolean;

@@ -29,8 +29,8 @@ const refreshTokens = query({
   text: `with gone as (
       delete from refresh_tokens where hash = any(array(
         select hash from refresh_tokens where agent_id = $agentId order by issued_at limit $limit))
-      returning predecessor),
-    ${tallied({ refreshed: 'count(predecessor)' })}`,
+      returning predecessor, repeats),
+    ${tallied({ refreshed: 'coalesce(sum(1 + repeats) filter (where predecessor is not null), 0)' })}`,
   params,
   row,
 });

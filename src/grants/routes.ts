@@ -53,6 +53,7 @@ export const grantRoutes = (deps: DelegateDeps & RevokeDeps): Endpoint[] => [
       201: Type.Object({
         grantToken: Type.String(),
         expiresAt: Timestamp,
+        grantExpiresAt: Timestamp,
         scopes: Type.Array(Type.String()),
         grantId: Type.String(),
         refreshToken: Type.String(),

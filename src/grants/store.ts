@@ -64,46 +64,62 @@ export interface GrantFilter {
   readonly until?: Date | undefined;
 }
 
+/** The conditions of each status, as `STATUS` has them, in a form that an index can answer. */
+const HAS_STATUS: Readonly<Record<GrantStatus | 'any', string>> = {
+  any: 'true',
+  revoked: `status = 'revoked'`,
+  active: `status = 'active' and expires_at > $now::timestamptz and ${REMOVED_AT} is null`,
+  // A grant that is dead by a removal is found among the revoked ones when its row says so, on their index.
+  expired: `status = 'active' and expires_at <= $now::timestamptz and ${REMOVED_AT} is null`,
+};
+
 const filters = {
   developerId: text,
   agentId: orNull(text),
   principalId: orNull(text),
-  status: orNull(textOf<GrantStatus>()),
   since: orNull(timestamp),
   until: orNull(timestamp),
-  now: timestamp,
 };
+const now = { now: timestamp };
 
 /** One text for each set of filters, so that each can use its own index. */
-const FILTERED = [0, 1, 2, 3].map((bits) => {
+function filtered(bits: number, status: GrantStatus | 'any') {
   const conditions = [
     'developer_id = $developerId',
     bits & 1 ? 'agent_id = $agentId' : '$agentId::text is null',
     bits & 2 ? 'principal_id = $principalId' : '$principalId::text is null',
-    `($status::text is null or ${STATUS} = $status)`,
+    HAS_STATUS[status],
     '($since::timestamptz is null or issued_at >= $since)',
     '($until::timestamptz is null or issued_at <= $until)',
   ].join(' and ');
+  const name = status === 'any' ? `${bits}` : `${bits}_${status}`;
   return {
     page: query({
       operation: 'SELECT',
       collection: 'grants',
-      name: `grants.page_${bits}`,
+      name: `grants.page_${name}`,
       text: `select ${COLUMNS} from grants where ${conditions}
         order by issued_at desc, id desc limit $limit offset $offset`,
-      params: { ...filters, limit: bigint, offset: bigint },
+      params: { ...filters, ...now, limit: bigint, offset: bigint },
       row,
     }),
     count: query({
       operation: 'SELECT',
       collection: 'grants',
-      name: `grants.count_${bits}`,
-      text: boundedCount(`grants where ${conditions}`),
-      params: filters,
+      name: `grants.count_${name}`,
+      // Where the status does not need the time, the condition is there for its parameter.
+      text: boundedCount(`grants where ${conditions} and $now::timestamptz is not null`),
+      params: { ...filters, ...now },
       row: { total: int },
     }),
   };
-});
+}
+const FILTERED = [0, 1, 2, 3].map((bits) => ({
+  any: filtered(bits, 'any'),
+  active: filtered(bits, 'active'),
+  revoked: filtered(bits, 'revoked'),
+  expired: filtered(bits, 'expired'),
+}));
 
 /** Newest first. */
 export async function listGrants(
@@ -113,10 +129,10 @@ export async function listGrants(
   { limit, offset }: { limit: number; offset: number },
   now: Date,
 ): Promise<{ grants: Grant[]; total: number }> {
-  const { agentId = null, principalId = null, status = null, since = null, until = null } = filter;
-  const queries = FILTERED[(agentId === null ? 0 : 1) + (principalId === null ? 0 : 2)];
+  const { agentId = null, principalId = null, status = 'any', since = null, until = null } = filter;
+  const queries = FILTERED[(agentId === null ? 0 : 1) + (principalId === null ? 0 : 2)]?.[status];
   if (!queries) throw new Error('no such set of filters');
-  const values = { developerId, now, agentId, principalId, status, since, until };
+  const values = { developerId, now, agentId, principalId, since, until };
   const [grants, { total }] = await Promise.all([
     db.all(queries.page, { ...values, limit, offset }),
     db.only(queries.count, values),
@@ -127,28 +143,33 @@ export async function listGrants(
 /** A grant with the details that its principal needs to recognise it. */
 export interface PrincipalGrant extends Grant {
   readonly agentName: string;
+  readonly agentDescription: string;
   /** When the service last issued a token of the grant. */
   readonly lastUsedAt: Date | null;
 }
 
-// Each token is issued together with a refresh token, whose row has the time.
+// Each token is issued together with a refresh token, whose row has the time. When those rows go, the grant keeps it. The details
+// are looked up for the rows of the page alone, not for those that it skips.
 const ofPrincipal = query({
   operation: 'SELECT',
   collection: 'grants',
   name: 'grants.of_principal',
-  text: `select ${COLUMNS}, (select name from agents where agents.id = grants.agent_id) as "agentName",
-      (select max(refresh_tokens.issued_at) from refresh_tokens where refresh_tokens.grant_id = grants.id) as "lastUsedAt"
-    from grants where developer_id = $developerId and principal_id = $principalId
-    order by ${STATUS} = 'active' desc, grants.issued_at desc, id desc limit $limit`,
-  params: { developerId: text, principalId: text, now: timestamp, limit: bigint },
-  row: { ...row, agentName: text, lastUsedAt: orNull(timestamp) },
+  text: `select page.*, agents.name as "agentName", agents.description as "agentDescription",
+      greatest((select last_used_at from grants where grants.id = page.id), (
+        select max(refresh_tokens.issued_at) from refresh_tokens where refresh_tokens.grant_id = page.id)) as "lastUsedAt"
+    from (
+      select ${COLUMNS} from grants where developer_id = $developerId and principal_id = $principalId
+      order by ${STATUS} = 'active' desc, grants.issued_at desc, id desc limit $limit offset $offset) as page
+    join agents on agents.id = page."agentId"
+    order by page.status = 'active' desc, page."issuedAt" desc, page.id desc`,
+  params: { developerId: text, principalId: text, now: timestamp, limit: bigint, offset: bigint },
+  row: { ...row, agentName: text, agentDescription: text, lastUsedAt: orNull(timestamp) },
 });
 const countOfPrincipal = query({
   operation: 'SELECT',
   collection: 'grants',
   name: 'grants.count_of_principal',
-  text: `select count(*)::int as total from grants
-    where developer_id = $developerId and principal_id = $principalId`,
+  text: boundedCount('grants where developer_id = $developerId and principal_id = $principalId'),
   params: { developerId: text, principalId: text },
   row: { total: int },
 });
@@ -156,15 +177,12 @@ const countOfPrincipal = query({
 /** Active grants come first, then the newest. */
 export async function listGrantsOfPrincipal(
   db: Queryable,
-  {
-    developerId,
-    principalId,
-    now,
-    limit,
-  }: { developerId: string; principalId: string; now: Date; limit: number },
+  { developerId, principalId }: { developerId: string; principalId: string },
+  { limit, offset }: { limit: number; offset: number },
+  now: Date,
 ): Promise<{ grants: PrincipalGrant[]; total: number }> {
   const [grants, { total }] = await Promise.all([
-    db.all(ofPrincipal, { developerId, principalId, now, limit }),
+    db.all(ofPrincipal, { developerId, principalId, now, limit, offset }),
     db.only(countOfPrincipal, { developerId, principalId }),
   ]);
   return { grants, total };
@@ -176,7 +194,8 @@ const ofToken = query({
   name: 'grants.of_token',
   text: `select grants.id as "grantId", grants.status = 'revoked' or tokens.revoked_at is not null
         or ${removedAt('grants', '$developerId')} is not null as revoked,
-      agents.status = 'suspended' as "agentSuspended", grants.expires_at as "expiresAt"
+      agents.status = 'suspended' as "agentSuspended",
+      least(grants.expires_at, tokens.expires_at) as "expiresAt"
     from tokens join grants on grants.id = tokens.grant_id join agents on agents.id = grants.agent_id
     where tokens.jti = $jti and grants.developer_id = $developerId`,
   params: { developerId: text, jti: text },

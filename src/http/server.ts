@@ -1,17 +1,22 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
-import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
+import { type AddressInfo, Server as NetServer } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Response } from 'express';
 import { originForm } from '../origin-form.ts';
+import { type ConnectionLimits, limitConnections } from './connections.ts';
 import { send } from './reply.ts';
 import { requestIdOf } from './request-context.ts';
 
-/** Longer than the idle limit of the usual load balancers (60 s), so that they close a kept connection first, not we. */
-const KEEP_ALIVE_MS = 65_000;
 /** For the whole request with its body. A slow request must not hold a connection without limit. */
 const REQUEST_MS = 30_000;
 const HEADERS_MS = 15_000;
+/** How often connections are looked at for requests that are late. */
+const LOOK_MS = 5_000;
+/** How long a connection with a request may be silent on both sides. A client that reads nothing is disconnected then. */
+const STALLED_MS = 60_000;
+/** How long a client that was refused may take to read that, or to close its end. */
+const LINGER_MS = 2_000;
 /** At the end, how long a kept connection may stay silent before it is closed without a last answer. */
 const IDLE_GRACE_MS = 500;
 
@@ -23,24 +28,37 @@ export interface ListeningServer {
   cut(): void;
 }
 
+export interface ListenOptions extends ConnectionLimits {
+  readonly host: string;
+  readonly port: number;
+  /** How long an idle connection is kept. */
+  readonly keepAliveMs: number;
+  /** For tests: see STALLED_MS and HEADERS_MS. */
+  readonly stalledMs?: number;
+  readonly headersMs?: number;
+}
+
 /**
  * Listens and serves.
  * @throws when the address cannot be listened on
  */
-export async function listen(handler: RequestListener, host: string, port: number): Promise<ListeningServer> {
+export async function listen(handler: RequestListener, options: ListenOptions): Promise<ListeningServer> {
+  const { host, port, keepAliveMs, stalledMs = STALLED_MS, headersMs = HEADERS_MS } = options;
   let draining = false;
-  const connections = new Set<Socket>();
   const answers = createAnswers();
   const server = createServer({
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    headersTimeout: HEADERS_MS,
+    keepAliveTimeout: keepAliveMs,
+    headersTimeout: headersMs,
     requestTimeout: REQUEST_MS,
+    connectionsCheckingInterval: Math.min(LOOK_MS, headersMs),
     // Told by the application, in the one envelope.
     requireHostHeader: false,
   });
-  server.on('connection', (socket) => {
-    connections.add(socket);
-    socket.once('close', () => connections.delete(socket));
+  const connections = limitConnections(server, options);
+  server.setTimeout(stalledMs, (socket) => {
+    // An idle connection that has reached its time ends here too, which is no fault of its client.
+    if (answers.first(socket)) options.onClosed('stalled');
+    socket.destroy();
   });
   server.on('request', (req, res) => {
     answers.add(res);
@@ -161,4 +179,6 @@ function refuse(socket: Duplex, message: string): void {
     `HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: application/json; charset=utf-8\r\n` +
       `X-Request-Id: ${requestId}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );
+  // Our end is closed. A client that never closes its own would hold the connection for ever.
+  setTimeout(() => socket.destroy(), LINGER_MS).unref();
 }

@@ -3,7 +3,8 @@ import { exportJWK, generateKeyPair } from 'jose';
 import { ConfigError } from '../config.ts';
 import type { Queryable } from '../db/queryable.ts';
 import type { Sealer } from '../secrets/sealing.ts';
-import { insertKey, lockKeys, publishedKeys, type StoredKey } from './store.ts';
+import { publicJwkOf } from './public-jwk.ts';
+import { insertKey, lockKeys, publishedKeys, type SigningAlgorithm, type StoredKey } from './store.ts';
 
 /** The possible lag of a replica or of a client's cached JWKS: the 60 s of the contract, doubled. */
 export const PUBLISH_BEFORE_SIGNING_MS = 120_000;
@@ -12,13 +13,15 @@ interface KeyMaterial {
   readonly db: { transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T> };
   readonly sealer: Sealer;
   readonly now: number;
+  /** Of the key that is made. */
+  readonly algorithm: SigningAlgorithm;
 }
 
 /**
  * Creates the first signing key of a database. It signs at once. When replicas start together, exactly one creates it.
  */
-export async function ensureKey({ db, sealer, now }: KeyMaterial): Promise<void> {
-  const key = await newKey(sealer, now, now);
+export async function ensureKey({ db, sealer, now, algorithm }: KeyMaterial): Promise<void> {
+  const key = await newKey(sealer, algorithm, { now, signsFrom: now });
   await db.transaction(async (tx) => {
     await lockKeys(tx);
     if ((await publishedKeys(tx, new Date(now))).length === 0) await insertKey(tx, key);
@@ -27,12 +30,13 @@ export async function ensureKey({ db, sealer, now }: KeyMaterial): Promise<void>
 
 /**
  * Adds a key. The service publishes it at once and signs with it two minutes later, so that every verifier knows it by
- * then. The key before it stays published until its last token has expired. The first key of a database signs at once.
+ * then. The key before it stays published until its last token has expired, also when the algorithm changes. The first
+ * key of a database signs at once.
  * @throws when SECRET_KEY does not open the existing keys, because no replica could start with a key that was sealed
  * differently
  */
-export async function rotateKeys({ db, sealer, now }: KeyMaterial): Promise<StoredKey> {
-  const key = await newKey(sealer, now, now + PUBLISH_BEFORE_SIGNING_MS);
+export async function rotateKeys({ db, sealer, now, algorithm }: KeyMaterial): Promise<StoredKey> {
+  const key = await newKey(sealer, algorithm, { now, signsFrom: now + PUBLISH_BEFORE_SIGNING_MS });
   return db.transaction(async (tx) => {
     await lockKeys(tx);
     const published = await publishedKeys(tx, new Date(now));
@@ -57,17 +61,22 @@ export function openPrivateKey(sealer: Sealer, { kid, sealedPrivate }: StoredKey
   }
 }
 
-async function newKey(sealer: Sealer, now: number, signsFrom: number): Promise<StoredKey> {
-  const { publicKey, privateKey } = await generateKeyPair('RS256', {
+async function newKey(
+  sealer: Sealer,
+  algorithm: SigningAlgorithm,
+  { now, signsFrom }: { now: number; signsFrom: number },
+): Promise<StoredKey> {
+  // The length matters to RSA only; ES256 has one curve.
+  const { publicKey, privateKey } = await generateKeyPair(algorithm, {
     modulusLength: 2048,
     extractable: true,
   });
   const kid = randomBytes(12).toString('base64url');
-  const { n, e } = await exportJWK(publicKey);
-  if (!n || !e) throw new Error('an RSA key without modulus or exponent');
+  const publicJwk = publicJwkOf({ ...(await exportJWK(publicKey)), kid });
+  if (!publicJwk) throw new Error('a generated key is incomplete');
   return {
     kid,
-    publicJwk: { kty: 'RSA', alg: 'RS256', use: 'sig', kid, n, e },
+    publicJwk,
     sealedPrivate: sealer.seal(JSON.stringify(await exportJWK(privateKey)), kid),
     createdAt: new Date(now),
     signsFrom: new Date(signsFrom),

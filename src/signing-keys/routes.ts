@@ -8,14 +8,24 @@ import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import { done } from '../outcome.ts';
 import type { KeyRing } from './key-ring.ts';
 
-const Jwk = Type.Object({
-  kty: Type.Literal('RSA'),
-  alg: Type.Literal('RS256'),
-  use: Type.Literal('sig'),
-  kid: Type.String(),
-  n: Type.String(),
-  e: Type.String(),
-});
+const COMMON = { use: Type.Literal('sig'), kid: Type.String() };
+const Jwk = Type.Union([
+  Type.Object({
+    kty: Type.Literal('RSA'),
+    alg: Type.Literal('RS256'),
+    ...COMMON,
+    n: Type.String(),
+    e: Type.String(),
+  }),
+  Type.Object({
+    kty: Type.Literal('EC'),
+    alg: Type.Literal('ES256'),
+    ...COMMON,
+    crv: Type.Literal('P-256'),
+    x: Type.String(),
+    y: Type.String(),
+  }),
+]);
 
 export const signingKeyRoutes = ({ keys }: { readonly keys: Pick<KeyRing, 'published'> }): Endpoint[] => [
   endpoint({

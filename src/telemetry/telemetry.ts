@@ -3,7 +3,15 @@
  * spans; only this folder records into instruments. It knows OpenTelemetry's API and no SDK. `families/` is the catalogue of
  * metrics, `events.ts` that of events.
  */
-import type { Meter, ObservableCallback, ObservableGauge, Tracer } from '@opentelemetry/api';
+import type {
+  Meter,
+  ObservableCallback,
+  ObservableGauge,
+  ObservableResult,
+  Tracer,
+} from '@opentelemetry/api';
+import type { RetentionTable } from '../label-values.ts';
+import type { AgentSeries } from './agent-series.ts';
 import { type Attempts, createAttempts } from './attempts.ts';
 import { createCachedReading } from './cached-reading.ts';
 import { createDatabaseTelemetry, type DatabaseTelemetry } from './database.ts';
@@ -33,6 +41,8 @@ export interface Telemetry {
   readonly databaseInBackground: DatabaseTelemetry;
   readonly redis: RedisTelemetry;
   readonly instruments: Instruments;
+  /** Decides which agents have series of their own. */
+  readonly agentSeries: AgentSeries;
   readonly logger: Logger;
   /**
    * Feeds the gauge of active grants from `read`, which is called at most every 5 s and only when somebody scrapes.
@@ -45,6 +55,8 @@ export interface Telemetry {
   observeOldestPendingDelivery(read: () => Promise<number>): () => void;
   /** The same for anomalies that nobody has acknowledged. */
   observeUnacknowledgedAnomalies(read: () => Promise<number>): () => void;
+  /** The same for how long the oldest row of each table that ought to be removed has been due, in seconds. */
+  observeRetention(read: () => Promise<Readonly<Record<RetentionTable, number>>>): () => void;
   /** Reports at every scrape what this replica knows of the signing keys. Returns the function that ends this. */
   observeSigningKeys(read: () => SigningKeys): () => void;
 }
@@ -53,18 +65,22 @@ export interface Telemetry {
 export function createTelemetry({ meter, tracer, logger, capturePrincipal }: TelemetryOptions): Telemetry {
   const instruments = createInstruments(meter);
   const events = createEvents(instruments, logger, { capturePrincipal });
-  const observe = (gauge: ObservableGauge, metric: string) => (read: () => Promise<number>) => {
-    const reading = createCachedReading({
-      read,
-      onError: (error) => events.metricsCollectionFailed({ metric, error }),
-    });
-    const callback: ObservableCallback = async (result) => {
-      const value = await reading.observe();
-      if (value !== undefined) result.observe(value);
+  const observeEach =
+    <T>(gauge: ObservableGauge, metric: string, tell: (value: T, result: ObservableResult) => void) =>
+    (read: () => Promise<T>) => {
+      const reading = createCachedReading({
+        read,
+        onError: (error) => events.metricsCollectionFailed({ metric, error }),
+      });
+      const callback: ObservableCallback = async (result) => {
+        const value = await reading.observe();
+        if (value !== undefined) tell(value, result);
+      };
+      gauge.addCallback(callback);
+      return () => gauge.removeCallback(callback);
     };
-    gauge.addCallback(callback);
-    return () => gauge.removeCallback(callback);
-  };
+  const observe = (gauge: ObservableGauge, metric: string) =>
+    observeEach<number>(gauge, metric, (value, result) => result.observe(value));
   return {
     events,
     attempts: createAttempts(instruments),
@@ -74,6 +90,7 @@ export function createTelemetry({ meter, tracer, logger, capturePrincipal }: Tel
     databaseInBackground: createDatabaseTelemetry(instruments, null),
     redis: createRedisTelemetry(instruments, logger),
     instruments,
+    agentSeries: instruments.agentSeries,
     logger,
     observeActiveGrants: observe(instruments.activeGrants, 'grantex_active_grants'),
     observeRemovalPending: observe(instruments.removalPending, 'grantex_grants_removal_pending'),
@@ -84,6 +101,13 @@ export function createTelemetry({ meter, tracer, logger, capturePrincipal }: Tel
     observeUnacknowledgedAnomalies: observe(
       instruments.unacknowledgedAnomalies,
       'grantex_anomalies_unacknowledged',
+    ),
+    observeRetention: observeEach<Readonly<Record<RetentionTable, number>>>(
+      instruments.retentionOldest,
+      'grantex_retention_oldest_seconds',
+      (oldest, result) => {
+        for (const [table, seconds] of Object.entries(oldest)) result.observe(seconds, { table });
+      },
     ),
     observeSigningKeys: (read) => observeSigningKeys(instruments, read),
   };

@@ -3,6 +3,7 @@ import { bytes, int, orNull, text, timestamp } from '../db/column-types.ts';
 import { batchQuery, query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
 import type { NewToken } from '../grant-token/issue-token.ts';
+import { tokenExpiry } from '../grant-token/token-expiry.ts';
 import { ANY_ENQUEUED, deliveriesOfIssuance } from '../webhooks/outbox-store.ts';
 import { callersOf, type Issued, issuedRow, toIssued } from './issued-store.ts';
 
@@ -32,6 +33,7 @@ const exchange = batchQuery({
     jti: text,
     kid: text,
     refreshHash: bytes,
+    tokenSeconds: int,
     traceparent: orNull(text),
     maxAttempts: int,
   },
@@ -62,7 +64,9 @@ const exchange = batchQuery({
       returning id, developer_id, agent_id, principal_id, audience, scopes, expires_at),
     token as (
       insert into tokens (jti, grant_id, kid, expires_at)
-      select asked.jti, granted.id, asked.kid, granted.expires_at from granted join asked on asked."grantId" = granted.id),
+      select asked.jti, granted.id, asked.kid, ${tokenExpiry('granted.expires_at', 'asked.now', 'asked."tokenSeconds"')}
+      from granted join asked on asked."grantId" = granted.id
+      returning jti, expires_at),
     refresh as (
       insert into refresh_tokens (hash, grant_id, agent_id, issued_at)
       select asked."refreshHash", granted.id, granted.agent_id, asked.now
@@ -73,7 +77,8 @@ const exchange = batchQuery({
       agentId: 'agent_id',
       principalId: 'principal_id',
       scopes: 'scopes',
-      expiresAt: 'expires_at',
+      expiresAt: 'granted.expires_at',
+      tokenExpiresAt: 'token.expires_at',
       isNew: 'true',
       delegationDepth: '0',
       parentGrantId: 'null::text',
@@ -81,13 +86,13 @@ const exchange = batchQuery({
       now: 'asked.now',
       traceparent: 'asked.traceparent',
       maxAttempts: 'asked."maxAttempts"',
-      from: 'granted join asked on asked."grantId" = granted.id',
+      from: 'granted join asked on asked."grantId" = granted.id join token on token.jti = asked.jti',
     })}
     select developer.id as "developerId", agent.id as "agentId", granted.id as "grantId",
-      granted.principal_id as "principalId", granted.audience, granted.scopes, granted.expires_at as "expiresAt",
-      null as "parentAgentId", null as "parentGrantId", 0 as "delegationDepth", ${ANY_ENQUEUED} as enqueued
+      granted.principal_id as "principalId", granted.audience, granted.scopes, token.expires_at as "expiresAt",
+      granted.expires_at as "grantExpiresAt", null::text[] as "parentAgentIds", null as "parentGrantId", 0 as "delegationDepth", ${ANY_ENQUEUED} as enqueued
     from asked left join developer using (ordinal) left join agent using (ordinal)
-      left join granted on granted.id = asked."grantId"
+      left join granted on granted.id = asked."grantId" left join token on token.jti = asked.jti
     order by asked.ordinal`,
 });
 

@@ -1,5 +1,5 @@
 import { bool, int, orNull, text, texts, timestamp } from '../db/column-types.ts';
-import type { TokenSubject } from '../grant-token/sign-grant-token.ts';
+import type { TokenSubject } from '../grant-token/claims.ts';
 
 /** The result for a presented credential. `grant` is null when the credential was refused. */
 export interface Issued {
@@ -22,7 +22,8 @@ export const issuedRow = {
   audience: orNull(text),
   scopes: orNull(texts),
   expiresAt: orNull(timestamp),
-  parentAgentId: orNull(text),
+  grantExpiresAt: orNull(timestamp),
+  parentAgentIds: orNull(texts),
   parentGrantId: orNull(text),
   delegationDepth: orNull(int),
   enqueued: bool,
@@ -36,7 +37,8 @@ interface IssuedRow {
   readonly audience: string | null;
   readonly scopes: readonly string[] | null;
   readonly expiresAt: Date | null;
-  readonly parentAgentId: string | null;
+  readonly grantExpiresAt: Date | null;
+  readonly parentAgentIds: readonly string[] | null;
   readonly parentGrantId: string | null;
   readonly delegationDepth: number | null;
   readonly enqueued: boolean;
@@ -44,25 +46,46 @@ interface IssuedRow {
 
 /** Converts a row of these statements, whose meaning depends on which columns are null. */
 export function toIssued(row: IssuedRow): Issued {
-  const { developerId, agentId, grantId, principalId, scopes, expiresAt, audience, enqueued } = row;
+  const {
+    developerId,
+    agentId,
+    grantId,
+    principalId,
+    scopes,
+    expiresAt,
+    grantExpiresAt,
+    audience,
+    enqueued,
+  } = row;
   const known =
     developerId !== null &&
     agentId !== null &&
     grantId !== null &&
     principalId !== null &&
     scopes &&
-    expiresAt;
+    expiresAt &&
+    grantExpiresAt;
   if (!known) return { developerId, agentId, grant: null, enqueued };
-  const { parentAgentId, parentGrantId, delegationDepth } = row;
+  const { parentAgentIds, parentGrantId, delegationDepth } = row;
   const parent =
-    parentAgentId !== null && parentGrantId !== null && delegationDepth !== null
-      ? { parent: { agentId: parentAgentId, grantId: parentGrantId, depth: delegationDepth } }
+    parentAgentIds !== null && parentGrantId !== null && delegationDepth !== null
+      ? { parent: { agentIds: parentAgentIds, grantId: parentGrantId, depth: delegationDepth } }
       : {};
   return {
     developerId,
     agentId,
     enqueued,
-    grant: { principalId, audience, scopes, expiresAt, ...parent, developerId, agentId, grantId },
+    grant: {
+      principalId,
+      audience,
+      scopes,
+      expiresAt,
+      grantExpiresAt,
+      ...parent,
+      developerId,
+      agentId,
+      grantId,
+    },
   };
 }
 

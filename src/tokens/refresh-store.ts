@@ -3,6 +3,8 @@ import { bool, bytes, int, orNull, text, timestamp } from '../db/column-types.ts
 import { batchQuery, query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
 import type { NewToken } from '../grant-token/issue-token.ts';
+import { tokenExpiry } from '../grant-token/token-expiry.ts';
+import { agentsFrom } from '../grants/ancestors-store.ts';
 import { removedAt } from '../grants/removal-marks-store.ts';
 import { ANY_ENQUEUED, deliveriesOfIssuance } from '../webhooks/outbox-store.ts';
 import { callersOf, type Issued, issuedRow, toIssued } from './issued-store.ts';
@@ -18,10 +20,20 @@ export interface RefreshClaim extends NewToken {
   readonly repeatableSince: Date;
 }
 
+/** SQL: whether this use of the used token `presented` is a retry. It is one until a successor has been used. */
+const isRetry = (idempotencyHash: string, repeatableSince: string): string =>
+  `(presented.idempotency_hash = ${idempotencyHash} and presented.used_at > ${repeatableSince}
+          and not exists (
+            select from refresh_tokens successor
+            where successor.predecessor = presented.hash and successor.used_at is not null))`;
+
 // The same idempotency key on the same token since "repeatableSince" means that the client repeats a request whose
-// answer was lost. The statement then claims the token once more, and the new successor replaces the unused one. Two
-// concurrent repetitions would not see each other's successor. Therefore only the one that finds the row unchanged
-// (xmin) continues. The other one reads `contended` and starts again.
+// answer was lost. As long as no successor was used, the answer has the same successor again ("refreshHash" is derived
+// from the token and the key). The update of its row waits for a use at the same moment, which then decides.
+// An unused successor with another hash comes from a version or a SECRET_KEY that derived it differently. The token is
+// then claimed once more, and its derived successor replaces the other one, so that one chain lives.
+// Of concurrent claims only the one that finds the row unchanged (xmin) continues. Whatever meets a change reads
+// `contended` and starts again.
 const refresh = batchQuery({
   operation: 'UPDATE',
   collection: 'refresh_tokens',
@@ -36,6 +48,7 @@ const refresh = batchQuery({
     jti: text,
     kid: text,
     refreshHash: bytes,
+    tokenSeconds: int,
     traceparent: orNull(text),
     maxAttempts: int,
   },
@@ -45,20 +58,20 @@ const refresh = batchQuery({
     live as materialized (
       select asked.ordinal, presented.hash, presented.xmin as version, grants.id, grants.principal_id, grants.audience,
         grants.scopes, grants.expires_at, grants.parent_grant_id, grants.delegation_depth,
-        parent.agent_id as parent_agent_id,
-        presented.replaced_at is null and (presented.used_at is null
-          or (presented.idempotency_hash = asked."idempotencyHash"
-            and presented.used_at > asked."repeatableSince")) as claimable
+        ${agentsFrom('grants.parent_grant_id')} as parent_agent_ids, presented.used_at is null as is_first, exists (
+          select from refresh_tokens same
+          where same.hash = asked."refreshHash" and same.used_at is null and same.replaced_at is null) as has_same
       from asked join agent using (ordinal)
         cross join lateral (
           select refresh_tokens.*, refresh_tokens.xmin from refresh_tokens
           where hash = asked."presentedHash" limit 1) presented
         cross join lateral (select * from grants where id = presented.grant_id limit 1) grants
-        left join lateral (select agent_id from grants parent where parent.id = grants.parent_grant_id limit 1) parent on true
       where grants.agent_id = agent.id and agent.status = 'active' and grants.status = 'active' and grants.expires_at > asked.now
-        and ${removedAt('grants', 'agent.developer_id')} is null),
+        and ${removedAt('grants', 'agent.developer_id')} is null
+        and presented.replaced_at is null
+        and (presented.used_at is null or ${isRetry('asked."idempotencyHash"', 'asked."repeatableSince"')})),
     chosen as materialized (
-      select distinct on (hash) ordinal, hash, version from live where claimable order by hash, ordinal),
+      select distinct on (hash) ordinal, hash, version from live where is_first or not has_same order by hash, ordinal),
     claimed as (
       update refresh_tokens presented
       set used_at = coalesce(used_at, asked.now),
@@ -68,16 +81,29 @@ const refresh = batchQuery({
       returning presented.hash, chosen.ordinal),
     replaced as (
       update refresh_tokens successor set replaced_at = asked.now from claimed join asked using (ordinal)
-      where successor.predecessor = claimed.hash and successor.used_at is null and successor.replaced_at is null),
+      where successor.predecessor = claimed.hash and successor.hash <> asked."refreshHash"
+        and successor.used_at is null and successor.replaced_at is null),
+    repeated as (
+      update refresh_tokens same set repeats = repeats + asking.total
+      from (select asked."refreshHash" as hash, count(*)::int as total from live join asked using (ordinal)
+        where not is_first and has_same group by asked."refreshHash") asking
+      where same.hash = asking.hash and same.used_at is null and same.replaced_at is null
+      returning same.hash),
+    answered as (
+      select ordinal from claimed
+      union all
+      select ordinal from live join asked using (ordinal) join repeated on repeated.hash = asked."refreshHash"
+      where not is_first),
     next as (
       insert into refresh_tokens (hash, grant_id, agent_id, predecessor, issued_at)
       select asked."refreshHash", live.id, agent.id, claimed.hash, asked.now
-      from claimed join live using (ordinal) join agent using (ordinal) join asked using (ordinal)),
+      from claimed join live using (ordinal) join agent using (ordinal) join asked using (ordinal)
+      on conflict (hash) do update set replaced_at = null),
     token as (
       insert into tokens (jti, grant_id, kid, expires_at)
-      select asked.jti, live.id, asked.kid, live.expires_at
-      from claimed join live using (ordinal) join asked using (ordinal)
-      returning jti),
+      select asked.jti, live.id, asked.kid, ${tokenExpiry('live.expires_at', 'asked.now', 'asked."tokenSeconds"')}
+      from answered join live using (ordinal) join asked using (ordinal)
+      returning jti, expires_at),
     ${deliveriesOfIssuance({
       grantId: 'live.id',
       developerId: 'agent.developer_id',
@@ -85,6 +111,7 @@ const refresh = batchQuery({
       principalId: 'live.principal_id',
       scopes: 'live.scopes',
       expiresAt: 'live.expires_at',
+      tokenExpiresAt: 'token.expires_at',
       isNew: 'false',
       delegationDepth: 'live.delegation_depth',
       parentGrantId: 'live.parent_grant_id',
@@ -92,12 +119,13 @@ const refresh = batchQuery({
       now: 'asked.now',
       traceparent: 'asked.traceparent',
       maxAttempts: 'asked."maxAttempts"',
-      from: 'claimed join live using (ordinal) join agent using (ordinal) join asked using (ordinal)',
+      from: 'answered join live using (ordinal) join agent using (ordinal) join asked using (ordinal) join token using (jti)',
     })}
     select developer.id as "developerId", agent.id as "agentId", issued.id as "grantId",
-      issued.principal_id as "principalId", issued.audience, issued.scopes, issued.expires_at as "expiresAt",
-      issued.parent_agent_id as "parentAgentId", issued.parent_grant_id as "parentGrantId",
-      issued.delegation_depth::int as "delegationDepth", live.claimable and token.jti is null as contended,
+      issued.principal_id as "principalId", issued.audience, issued.scopes, token.expires_at as "expiresAt",
+      issued.expires_at as "grantExpiresAt", issued.parent_agent_ids as "parentAgentIds",
+      issued.parent_grant_id as "parentGrantId", issued.delegation_depth::int as "delegationDepth",
+      live.ordinal is not null and token.jti is null as contended,
       ${ANY_ENQUEUED} as enqueued
     from asked left join developer using (ordinal) left join agent using (ordinal) left join live using (ordinal)
       left join token on token.jti = asked.jti left join live issued on issued.ordinal = asked.ordinal and token.jti is not null
@@ -106,7 +134,7 @@ const refresh = batchQuery({
 
 /**
  * Rotates a refresh token and makes a new token of the same grant, in one round trip. All of this happens, or none of
- * it.
+ * it. A retry gets the same successor. A grant never has two refresh tokens that work.
  */
 export async function rotateRefreshToken(db: Pick<Database, 'ask'>, claim: RefreshClaim): Promise<Issued> {
   for (;;) {
@@ -121,8 +149,9 @@ const reused = query({
   collection: 'refresh_tokens',
   name: 'tokens.grant_of_used_refresh_token',
   text: `select grants.id as "grantId" from refresh_tokens presented join grants on grants.id = presented.grant_id
-    where presented.hash = $presentedHash and grants.developer_id = $developerId and presented.used_at is not null
-      and (presented.idempotency_hash = $idempotencyHash and presented.used_at > $repeatableSince) is not true`,
+    where presented.hash = $presentedHash and grants.developer_id = $developerId
+      and (presented.replaced_at is not null
+        or presented.used_at is not null and ${isRetry('$idempotencyHash', '$repeatableSince')} is not true)`,
   params: {
     presentedHash: bytes,
     developerId: text,
@@ -132,7 +161,7 @@ const reused = query({
   row: { grantId: text },
 });
 
-/** The grant of a used refresh token of this developer; null if this use is an allowed repetition. */
+/** The grant of a used or replaced refresh token of this developer; null if this use is an allowed retry. */
 export const grantOfReusedRefreshToken = async (
   db: Queryable,
   use: { developerId: string; presentedHash: Buffer; idempotencyHash: Buffer | null; repeatableSince: Date },

@@ -8,8 +8,11 @@ import { type RevokeDeps, revokeMisusedGrant } from '../grants/revoke-grants.ts'
 import { sha256 } from '../hash.ts';
 import { done, type Outcome, refuse } from '../outcome.ts';
 import { grantOfReusedRefreshToken, rotateRefreshToken } from './refresh-store.ts';
+import type { SuccessorOf } from './successor.ts';
 
-export type RefreshDeps = IssueDeps & RevokeDeps & Pick<Deps, 'activity'>;
+export type RefreshDeps = IssueDeps &
+  RevokeDeps &
+  Pick<Deps, 'activity'> & { readonly successorOf: SuccessorOf };
 
 /** The time within which a client may repeat a request with an `Idempotency-Key`. */
 const REPEATABLE_MS = 5 * 60 * 1000;
@@ -19,7 +22,7 @@ const refusal = () => badRequest('The refresh token is not valid for this agent,
 /**
  * Rotates a refresh token (OAuth 2.1 §4.3). BAD_REQUEST for an invalid one. A second use of a token revokes its grant
  * and everything delegated from it (RFC 9700 §4.14.2), unless the client repeats the request with the same
- * `Idempotency-Key`.
+ * `Idempotency-Key`. Such a retry gets the same successor, until that was used.
  */
 export function refreshToken(
   deps: RefreshDeps,
@@ -29,10 +32,13 @@ export function refreshToken(
   const { db, clock, telemetry, activity } = deps;
   return telemetry.inSpan('grantex.token.refresh', {}, async () => {
     const now = clock.now();
+    const { idempotencyKey } = input;
     const presentedHash = sha256(input.refreshToken);
-    const idempotencyHash = input.idempotencyKey === undefined ? null : sha256(input.idempotencyKey);
+    const idempotencyHash = idempotencyKey === undefined ? null : sha256(idempotencyKey);
     const repeatableSince = new Date(now - REPEATABLE_MS);
-    const prepared = prepareToken(deps, now);
+    const successor =
+      idempotencyKey === undefined ? undefined : deps.successorOf(input.refreshToken, idempotencyKey);
+    const prepared = prepareToken(deps, now, successor);
     const found = await rotateRefreshToken(db, {
       keyHash,
       agentId: input.agentId,

@@ -11,7 +11,7 @@ import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import { created, noContent, ok } from '../http/reply.ts';
 import { Credential, Id, Timestamp } from '../http/schemas.ts';
 import { type ExchangeDeps, exchangeCode } from './exchange-code.ts';
-import { refreshToken } from './refresh-token.ts';
+import { type RefreshDeps, refreshToken } from './refresh-token.ts';
 import { REVOCATION_STATUSES, revocationStatus } from './revocation-status.ts';
 import { revokeToken } from './revoke-token.ts';
 import { verifyToken } from './verify-token.ts';
@@ -21,12 +21,13 @@ const MAX_IDEMPOTENCY_KEY = 255;
 const TokenPair = Type.Object({
   grantToken: Type.String(),
   expiresAt: Timestamp,
+  grantExpiresAt: Timestamp,
   scopes: Type.Array(Type.String()),
   refreshToken: Type.String(),
   grantId: Type.String(),
 });
 
-type TokenDeps = ExchangeDeps & { readonly readGrantToken: ReadGrantToken };
+type TokenDeps = ExchangeDeps & RefreshDeps & { readonly readGrantToken: ReadGrantToken };
 
 export function tokenRoutes(deps: TokenDeps): Endpoint[] {
   return [
@@ -60,7 +61,8 @@ export function tokenRoutes(deps: TokenDeps): Endpoint[] {
       body: Type.Object({
         code: Credential,
         agentId: Id,
-        codeVerifier: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),
+        // RFC 7636 §4.1
+        codeVerifier: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9._~-]{43,128}$' })),
       }),
       responses: { 201: TokenPair },
       handle: async ({ caller, body: { code, agentId, codeVerifier } }) =>

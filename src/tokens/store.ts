@@ -1,6 +1,6 @@
 import type { AgentStatus } from '../agents/store.ts';
 import type { Database } from '../db/client.ts';
-import { bool, bytes, orNull, text, textOf, timestamp } from '../db/column-types.ts';
+import { bool, bytes, orNull, text, textOf, texts, timestamp } from '../db/column-types.ts';
 import { batchQuery, query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
 import { removedAt } from '../grants/removal-marks-store.ts';
@@ -16,7 +16,10 @@ export interface TokenState {
   readonly agentStatus: AgentStatus | null;
   readonly grantRevoked: boolean | null;
   readonly tokenRevoked: boolean | null;
-  readonly grantExpiresAt: Date | null;
+  /** Of the token, or of its grant where that ends first. */
+  readonly expiresAt: Date | null;
+  readonly principalId: string | null;
+  readonly scopes: readonly string[] | null;
 }
 
 const states = batchQuery({
@@ -32,15 +35,19 @@ const states = batchQuery({
     agentStatus: orNull(textOf<AgentStatus>()),
     grantRevoked: orNull(bool),
     tokenRevoked: orNull(bool),
-    grantExpiresAt: orNull(timestamp),
+    expiresAt: orNull(timestamp),
+    principalId: orNull(text),
+    scopes: orNull(texts),
   },
   text: (asked) => `with ${asked}
     select developers.id as "developerId", grants.developer_id as "ownerId", grants.id as "grantId",
-      grants.agent_id as "agentId", agents.status as "agentStatus", grants.status = 'revoked' or ${removedAt('grants', 'grants.developer_id')} is not null as "grantRevoked",
-      tokens.revoked_at is not null as "tokenRevoked", grants.expires_at as "grantExpiresAt"
+      grants.agent_id as "agentId", agents.status as "agentStatus",
+      grants.status = 'revoked' or ${removedAt('grants', 'grants.developer_id')} is not null as "grantRevoked",
+      tokens.revoked_at is not null as "tokenRevoked",
+      least(grants.expires_at, tokens.expires_at) as "expiresAt", grants.principal_id as "principalId", grants.scopes
     from asked
       left join lateral (select id from developers where api_key_hash = asked."keyHash" limit 1) developers on true
-      left join lateral (select grant_id, revoked_at from tokens where jti = asked.jti limit 1) tokens on true
+      left join lateral (select grant_id, expires_at, revoked_at from tokens where jti = asked.jti limit 1) tokens on true
       left join lateral (select * from grants where id = tokens.grant_id limit 1) grants on true
       left join lateral (select status from agents where id = grants.agent_id limit 1) agents on true
     order by asked.ordinal`,
@@ -59,16 +66,16 @@ const revoke = query({
   text: `update tokens set revoked_at = $now from grants
     where tokens.jti = $jti and grants.id = tokens.grant_id and grants.developer_id = $developerId
       and tokens.revoked_at is null
-    returning tokens.jti`,
+    returning grants.id as "grantId", grants.agent_id as "agentId"`,
   params: { developerId: text, jti: text, now: timestamp },
-  row: { jti: text },
+  row: { grantId: text, agentId: text },
 });
 
-/** @returns false when the token is unknown, of another developer, or already revoked */
-export const revokeTokenRow = async (
+/** @returns undefined when the token is unknown, of another developer, or already revoked */
+export const revokeTokenRow = (
   db: Queryable,
   token: { developerId: string; jti: string; now: Date },
-): Promise<boolean> => (await db.first(revoke, token)) !== undefined;
+): Promise<{ readonly grantId: string; readonly agentId: string } | undefined> => db.first(revoke, token);
 
 const status = query({
   operation: 'SELECT',
@@ -76,7 +83,7 @@ const status = query({
   name: 'tokens.revocation_status',
   text: `select grants.status = 'revoked' or tokens.revoked_at is not null
         or ${removedAt('grants', '$developerId')} is not null as revoked, agents.status as "agentStatus",
-      grants.expires_at as "expiresAt"
+      least(grants.expires_at, tokens.expires_at) as "expiresAt"
     from grants join agents on agents.id = grants.agent_id
       left join tokens on tokens.grant_id = grants.id and tokens.jti = $jti
     where grants.developer_id = $developerId and ($grantId::text is null or grants.id = $grantId)
@@ -89,6 +96,7 @@ const status = query({
 export interface RevocationRow {
   readonly revoked: boolean;
   readonly agentStatus: AgentStatus;
+  /** Of the token, if one was named, and else of the grant. */
   readonly expiresAt: Date;
 }
 

@@ -2,6 +2,7 @@ import type { KeyHolder } from '../caller.ts';
 import type { Deps } from '../deps.ts';
 import { whenKnown } from '../developers/known-caller.ts';
 import type { ReadGrantToken } from '../grant-token/read-grant-token.ts';
+import { agentDid } from '../ids.ts';
 import { done, type Outcome } from '../outcome.ts';
 import type { VerificationFailure } from '../telemetry/events.ts';
 import { loadTokenState, type TokenState } from './store.ts';
@@ -21,7 +22,8 @@ export type Verification =
 
 /**
  * Verifies a grant token online. It checks the token itself, and the current state of the token and its grant in the
- * database. The state is never cached, so a revocation takes effect with its commit, on every replica.
+ * database. The state is never cached, so a revocation takes effect with its commit, on every replica. The answer comes
+ * from the database too, so that even a stolen signing key gives nobody more than was granted.
  */
 export function verifyToken(
   { db, clock, telemetry, readGrantToken }: VerifyDeps,
@@ -41,18 +43,17 @@ export function verifyToken(
       const { claims } = read;
       const failure = failureOf(state, claims.grnt, clock.now());
       if (failure) return invalid(failure);
-      telemetry.events.tokenVerified({
-        grantId: claims.grnt,
-        developerId: state.developerId,
-        ...(state.agentId !== null && { agentId: state.agentId }),
-      });
+      const { developerId, agentId, scopes, principalId, expiresAt } = state;
+      if (agentId === null || scopes === null || principalId === null || expiresAt === null)
+        throw new Error('a grant without agent, scopes, principal or expiry');
+      telemetry.events.tokenVerified({ grantId: claims.grnt, developerId, agentId });
       return done({
         valid: true,
         grantId: claims.grnt,
-        scopes: claims.scp,
-        principal: claims.sub,
-        agent: claims.agt,
-        expiresAt: new Date(claims.exp * 1000),
+        scopes,
+        principal: principalId,
+        agent: agentDid(agentId),
+        expiresAt,
       });
     });
   });
@@ -70,7 +71,7 @@ export function failureOf(state: TokenState, grantId: string, now: number): Veri
   if (state.ownerId === null || state.grantId !== grantId) return 'not_found';
   if (state.ownerId !== state.developerId) return 'other_developer';
   if (state.tokenRevoked || state.grantRevoked) return 'revoked';
-  if (state.grantExpiresAt === null || state.grantExpiresAt.getTime() <= now) return 'expired';
+  if (state.expiresAt === null || state.expiresAt.getTime() <= now) return 'expired';
   if (state.agentStatus !== 'active') return 'agent_suspended';
   return null;
 }

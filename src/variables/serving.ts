@@ -6,7 +6,9 @@ import {
   boolean,
   bytes,
   connectionString,
+  duration,
   integer,
+  oneOf,
   origins,
   rateLimits,
   secretKey,
@@ -39,6 +41,24 @@ export const LISTENER = {
     trustProxy,
     'false',
     'Proxies whose `X-Forwarded-*` is believed, as Express has it: true, false, a number of hops, or addresses.',
+  ),
+  keepAliveSeconds: variable(
+    'KEEP_ALIVE_SECONDS',
+    integer(1, 3600),
+    '65',
+    'Seconds that an idle connection is kept. Longer than the idle time of the load balancer in front (600 with that of Google).',
+  ),
+  maxConnections: variable(
+    'MAX_CONNECTIONS',
+    integer(10, 1_000_000),
+    '10000',
+    'Most connections at once. Further ones are closed, and counted.',
+  ),
+  maxConnectionsPerAddress: variable(
+    'MAX_CONNECTIONS_PER_ADDRESS',
+    integer(1, 1_000_000),
+    '2000',
+    'The same for one address (of IPv6, for one /64). Proxies that TRUST_PROXY names are not bound by it.',
   ),
   bodyLimit: variable('BODY_LIMIT', bytes, '64kb', 'Greatest request body. A larger one is a 400.'),
   corsOrigins: list(
@@ -102,12 +122,45 @@ export const KEYS_AND_TOKENS = {
     signingKeys,
     'Path of a private JWKS: the first key signs, all are published. Unset: keys are generated and kept, sealed, in the database.',
   ),
+  grantTokenMaxSeconds: variable(
+    'GRANT_TOKEN_MAX_TTL',
+    duration(1, 315_360_000),
+    '24h',
+    'Longest life of a grant token, as `<n>s`, `<n>m`, `<n>h` or `<n>d`. A refresh gives a new one until the grant ends.',
+  ),
+  grantTokenType: variable(
+    'GRANT_TOKEN_TYPE',
+    oneOf(['JWT', 'at+jwt'] as const),
+    'JWT',
+    '`typ` of grant tokens: JWT, or at+jwt (RFC 9068). Both are accepted, so the value may change at any time.',
+  ),
+  signingAlgorithm: variable(
+    'SIGNING_ALGORITHM',
+    oneOf(['RS256', 'ES256'] as const),
+    'RS256',
+    'Algorithm of the signing keys that are made from now on: RS256, or ES256. Existing keys stay as they are: `npm run keys -- rotate` changes the algorithm.',
+  ),
   jwtIssuer: optional('JWT_ISSUER', string(1, 2048), '`iss` of grant tokens. Unset: PUBLIC_URL.'),
   maxDelegationDepth: variable(
     'MAX_DELEGATION_DEPTH',
     integer(0, 10),
     '3',
     'Greatest depth of a delegated grant, 0 to 10.',
+  ),
+};
+
+export const AUTHORIZATION = {
+  requirePkce: variable(
+    'REQUIRE_PKCE',
+    boolean,
+    'false',
+    'true: `POST /v1/authorize` without a `codeChallenge` is a 400.',
+  ),
+  allowHttpRedirects: variable(
+    'ALLOW_HTTP_REDIRECTS',
+    boolean,
+    'false',
+    'true: a `redirectUri` may be `http` to any host, and not only to loopback ones (development and tests).',
   ),
 };
 
@@ -127,6 +180,12 @@ export const DEVELOPERS = {
     integer(1, 1_000_000),
     '1000',
     'Most agents of one developer. Beyond it, `POST /v1/agents` is a 402.',
+  ),
+  maxAuditEntriesPerDay: variable(
+    'MAX_AUDIT_ENTRIES_PER_DAY',
+    integer(1, 1_000_000_000),
+    '1000000',
+    'Most audit entries of one developer in a day (UTC). Beyond it, `POST /v1/audit/log` is a 402.',
   ),
   signupEnabled: variable('SIGNUP_ENABLED', boolean, 'true', 'false: `POST /v1/signup` is a 404.'),
 };

@@ -3,6 +3,7 @@ import { createPrivateKey, type JsonWebKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { parseTarget, TargetError } from '../database-url/target.ts';
+import { durationSeconds } from '../duration.ts';
 
 /** A parser returns the value or, as `Fault`, what the variable should be. It never repeats the value: it may be a secret. */
 export class Fault {
@@ -71,6 +72,16 @@ export const connectionString: Parser<string> = (text) => {
   }
 };
 
+/** Seconds, from `<n>s|m|h|d`. */
+export const duration =
+  (minSeconds: number, maxSeconds: number): Parser<number> =>
+  (text) => {
+    const seconds = durationSeconds(text);
+    return seconds >= minSeconds && seconds <= maxSeconds
+      ? seconds
+      : new Fault('a duration like 15m, 24h or 30d: <n>s, <n>m, <n>h or <n>d, at most ten years');
+  };
+
 export const oneOf =
   <T extends string>(values: readonly T[]): Parser<T> =>
   (text) =>
@@ -114,20 +125,22 @@ export const timeOfDay: Parser<string> = (text) =>
   /^([01]\d|2[0-3]):[0-5]\d$/.test(text) ? text : new Fault('a time of day from 00:00 to 23:59');
 
 /** @throws when it is not a complete private key */
-const modulusLength = (key: JsonWebKey): number =>
-  createPrivateKey({ key, format: 'jwk' }).asymmetricKeyDetails?.modulusLength ?? 0;
+function canSign(key: JsonWebKey): boolean {
+  const { modulusLength = 0, namedCurve } =
+    createPrivateKey({ key, format: 'jwk' }).asymmetricKeyDetails ?? {};
+  return modulusLength >= 2048 || namedCurve === 'prime256v1';
+}
 
 export const signingKeys: Parser<readonly Record<string, unknown>[]> = (path) => {
   const expected = new Fault(
-    'the path of a readable private JWKS: {"keys":[…]} of RSA keys of 2048 bits or more with distinct "kid"',
+    'the path of a readable private JWKS: {"keys":[…]} of RSA keys of 2048 bits or more, or P-256 keys, with distinct "kid"',
   );
   try {
     const parsed: unknown = JSON.parse(readFileSync(path, 'utf8'));
     const keys = (parsed as { keys?: unknown } | null)?.keys;
     if (!Array.isArray(keys) || keys.length === 0) return expected;
     const usable = keys.every(
-      (key: Record<string, unknown> | null) =>
-        key?.['kty'] === 'RSA' && typeof key['kid'] === 'string' && modulusLength(key as JsonWebKey) >= 2048,
+      (key: Record<string, unknown> | null) => typeof key?.['kid'] === 'string' && canSign(key as JsonWebKey),
     );
     const distinct = new Set(keys.map((key) => key['kid'])).size === keys.length;
     return usable && distinct ? keys : expected;

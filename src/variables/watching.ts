@@ -1,4 +1,5 @@
 // What counts as an anomaly, and what the service tells of itself.
+import { MAX_AGENT_SERIES } from '../label-values.ts';
 import { bearerKey, boolean, integer, LOG_LEVELS, oneOf, string, timeOfDay } from './values.ts';
 import { optional, secret, variable } from './variable.ts';
 
@@ -110,9 +111,9 @@ export const TELEMETRY = {
   metricsPerAgent: variable('METRICS_PER_AGENT', boolean, 'true', 'false: no families by agent.'),
   metricsAgentLimit: variable(
     'METRICS_AGENT_LIMIT',
-    integer(1, 10_000),
+    integer(1, MAX_AGENT_SERIES),
     '500',
-    'Most agents that get series of their own. The others share `other`.',
+    'Most agents of the deployment that get series of their own, the first ones that were counted. The others share `other`. Set it alike on all replicas.',
   ),
   logLevel: variable('LOG_LEVEL', oneOf(LOG_LEVELS), 'info', '`trace` to `fatal`, or `silent`.'),
   trustTraceContext: variable(

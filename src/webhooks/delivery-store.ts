@@ -100,14 +100,24 @@ const settle = query({
   // By their ids first: of a few rows of JSON the planner thinks that they are many, and would read the whole table.
   text: `with ended as materialized (
       select * from jsonb_to_recordset($ends::text::jsonb) as ended (id text, attempts int, status text, "lastError" text,
-        at timestamptz, "nextAttemptAt" timestamptz))
-    update webhook_deliveries delivery
-    set attempts = delivery.attempts + 1, status = ended.status, last_error = ended."lastError",
-      delivered_at = case when ended.status = 'delivered' then ended.at end, next_attempt_at = ended."nextAttemptAt"
-    from ended
-    where delivery.id = any(array(select id from ended)) and delivery.id = ended.id and delivery.status = 'pending'
-      and delivery.attempts = ended.attempts
-    returning delivery.id`,
+        at timestamptz, "nextAttemptAt" timestamptz)),
+    settled as (
+      update webhook_deliveries delivery
+      set attempts = delivery.attempts + 1, status = ended.status, last_error = ended."lastError",
+        delivered_at = case when ended.status = 'delivered' then ended.at end, next_attempt_at = ended."nextAttemptAt"
+      from ended
+      where delivery.id = any(array(select id from ended)) and delivery.id = ended.id and delivery.status = 'pending'
+        and delivery.attempts = ended.attempts
+      returning delivery.id, delivery.webhook_id, ended.at),
+    attempted as (
+      -- Once a second is enough, and whoever else has the row at the moment marks it, or removes it.
+      update webhooks set attempted_at = (select max(at) from settled where webhook_id = webhooks.id)
+      where id = any(array(
+        select id from webhooks
+        where id = any(array(select webhook_id from settled))
+          and (attempted_at is null or attempted_at < (select max(at) from settled) - interval '1 second')
+        order by id for no key update skip locked)))
+    select id from settled`,
   params: { ends: text },
   row: { id: text },
 });
@@ -131,8 +141,18 @@ const firstDue = query({
   operation: 'SELECT',
   collection: 'webhook_deliveries',
   name: 'webhooks.oldest_pending',
-  text: `select min(coalesce(next_attempt_at, created_at)) as "dueAt" from webhook_deliveries where status = 'pending'`,
-  params: {},
+  // From one webhook to the next on the index, however many deliveries each has.
+  text: `with recursive first (webhook_id, due_at, place) as (
+      (select webhook_id, coalesce(next_attempt_at, created_at), 1 from webhook_deliveries where status = 'pending'
+        order by webhook_id, coalesce(next_attempt_at, created_at) limit 1)
+      union all
+      select later.webhook_id, later.due_at, place + 1 from first cross join lateral (
+        select webhook_id, coalesce(next_attempt_at, created_at) as due_at from webhook_deliveries
+        where status = 'pending' and webhook_id > first.webhook_id
+        order by webhook_id, coalesce(next_attempt_at, created_at) limit 1) later
+      where place < $webhooks::int)
+    select min(greatest(due_at, (select attempted_at from webhooks where id = webhook_id))) as "dueAt" from first`,
+  params: { webhooks: int },
   row: { dueAt: orNull(timestamp) },
 });
 
@@ -162,11 +182,16 @@ export async function settleAttempts(tx: Queryable, ends: readonly AttemptEnd[])
 export const purgeDeliveries = async (db: Queryable, before: Date, limit: number): Promise<number> =>
   (await db.only(purge, { before, limit })).removed;
 
+/** Bounds the cost of the reading. A queue that is stuck is stuck for all webhooks, so for the first thousand too. */
+const WEBHOOKS_LOOKED_AT = 1000;
+
 /**
- * The longest time in seconds that a due attempt of any delivery has waited, over all developers; 0 when none is due. An
- * attempt that is planned for later, because a receiver failed or asked for it, does not count.
+ * How long, in seconds, the most neglected webhook has had a delivery that is due and no attempt that ended; over all
+ * developers, and 0 when nothing is due. While attempts at its deliveries go on, the others wait for their receiver: it has
+ * its share of the attempts and is slow, and the queue is not stuck. Such a webhook counts for `WEBHOOK_TIMEOUT_MS` at most,
+ * which is when the next attempt ends. An attempt that is planned for later does not count.
  */
 export async function oldestPendingSeconds(db: Queryable, now: number): Promise<number> {
-  const { dueAt } = await db.only(firstDue, {});
+  const { dueAt } = await db.only(firstDue, { webhooks: WEBHOOKS_LOOKED_AT });
   return dueAt ? Math.max(0, (now - dueAt.getTime()) / 1000) : 0;
 }

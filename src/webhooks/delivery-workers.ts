@@ -3,16 +3,13 @@ import type { JobQueue, TakenJob } from '../db/job-queue.ts';
 import type { Deps } from '../deps.ts';
 import { outsideRequests } from '../request-scope.ts';
 import { within } from '../within.ts';
+import { attemptsOfOneWebhook, MAX_UNDER_WAY } from './attempts-share.ts';
 import { type DeliverDeps, deliver } from './deliver.ts';
 import { claimOutbox, loadDue, probeWork, purgeDeliveries } from './delivery-store.ts';
 import { createSender, type Sender } from './send-message.ts';
 import { createSettler, type DeliveryJob, type Settler } from './settle.ts';
 
 const QUEUE = 'webhook-deliveries';
-/** Attempts under way at once: a hanging receiver costs a socket and no more. */
-const MAX_UNDER_WAY = 1000;
-/** Of these for one webhook, over all replicas: a developer whose twenty webhooks all hang takes a fifth. */
-const MAX_PER_WEBHOOK = 10;
 const TAKE_AT_ONCE = 100;
 const MOVE_AT_ONCE = 500;
 /** How soon is noticed what another replica wrote and did not live to deliver, and that a retry is due. */
@@ -88,7 +85,7 @@ export function createDeliveryWorkers(deps: WorkerDeps): DeliveryWorkers {
   const take = async ({ queue, sender, settler }: Tools): Promise<boolean> => {
     const limit = Math.min(TAKE_AT_ONCE, MAX_UNDER_WAY - underWay.size);
     if (limit === 0) return false;
-    const jobs = await queue.take({ limit, perGroup: MAX_PER_WEBHOOK });
+    const jobs = await queue.take({ limit, perGroup: attemptsOfOneWebhook(underWay.size) });
     if (jobs.length === 0) return false;
     const ids = jobs.map(({ data }) => data.deliveryId);
     const due = new Map((await loadDue(db.background, ids)).map((delivery) => [delivery.id, delivery]));

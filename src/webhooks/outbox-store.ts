@@ -21,7 +21,9 @@ export type Issuance = Expressions<
   | 'agentId'
   | 'principalId'
   | 'scopes'
+  /** Of the grant. */
   | 'expiresAt'
+  | 'tokenExpiresAt'
   /** boolean: the grant is new too. */
   | 'isNew'
   | 'delegationDepth'
@@ -57,8 +59,11 @@ const iso = (column: string): string =>
 const ulidOf = (seed: string, text: string): string =>
   `substr(${seed}, strpos(${seed}, '_') + 1, 10) || upper(left(md5(${text}), 16))`;
 
-const GRANT = `'grantId', grant_id, 'agentId', agent_id, 'principalId', principal_id, 'scopes', to_json(scopes),
-        'expiresAt', ${iso('expires_at')}`;
+const factsOf = (expiresAt: string): string =>
+  `'grantId', grant_id, 'agentId', agent_id, 'principalId', principal_id, 'scopes', to_json(scopes),
+        'expiresAt', ${iso(expiresAt)}`;
+const GRANT = factsOf('expires_at');
+const TOKEN = `'tokenId', jti, ${factsOf('token_expires_at')}`;
 
 /**
  * One delivery for each fact and each webhook that wants to hear of it. A webhook that is being removed at the same
@@ -78,7 +83,7 @@ const ENQUEUED = `enqueued as (
 export const deliveriesOfIssuance = (issued: Issuance): string => `issuance as (
       select ${issued.grantId} as grant_id, ${issued.developerId} as developer_id, ${issued.agentId} as agent_id,
         ${issued.principalId} as principal_id, ${issued.scopes} as scopes, ${issued.expiresAt} as expires_at,
-        ${issued.isNew} as is_new, ${issued.delegationDepth} as delegation_depth,
+        ${issued.tokenExpiresAt} as token_expires_at, ${issued.isNew} as is_new, ${issued.delegationDepth} as delegation_depth,
         ${issued.parentGrantId} as parent_grant_id, ${issued.jti} as jti, ${issued.now} as now,
         ${issued.traceparent} as traceparent, ${issued.maxAttempts} as max_attempts
       from ${issued.from}),
@@ -91,7 +96,7 @@ export const deliveriesOfIssuance = (issued: Issuance): string => `issuance as (
       from issuance where is_new
       union all
       select 'token.issued', jti, developer_id, agent_id, jti, now, traceparent, max_attempts,
-        json_build_object('tokenId', jti, ${GRANT})
+        json_build_object(${TOKEN})
       from issuance),
     ${ENQUEUED}`;
 

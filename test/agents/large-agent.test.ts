@@ -105,7 +105,7 @@ test('an agent of thousands of grants: all dead at the answer, then worked off, 
       expect(revoke.status).toBe(404);
     }
     expect((await own(second, `/v1/grants?agentId=${lower}&status=active`)).body.total).toBe(0);
-    expect((await own(second, `/v1/grants?agentId=${lower}&status=revoked`)).body.total).toBe(1);
+    expect((await own(second, `/v1/grants?agentId=${lower}`)).body.grants[0].status).toBe('revoked');
     const refused = [
       await post('/v1/token', { code, agentId: doomed }),
       await post('/v1/token/refresh', { refreshToken: single.refreshToken, agentId: doomed }),

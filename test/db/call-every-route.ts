@@ -1,3 +1,4 @@
+import { untilAvailable } from '../support/child.ts';
 import type { Party } from '../support/flow.ts';
 import type { TestService } from '../support/service.ts';
 
@@ -8,7 +9,7 @@ const HOOK = { url: 'https://hooks.invalid/', events: ['grant.created', 'grant.r
 export async function callEveryRoute(service: TestService, party: Party): Promise<void> {
   const { key, agentId } = party;
   const call = async (status: number, method: string, path: string, body?: unknown, as = key) => {
-    const answer = await service.request(method, path, { key: as, body });
+    const answer = await untilAvailable(() => service.request(method, path, { key: as, body }));
     if (answer.status !== status)
       throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
     return answer.body;
@@ -41,7 +42,8 @@ export async function callEveryRoute(service: TestService, party: Party): Promis
     `agentId=${agentId}&principalId=user_1`,
   ])
     await call(200, 'GET', `/v1/grants?${query}`);
-  await call(200, 'GET', '/v1/grants?status=active&page=2');
+  for (const status of ['active', 'revoked', 'expired'])
+    await call(200, 'GET', `/v1/grants?status=${status}&page=2`);
   const other = await party.newAgent();
   for (const query of ['', `agentId=${agentId}`, `grantId=${pair.grantId}`, 'principalId=user_1'])
     await call(200, 'GET', `/v1/audit/entries?${query}`);

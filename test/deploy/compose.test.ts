@@ -28,6 +28,7 @@ const LISTENING: Readonly<Record<keyof Ports, string>> = {
 const endpoints = new Set([
   ...Object.entries(LISTENING).map(([port, name]) => `${name}:${USUAL_PORTS[port as keyof Ports]}`),
   'postgres:5432',
+  'grantex-auth:9464',
   'grafana:3000',
 ]);
 
@@ -156,6 +157,15 @@ describe('docker-compose.yml', () => {
     expect(serviceNamed('jaeger').environment?.['JAEGER_HOST']).toBe('0.0.0.0');
     expect(serviceNamed('alert-sink').environment?.['ALERT_SINK_HOST']).toBe('0.0.0.0');
     expect(readText('Dockerfile')).toContain('HOST=0.0.0.0');
+  });
+
+  test('serves /metrics on a port of its own, which is scraped and not published', () => {
+    expect(readText('Dockerfile')).toMatch(/^ENV .*METRICS_PORT=9464 /m);
+    expect(readText('Dockerfile')).toContain('EXPOSE 3001 9464\n');
+    const { scrape_configs: jobs } = readYaml('deploy/prometheus/prometheus.yml');
+    const job = jobs.find(({ job_name: name }: { job_name: string }) => name === 'grantex-auth');
+    expect(job.static_configs).toEqual([{ targets: ['grantex-auth:9464'] }]);
+    expect(serviceNamed('grantex-auth').ports).toEqual(['127.0.0.1:3001:3001']);
   });
 
   test('starts Prometheus with what `npm run stack` starts it with', () => {

@@ -21,6 +21,7 @@ async function reader() {
     clock,
     issuer: () => ISSUER,
     telemetry: { inSpan: (_n: string, _a: object, fn: () => unknown) => fn() },
+    config: { grantTokenType: 'JWT' },
   };
   const token = await signGrantToken(deps as never, ring.signer(), 'tok_1', {
     grantId: 'grnt_1',
@@ -30,6 +31,7 @@ async function reader() {
     audience: null,
     scopes: ['a'],
     expiresAt: new Date(world.now + HOUR),
+    grantExpiresAt: new Date(world.now + HOUR),
   });
   const read = createTokenReader({
     clock,

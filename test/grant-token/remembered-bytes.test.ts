@@ -31,6 +31,7 @@ test.each([
     clock: { now: () => Date.now() },
     issuer: () => 'https://auth.example.com',
     telemetry: { inSpan: (_n: string, _a: object, fn: () => unknown) => fn() },
+    config: { grantTokenType: 'JWT' },
   };
   const read = createTokenReader({
     ...deps,
@@ -46,6 +47,7 @@ test.each([
         audience: null,
         scopes: scopesOf(n),
         expiresAt: new Date(Date.now() + 3_600_000),
+        grantExpiresAt: new Date(Date.now() + 3_600_000),
       }),
     );
   expect((await verify(0)).valid).toBe(true);

@@ -4,12 +4,13 @@ import { connect } from 'node:net';
 import express from 'express';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { listen } from '../../src/http/server.ts';
+import { ON_LOOPBACK } from './on-loopback.ts';
 
 test('the answer to a request that was under way closes its kept connection, and with it the server', async () => {
   const asked = Promise.withResolvers<ServerResponse>();
   const app = express();
   app.use((_request, response) => asked.resolve(response));
-  const server = await listen(app, '127.0.0.1', 0);
+  const server = await listen(app, ON_LOOPBACK);
   onTestFinished(() => server.cut());
   const agent = new Agent({ keepAlive: true });
   onTestFinished(() => agent.destroy());
@@ -26,7 +27,7 @@ test('the answer to a request that was under way closes its kept connection, and
 });
 
 test('a connection on which nothing was ever asked does not hold up the end', async () => {
-  const server = await listen(express(), '127.0.0.1', 0);
+  const server = await listen(express(), ON_LOOPBACK);
   onTestFinished(() => server.cut());
   const silent = connect(server.port, '127.0.0.1');
   await once(silent, 'connect');
@@ -38,7 +39,7 @@ test('a connection on which nothing was ever asked does not hold up the end', as
 test('a request that was on its way on an idle kept connection is answered, and closes it', async () => {
   const app = express();
   app.use((request, response) => void response.end(request.path));
-  const server = await listen(app, '127.0.0.1', 0);
+  const server = await listen(app, ON_LOOPBACK);
   onTestFinished(() => server.cut());
   // The grace of idle connections does not run out here, however slow this machine is.
   vi.useFakeTimers({ toFake: ['setTimeout'] });

@@ -43,6 +43,7 @@ test.each(['first', 'last'])(
         repeatableSince: new Date(now.getTime() - 300_000),
         jti: `tok_${name}_${place}`,
         kid: row?.['kid'],
+        tokenSeconds: 3600,
         refreshHash: sha256(`${name} ${place}`),
         traceparent: null,
         maxAttempts: 5,

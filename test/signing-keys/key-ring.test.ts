@@ -16,6 +16,8 @@ let database: TestDatabase;
 let db: Database;
 let rings: KeyRing[];
 let now: number;
+/** SIGNING_ALGORITHM. */
+let algorithm: 'RS256' | 'ES256';
 /** How often the published keys were read. */
 let looks: number;
 beforeEach(async () => {
@@ -33,7 +35,9 @@ beforeEach(async () => {
     onConnectionError: () => undefined,
   });
   rings = [];
+  announced = [];
   now = Date.now();
+  algorithm = 'RS256';
   looks = 0;
 });
 afterEach(async () => {
@@ -42,16 +46,19 @@ afterEach(async () => {
   await database.drop();
 });
 
+let announced: { kid: string; rotated: boolean }[];
 /** A replica that starts at this moment. */
 async function start(): Promise<KeyRing> {
   const fail = (error: unknown) => {
     throw error;
   };
-  const ring = await databaseKeyRing({ db, sealer, clock: { now: () => now } }, fail);
+  const ring = await databaseKeyRing({ db, sealer, algorithm, clock: { now: () => now } }, fail, (key) =>
+    announced.push(key),
+  );
   rings.push(ring);
   return ring;
 }
-const rotate = () => rotateKeys({ db, sealer, now });
+const rotate = () => rotateKeys({ db, sealer, now, algorithm });
 const kidsOf = (ring: KeyRing) => ring.published().map(({ kid }) => kid);
 
 test('the first key signs at once; a later one is published at once and signs after more than 60 s', async () => {
@@ -149,8 +156,14 @@ test('with another SECRET_KEY neither a start nor a rotation does anything but f
   const other = createSealer(Buffer.alloc(32, 9));
   const clock = { now: () => now };
   const refusal = /: SECRET_KEY does not open the signing keys in the database/;
-  await expect(databaseKeyRing({ db, sealer: other, clock }, () => undefined)).rejects.toThrow(refusal);
-  await expect(rotateKeys({ db, sealer: other, now })).rejects.toThrow(refusal);
+  await expect(
+    databaseKeyRing(
+      { db, sealer: other, clock, algorithm },
+      () => undefined,
+      () => undefined,
+    ),
+  ).rejects.toThrow(refusal);
+  await expect(rotateKeys({ db, sealer: other, now, algorithm })).rejects.toThrow(refusal);
   expect(kidsOf(await start())).toEqual([first]);
 });
 
@@ -184,4 +197,16 @@ test('the time since the last look grows while looks fail, and the keys go on', 
   expect(after).toMatchObject({ published: 1 });
   expect(after.readAgo).toBeGreaterThan(before);
   await database.sql`alter table hidden rename to signing_keys`;
+});
+
+test('each new key is announced by one replica, once: the first as made, a later one as rotated', async () => {
+  const replicas = await Promise.all([start(), start(), start()]);
+  const [first] = kidsOf(replicas[0] as KeyRing);
+  expect(announced).toEqual([{ kid: first, rotated: false }]);
+  now += 1000;
+  const { kid } = await rotate();
+  await Promise.all(replicas.map((ring) => ring.verifier(kid)));
+  expect(announced.slice(1)).toEqual([{ kid, rotated: true }]);
+  await start();
+  expect(announced).toHaveLength(2);
 });

@@ -8,6 +8,7 @@ const BY_CALLERS: Readonly<Record<string, string>> = {
   webhook_deliveries: 'select id from webhook_deliveries',
   anomalies: 'select id, acknowledged_at, notes from anomalies where acknowledged_at is not null',
   anomaly_scan: 'select only_row from anomaly_scan',
+  agent_series: 'select agent_id from agent_series where false',
   failed_exchanges: 'select agent_id from failed_exchanges where false',
 };
 

@@ -21,6 +21,14 @@ const HOOK = {
 };
 const HOOK_SPAN = { 'grantex.agent_id': 'ag_1', 'grantex.developer_id': 'dev_1' };
 
+const DECIDED = {
+  decision: 'denied',
+  authRequestId: 'areq_1',
+  agentId: 'ag_1',
+  principalId: 'user_1',
+  developerId: 'dev_1',
+} as const;
+
 interface Case {
   readonly name: string;
   readonly emit: (events: Events) => void;
@@ -72,6 +80,7 @@ const CASES: Case[] = [
       level: 'info',
       msg: 'grant.revoked',
       grantId: 'grnt_1',
+      developerId: 'dev_1',
       revokedBy: 'refresh_reuse',
       cascadeCount: 3,
     },
@@ -138,20 +147,8 @@ const CASES: Case[] = [
   },
   {
     name: 'consentDecided',
-    emit: (events) =>
-      events.consentDecided({
-        decision: 'denied',
-        agentId: 'ag_1',
-        principalId: 'user_1',
-        developerId: 'dev_1',
-      }),
-    line: {
-      level: 'info',
-      msg: 'consent.decided',
-      decision: 'denied',
-      agentId: 'ag_1',
-      principalId: 'user_1',
-    },
+    emit: (events) => events.consentDecided(DECIDED),
+    line: { level: 'info', msg: 'consent.decided', ...DECIDED },
     counted: { 'grantex_consent_decisions_total{decision="denied"}': 1 },
     span: { 'grantex.agent_id': 'ag_1', 'grantex.developer_id': 'dev_1' },
   },

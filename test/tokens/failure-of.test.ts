@@ -11,7 +11,9 @@ const GOOD: TokenState = {
   agentStatus: 'active',
   grantRevoked: false,
   tokenRevoked: false,
-  grantExpiresAt: new Date(NOW + 1),
+  expiresAt: new Date(NOW + 1),
+  principalId: 'user_1',
+  scopes: ['a'],
 };
 const UNKNOWN: TokenState = {
   developerId: 'dev_1',
@@ -21,7 +23,9 @@ const UNKNOWN: TokenState = {
   agentStatus: null,
   grantRevoked: null,
   tokenRevoked: null,
-  grantExpiresAt: null,
+  expiresAt: null,
+  principalId: null,
+  scopes: null,
 };
 
 test.each<[string, Partial<TokenState>, ReturnType<typeof failureOf>]>([
@@ -32,12 +36,12 @@ test.each<[string, Partial<TokenState>, ReturnType<typeof failureOf>]>([
   ["another developer's revoked token", { ownerId: 'dev_2', tokenRevoked: true }, 'other_developer'],
   ['a revoked token', { tokenRevoked: true }, 'revoked'],
   ['a token of a revoked grant', { grantRevoked: true }, 'revoked'],
-  ['a revoked token of an ended grant', { grantRevoked: true, grantExpiresAt: new Date(NOW) }, 'revoked'],
-  ['a grant that ends at this moment', { grantExpiresAt: new Date(NOW) }, 'expired'],
+  ['a revoked token of an ended grant', { grantRevoked: true, expiresAt: new Date(NOW) }, 'revoked'],
+  ['a token or grant that ends at this moment', { expiresAt: new Date(NOW) }, 'expired'],
   ['a suspended agent', { agentStatus: 'suspended' }, 'agent_suspended'],
   [
     'an ended grant of a suspended agent',
-    { agentStatus: 'suspended', grantExpiresAt: new Date(NOW - 1) },
+    { agentStatus: 'suspended', expiresAt: new Date(NOW - 1) },
     'expired',
   ],
 ])('%s', (_, changed, failure) => {

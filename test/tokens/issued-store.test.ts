@@ -59,8 +59,9 @@ const ROW = {
   principalId: 'user_1',
   audience: null,
   scopes: ['a'],
-  expiresAt: new Date('2026-04-01T00:00:00Z'),
-  parentAgentId: null,
+  expiresAt: new Date('2026-03-02T00:00:00Z'),
+  grantExpiresAt: new Date('2026-04-01T00:00:00Z'),
+  parentAgentIds: null,
   parentGrantId: null,
   delegationDepth: 0,
   enqueued: true,
@@ -72,17 +73,27 @@ const GRANT = {
   principalId: 'user_1',
   audience: null,
   scopes: ['a'],
-  expiresAt: new Date('2026-04-01T00:00:00Z'),
+  expiresAt: new Date('2026-03-02T00:00:00Z'),
+  grantExpiresAt: new Date('2026-04-01T00:00:00Z'),
 };
 
 test('a row says what was found and what was given', () => {
   const known = { developerId: 'dev_1', agentId: 'ag_1', enqueued: true };
   expect(toIssued(ROW)).toEqual({ ...known, grant: GRANT });
-  expect(toIssued({ ...ROW, parentAgentId: 'ag_0', parentGrantId: 'grnt_0', delegationDepth: 1 })).toEqual({
+  expect(
+    toIssued({ ...ROW, parentAgentIds: ['ag_0', 'ag_9'], parentGrantId: 'grnt_0', delegationDepth: 2 }),
+  ).toEqual({
     ...known,
-    grant: { ...GRANT, parent: { agentId: 'ag_0', grantId: 'grnt_0', depth: 1 } },
+    grant: { ...GRANT, parent: { agentIds: ['ag_0', 'ag_9'], grantId: 'grnt_0', depth: 2 } },
   });
-  const refused = { ...ROW, grantId: null, principalId: null, scopes: null, expiresAt: null };
+  const refused = {
+    ...ROW,
+    grantId: null,
+    principalId: null,
+    scopes: null,
+    expiresAt: null,
+    grantExpiresAt: null,
+  };
   expect(toIssued({ ...refused, enqueued: false })).toEqual({ ...known, enqueued: false, grant: null });
   expect(toIssued({ ...refused, agentId: null })).toEqual({ ...known, agentId: null, grant: null });
 });

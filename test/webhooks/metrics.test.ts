@@ -15,7 +15,7 @@ test('grantex_webhook_oldest_pending_seconds is how long the oldest one has been
   const waiting: (() => void)[] = [];
   receiver.behave((response) => void waiting.push(() => response.writeHead(204).end()));
   const registered = await hook(service, party, receiver.url, ['grant.created']);
-  expect(await gauge()).toBe(0);
+  await expect.poll(gauge).toBe(0);
   await party.grant();
   await receiver.until(1);
   const { sql } = service.database;
@@ -64,9 +64,55 @@ test('a receiver that asks for a day does not make it grow, a delivery that is d
   // Its job is for tomorrow, so nobody takes it.
   const since = Date.now() - 120_000;
   await sql`update webhook_deliveries set next_attempt_at = ${new Date(since)} where webhook_id = ${id}`;
+  await sql`update webhooks set attempted_at = ${new Date(since)} where id = ${id}`;
   await expect.poll(gauge).toBeGreaterThanOrEqual(120);
   expect(await gauge()).toBeLessThanOrEqual((Date.now() - since) / 1000);
   await sql`delete from webhooks where id = ${id}`;
+  await expect.poll(gauge).toBe(0);
+});
+
+test('a slow receiver with a backlog of an hour does not make it grow as long as its attempts end', async () => {
+  const gauge = async () => (await service.scrape()).value('grantex_webhook_oldest_pending_seconds') ?? -1;
+  const waiting: (() => void)[] = [];
+  receiver.behave((response) => void waiting.push(() => response.writeHead(204).end()));
+  const { id } = await hook(service, party, receiver.url, ['grant.created', 'token.issued']);
+  for (let n = 0; n < 8; n++) await party.grant();
+  // Ten at a time: six have to wait for their receiver.
+  await receiver.until(10);
+  const { sql } = service.database;
+  await sql`update webhook_deliveries set created_at = created_at - interval '1 hour' where webhook_id = ${id}`;
+  await expect.poll(gauge).toBeGreaterThan(HOUR_SECONDS);
+  waiting.shift()?.();
+  await receiver.until(11);
+  const [row] = await sql`select count(*)::int as due from webhook_deliveries
+    where webhook_id = ${id} and status = 'pending' and created_at < now() - interval '1 hour'`;
+  expect(row).toEqual({ due: 15 });
+  await expect.poll(gauge).toBeLessThan(HOUR_SECONDS / 2);
+  expect(await gauge()).toBeGreaterThan(0);
+  receiver.behave(answer(204));
+  for (const end of waiting) end();
+  await expect.poll(gauge).toBe(0);
+});
+
+test('a queue that nobody works on makes it grow, also for a webhook that had attempts before', async () => {
+  const gauge = async () => (await service.scrape()).value('grantex_webhook_oldest_pending_seconds') ?? -1;
+  receiver.behave(answer(204));
+  const registered = await hook(service, party, receiver.url, ['grant.created']);
+  await party.grant();
+  await deliveriesOnce(service, party, registered, ended, 1);
+  const { sql } = service.database;
+  // The workers go on looking, and every look fails.
+  await sql`alter schema jobs rename to jobs_elsewhere`;
+  try {
+    await party.grant();
+    await sql`update webhook_deliveries set created_at = created_at - interval '1 hour' where status = 'pending'`;
+    await sql`update webhooks set attempted_at = attempted_at - interval '30 minutes' where id = ${registered.id}`;
+    await expect.poll(gauge).toBeGreaterThanOrEqual(HOUR_SECONDS / 2);
+    expect(await gauge()).toBeLessThan(HOUR_SECONDS);
+  } finally {
+    await sql`alter schema jobs_elsewhere rename to jobs`;
+  }
+  await deliveriesOnce(service, party, registered, ended, 2);
   await expect.poll(gauge).toBe(0);
 });
 

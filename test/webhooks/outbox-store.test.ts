@@ -46,6 +46,7 @@ const ISSUED: Issuance = {
   principalId: "'user_1'::text",
   scopes: "array['a', 'b']",
   expiresAt: "timestamptz '2026-04-01T00:00:00Z'",
+  tokenExpiresAt: "timestamptz '2026-03-02T10:00:00Z'",
   isNew: 'source.fresh',
   delegationDepth: '0',
   parentGrantId: 'null::text',
@@ -63,6 +64,7 @@ const GRANT = {
   scopes: ['a', 'b'],
   expiresAt: '2026-04-01T00:00:00.000Z',
 };
+const TOKEN_EXPIRES_AT = '2026-03-02T10:00:00.000Z';
 const common = {
   agent_id: 'ag_1',
   traceparent: '00-trace',
@@ -73,7 +75,11 @@ const common = {
 
 test('a new grant and its token are told to each webhook of the developer that asked for them', async () => {
   expect(await issued({})).toBe(true);
-  const token = { ...common, event_type: 'token.issued', data: { tokenId: SEED, ...GRANT } };
+  const token = {
+    ...common,
+    event_type: 'token.issued',
+    data: { tokenId: SEED, ...GRANT, expiresAt: TOKEN_EXPIRES_AT },
+  };
   expect(await stored()).toEqual([
     {
       ...common,

@@ -203,9 +203,9 @@ export const webhooks: Row = {
       runbooks: SIGNALS.webhookSuccess.alerts,
     }),
     graph({
-      title: 'Oldest delivery that is due',
+      title: 'Deliveries due without an attempt',
       description:
-        'Time for which its next attempt has been due. The pause before a retry does not count. If it keeps rising, no replica works on the queue, or a receiver is slower than its events: see the runbook.',
+        'How long any webhook has had a delivery that is due while none of its attempts ended. Pauses before retries do not count, and a slow receiver accounts for one timeout at most. If it keeps rising, no replica works on the queue: see the runbook.',
       unit: 's',
       width: 8,
       runbooks: ['WebhookQueueStuck'],

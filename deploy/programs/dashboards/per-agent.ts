@@ -7,7 +7,7 @@ export const perAgent = () =>
     name: 'per-agent',
     title: 'per agent',
     description:
-      'The overview for single agents. The first METRICS_AGENT_LIMIT agents of each replica have separate series. METRICS_PER_AGENT=false removes all of them.',
+      'The overview for single agents. The first METRICS_AGENT_LIMIT agents of the deployment have separate series. METRICS_PER_AGENT=false removes all of them.',
     variables: [job(), agentId()],
     rows: [agentsNow, ...perAgentRows],
   });

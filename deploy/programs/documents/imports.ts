@@ -27,6 +27,7 @@ const IS: Readonly<Record<string, string>> = {
   tokens: 'exchange, refresh, verify',
   'principal-sessions': 'the permissions page',
   system: 'health, `/openapi.json`',
+  retention: 'the removal of what has ended',
   tallies: 'numbers that are kept, so that gauges count no rows',
   reconciliation: 'the comparison of metrics with rows',
   commands: '`npm run keys`, `migrate`, `reconcile`',

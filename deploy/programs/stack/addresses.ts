@@ -39,6 +39,8 @@ export const USUAL_PORTS: Ports = {
 /** The addresses in the committed configuration files. They hold inside the network of docker-compose.yml. */
 const COMMITTED: Readonly<Record<string, keyof Ports>> = {
   'grantex-auth:3001': 'service',
+  // The container image has a port of its own for /metrics. On this machine the service has one port for both.
+  'grantex-auth:9464': 'service',
   'otel-collector:8888': 'collectorMetrics',
   'prometheus:9090': 'prometheus',
   'alertmanager:9093': 'alertmanager',
