@@ -5,7 +5,6 @@ import { changes, startHarness } from './harness.ts';
 
 let harness: ReturnType<typeof startHarness>;
 afterEach(() => harness.stop());
-
 const IDS = { grantId: 'grnt_1', agentId: 'ag_1', developerId: 'dev_1' };
 const SPAN_IDS = {
   'grantex.grant_id': 'grnt_1',
