@@ -32,6 +32,7 @@ const ROOMS = {
   authorization: ['developers', 'grant-token', 'policies'],
   consent: ['authorization', 'pages'],
   tokens: ['agents', 'developers', 'grant-token', 'grants', 'signing-keys', 'webhooks'],
+  oauth: ['developers', 'grant-token', 'grants', 'tokens'],
   'principal-sessions': ['audit', 'grants', 'pages'],
   retention: ['anomalies'],
   system: [],

@@ -11,7 +11,7 @@ import { authenticate } from './developers/authenticate.ts';
 import { developerRoutes } from './developers/routes.ts';
 import type { ReadGrantToken } from './grant-token/read-grant-token.ts';
 import { grantRoutes } from './grants/routes.ts';
-import { createBodyReader } from './http/body.ts';
+import { createBodyReader, createFormReader } from './http/body.ts';
 import { type Endpoint, type SetRoute, serve } from './http/endpoint.ts';
 import { errorHandler, unknownPath } from './http/error-handler.ts';
 import { writeGathered } from './http/headers.ts';
@@ -20,6 +20,7 @@ import type { Limiter } from './http/rate-limit.ts';
 import { requestContext } from './http/request-context.ts';
 import { serveAssets } from './http/serve-assets.ts';
 import type { UnderWay } from './http/under-way.ts';
+import { oauthRoutes } from './oauth/routes.ts';
 import { findAsset } from './pages/assets.ts';
 import { pageSecurity } from './pages/security-headers.ts';
 import { policyRoutes } from './policies/routes.ts';
@@ -67,6 +68,7 @@ function allEndpoints(deps: AppDeps, health: Health): Endpoint[] {
     ...webhookRoutes(deps),
     ...anomalyRoutes(deps),
     ...developerRoutes(deps),
+    ...oauthRoutes(deps),
     ...signingKeyRoutes(deps),
     ...systemRoutes(health, () => endpoints),
   ];
@@ -97,6 +99,7 @@ export function createApp({ deps, health, limit, setRoute, underWay }: AppOption
     limit,
     knownKeys: createKnownKeys(config.rateLimitMaxKeys),
     readBody: createBodyReader(config.bodyLimit),
+    readForm: createFormReader(config.bodyLimit),
     setRoute,
     underWay,
     authenticate: (caller: KeyHolder) => authenticate(deps, caller),

@@ -16,7 +16,8 @@ The signing keys in the database (DATABASE_URL, or the embedded one); also besid
 Exit codes: 0 done; 1 it failed; 2 bad usage; 78 bad configuration.
 
   list     every key that is published, and what it does; reads only
-  rotate   makes a key, which is published at once and signs a little later; with DATABASE_URL it needs SECRET_KEY
+  rotate   makes a key of SIGNING_ALGORITHM, which is published at once and signs a little later; with DATABASE_URL it
+           needs SECRET_KEY
   --help
 `;
 
@@ -38,9 +39,7 @@ await runCommand(async (print) => {
     const now = systemClock.now();
     if (sealer) {
       const key = await rotateKeys({ db, sealer, now, algorithm: config.signingAlgorithm });
-      print(
-        `${key.kid} (${key.publicJwk.alg}) is published from now on and signs from ${key.signsFrom.toISOString()}`,
-      );
+      print(`${key.kid} is published from now on and signs from ${key.signsFrom.toISOString()}`);
       return;
     }
     const keys = await publishedKeys(db, new Date(now));
@@ -48,7 +47,7 @@ await runCommand(async (print) => {
     for (const key of keys) {
       const state = key === signing ? 'signs' : key.signsFrom.getTime() > now ? 'waits' : 'retired';
       print(
-        `${key.kid}  ${key.publicJwk.alg}  ${state.padEnd(7)}  signs from ${key.signsFrom.toISOString()}`,
+        `${key.kid}  ${state.padEnd(7)}  signs from ${key.signsFrom.toISOString()}  ${key.publicJwk.alg}`,
       );
     }
     if (keys.length === 0) print('no keys yet: the first start of the service creates one');

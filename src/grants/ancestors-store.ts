@@ -6,8 +6,8 @@
  */
 export const agentsFrom = (grantId: string): string => `(
       with recursive above as (
-        select agent_id, parent_grant_id, 1 as level from grants where id = ${grantId}
+        select agent_id, parent_grant_id, 1 as level from grants lowest where lowest.id = ${grantId}
         union all
         select next.agent_id, next.parent_grant_id, above.level + 1 from above cross join lateral (
-          select agent_id, parent_grant_id from grants where id = above.parent_grant_id limit 1) next)
+          select agent_id, parent_grant_id from grants higher where higher.id = above.parent_grant_id limit 1) next)
       select array_agg(agent_id order by level) from above)`;

@@ -4,7 +4,7 @@ import { badRequest } from '../errors.ts';
 
 const MAX_DEPTH = 32;
 
-/** Reads a request's JSON body. */
+/** Reads a request's body: JSON, or a form. */
 export type ReadBody = (req: IncomingMessage) => Promise<Record<string, unknown>>;
 
 /**
@@ -22,6 +22,27 @@ export function createBodyReader(limit: number): ReadBody {
     if (!isObject(body)) throw badRequest('The body must be a JSON object');
     assertStorable(body, 0);
     return body;
+  };
+}
+
+/**
+ * A reader of forms (`application/x-www-form-urlencoded`, RFC 6749 appendix B) of at most `limit` bytes. A member that is
+ * given more than once becomes a list, which no schema of text takes (RFC 6749 §3.2).
+ * @returns a function that rejects with BAD_REQUEST on a body that is too long or is not UTF-8
+ */
+export function createFormReader(limit: number): ReadBody {
+  return async (req) => {
+    assertPlain(req);
+    const bytes = await readBytes(req, limit);
+    if (!isUtf8(bytes)) throw badRequest('The body must be a form in UTF-8');
+    const form = new URLSearchParams(bytes.toString('utf8'));
+    const names = [...new Set(form.keys())];
+    return Object.fromEntries(
+      names.map((name) => {
+        const values = form.getAll(name);
+        return [name, values.length === 1 ? values[0] : values];
+      }),
+    );
   };
 }
 

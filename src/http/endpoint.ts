@@ -18,6 +18,7 @@ import type { ReadBody } from './body.ts';
 import { withDeadline } from './deadline.ts';
 import { headersOf } from './headers.ts';
 import type { KnownKeys } from './known-keys.ts';
+import { clientKeyOf, oauthRefusal } from './oauth.ts';
 import { toPublicError } from './public-error.ts';
 import { type Limiter, rateLimited } from './rate-limit.ts';
 import { rateLimitKeyOf, rateLimitKeyOfPrincipal } from './rate-limit-key.ts';
@@ -72,6 +73,8 @@ export interface Endpoint<
   readonly readOnly?: boolean;
   readonly body?: B;
   readonly query?: Q;
+  /** A standard endpoint: the body is a form, the key may be a Basic password, refusals have the form of RFC 6749 §5.2. */
+  readonly oauth?: true;
   /** The page that shows a refusal to a person, where the answer is a page. */
   readonly refusalPage?: RefusalPage;
   /** Schemas of the successful answers by status, for /openapi.json; null: no body. */
@@ -101,6 +104,7 @@ export interface ServeDeps {
   readonly limit: Limiter | null;
   readonly knownKeys: KnownKeys;
   readonly readBody: ReadBody;
+  readonly readForm: ReadBody;
   readonly setRoute: SetRoute;
   readonly underWay: UnderWay;
   /** UNAUTHORIZED for an unknown key. */
@@ -119,12 +123,13 @@ export function serve(definition: Endpoint, deps: ServeDeps): RequestHandler {
   const validateBody = compileValidator(definition.body ?? NOTHING, 'body');
   const validateQuery = compileValidator(definition.query ?? NOTHING, 'query');
   const readOnly = definition.readOnly ?? definition.method === 'get';
+  const credentialOf = definition.oauth ? clientKeyOf : bearerOf;
   const wanted = definition.access === 'principal' ? 'session_token' : 'api_key';
 
   return async (req, res) => {
     deps.setRoute(definition.path, req);
-    res.locals['refusalPage'] = definition.refusalPage;
-    const bearer = definition.access === 'public' ? null : bearerOf(req, wanted);
+    res.locals['refusalPage'] = definition.oauth ? oauthRefusal : definition.refusalPage;
+    const bearer = definition.access === 'public' ? null : credentialOf(req, wanted);
     const session = definition.access === 'principal' && bearer ? await deps.readSession(bearer.token) : null;
     const countNewKey = await limit(definition, deps, { req, res, bearer, session });
     // From here on the work is finished even when the caller disconnects.
@@ -255,8 +260,8 @@ interface Raw {
 }
 
 async function parse(
-  { method, query, check }: Endpoint,
-  { readBody }: ServeDeps,
+  { method, query, check, oauth }: Endpoint,
+  { readBody, readForm }: ServeDeps,
   { req, validateBody, validateQuery }: Raw,
 ): Promise<Outcome<Parts<unknown, unknown>>> {
   const params = req.params as Record<string, string>;
@@ -265,7 +270,9 @@ async function parse(
   const parts = {
     params,
     query: query ? validateQuery(queryText(req)) : {},
-    body: validateBody(method === 'get' || method === 'delete' ? {} : await readBody(req)),
+    body: validateBody(
+      method === 'get' || method === 'delete' ? {} : await (oauth ? readForm : readBody)(req),
+    ),
     header: (name: string) => headerText(req, name),
   };
   const fault = check?.(parts as never);

@@ -25,7 +25,7 @@ export function errorHandler(events: Events): ErrorRequestHandler {
       json: { message, code, requestId: requestIdOf(res) },
       headers: status === 401 ? { 'www-authenticate': 'Bearer' } : {},
     };
-    send(req, res, refusalPage?.(status) ?? envelope);
+    send(req, res, refusalPage?.(status, refusal) ?? envelope);
   };
 }
 

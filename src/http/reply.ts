@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Response } from 'express';
+import type { ServiceError } from '../errors.ts';
 import { mapOutcome, type Outcome } from '../outcome.ts';
 import { type Headers, headersOf } from './headers.ts';
 
@@ -11,8 +12,8 @@ export interface Reply {
   readonly headers?: Readonly<Headers>;
 }
 
-/** The page for a refusal of this status, in place of the JSON envelope. */
-export type RefusalPage = (status: number) => Reply;
+/** What stands in place of the JSON envelope of a refusal: a page, or another form of error. */
+export type RefusalPage = (status: number, refusal: ServiceError) => Reply;
 
 const unchanged = (value: unknown): unknown => value;
 /** Answers with the value of an outcome as `view` shows it. */

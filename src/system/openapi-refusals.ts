@@ -1,5 +1,6 @@
 import { ERROR_STATUS } from '../errors.ts';
 import type { Endpoint } from '../http/endpoint.ts';
+import { OAUTH_CHALLENGE, OAUTH_ERRORS } from '../http/oauth.ts';
 
 /** Refusals that follow from the work of an endpoint. `statusesOf` derives those that follow from its declaration. */
 const OWN_REFUSALS: Readonly<Record<string, readonly number[]>> = {
@@ -44,8 +45,17 @@ const LIMIT_HEADERS = {
   'x-ratelimit-remaining': { description: 'Requests left in this window', schema: COUNT },
   'x-ratelimit-reset': { description: 'Seconds until the window ends', schema: SECONDS },
 };
+const challenge = (text: string) => ({
+  'www-authenticate': { required: true, schema: { type: 'string', const: text } },
+});
+/** RFC 6749 §5.2. */
+const OAUTH_ERROR = {
+  type: 'object',
+  required: ['error', 'error_description'],
+  properties: { error: { enum: OAUTH_ERRORS }, error_description: { type: 'string' } },
+};
 const OWN_HEADERS: Readonly<Record<number, object>> = {
-  401: { 'www-authenticate': { required: true, schema: { type: 'string', const: 'Bearer' } } },
+  401: challenge('Bearer'),
   429: {
     'retry-after': {
       description: 'Seconds after which to try again',
@@ -94,17 +104,23 @@ const envelope = (status: number) => ({
 /** Every refusal of an endpoint, by status. */
 export function refusalsOf(endpoint: Endpoint): Record<string, unknown> {
   return Object.fromEntries(
-    statusesOf(endpoint).map((status) => [
-      status,
-      endpoint.refusalPage
-        ? {
-            description: DESCRIPTIONS[status],
-            headers: { ...responseHeaders(endpoint), ...OWN_HEADERS[status] },
-            content: { 'text/html': { schema: { type: 'string' } } },
-          }
-        : { $ref: `#/components/responses/Refused${status}` },
-    ]),
+    statusesOf(endpoint).map((status) => {
+      const own = contentOfRefusal(endpoint);
+      if (!own) return [status, { $ref: `#/components/responses/Refused${status}` }];
+      const headers = {
+        ...responseHeaders(endpoint),
+        ...OWN_HEADERS[status],
+        ...(endpoint.oauth && status === 401 && challenge(OAUTH_CHALLENGE)),
+      };
+      return [status, { description: DESCRIPTIONS[status], headers, content: own }];
+    }),
   );
+}
+
+/** The content of a refusal that is not the common envelope. */
+function contentOfRefusal({ refusalPage, oauth }: Endpoint): object | null {
+  if (oauth) return { 'application/json': { schema: OAUTH_ERROR } };
+  return refusalPage ? { 'text/html': { schema: { type: 'string' } } } : null;
 }
 
 function statusesOf({ method, path, access, limit, query }: Endpoint): number[] {

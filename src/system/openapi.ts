@@ -1,6 +1,6 @@
 import type { TObject, TSchema } from 'typebox';
 import { ERROR_STATUS } from '../errors.ts';
-import type { Access, Endpoint } from '../http/endpoint.ts';
+import type { Endpoint } from '../http/endpoint.ts';
 import { SERVICE_VERSION } from '../version.ts';
 import { DESCRIPTIONS, refusalComponents, refusalsOf, responseHeaders } from './openapi-refusals.ts';
 
@@ -18,6 +18,12 @@ const API_KEY = {
   type: 'http',
   scheme: 'bearer',
   description: "The developer's API key, `gx_live_…` or `gx_test_…`",
+};
+
+const CLIENT_PASSWORD = {
+  type: 'http',
+  scheme: 'basic',
+  description: "The developer's API key as the password, with any user name",
 };
 
 const SESSION_TOKEN = {
@@ -67,24 +73,24 @@ export function openApi(endpoints: readonly Endpoint[]): Record<string, unknown>
     components: {
       schemas: { Error: ERROR },
       responses: refusalComponents(),
-      securitySchemes: { apiKey: API_KEY, sessionToken: SESSION_TOKEN },
+      securitySchemes: { apiKey: API_KEY, clientPassword: CLIENT_PASSWORD, sessionToken: SESSION_TOKEN },
     },
   };
 }
 
 function operation(endpoint: Endpoint) {
-  const { method, path, summary, access, body, query, responses } = endpoint;
+  const { method, path, summary, body, query, responses, oauth } = endpoint;
   return {
     operationId: `${method}${path.replaceAll(/[^A-Za-z0-9]+(.)?/g, (_all, next = '') => next.toUpperCase())}`,
     summary,
-    security: securityOf(access),
+    security: securityOf(endpoint),
     parameters: [
       ...pathParameters(path),
       ...queryParameters(query),
       ...(OWN_HEADERS[`${method} ${path}`] ?? []),
       REQUEST_ID,
     ],
-    ...(body && { requestBody: { required: hasRequired(body), content: json(body) } }),
+    ...(body && { requestBody: { required: hasRequired(body), content: oauth ? form(body) : json(body) } }),
     responses: {
       ...refusalsOf(endpoint),
       ...Object.fromEntries(
@@ -101,12 +107,14 @@ function operation(endpoint: Endpoint) {
   };
 }
 
-const securityOf = (access: Access) => {
+const securityOf = ({ access, oauth }: Endpoint) => {
   if (access === 'public') return [];
+  if (oauth) return [{ apiKey: [] }, { clientPassword: [] }];
   return access === 'principal' ? [{ sessionToken: [] }] : [{ apiKey: [] }];
 };
 
 const json = (schema: unknown) => ({ 'application/json': { schema } });
+const form = (schema: unknown) => ({ 'application/x-www-form-urlencoded': { schema } });
 const content = (schema: TSchema | null) =>
   schema && {
     content: 'type' in schema && schema.type === 'string' ? { 'text/html': { schema } } : json(schema),

@@ -2,7 +2,7 @@
  * Tokens: the exchange of a code for a grant and its first token, the rotation of refresh tokens, the online
  * verification of tokens, and their revocation one by one. Tables: `tokens`, `refresh_tokens`. An exchange also writes
  * `grants` and claims a row of `authorization_requests`. The content of a grant token is the subject of `grant-token`.
- * No other room calls this one.
+ * `oauth` uses the checks and the revocation of this room.
  */
 import { Type } from 'typebox';
 import { badRequest } from '../errors.ts';

@@ -71,7 +71,7 @@ const revoke = query({
   row: { grantId: text, agentId: text },
 });
 
-/** @returns undefined when the token is unknown, of another developer, or already revoked */
+/** @returns the grant of the token; undefined when it is unknown, of another developer, or already revoked */
 export const revokeTokenRow = (
   db: Queryable,
   token: { developerId: string; jti: string; now: Date },

@@ -67,7 +67,14 @@ function ownGrant({ developerId, ownerId, grantId, agentId }: TokenState) {
 }
 
 /** Why a token with valid claims is not valid now; null when it is valid. */
-export function failureOf(state: TokenState, grantId: string, now: number): VerificationFailure | null {
+export function failureOf(
+  state: Pick<
+    TokenState,
+    'developerId' | 'ownerId' | 'grantId' | 'agentStatus' | 'grantRevoked' | 'tokenRevoked' | 'expiresAt'
+  >,
+  grantId: string,
+  now: number,
+): VerificationFailure | null {
   if (state.ownerId === null || state.grantId !== grantId) return 'not_found';
   if (state.ownerId !== state.developerId) return 'other_developer';
   if (state.tokenRevoked || state.grantRevoked) return 'revoked';

@@ -72,7 +72,9 @@ export class ApiDocument {
         ? ['a body where none is documented']
         : []),
       ...(content ? this.#schemaFaults(content.schema, body) : []),
-      ...(status >= 400 && type === 'application/json' ? envelopeFaults(body, headers) : []),
+      ...(status >= 400 && type === 'application/json' && !isForm(operation)
+        ? envelopeFaults(body, headers)
+        : []),
     ];
   }
 
@@ -92,6 +94,9 @@ export class ApiDocument {
     return (validate.errors ?? []).map(({ instancePath, message }) => `${instancePath || 'it'} ${message}`);
   }
 }
+
+/** The standard endpoints take forms, and their errors have the form of OAuth, which the schema says whole. */
+export const isForm = ({ template }: Pick<Operation, 'template'>): boolean => template.startsWith('/oauth/');
 
 /** A refusal is the three members and nothing else, and names the request as the header does. A degraded health is none. */
 function envelopeFaults(body: Json, headers: Headers): string[] {

@@ -1,4 +1,4 @@
-import type { Operation } from './document.ts';
+import { isForm, type Operation } from './document.ts';
 import type { Edit } from './hostile.ts';
 import type { Outgoing } from './send.ts';
 import type { Sample } from './world.ts';
@@ -14,6 +14,10 @@ interface Draft {
   readonly headers: Record<string, string>;
 }
 
+const FORM = 'application/x-www-form-urlencoded';
+/** A JSON text as it stands in a form: a string without its quotes. */
+const formText = (json: string): string => encodeURIComponent(json.replace(/^"(.*)"$/s, '$1').toWellFormed());
+
 /** The request of a sample, with edits made to it. */
 export function outgoing(operation: Operation, sample: Sample, edits: readonly Edit[] = []): Outgoing {
   const { key, id = '', query = {}, body, headers } = sample;
@@ -22,12 +26,18 @@ export function outgoing(operation: Operation, sample: Sample, edits: readonly E
     query: Object.entries(query).map(([name, value]) => `${name}=${encodeURIComponent(value)}`),
     members: Object.entries(body ?? {}).map(([name, value]) => [JSON.stringify(name), JSON.stringify(value)]),
     whole: undefined,
-    headers: { 'content-type': 'application/json', ...headers, authorization: `Bearer ${key}` },
+    headers: {
+      'content-type': isForm(operation) ? FORM : 'application/json',
+      ...headers,
+      authorization: `Bearer ${key}`,
+    },
   };
   for (const edit of edits) apply(edit, draft);
   const path = operation.template.replace(/\{\w+\}/, () => draft.id);
-  const members = draft.members.map(([name, value]) => `${name}:${value}`).join();
-  const text = draft.whole ?? (body || draft.members.length > 0 ? `{${members}}` : undefined);
+  const members = isForm(operation)
+    ? draft.members.map((member) => member.map(formText).join('=')).join('&')
+    : `{${draft.members.map(([name, value]) => `${name}:${value}`).join()}}`;
+  const text = draft.whole ?? (body || draft.members.length > 0 ? members : undefined);
   return {
     method: operation.method,
     path: draft.query.length > 0 ? `${path}?${draft.query.join('&')}` : path,

@@ -117,6 +117,12 @@ const RECIPES: Readonly<Record<string, Recipe>> = {
   }),
   'POST /v1/tokens/verify': async ({ pair }) => ({ body: { token: pair.grantToken } }),
   'POST /v1/tokens/revoke': async (world) => ({ body: { jti: jtiOf(await quickGrant(world)) } }),
+  'POST /oauth/introspect': async ({ pair }) => ({
+    body: { token: pair.grantToken, token_type_hint: 'access_token' },
+  }),
+  'POST /oauth/revoke': async (world) => ({
+    body: { token: (await quickGrant(world)).refreshToken, token_type_hint: 'refresh_token' },
+  }),
   'GET /v1/revocations/status': async ({ pair }) => ({
     query: { grantId: pair.grantId, jti: jtiOf(pair) },
   }),

@@ -30,6 +30,9 @@ export async function callEveryRoute(service: TestService, party: Party): Promis
   await call(201, 'POST', '/v1/token/refresh', { refreshToken: pair.refreshToken, agentId });
   await call(200, 'GET', `/v1/revocations/status?grantId=${pair.grantId}`);
   await call(200, 'GET', `/v1/revocations/status?jti=${jti}`);
+  for (const token of [pair.grantToken, pair.refreshToken])
+    await call(200, 'POST', '/oauth/introspect', `token=${token}`);
+  await call(200, 'POST', '/oauth/revoke', 'token=ref_unknown');
   await call(204, 'POST', '/v1/tokens/revoke', { jti });
   await call(400, 'POST', '/v1/token/refresh', { refreshToken: pair.refreshToken, agentId });
   await call(400, 'POST', '/v1/token', { code, agentId });

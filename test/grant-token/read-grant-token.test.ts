@@ -14,14 +14,14 @@ beforeAll(async () => {
 });
 
 /** A reader whose clock, published keys and look-ups of keys the test holds. */
-async function reader() {
+async function reader(grantTokenType = 'JWT') {
   const world = { now: Date.parse('2026-11-24T12:00:00Z'), published: true, lookUps: 0 };
   const clock = { now: () => world.now };
   const deps = {
     clock,
     issuer: () => ISSUER,
     telemetry: { inSpan: (_n: string, _a: object, fn: () => unknown) => fn() },
-    config: { grantTokenType: 'JWT' },
+    config: { grantTokenType },
   };
   const token = await signGrantToken(deps as never, ring.signer(), 'tok_1', {
     grantId: 'grnt_1',
@@ -68,6 +68,16 @@ test('a remembered token dies with its key', async () => {
   await read(token);
   world.published = false;
   expect(await read(token)).toEqual({ valid: false, reason: 'unknown_key' });
+});
+
+test.each(['JWT', 'at+jwt'])('the type %s is accepted, whatever GRANT_TOKEN_TYPE is now', async (type) => {
+  const { read, token } = await reader(type);
+  expect((await read(token)).valid).toBe(true);
+});
+
+test('a token of another type is none of ours', async () => {
+  const { read, token } = await reader('principal-session+jwt');
+  expect(await read(token)).toEqual({ valid: false, reason: 'malformed' });
 });
 
 test('a token that differs in one character is another one', async () => {

@@ -197,7 +197,10 @@ test('verify: active with the claims of the token', async () => {
   const { status, body } = await verify(grantToken);
   expect([status, body]).toEqual([200, { active: true, claims: decodeJwt(grantToken) }]);
   expect(Object.keys(body.claims).sort()).toEqual(
-    ['agt', 'aud', 'dev', 'exp', 'grnt', 'iat', 'iss', 'jti', 'scp', 'sub'].sort(),
+    [
+      ...['agt', 'aud', 'dev', 'exp', 'grnt', 'iat', 'iss', 'jti', 'scp', 'sub'],
+      ...['client_id', 'scope', 'urn:grantex:grant'],
+    ].sort(),
   );
 });
 

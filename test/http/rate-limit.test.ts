@@ -129,10 +129,10 @@ test('status routes count as verify', async () => {
   expect([status, verify].map(({ headers }) => headers.get('x-ratelimit-remaining'))).toEqual(['1', '0']);
 });
 
-test.each(['/health', '/health/live', '/health/ready', '/.well-known/jwks.json', '/metrics'])(
-  '%s has no limit',
-  async (path) => {
-    const { status, headers } = await service.request('GET', path);
-    expect([status, headers.get('x-ratelimit-limit')]).toEqual([200, null]);
-  },
-);
+test.each([
+  ...['/health', '/health/live', '/health/ready', '/metrics'],
+  ...['/.well-known/jwks.json', '/.well-known/oauth-authorization-server'],
+])('%s has no limit', async (path) => {
+  const { status, headers } = await service.request('GET', path);
+  expect([status, headers.get('x-ratelimit-limit')]).toEqual([200, null]);
+});

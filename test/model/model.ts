@@ -104,21 +104,22 @@ export class Model extends Facts implements Protocol {
     const grant = found && this.grants[found.grant];
     const agent = grant && this.agents[grant.agent];
     const known = grant?.removed === false && agent?.developer === by.developer;
-    const retry =
-      key !== null && found?.key === key && found.usedAt !== null && found.usedAt > this.now - RETRY_WINDOW;
+    const successorUsed = this.refreshes.some((one) => one.predecessor === refresh && one.usedAt !== null);
+    const inTime = found !== undefined && found.usedAt !== null && found.usedAt > this.now - RETRY_WINDOW;
+    const retry = key !== null && found?.key === key && inTime && !successorUsed;
     if (found && known && found.usedAt !== null && !retry) this.revokeTree(found.grant, 'refresh_reuse');
-    const usable = found && !found.replaced && (found.usedAt === null || retry);
+    const usable = found && (found.usedAt === null || retry);
     const alive = grant && known && this.statusOf(found.grant) === 'active' && agent?.status === 'active';
     if (!usable || !alive || grant.agent !== by.agent) {
       this.counts['refresh/error']++;
       return 400;
     }
     this.counts['refresh/success']++;
-    for (const other of this.refreshes)
-      if (other.predecessor === refresh && other.usedAt === null) other.replaced = true;
     found.usedAt ??= this.now;
     found.key ??= key;
-    this.addPair(found.grant, refresh);
+    // A retry gets the same refresh token again.
+    if (retry) this.addToken(found.grant);
+    else this.addPair(found.grant, refresh);
     return 201;
   }
 
@@ -188,8 +189,12 @@ export class Model extends Facts implements Protocol {
   }
 
   private addPair(grant: number, predecessor: number | null): void {
+    this.refreshes.push({ grant, predecessor, usedAt: null, key: null });
+    this.addToken(grant);
+  }
+
+  private addToken(grant: number): void {
     const token = this.tokens.push({ grant, revoked: false }) - 1;
-    this.refreshes.push({ grant, predecessor, usedAt: null, key: null, replaced: false });
     this.webhooks.tell(this.developerOf(grant), { type: 'token.issued', grant, token });
   }
 

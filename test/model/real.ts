@@ -153,7 +153,8 @@ export class Real implements Protocol {
     const { grants, tokens, refreshes } = this.given;
     if (!grants.includes(body.grantId)) grants.push(body.grantId);
     tokens.push({ jwt: body.grantToken, jti: String(decodeJwt(body.grantToken).jti) });
-    refreshes.push(body.refreshToken);
+    // A retry of a refresh gives the same one again.
+    if (!refreshes.includes(body.refreshToken)) refreshes.push(body.refreshToken);
     return status;
   }
 }

@@ -43,10 +43,11 @@ export const tokenKind: KindOf = (model, token) => {
 };
 
 export const refreshKind: KindOf = (model, refresh) => {
-  const { grant, usedAt, key, replaced } = at(model.refreshes, refresh);
+  const { grant, usedAt, key } = at(model.refreshes, refresh);
+  const ended = model.refreshes.some((one) => one.predecessor === refresh && one.usedAt !== null);
   const { status } = at(model.agents, at(model.grants, grant).agent);
   const late = usedAt !== null && usedAt + 300 <= model.now;
-  return kind(usedAt !== null, late, key !== null, replaced, model.statusOf(grant), status);
+  return kind(usedAt !== null, late, key !== null, ended, model.statusOf(grant), status);
 };
 
 export const policyKind: KindOf = (model, policy) => {

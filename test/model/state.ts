@@ -48,7 +48,6 @@ export interface Refresh {
   readonly predecessor: number | null;
   usedAt: number | null;
   key: string | null;
-  replaced: boolean;
 }
 
 export type RevokedBy = 'developer' | 'principal' | 'code_replay' | 'refresh_reuse' | 'agent_deleted';

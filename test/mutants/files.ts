@@ -3,6 +3,7 @@
 export const MODEL = 'test/model/model.test.ts';
 export const SINGLE_USE = 'test/tokens/single-use.test.ts';
 export const REFRESH = 'test/tokens/refresh.test.ts';
+export const REFRESH_RETRIES = 'test/tokens/refresh-retries.test.ts';
 export const DELEGATION = 'test/grants/delegation.test.ts';
 export const VERIFY = 'test/tokens/verify.test.ts';
 export const CONSENT = 'test/consent/routes.test.ts';

@@ -6,6 +6,7 @@ import {
   RACING_DECISIONS,
   RACING_REVOCATIONS,
   REFRESH,
+  REFRESH_RETRIES,
   REPLICAS,
   SINGLE_USE,
 } from './files.ts';
@@ -65,22 +66,29 @@ export const STORED: Mutant[] = [
   {
     name: 'refresh-by-replaced-token',
     file: 'src/tokens/refresh-store.ts',
-    text: 'presented.replaced_at is null and (presented.used_at is null',
-    replacement: '(presented.used_at is null',
-    killedBy: [MODEL, SINGLE_USE],
+    text: '        and presented.replaced_at is null\n',
+    replacement: '',
+    killedBy: [REFRESH_RETRIES],
   },
   {
     name: 'refresh-keeps-unused-successor',
     file: 'src/tokens/refresh-store.ts',
     text: 'where successor.predecessor = claimed.hash and',
     replacement: 'where false and',
-    killedBy: [MODEL, SINGLE_USE],
+    killedBy: [REFRESH_RETRIES],
+  },
+  {
+    name: 'retry-after-the-successor-was-used',
+    file: 'src/tokens/refresh-store.ts',
+    text: 'successor.predecessor = presented.hash and successor.used_at is not null',
+    replacement: 'false',
+    killedBy: [MODEL, REFRESH_RETRIES],
   },
   {
     name: 'retry-under-any-key',
     file: 'src/tokens/refresh-store.ts',
-    text: 'presented.idempotency_hash = asked."idempotencyHash"',
-    replacement: 'presented.idempotency_hash is not null',
+    text: 'presented.idempotency_hash = $',
+    replacement: 'presented.idempotency_hash is not null or presented.idempotency_hash = $',
     killedBy: [MODEL, SINGLE_USE],
   },
   {

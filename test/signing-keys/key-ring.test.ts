@@ -1,4 +1,4 @@
-import { createLocalJWKSet, decodeProtectedHeader, jwtVerify } from 'jose';
+import { createLocalJWKSet, decodeProtectedHeader, jwtVerify, SignJWT } from 'jose';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type Database, openDatabase } from '../../src/db/client.ts';
 import { createSealer } from '../../src/secrets/sealing.ts';
@@ -131,6 +131,30 @@ test('an old key is published until the last token that it signed has expired', 
   expect(verified.protectedHeader.kid).toBe(old);
   now += 1;
   expect(kidsOf(await start())).toEqual([kid]);
+});
+
+test('a rotation to ES256 publishes both keys, and each verifies its own tokens', async () => {
+  const ring = await start();
+  const rsa = ring.signer();
+  algorithm = 'ES256';
+  const { kid, signsFrom } = await rotate();
+  const replica = await start();
+  expect(replica.published().map((jwk) => [jwk.kid, jwk.kty, jwk.alg])).toEqual([
+    [rsa.kid, 'RSA', 'RS256'],
+    [kid, 'EC', 'ES256'],
+  ]);
+  expect(Object.keys(replica.published()[1] ?? {}).sort()).toEqual(
+    ['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y'].sort(),
+  );
+  expect(replica.signer()).toMatchObject({ kid: rsa.kid, alg: 'RS256' });
+  now = signsFrom.getTime();
+  expect(replica.signer()).toMatchObject({ kid, alg: 'ES256' });
+  expect((await ring.verifier(kid))?.alg).toBe('ES256');
+  const jwks = createLocalJWKSet({ keys: [...replica.published()] });
+  for (const { kid: of, alg, key } of [rsa, replica.signer()]) {
+    const token = await new SignJWT({ sub: 'a' }).setProtectedHeader({ alg, kid: of }).sign(key);
+    expect((await jwtVerify(token, jwks)).payload).toEqual({ sub: 'a' });
+  }
 });
 
 test('a key that signed nothing is gone a minute after the next one signs, and not before', async () => {

@@ -7,6 +7,7 @@ export interface TokenPair {
   readonly refreshToken: string;
   readonly grantId: string;
   readonly expiresAt: string;
+  readonly grantExpiresAt: string;
   readonly scopes: string[];
 }
 

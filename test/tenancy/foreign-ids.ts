@@ -18,6 +18,11 @@ const post =
   (path: string, body: (world: World) => unknown) =>
   (of: World): Question =>
     asStranger('POST', path, body(of));
+/** The standard endpoints take forms, and answer for another developer's token as for one that nobody knows. */
+const form =
+  (path: string, tokenOf: (world: World) => string) =>
+  (of: World): Question =>
+    asStranger('POST', path, `token=${tokenOf(of)}`);
 const authorize = (agentId: string) => ({ agentId, principalId: 'p', scopes: ['s'] });
 
 /** `METHOD template name`, where the name is the path parameter, body member or query member that holds the id. */
@@ -93,6 +98,18 @@ export const FOREIGN_IDS: readonly (readonly [
     [200, { valid: false }],
     post('/v1/tokens/verify', ({ pair }) => ({ token: pair.grantToken })),
   ],
+  [
+    'POST /oauth/introspect token',
+    [200, { active: false }],
+    form('/oauth/introspect', ({ pair }) => pair.grantToken),
+  ],
+  [
+    'POST /oauth/introspect token (refresh)',
+    [200, { active: false }],
+    form('/oauth/introspect', ({ pair }) => pair.refreshToken),
+  ],
+  ['POST /oauth/revoke token', [200, {}], form('/oauth/revoke', ({ pair }) => pair.grantToken)],
+  ['POST /oauth/revoke token (refresh)', [200, {}], form('/oauth/revoke', ({ pair }) => pair.refreshToken)],
   ['POST /v1/tokens/revoke jti', UNKNOWN, post('/v1/tokens/revoke', ({ jti }) => ({ jti }))],
   [
     'GET /v1/revocations/status jti',

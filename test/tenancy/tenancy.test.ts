@@ -118,9 +118,9 @@ test('the table has every route of /openapi.json and every id that it takes', as
       .flatMap(([method, { parameters, requestBody }]) =>
         [
           ...parameters.filter((one) => one.in === 'path' || namesAnObject(one.name)).map(({ name }) => name),
-          ...Object.keys(requestBody?.content['application/json']?.schema.properties ?? {}).filter(
-            namesAnObject,
-          ),
+          ...Object.values(requestBody?.content ?? {})
+            .flatMap(({ schema }) => Object.keys(schema.properties))
+            .filter(namesAnObject),
         ].map((name) => `${method.toUpperCase()} ${path} ${name}`),
       ),
   );

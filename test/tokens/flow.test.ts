@@ -20,6 +20,7 @@ test('authorize → consent → exchange → verify → refresh → delegate →
   expect(exchanged.body).toEqual({
     grantToken: expect.any(String),
     expiresAt: expect.stringMatching(/Z$/),
+    grantExpiresAt: exchanged.body.expiresAt,
     scopes: ['calendar:read'],
     refreshToken: expect.stringMatching(/^ref_/),
     grantId: expect.stringMatching(/^grnt_/),
@@ -36,6 +37,13 @@ test('authorize → consent → exchange → verify → refresh → delegate →
     dev: party.developerId,
     grnt: grantId,
     scp: ['calendar:read'],
+    client_id: agentId,
+    scope: 'calendar:read',
+    'urn:grantex:grant': {
+      agent_did: `did:grantex:${agentId}`,
+      developer_id: party.developerId,
+      grant_id: grantId,
+    },
     iat: expect.any(Number),
     exp: Date.parse(exchanged.body.expiresAt) / 1000,
     jti: expect.stringMatching(/^tok_/),
@@ -69,6 +77,7 @@ test('authorize → consent → exchange → verify → refresh → delegate →
     parentAgt: `did:grantex:${agentId}`,
     parentGrnt: grantId,
     delegationDepth: 1,
+    act: { sub: `did:grantex:${agentId}` },
   });
   expect(await party.verify(child.grantToken)).toBe(true);
 

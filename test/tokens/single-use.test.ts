@@ -133,7 +133,7 @@ test('50 callers with one refresh token: one 201; the reuse revokes the grant', 
   expect(lines.filter((line) => line['grantId'] === grantId)).toHaveLength(1);
 });
 
-test('an Idempotency-Key makes a repetition of a refresh: a working pair, the unused successor replaced', async () => {
+test('an Idempotency-Key makes a repetition of a refresh: another grant token, and the same refresh token', async () => {
   const { refreshToken, grantId } = await party.grant();
   const body = { refreshToken, agentId: party.agentId };
   const key = { 'idempotency-key': 'once' };
@@ -141,8 +141,9 @@ test('an Idempotency-Key makes a repetition of a refresh: a working pair, the un
   const second = await refresh(body, key);
   expect([first.status, second.status]).toEqual([201, 201]);
   expect(second.body.grantId).toBe(grantId);
-  const replaced = { refreshToken: first.body.refreshToken, agentId: party.agentId };
-  expect((await refresh(replaced)).status).toBe(400);
+  expect(second.body.refreshToken).toBe(first.body.refreshToken);
+  expect(second.body.grantToken).not.toBe(first.body.grantToken);
+  expect(await party.verify(first.body.grantToken)).toBe(true);
   expect(await statusOf(grantId)).toBe('active');
   const next = await refresh({ refreshToken: second.body.refreshToken, agentId: party.agentId });
   expect(next.status).toBe(201);

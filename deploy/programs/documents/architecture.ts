@@ -2,6 +2,7 @@ import { allowedImports, FOUNDATION } from './rules-of-imports.ts';
 
 /** Where each module stands in the picture: column and row. The arrows follow from the rules of imports. */
 const PLACES: Readonly<Record<string, readonly [column: number, row: number]>> = {
+  oauth: [0, 0],
   tokens: [1, 0],
   agents: [1, 1],
   'principal-sessions': [2, 1],

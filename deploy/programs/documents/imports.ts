@@ -25,6 +25,7 @@ const IS: Readonly<Record<string, string>> = {
   authorization: 'requests for consent',
   consent: 'the consent page and the decision',
   tokens: 'exchange, refresh, verify',
+  oauth: 'metadata, introspection and revocation for clients that know OAuth',
   'principal-sessions': 'the permissions page',
   system: 'health, `/openapi.json`',
   retention: 'the removal of what has ended',

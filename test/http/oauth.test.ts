@@ -1,0 +1,59 @@
+import { createHash } from 'node:crypto';
+import { expect, test } from 'vitest';
+import { ServiceError } from '../../src/errors.ts';
+import { clientKeyOf, OAUTH_CHALLENGE, oauthRefusal } from '../../src/http/oauth.ts';
+
+const KEY = 'gx_live_a-b_c';
+const basic = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`;
+const withHeader = (authorization: string | undefined) => ({
+  headers: authorization === undefined ? {} : { authorization },
+  rawHeaders: authorization === undefined ? [] : ['Authorization', authorization],
+});
+
+test.each([
+  ['Bearer', `Bearer ${KEY}`, KEY],
+  ['Basic with a user', basic(`gateway:${KEY}`), KEY],
+  ['Basic without a user', basic(`:${KEY}`), KEY],
+  ['Basic in another case', basic(`gateway:${KEY}`).replace('Basic', 'bAsIc'), KEY],
+  // As oauth4webapi and openid-client write it (RFC 6749 §2.3.1).
+  ['Basic, form-encoded', basic('gateway:gx%5Flive%5Fa%2Db%5Fc'), KEY],
+  ['a key with a colon', basic('gateway:a:b'), 'a:b'],
+  ['a key with a bare percent sign', basic('gateway:100%key'), '100%key'],
+])('the key in %s', (_, header, token) => {
+  expect(clientKeyOf(withHeader(header))).toEqual({
+    token,
+    hash: createHash('sha256').update(token).digest(),
+  });
+});
+
+test.each([
+  ['nothing', undefined],
+  ['another scheme', 'Digest abc'],
+  ['Basic without a colon', basic('gateway')],
+  ['Basic without a password', basic('gateway:')],
+  ['Basic that is no base64', 'Basic !!!'],
+  ['Basic with a blank in the key', basic('gateway:a b')],
+  ['Basic that is too long', basic(`gateway:${'a'.repeat(8192)}`)],
+])('no key in %s', (_, header) => {
+  expect(() => clientKeyOf(withHeader(header))).toThrow(ServiceError);
+});
+
+test('two headers are a fault of the request', () => {
+  const headers = ['Authorization', `Bearer ${KEY}`, 'authorization', basic(`:${KEY}`)];
+  const twice = { headers: { authorization: `Bearer ${KEY}` }, rawHeaders: headers };
+  expect(() => clientKeyOf(twice)).toThrow(expect.objectContaining({ code: 'BAD_REQUEST' }));
+});
+
+test.each([
+  ['BAD_REQUEST', 400, 'invalid_request'],
+  ['UNAUTHORIZED', 401, 'invalid_client'],
+  ['RATE_LIMITED', 429, 'temporarily_unavailable'],
+  ['INTERNAL_ERROR', 500, 'server_error'],
+  ['SERVICE_UNAVAILABLE', 503, 'temporarily_unavailable'],
+] as const)('%s in the form of OAuth', (code, status, error) => {
+  expect(oauthRefusal(status, new ServiceError(code, 'why'))).toEqual({
+    status,
+    json: { error, error_description: 'why' },
+    headers: status === 401 ? { 'www-authenticate': OAUTH_CHALLENGE } : {},
+  });
+});
