@@ -36,7 +36,8 @@ const ROOMS = {
   'principal-sessions': ['audit', 'grants', 'pages'],
   retention: ['anomalies'],
   system: [],
-  reconciliation: [],
+  tallies: [],
+  reconciliation: ['tallies'],
 };
 for (const [room, others] of Object.entries(ROOMS)) USES[room] = [...FOUNDATION, ...others];
 USES.commands = [...FOUNDATION, 'database-source', 'reconciliation', 'secrets', 'signing-keys'];
@@ -47,7 +48,7 @@ USES.main = ['base', 'config', 'service', 'telemetry'];
 
 /** Parts that are files of `src` itself; every other part is a folder. */
 const FILES = {
-  base: 'caller|clock|command-line-error|compact-jws|duration|errors|hash|ids|label-values|list-depth|loopback|origin-form|outcome|request-scope|text-table|version|within',
+  base: 'background-loop|caller|clock|command-line-error|compact-jws|duration|errors|hash|ids|label-values|list-depth|loopback|origin-form|outcome|request-scope|text-table|version|within',
   config: 'config|data-dir',
   deps: 'deps',
   'database-source': 'database-source',
@@ -98,7 +99,7 @@ module.exports = {
       from: { path: `^src/(${rooms})/`, pathNot: '^src/agents/delete-agent\\.ts$' },
       to: {
         path: STORE,
-        pathNot: ['^src/agents/store\\.ts$', '^src/webhooks/outbox-store\\.ts$', '^src/$1/'],
+        pathNot: ['^src/agents/store\\.ts$', '^src/(tallies/|webhooks/outbox-|grants/removal-marks-)store\\.ts$', '^src/$1/'],
         dependencyTypesNot: ['type-only'],
       },
     },

@@ -49,6 +49,8 @@ const SLOW = [
   'test/reconciliation/command.test.ts',
   // The demo plays for its twenty seconds, and its drills for fourteen more.
   'test/demo/demo.test.ts',
+  // Thousands of grants, which a job works off while it is watched.
+  'test/agents/large-agent.test.ts',
   // Four times a thousand callers.
   'test/races/single-use.test.ts',
   // A delivery must have been due, and attempts must have timed out, for seconds that the metrics tell.

@@ -1,16 +1,15 @@
-import { countUnacknowledged } from './anomalies/store.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
 import type { Database } from './db/client.ts';
-import { countActiveGrants } from './grants/store.ts';
 import { cutoffsAt } from './retention/cutoffs.ts';
 import { oldestDueSeconds } from './retention/oldest-store.ts';
 import type { KeyRing } from './signing-keys/key-ring.ts';
+import { keptActiveGrants, keptRemovalPending, keptUnacknowledged } from './tallies/store.ts';
 import type { Telemetry } from './telemetry/telemetry.ts';
 import { oldestPendingSeconds } from './webhooks/delivery-store.ts';
 
 /**
- * Begins to report what is read rather than counted: rows, keys and connections. It reads on the side connection, so
+ * Begins to report what is read rather than recorded: kept numbers of rows, keys and connections. It reads on the side connection, so
  * that a scrape waits behind no request.
  * @returns the function that ends this; call it before the database is closed
  */
@@ -28,9 +27,10 @@ export function reportGauges({
   clock: Clock;
 }): () => void {
   const ends = [
-    telemetry.observeActiveGrants(() => countActiveGrants(db.side, new Date(clock.now()))),
+    telemetry.observeActiveGrants(() => keptActiveGrants(db.side, new Date(clock.now()))),
+    telemetry.observeRemovalPending(() => keptRemovalPending(db.side, new Date(clock.now()))),
     telemetry.observeOldestPendingDelivery(() => oldestPendingSeconds(db.side, clock.now())),
-    telemetry.observeUnacknowledgedAnomalies(() => countUnacknowledged(db.side)),
+    telemetry.observeUnacknowledgedAnomalies(() => keptUnacknowledged(db.side)),
     telemetry.observeRetention(() => oldestDueSeconds(db.side, cutoffsAt(config, clock.now()))),
     telemetry.observeSigningKeys(() => keys.observe()),
     telemetry.database.observePool('main', () => db.connections()),

@@ -10,6 +10,7 @@ import { assertMigrated, migrate } from './db/migrate.ts';
 import { seedDevelopers } from './developers/seed-developers.ts';
 import { reportGauges } from './gauges.ts';
 import { createTokenReader } from './grant-token/read-grant-token.ts';
+import { createRemovalWorker } from './grants/work-off-removals.ts';
 import type { SetRoute } from './http/endpoint.ts';
 import { createLimiter } from './http/rate-limit.ts';
 import { openRedis } from './http/redis.ts';
@@ -24,6 +25,7 @@ import { loadSecretKey } from './secrets/secret-key.ts';
 import { databaseKeyRing, fileKeyRing, type KeyRing } from './signing-keys/key-ring.ts';
 import { startWarnings } from './start-warnings.ts';
 import { createHealth, type Health } from './system/health.ts';
+import { createTallyKeeper } from './tallies/keep-tallies.ts';
 import type { Telemetry } from './telemetry/telemetry.ts';
 import { createSuccessors } from './tokens/successor.ts';
 import { createDeliveryWorkers } from './webhooks/delivery-workers.ts';
@@ -106,6 +108,18 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     const retention = createRetention({ config, db, clock, telemetry, ids });
     undo.defer(() => retention.stop(0));
 
+    const tallies = createTallyKeeper({ db, clock, telemetry });
+    undo.defer(() => tallies.stop(0));
+    const removals = createRemovalWorker({
+      config,
+      db,
+      clock,
+      ids,
+      telemetry,
+      deliveriesDue: deliveries.wake,
+    });
+    undo.defer(() => removals.stop(0));
+
     const listener: { port: number } = { port: config.port };
     const baseUrl = () => config.publicUrl ?? `http://localhost:${listener.port}`;
     const issuer = () => config.jwtIssuer ?? baseUrl();
@@ -157,6 +171,8 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     // Not before: while the start keeps the event loop busy, their connections would run out of time.
     deliveries.start();
     anomalies.start();
+    tallies.start();
+    removals.start();
     retention.start();
     const where = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${server.port}`;
     const metricsPort = scrape ? (metrics?.port ?? server.port) : undefined;
@@ -171,7 +187,9 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
         const end = stopBy - config.shutdownTimeoutMs * CLOSING_SHARE;
         const leftMs = () => Math.max(0, end - performance.now());
         await drain(server, underWay, health, leftMs());
-        await Promise.all([deliveries.stop(leftMs()), anomalies.stop(leftMs()), retention.stop(leftMs())]);
+        await Promise.all(
+          [deliveries, anomalies, retention, tallies, removals].map((work) => work.stop(leftMs())),
+        );
         await endAgentSeries(leftMs());
         await metrics?.close(leftMs());
         telemetry.events.flush();

@@ -2,14 +2,20 @@ import type { Developer } from '../caller.ts';
 import type { Deps } from '../deps.ts';
 import { notFound } from '../errors.ts';
 import { removeGrantsOfAgent } from '../grants/revocation-store.ts';
-import { type RevokeDeps, recordRevocation, revokeGrantsOfAgent } from '../grants/revoke-grants.ts';
+import {
+  type RevokeDeps,
+  recordRevocation,
+  removeGrantsLater,
+  revokeGrantsOfAgent,
+} from '../grants/revoke-grants.ts';
 import { done, isRefused, type Outcome, refuse } from '../outcome.ts';
-import { lockAgent, removeAgent } from './store.ts';
+import { lockAgent, markAgentRemoved, removeAgent } from './store.ts';
 
 /**
  * Deletes an agent. It revokes every grant of the agent and everything delegated from those grants, then removes the
  * agent with its requests, grants and tokens. All of this happens, or none of it. Grants that other agents hold by
- * delegation stay in the table as revoked. NOT_FOUND for an unknown agent or an agent of another developer.
+ * delegation stay in the table as revoked. Where that is too much for one request, everything is dead at the commit all the
+ * same, and a job removes the rows (`grants/work-off-removals.ts`). NOT_FOUND for an unknown agent or an agent of another developer.
  */
 export async function deleteAgent(
   deps: RevokeDeps & Pick<Deps, 'clock'>,
@@ -19,7 +25,13 @@ export async function deleteAgent(
   const now = new Date(deps.clock.now());
   const agent = { developerId, id: agentId };
   const revocation = await deps.db.transaction(async (tx) => {
-    if (!(await lockAgent(tx, agent))) return refuse(notFound('Agent'));
+    const locked = await lockAgent(tx, agent);
+    if (!locked) return refuse(notFound('Agent'));
+    if (locked.large) {
+      await removeGrantsLater(tx, { developerId, agentId, now });
+      await markAgentRemoved(tx, agent, now);
+      return done(null);
+    }
     const revoked = await deps.telemetry.inSpan('grantex.grant.revoke', { 'grantex.agent_id': agentId }, () =>
       revokeGrantsOfAgent(deps, tx, { developerId, agentId, now }),
     );
@@ -28,7 +40,7 @@ export async function deleteAgent(
     return done(revoked);
   });
   if (isRefused(revocation)) return revocation;
-  recordRevocation(deps, revocation.value);
+  if (revocation.value) recordRevocation(deps, revocation.value);
   deps.telemetry.events.adminChanged({
     object: 'agent',
     change: 'deleted',

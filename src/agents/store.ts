@@ -1,5 +1,5 @@
 import { boundedCount } from '../db/bounded-count.ts';
-import { int, orNull, text, textOf, texts, timestamp } from '../db/column-types.ts';
+import { bool, int, orNull, text, textOf, texts, timestamp } from '../db/column-types.ts';
 import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
 import { takeTurn } from '../db/take-turn.ts';
@@ -38,7 +38,7 @@ const insert = query({
   name: 'agents.insert',
   text: `insert into agents (id, developer_id, name, description, scopes, status, created_at, updated_at)
     select $id, $developerId, $name, $description, $scopes::text[], $status, $createdAt::timestamptz, $createdAt::timestamptz
-    where (select count(*) from agents where developer_id = $developerId) < $limit::int
+    where (select count(*) from agents where developer_id = $developerId and removed_at is null) < $limit::int
     returning ${COLUMNS}`,
   params: { ...key, name: text, description: text, scopes: texts, status, createdAt: timestamp, limit: int },
   row,
@@ -47,7 +47,8 @@ const list = query({
   operation: 'SELECT',
   collection: 'agents',
   name: 'agents.list',
-  text: `select ${COLUMNS} from agents where developer_id = $developerId order by created_at desc, id desc
+  text: `select ${COLUMNS} from agents where developer_id = $developerId and removed_at is null
+    order by created_at desc, id desc
     limit $limit::int offset $offset::int`,
   params: { developerId: text, limit: int, offset: int },
   row,
@@ -56,7 +57,7 @@ const count = query({
   operation: 'SELECT',
   collection: 'agents',
   name: 'agents.count',
-  text: boundedCount('agents where developer_id = $developerId'),
+  text: boundedCount('agents where developer_id = $developerId and removed_at is null'),
   params: { developerId: text },
   row: { total: int },
 });
@@ -64,7 +65,7 @@ const byId = query({
   operation: 'SELECT',
   collection: 'agents',
   name: 'agents.by_id',
-  text: `select ${COLUMNS} from agents where developer_id = $developerId and id = $id`,
+  text: `select ${COLUMNS} from agents where developer_id = $developerId and id = $id and removed_at is null`,
   params: key,
   row,
 });
@@ -74,7 +75,7 @@ const update = query({
   name: 'agents.update',
   text: `update agents set name = coalesce($name, name), description = coalesce($description, description),
       scopes = coalesce($scopes, scopes), status = coalesce($status, status), updated_at = greatest($now, updated_at)
-    where developer_id = $developerId and id = $id returning ${COLUMNS}`,
+    where developer_id = $developerId and id = $id and removed_at is null returning ${COLUMNS}`,
   params: {
     ...key,
     name: orNull(text),
@@ -85,14 +86,38 @@ const update = query({
   },
   row,
 });
+/** What one request can remove together with an agent, before it would take too long: of what falls, and of what goes. */
+const MOST_FALLING = 1000;
+const MOST_GOING = 5000;
+const moreThan = (most: number, rows: string) =>
+  `(select count(*) from (${rows} limit ${most + 1}) counted) > ${most}`;
+
 // New grants and requests of the agent reference its row. They wait for this lock and then fail.
 const lock = query({
   operation: 'SELECT',
   collection: 'agents',
   name: 'agents.lock',
-  text: 'select id from agents where developer_id = $developerId and id = $id for update',
+  text: `select ${moreThan(MOST_FALLING, 'select from grants where agent_id = agents.id')}
+      or ${moreThan(MOST_GOING, 'select from refresh_tokens where agent_id = agents.id')}
+      or ${moreThan(MOST_GOING, 'select from authorization_requests where agent_id = agents.id')}
+      or (with recursive tree as (
+          select id from grants where agent_id = agents.id and status = 'active'
+          union
+          select child.id from grants child join tree on child.parent_grant_id = tree.id where child.status = 'active')
+        select ${moreThan(MOST_FALLING, 'select from tree')}) as large
+    from agents where developer_id = $developerId and id = $id and removed_at is null for update`,
   params: key,
-  row: { id: text },
+  row: { large: bool },
+});
+// Replicas of the release before know no removed agents, but refuse everything to suspended ones.
+const mark = query({
+  operation: 'UPDATE',
+  collection: 'agents',
+  name: 'agents.mark_removed',
+  text: `with policy as (delete from policies where agent_id = $id)
+    update agents set removed_at = $now, status = 'suspended' where developer_id = $developerId and id = $id`,
+  params: { ...key, now: timestamp },
+  row: {},
 });
 const remove = query({
   operation: 'DELETE',
@@ -158,9 +183,17 @@ export function updateAgent(
   return db.first(update, { ...agent, name, description, scopes, status, now });
 }
 
-/** Blocks new grants of the agent until the transaction ends. @returns whether the agent exists */
-export const lockAgent = async (tx: Queryable, agent: AgentKey): Promise<boolean> =>
-  (await tx.first(lock, agent)) !== undefined;
+/**
+ * Blocks new grants of the agent until the transaction ends. @returns undefined when the developer has no such agent; `large`:
+ * more goes with it than one request can remove
+ */
+export const lockAgent = (tx: Queryable, agent: AgentKey): Promise<{ large: boolean } | undefined> =>
+  tx.first(lock, agent);
+
+/** Hides the agent from everything, and removes its policies. Its row stays until nothing refers to it any more. */
+export async function markAgentRemoved(tx: Queryable, agent: AgentKey, now: Date): Promise<void> {
+  await tx.all(mark, { ...agent, now });
+}
 
 /** Removes the agent's row and its authorization requests. Its grants must already be gone. */
 export async function removeAgent(tx: Queryable, agent: AgentKey): Promise<void> {

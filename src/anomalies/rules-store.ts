@@ -214,9 +214,10 @@ const MOST_FINDINGS = 1000;
 
 /** One text for each kind of scope, so that each can use its own index. */
 const AGENTS = {
-  agents: 'select id, developer_id from agents where id = any($ids::text[])',
-  developers: 'select id, developer_id from agents where developer_id = any($ids::text[])',
-  all: 'select id, developer_id from agents where $ids::text[] is null',
+  agents: 'select id, developer_id from agents where id = any($ids::text[]) and removed_at is null',
+  developers:
+    'select id, developer_id from agents where developer_id = any($ids::text[]) and removed_at is null',
+  all: 'select id, developer_id from agents where $ids::text[] is null and removed_at is null',
 };
 type ScopeKind = keyof typeof AGENTS;
 

@@ -110,14 +110,6 @@ const acknowledge = query({
   params: { developerId: text, id: text, now: timestamp, notes: orNull(text) },
   row,
 });
-const unacknowledged = query({
-  operation: 'SELECT',
-  collection: 'anomalies',
-  name: 'anomalies.count_unacknowledged',
-  text: 'select count(*)::int as total from anomalies where acknowledged_at is null',
-  params: {},
-  row: { total: int },
-});
 
 /**
  * Opens an anomaly for each finding, or updates the open one. However many calls run at once, each (developer, type,
@@ -152,7 +144,3 @@ export const acknowledgeAnomalyRow = (
   db: Queryable,
   acknowledgement: { developerId: string; id: string; now: Date; notes: string | null },
 ): Promise<Anomaly | undefined> => db.first(acknowledge, acknowledgement);
-
-/** Anomalies without an acknowledgement, of all developers. */
-export const countUnacknowledged = async (db: Queryable): Promise<number> =>
-  (await db.only(unacknowledged, {})).total;

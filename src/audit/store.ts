@@ -59,7 +59,8 @@ const named = batchQuery({
   text: (asked) => `with ${asked}
     select own.principal_id as "principalId" from asked left join lateral (
       select grants.principal_id from agents join grants on grants.developer_id = agents.developer_id
-      where agents.developer_id = asked."developerId" and agents.id = asked."agentId" and grants.id = asked."grantId"
+      where agents.developer_id = asked."developerId" and agents.id = asked."agentId"
+        and agents.removed_at is null and grants.id = asked."grantId"
     ) own on true
     order by asked.ordinal`,
 });

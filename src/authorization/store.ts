@@ -96,7 +96,8 @@ const create = batchQuery({
     agent as materialized (
       select asked.ordinal, agent.status, cardinality(agent.scopes) = 0 or asked.scopes <@ agent.scopes as scopes_allowed
       from asked join developer using (ordinal) cross join lateral (
-        select status, scopes from agents where id = asked."agentId" and developer_id = developer.id limit 1) agent),
+        select status, scopes from agents where id = asked."agentId" and developer_id = developer.id and removed_at is null
+        limit 1) agent),
     policy as materialized (
       select asked.ordinal, policy.* from asked join developer using (ordinal) join agent using (ordinal) cross join lateral (
         select policies.id, effect from policies

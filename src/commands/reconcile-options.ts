@@ -13,6 +13,7 @@ export interface ReconcileCommand {
   readonly snapshot: string | null;
   readonly since: string | null;
   readonly patienceMs: number;
+  readonly fullCount: boolean;
   readonly json: boolean;
 }
 
@@ -30,6 +31,7 @@ Exit codes: 0 equal, or explained by a process that has ended; 1 they differ; 2 
   --snapshot <file>    compares nothing; writes down how things stand, as the beginning of an interval
   --since <file>       compares what has come since that snapshot; without it, since the database was new
   --patience <seconds> how long to look again before a difference is one (15; 60 with --prometheus: longer than two scrapes)
+  --full-count         compares the gauges with a count of all rows, instead of the numbers that the service keeps
   --json               the findings as JSON
   --help
 `;
@@ -54,6 +56,7 @@ export function readReconcileOptions(args: readonly string[]): ReconcileCommand 
     snapshot: values.snapshot ?? null,
     since: values.since ?? null,
     patienceMs: positive('--patience', values.patience ?? (prometheus === null ? '15' : '60')) * 1000,
+    fullCount: values['full-count'],
     json: values.json,
   };
 }
@@ -70,6 +73,7 @@ function parse(args: readonly string[]) {
         snapshot: { type: 'string' },
         since: { type: 'string' },
         patience: { type: 'string' },
+        'full-count': { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },

@@ -47,7 +47,7 @@ async function compare({ command, config, since, db, print }: Work): Promise<voi
     await writeFile(command.snapshot, `${JSON.stringify(snapshot, null, 2)}\n`);
     return print(`${command.snapshot}: ${snapshot.processes.length} processes at ${snapshot.takenAt}`);
   }
-  const result = await reconcile({ db, source, since, patienceMs });
+  const result = await reconcile({ db, source, since, fullCount: command.fullCount, patienceMs });
   print(command.json ? JSON.stringify(result, null, 2) : describeReconciliation(result).trimEnd());
   if (!result.findings.some(({ verdict }) => verdict === 'differs')) return;
   if (since === null && !command.json)

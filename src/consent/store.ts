@@ -28,7 +28,7 @@ const byId = query({
       request.status <> 'pending' or exchanged_at is not null as decided
     from authorization_requests request join agents on agents.id = request.agent_id
       join developers on developers.id = request.developer_id
-    where request.id = $id`,
+    where request.id = $id and agents.removed_at is null`,
   params: { id: text },
   row: {
     id: text,
@@ -68,7 +68,8 @@ const decide = query({
   name: 'consent.decide',
   text: `with request as materialized (
       select id, redirect_uri, state, agent_id, principal_id, developer_id from authorization_requests
-      where id = $id and ($developerId::text is null or developer_id = $developerId)),
+      where id = $id and ($developerId::text is null or developer_id = $developerId)
+        and exists (select from agents where agents.id = agent_id and removed_at is null)),
     decided as (
       update authorization_requests pending
       set status = $decision, code_hash = $codeHash, code_expires_at = $codeExpiresAt

@@ -5,6 +5,7 @@ import type { NewToken } from '../grant-token/issue-token.ts';
 import { tokenExpiry } from '../grant-token/token-expiry.ts';
 import { ANY_ENQUEUED, deliveriesOfIssuance } from '../webhooks/outbox-store.ts';
 import { agentsFrom } from './ancestors-store.ts';
+import { removedAt } from './removal-marks-store.ts';
 
 // The statement takes locks in one order: the sub-agent's row, the root of the tree, the parent. Each lock is part of
 // the next condition, so the planner cannot reorder them. The share lock on the root keeps out revocations of the tree.
@@ -15,7 +16,8 @@ const insert = query({
   collection: 'grants',
   name: 'grants.delegate',
   text: `with agent as materialized (
-      select id, status from agents where developer_id = $developerId and id = $subAgentId for key share),
+      select id, status from agents where developer_id = $developerId and id = $subAgentId and removed_at is null
+      for key share),
     root as materialized (
       select root.id from grants named join grants root on root.id = named.root_grant_id
       where named.id = $parentGrantId and named.developer_id = $developerId and (select count(*) from agent) >= 0
@@ -25,6 +27,7 @@ const insert = query({
         grants.root_grant_id, grants.delegation_depth, $scopes::text[] <@ grants.scopes as scopes_allowed
       from grants join root on grants.root_grant_id = root.id join agents on agents.id = grants.agent_id
       where grants.id = $parentGrantId and grants.status = 'active' and grants.expires_at > $now and agents.status = 'active'
+        and ${removedAt('grants', '$developerId')} is null
         and exists (select from tokens where jti = $parentJti and grant_id = $parentGrantId and revoked_at is null)
       for share of grants),
     granted as (

@@ -3,8 +3,15 @@ import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
 import type { RevokedBy } from '../telemetry/events.ts';
 import { ANY_ENQUEUED, deliveriesOfRevocation, type Outbox } from '../webhooks/outbox-store.ts';
+import { removedAt } from './removal-marks-store.ts';
+
+/** A request revokes at most so many grants; a removal kills what is more. */
+export const MOST_IN_A_REQUEST = 1000;
 
 const named = { developerId: text, grantId: orNull(text), agentId: orNull(text) };
+/** A grant that is dead by a removal cannot be revoked again, but it goes with its agent. */
+const TOPMOST = `developer_id = $developerId and status = 'active' and (agent_id = $agentId
+        or (id = $grantId and ${removedAt('grants', '$developerId')} is null))`;
 
 // Revocation first locks the roots of its trees, and delegation holds a share lock on its root. So no delegation can
 // add a child to a tree between the collection of its members and their revocation.
@@ -12,12 +19,18 @@ const lockRoots = query({
   operation: 'SELECT',
   collection: 'grants',
   name: 'grants.lock_roots',
-  text: `select id from grants
+  text: `select id, (
+      with recursive tree as (
+        select id from grants where ${TOPMOST} and id = $grantId
+        union
+        select child.id from grants child join tree on child.parent_grant_id = tree.id where child.status = 'active')
+      select count(*) from (select from tree limit ${MOST_IN_A_REQUEST + 1}) counted) > ${MOST_IN_A_REQUEST} as "tooMany"
+    from grants
     where id in (
       select root_grant_id from grants where developer_id = $developerId and (id = $grantId or agent_id = $agentId))
     order by id for no key update`,
   params: named,
-  row: { id: text },
+  row: { id: text, tooMany: bool },
 });
 
 const revokeTrees = query({
@@ -26,7 +39,7 @@ const revokeTrees = query({
   name: 'grants.revoke_trees',
   text: `with recursive tree as (
       select id from grants
-      where developer_id = $developerId and (id = $grantId or agent_id = $agentId) and status = 'active'
+      where ${TOPMOST}
       union
       select child.id from grants child join tree on child.parent_grant_id = tree.id
     ),
@@ -67,15 +80,17 @@ export interface RevokedRow {
 
 /**
  * Revokes one grant, or all grants of one agent, with every descendant. Run it in a transaction.
- * @returns the rows that changed from active to revoked; none when there was nothing to revoke
+ * @returns the rows that changed from active to revoked, none when there was nothing to revoke; null: the grant has more than
+ * `MOST_IN_A_REQUEST` descendants, and nothing was changed
  */
 export async function revokeGrantTrees(
   tx: Queryable,
   revocation: { developerId: string; grantId?: string; agentId?: string; now: Date; revokedBy: RevokedBy },
   outbox: Outbox,
-): Promise<RevokedRow[]> {
+): Promise<RevokedRow[] | null> {
   const { developerId, grantId = null, agentId = null, now, revokedBy } = revocation;
-  await tx.all(lockRoots, { developerId, grantId, agentId });
+  const roots = await tx.all(lockRoots, { developerId, grantId, agentId });
+  if (roots.some(({ tooMany }) => tooMany)) return null;
   return tx.all(revokeTrees, { developerId, grantId, agentId, now, revokedBy, ...outbox });
 }
 

@@ -6,6 +6,7 @@ import { done, type Outcome, refuse } from '../outcome.ts';
 import type { RevokedBy } from '../telemetry/events.ts';
 import { activeTraceParent } from '../telemetry/trace-parent.ts';
 import type { Outbox } from '../webhooks/outbox-store.ts';
+import { insertRemoval, type Removal } from './removal-marks-store.ts';
 import { type RevokedRow, revokeGrantTrees } from './revocation-store.ts';
 
 export type RevokeDeps = Pick<Deps, 'db' | 'ids' | 'clock' | 'config' | 'telemetry' | 'deliveriesDue'>;
@@ -52,7 +53,13 @@ export function revokeTree(deps: RevokeDeps, grant: GrantToRevoke): Promise<Outc
 async function revoke(deps: RevokeDeps, grant: GrantToRevoke): Promise<boolean> {
   const now = new Date(deps.clock.now());
   const outbox = outboxOf(deps, now);
-  const rows = await deps.db.transaction((tx) => revokeGrantTrees(tx, { ...grant, now }, outbox));
+  const rows = await deps.db.transaction(async (tx) => {
+    const revoked = await revokeGrantTrees(tx, { ...grant, now }, outbox);
+    // The whole tree is dead at the commit. A job revokes its rows, and tells of them.
+    if (!revoked) await insertRemoval(tx, removalOf(grant, now));
+    return revoked;
+  });
+  if (!rows) return true;
   recordRevocation(deps, { ...grant, rows });
   return rows.length > 0;
 }
@@ -69,9 +76,43 @@ export async function revokeGrantsOfAgent(
   return {
     developerId: agent.developerId,
     revokedBy,
-    rows: await revokeGrantTrees(tx, { ...agent, revokedBy }, outboxOf(deps, agent.now)),
+    rows: (await revokeGrantTrees(tx, { ...agent, revokedBy }, outboxOf(deps, agent.now))) ?? [],
   };
 }
+
+/**
+ * Kills all grants of an agent, and everything delegated from them, at the commit of the transaction that marks the agent as
+ * removed. A job revokes their rows, tells of each, and removes the agent at last.
+ */
+export const removeGrantsLater = (
+  tx: Queryable,
+  { developerId, agentId, now }: { developerId: string; agentId: string; now: Date },
+): Promise<void> =>
+  insertRemoval(tx, {
+    ...removalOf({ developerId, revokedBy: 'agent_deleted' }, now),
+    agentId,
+    removesAgent: true,
+  });
+
+const removalOf = (
+  {
+    developerId,
+    grantId = null,
+    revokedBy,
+  }: Pick<Revocation, 'developerId' | 'revokedBy'> & {
+    readonly grantId?: string | null;
+  },
+  removedAt: Date,
+): Removal => ({
+  developerId,
+  agentId: null,
+  principalId: null,
+  grantId,
+  removesAgent: false,
+  revokedBy,
+  removedAt,
+  traceparent: activeTraceParent(),
+});
 
 const outboxOf = ({ ids, config }: RevokeDeps, now: Date): Outbox => ({
   seed: ids.next('evt', now.getTime()),

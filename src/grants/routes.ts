@@ -1,6 +1,7 @@
 /**
  * Grants: the recorded consent, its delegation to other agents, and its revocation.
- * Tables: `grants`, and `removed_grants` for the counts of removed rows.
+ * Tables: `grants`; `removed_grants` for the counts of removed rows; `removals` and `removal_grants` for those that are dead
+ * and wait for the job that revokes their rows.
  * `tokens`, `agents` and `principal-sessions` revoke through the use cases of this room. No other room does.
  */
 import { Type } from 'typebox';

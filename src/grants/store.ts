@@ -2,6 +2,7 @@ import { boundedCount } from '../db/bounded-count.ts';
 import { bigint, bool, int, orNull, smallint, text, textOf, texts, timestamp } from '../db/column-types.ts';
 import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
+import { removedAt } from './removal-marks-store.ts';
 
 export type GrantStatus = 'active' | 'revoked' | 'expired';
 
@@ -19,10 +20,11 @@ export interface Grant {
   readonly delegationDepth: number;
 }
 
+const REMOVED_AT = removedAt('grants', '$developerId');
 /** An expired grant reads `expired` even though no job has updated its row; `$now` is the time of reading. */
-const STATUS = `case when status = 'revoked' then 'revoked' when expires_at <= $now then 'expired' else 'active' end`;
+const STATUS = `case when status = 'revoked' or ${REMOVED_AT} is not null then 'revoked' when expires_at <= $now then 'expired' else 'active' end`;
 const COLUMNS = `id, agent_id as "agentId", principal_id as "principalId", developer_id as "developerId", scopes,
-  ${STATUS} as status, issued_at as "issuedAt", expires_at as "expiresAt", revoked_at as "revokedAt",
+  ${STATUS} as status, issued_at as "issuedAt", expires_at as "expiresAt", coalesce(revoked_at, ${REMOVED_AT}) as "revokedAt",
   parent_grant_id as "parentGrantId", delegation_depth as "delegationDepth"`;
 const row = {
   id: text,
@@ -66,8 +68,9 @@ export interface GrantFilter {
 const HAS_STATUS: Readonly<Record<GrantStatus | 'any', string>> = {
   any: 'true',
   revoked: `status = 'revoked'`,
-  active: `status = 'active' and expires_at > $now::timestamptz`,
-  expired: `status = 'active' and expires_at <= $now::timestamptz`,
+  active: `status = 'active' and expires_at > $now::timestamptz and ${REMOVED_AT} is null`,
+  // A grant that is dead by a removal is found among the revoked ones when its row says so, on their index.
+  expired: `status = 'active' and expires_at <= $now::timestamptz and ${REMOVED_AT} is null`,
 };
 
 const filters = {
@@ -185,24 +188,12 @@ export async function listGrantsOfPrincipal(
   return { grants, total };
 }
 
-const countActive = query({
-  operation: 'SELECT',
-  collection: 'grants',
-  name: 'grants.count_active',
-  text: `select count(*)::int as total from grants where status = 'active' and expires_at > $now`,
-  params: { now: timestamp },
-  row: { total: int },
-});
-
-/** Grants that are active and not expired, of all developers. */
-export const countActiveGrants = async (db: Queryable, now: Date): Promise<number> =>
-  (await db.only(countActive, { now })).total;
-
 const ofToken = query({
   operation: 'SELECT',
   collection: 'grants',
   name: 'grants.of_token',
-  text: `select grants.id as "grantId", grants.status = 'revoked' or tokens.revoked_at is not null as revoked,
+  text: `select grants.id as "grantId", grants.status = 'revoked' or tokens.revoked_at is not null
+        or ${removedAt('grants', '$developerId')} is not null as revoked,
       agents.status = 'suspended' as "agentSuspended",
       least(grants.expires_at, tokens.expires_at) as "expiresAt"
     from tokens join grants on grants.id = tokens.grant_id join agents on agents.id = grants.agent_id

@@ -3,6 +3,7 @@ import { bool, bytes, int, orNull, text, textOf, texts, timestamp } from '../db/
 import { batchQuery, query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
 import { agentsFrom } from '../grants/ancestors-store.ts';
+import { removedAt } from '../grants/removal-marks-store.ts';
 
 /** What is stored of a presented token and its grant. Without such a token only the caller is there. */
 export interface Introspected {
@@ -64,7 +65,7 @@ const introspected = batchQuery({
       grants.agent_id as "agentId", agents.status as "agentStatus", grants.principal_id as "principalId",
       grants.audience, grants.scopes, grants.parent_grant_id as "parentGrantId",
       ${agentsFrom('grants.parent_grant_id')} as "parentAgentIds",
-      grants.delegation_depth::int as "delegationDepth", grants.status = 'revoked' as "grantRevoked",
+      grants.delegation_depth::int as "delegationDepth", grants.status = 'revoked' or ${removedAt('grants', 'grants.developer_id')} is not null as "grantRevoked",
       found.dead as "tokenRevoked", least(grants.expires_at, found.expires_at) as "expiresAt",
       found.issued_at as "issuedAt"
     from asked

@@ -55,7 +55,8 @@ const conditions = {
 
 /** An agent that a policy names must belong to the developer. */
 const OWN_AGENT = `($agentId::text is null
-      or exists (select from agents where agents.id = $agentId and agents.developer_id = $developerId))`;
+      or exists (select from agents where agents.id = $agentId and agents.developer_id = $developerId
+        and removed_at is null))`;
 
 // One query tells why nothing was stored: the agent does not belong to the developer, or the limit is reached.
 const insert = query({

@@ -71,6 +71,12 @@ export const COUNTERS: readonly CounterLine[] = [
 export const GAUGES: readonly GaugeLine[] = [
   { what: 'active grants', metric: 'grantex_active_grants', labels: {}, of: ({ active }) => active },
   {
+    what: 'grants of removals',
+    metric: 'grantex_grants_removal_pending',
+    labels: {},
+    of: ({ removalPending }) => removalPending,
+  },
+  {
     what: 'unacknowledged anomalies',
     metric: 'grantex_anomalies_unacknowledged',
     labels: {},

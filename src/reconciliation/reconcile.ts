@@ -14,6 +14,8 @@ export interface ReconcileOptions {
   readonly source: Source;
   /** Where the interval begins; null: when the database was new. */
   readonly since: Snapshot | null;
+  /** Gauges are compared with a count of the rows, instead of the numbers that the service keeps of them. */
+  readonly fullCount: boolean;
   /** How long to look again before a difference is one. Must be longer than scrapes are apart. */
   readonly patienceMs: number;
 }
@@ -70,11 +72,13 @@ export async function reconcile(options: ReconcileOptions): Promise<Reconciliati
 }
 
 /** Looks until nothing is under way, or until `patienceMs` have passed: a snapshot is then a little blurred. */
-export async function takeSnapshot(options: Omit<ReconcileOptions, 'since'>): Promise<Snapshot> {
+export async function takeSnapshot(
+  options: Omit<ReconcileOptions, 'since' | 'fullCount'>,
+): Promise<Snapshot> {
   const deadline = performance.now() + options.patienceMs;
   const looks: Look[] = [];
   for (;;) {
-    const { processes, asOf, seen } = await look(options, looks);
+    const { processes, asOf, seen } = await look({ ...options, fullCount: false }, looks);
     const { least, most, settled } = seen;
     const still = settled && JSON.stringify(stable(least)) === JSON.stringify(stable(most));
     if (still || (settled && performance.now() > deadline)) {
@@ -93,15 +97,15 @@ export async function takeSnapshot(options: Omit<ReconcileOptions, 'since'>): Pr
 }
 
 /** What changes by mere time is left out. */
-const stable = ({ active: _active, expired: _expired, ...rest }: Ledger) => rest;
+const stable = ({ active: _active, removalPending: _pending, expired: _expired, ...rest }: Ledger) => rest;
 
 async function look(
-  { db, source }: Pick<ReconcileOptions, 'db' | 'source'>,
+  { db, source, fullCount }: Pick<ReconcileOptions, 'db' | 'source' | 'fullCount'>,
   looks: Look[],
 ): Promise<Observation & { seen: Seen }> {
-  await readInto(looks, db);
+  await readInto(looks, db, fullCount);
   const { processes, asOf } = await source.observe();
-  await readInto(looks, db);
+  await readInto(looks, db, fullCount);
   const most = looks.at(-1)?.ledger;
   const least = looks.findLast(({ ended }) => ended <= asOf - SETTLED_MS)?.ledger ?? most;
   if (!most || !least) throw new Error('the ledger was not read');
@@ -111,9 +115,9 @@ async function look(
   return { processes, asOf, seen: { least, most, recent, settled: first >= 0 } };
 }
 
-async function readInto(looks: Look[], db: Queryable): Promise<void> {
+async function readInto(looks: Look[], db: Queryable, fullCount: boolean): Promise<void> {
   const begun = Date.now();
-  const ledger = await readLedger(db);
+  const ledger = await readLedger(db, { fullCount });
   looks.push({ begun, ended: Date.now(), ledger });
 }
 

@@ -28,6 +28,8 @@ const ledger = Type.Object({
   failed: Type.Number(),
   anomalies: counts,
   active: Type.Number(),
+  // Snapshots of the release before do not have it.
+  removalPending: Type.Optional(Type.Number()),
   unacknowledged: Type.Number(),
   expired: Type.Number(),
   pending: Type.Number(),

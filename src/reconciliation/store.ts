@@ -1,7 +1,8 @@
-import { int, json, text } from '../db/column-types.ts';
+import { float, int, json, text } from '../db/column-types.ts';
 import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
 import type { AnomalyType } from '../label-values.ts';
+import { countedNumbers, keptNumbers } from '../tallies/store.ts';
 
 /** How many there ever were: rows, and the tallies of rows that are gone. Only grows. */
 export interface Totals {
@@ -19,11 +20,13 @@ export interface Totals {
 
 /** What the database says at one moment. */
 export interface Ledger extends Totals {
-  /** Grants that are active and not expired. */
+  /** Grants that are active and not expired, without those of `removalPending`. */
   readonly active: number;
+  /** Grants that are dead by a removal and whose rows are still to be revoked. */
+  readonly removalPending: number;
   /** Anomalies without an acknowledgement. */
   readonly unacknowledged: number;
-  /** Grants that were active when they ran out: created − revoked − expired = active. */
+  /** Grants that were active when they ran out: created − revoked − expired − removalPending = active. */
   readonly expired: number;
   /** Deliveries that have not ended, and those that were removed before they did. */
   readonly pending: number;
@@ -54,26 +57,25 @@ const retired = (where = 'true') => `select coalesce(sum(total) filter (where co
         coalesce(sum(total) filter (where counted = 'revoked'), 0)
       from retention_tallies where ${where}`;
 
-const ledger = query({
-  operation: 'SELECT',
-  collection: 'grants',
-  name: 'reconciliation.ledger',
-  text: `select (select count(*) from authorization_requests)::int + removed.requested as requested,
+const ledgerWith = (name: string, numbers: ReturnType<typeof keptNumbers>) =>
+  query({
+    operation: 'SELECT',
+    collection: 'grants',
+    name,
+    text: `select (select count(*) from authorization_requests)::int + removed.requested as requested,
       granted.consented + removed.consented as consented, granted.delegated + removed.delegated as delegated,
       (select coalesce(sum(1 + repeats), 0) from refresh_tokens where predecessor is not null)::int + removed.refreshed
         as refreshed,
-      granted.revoked + removed.revoked as revoked, granted.active,
-      granted.expired + removed.expired as expired, delivery.*,
+      granted.revoked + removed.revoked as revoked, granted.expired + removed.expired as expired, delivery.*,
+      ${numbers.active} as active, ${numbers.pending} as "removalPending", ${numbers.unacknowledged} as unacknowledged,
       (select coalesce(json_object_agg(type, total), '{}') from (
         select type, sum(total) as total from (
           select type, count(*) as total from anomalies group by type
           union all select type, total from retention_tallies where counted = 'anomalies') every group by type) opened)
-        as anomalies,
-      (select count(*) from anomalies where acknowledged_at is null)::int as unacknowledged
+        as anomalies
     from (select count(*) filter (where parent_grant_id is null)::int as consented,
         count(*) filter (where parent_grant_id is not null)::int as delegated,
         count(*) filter (where status = 'revoked')::int as revoked,
-        count(*) filter (where status = 'active' and expires_at > now())::int as active,
         count(*) filter (where status = 'active' and expires_at <= now())::int as expired
       from grants) granted,
       (select coalesce(sum(requested), 0)::int as requested, coalesce(sum(consented), 0)::int as consented,
@@ -86,16 +88,29 @@ const ledger = query({
         coalesce(sum(total) filter (where status = 'pending'), 0)::int as pending
       from (select status, count(*) as total from webhook_deliveries group by status
         union all select status, total from removed_deliveries) every) delivery`,
-  params: {},
-  row: { ...totals, active: int, expired: int, unacknowledged: int, pending: int },
-});
+    params: {},
+    row: {
+      ...totals,
+      active: float,
+      removalPending: float,
+      expired: int,
+      unacknowledged: float,
+      pending: int,
+    },
+  });
+const cheapLedger = ledgerWith('reconciliation.ledger', keptNumbers('now()'));
+const fullLedger = ledgerWith('reconciliation.ledger_full_count', countedNumbers('now()'));
 
-/** The whole ledger, as of one moment. Reads every table whole: a second or so for a million grants. */
-export const readLedger = (db: Queryable): Promise<Ledger> => db.only(ledger, {});
+/**
+ * The whole ledger, as of one moment. What counters are compared with takes whole tables: a second or so for a million grants.
+ * @param fullCount what gauges are compared with is counted too, instead of taken from the numbers that the service keeps
+ */
+export const readLedger = (db: Queryable, { fullCount }: { fullCount: boolean }): Promise<Ledger> =>
+  db.only(fullCount ? fullLedger : cheapLedger, {});
 
-// What a deleted agent had may belong to the periods, and so may the deliveries that were removed: all of it is added. When a
-// delivery failed is not kept: all that were created before the end of a period may have failed within it. Of what retention
-// removed the day is known.
+// What a deleted agent had may belong to the periods, and so may the deliveries that were removed: all of it is added. Grants of
+// a removal bear its time, and are counted from then to its end. When a delivery failed is not kept: all that were created
+// before the end of a period may have failed within it. Of what retention removed the day is known.
 const IN_PERIOD = `exists (select from period
           where day between ("from" at time zone 'UTC')::date and ("to" at time zone 'UTC')::date)`;
 const within = query({
@@ -120,7 +135,9 @@ const within = query({
       removed.refreshed + (select coalesce(sum(1 + repeats), 0) from refresh_tokens where predecessor is not null
         and exists (select from period where issued_at between "from" and "to"))::int as refreshed,
       removed.revoked + (select count(*) from grants
-        where exists (select from period where revoked_at between "from" and "to"))::int as revoked,
+        where exists (select from period where revoked_at between "from" and "to"))::int
+        + (select coalesce(sum(removals.revoked), 0) from removals where exists (
+          select from period where removed_at <= "to" and coalesce(finished_at, 'infinity') >= "from"))::int as revoked,
       ((select count(*) from webhook_deliveries
         where exists (select from period where delivered_at between "from" and "to"))
         + (select coalesce(sum(total), 0) from removed_deliveries where status = 'delivered'))::int as delivered,

@@ -129,6 +129,8 @@ export interface Events extends SecurityEvents {
   anomalyDetected(event: AnomalyDetected): void;
   /** A look for anomalies failed; it is repeated. */
   anomalyScanFailed(event: { error: unknown }): void;
+  /** A step of background work failed; it is repeated. */
+  backgroundWorkFailed(event: { work: 'tallies' | 'removals'; error: unknown }): void;
   /** Rows that had ended long ago were removed, and that is committed. Only a metric. */
   rowsRemoved(event: { table: RetentionTable; rows: number }): void;
   /** A step of that removal failed; it is repeated. */
@@ -262,6 +264,9 @@ export function createEvents(
     },
     anomalyScanFailed({ error }) {
       record(null, () => logger.warn({ error: describeError(error) }, 'anomaly.scan_failed'));
+    },
+    backgroundWorkFailed({ work, error }) {
+      record(null, () => logger.warn({ work, error: describeError(error) }, 'background.work_failed'));
     },
     rowsRemoved({ table, rows }) {
       if (rows > 0) record(null, () => instruments.retentionRemoved.add(rows, { table }));

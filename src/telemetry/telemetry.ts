@@ -49,6 +49,8 @@ export interface Telemetry {
    * Returns the function that ends this; call it before the database is closed.
    */
   observeActiveGrants(read: () => Promise<number>): () => void;
+  /** The same for grants that are dead by a removal and whose rows are still to be revoked. */
+  observeRemovalPending(read: () => Promise<number>): () => void;
   /** The same for how long the oldest webhook delivery that is due has been due, in seconds. */
   observeOldestPendingDelivery(read: () => Promise<number>): () => void;
   /** The same for anomalies that nobody has acknowledged. */
@@ -91,6 +93,7 @@ export function createTelemetry({ meter, tracer, logger, capturePrincipal }: Tel
     agentSeries: instruments.agentSeries,
     logger,
     observeActiveGrants: observe(instruments.activeGrants, 'grantex_active_grants'),
+    observeRemovalPending: observe(instruments.removalPending, 'grantex_grants_removal_pending'),
     observeOldestPendingDelivery: observe(
       instruments.oldestPendingDelivery,
       'grantex_webhook_oldest_pending_seconds',

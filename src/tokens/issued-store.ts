@@ -102,5 +102,5 @@ export const callersOf = (questions: string): string => `developer as materializ
     agent as materialized (
       select ${questions}.ordinal, agent.* from ${questions} join developer using (ordinal) cross join lateral (
         select id, developer_id, status from agents
-        where id = ${questions}."agentId" and developer_id = developer.id limit 1
+        where id = ${questions}."agentId" and developer_id = developer.id and removed_at is null limit 1
         for key share) agent)`;

@@ -5,6 +5,7 @@ import type { Queryable } from '../db/queryable.ts';
 import type { NewToken } from '../grant-token/issue-token.ts';
 import { tokenExpiry } from '../grant-token/token-expiry.ts';
 import { agentsFrom } from '../grants/ancestors-store.ts';
+import { removedAt } from '../grants/removal-marks-store.ts';
 import { ANY_ENQUEUED, deliveriesOfIssuance } from '../webhooks/outbox-store.ts';
 import { callersOf, type Issued, issuedRow, toIssued } from './issued-store.ts';
 
@@ -66,6 +67,7 @@ const refresh = batchQuery({
           where hash = asked."presentedHash" limit 1) presented
         cross join lateral (select * from grants where id = presented.grant_id limit 1) grants
       where grants.agent_id = agent.id and agent.status = 'active' and grants.status = 'active' and grants.expires_at > asked.now
+        and ${removedAt('grants', 'agent.developer_id')} is null
         and presented.replaced_at is null
         and (presented.used_at is null or ${isRetry('asked."idempotencyHash"', 'asked."repeatableSince"')})),
     chosen as materialized (

@@ -3,6 +3,7 @@ import type { Database } from '../db/client.ts';
 import { bool, bytes, orNull, text, textOf, texts, timestamp } from '../db/column-types.ts';
 import { batchQuery, query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
+import { removedAt } from '../grants/removal-marks-store.ts';
 
 /** The facts in the database about a token to verify and its caller. */
 export interface TokenState {
@@ -40,7 +41,8 @@ const states = batchQuery({
   },
   text: (asked) => `with ${asked}
     select developers.id as "developerId", grants.developer_id as "ownerId", grants.id as "grantId",
-      grants.agent_id as "agentId", agents.status as "agentStatus", grants.status = 'revoked' as "grantRevoked",
+      grants.agent_id as "agentId", agents.status as "agentStatus",
+      grants.status = 'revoked' or ${removedAt('grants', 'grants.developer_id')} is not null as "grantRevoked",
       tokens.revoked_at is not null as "tokenRevoked",
       least(grants.expires_at, tokens.expires_at) as "expiresAt", grants.principal_id as "principalId", grants.scopes
     from asked
@@ -79,7 +81,8 @@ const status = query({
   operation: 'SELECT',
   collection: 'grants',
   name: 'tokens.revocation_status',
-  text: `select grants.status = 'revoked' or tokens.revoked_at is not null as revoked, agents.status as "agentStatus",
+  text: `select grants.status = 'revoked' or tokens.revoked_at is not null
+        or ${removedAt('grants', '$developerId')} is not null as revoked, agents.status as "agentStatus",
       least(grants.expires_at, tokens.expires_at) as "expiresAt"
     from grants join agents on agents.id = grants.agent_id
       left join tokens on tokens.grant_id = grants.id and tokens.jti = $jti

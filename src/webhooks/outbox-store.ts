@@ -100,19 +100,33 @@ export const deliveriesOfIssuance = (issued: Issuance): string => `issuance as (
       from issuance),
     ${ENQUEUED}`;
 
-/**
- * Common table expressions that enqueue the event of each revoked grant. They make `ANY_ENQUEUED` true. `cascade` is true
- * when a grant above or below it in the tree was revoked with it.
- */
-export const deliveriesOfRevocation = (revoked: RevokedGrants): string => `facts as (
+/** Grants that a removal revokes, some at a time. */
+export type RemovedGrants = Omit<RevokedGrants, 'parentGrantId'> &
+  Expressions<
+    /** boolean: a grant above or below it falls with it. */
+    'cascade'
+  >;
+
+/** Common table expressions that enqueue the event of each grant. They make `ANY_ENQUEUED` true. */
+export const deliveriesOfRemoval = (revoked: RemovedGrants): string => `facts as (
       select 'grant.revoked' as type, ${revoked.id} as subject, ${revoked.developerId} as developer_id,
         ${revoked.agentId} as agent_id, ${revoked.seed} as seed, ${revoked.now} as now,
         ${revoked.traceparent} as traceparent, ${revoked.maxAttempts} as max_attempts,
         json_build_object('grantId', ${revoked.id}, 'cascade',
-          ${revoked.id} in (select ${revoked.parentGrantId} from ${revoked.from} where ${revoked.parentGrantId} is not null)
-            or coalesce(${revoked.parentGrantId} in (select ${revoked.id} from ${revoked.from}), false)) as data
+          ${revoked.cascade}) as data
       from ${revoked.from}),
     ${ENQUEUED}`;
+
+/**
+ * The same for grants that one statement revokes with everything below them. `cascade` is true when a grant above or below it
+ * in the tree was revoked with it.
+ */
+export const deliveriesOfRevocation = (revoked: RevokedGrants): string =>
+  deliveriesOfRemoval({
+    ...revoked,
+    cascade: `${revoked.id} in (select ${revoked.parentGrantId} from ${revoked.from} where ${revoked.parentGrantId} is not null)
+            or coalesce(${revoked.parentGrantId} in (select ${revoked.id} from ${revoked.from}), false)`,
+  });
 
 /** For the select list of such a statement: whether there is anything to deliver now. */
 export const ANY_ENQUEUED = 'exists (select from enqueued)';

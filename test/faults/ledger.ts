@@ -128,7 +128,7 @@ export async function expectCountersExplained(
   scrape: Scrape,
 ): Promise<Count[]> {
   const revoking = of(shots, 'revoke', isUnknown).map(({ grantId }) => grantId ?? '');
-  const rows = await readLedger(queryableOf({ sql }));
+  const rows = await readLedger(queryableOf({ sql }), { fullCount: true });
   const [fallen] = await sql`
     select count(*)::int as unsure from grants where status = 'revoked' and root_grant_id = any(${revoking})`;
   const answered = (kind: Kind) => of(shots, kind, isGood).length;

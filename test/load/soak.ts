@@ -70,6 +70,7 @@ const { findings } = await reconcile({
   db: queryableOf(testbed),
   source: scrapeSource([`${service.url}/metrics`], null),
   patienceMs: 20_000,
+  fullCount: true,
   since: null,
 });
 const differing = findings.filter(({ verdict }) => verdict !== 'equal');

@@ -15,6 +15,7 @@ const NONE: Ledger = {
   failed: 0,
   anomalies: {},
   active: 0,
+  removalPending: 0,
   unacknowledged: 0,
   expired: 0,
   pending: 0,

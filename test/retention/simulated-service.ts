@@ -132,8 +132,7 @@ export function createSimulatedService(
     const now = clock.now();
     const outbox = { seed: ids.next('evt', now), traceparent: null, maxAttempts: MAX_ATTEMPTS };
     const revocation = { developerId, grantId, now: new Date(now), revokedBy: 'developer' as const };
-    const rows = await db.transaction((tx) => revokeGrantTrees(tx, revocation, outbox));
-    done.revoked += rows.length;
+    done.revoked += (await db.transaction((tx) => revokeGrantTrees(tx, revocation, outbox)))?.length ?? 0;
   }
 
   async function log(agentId: string, grantId: string): Promise<void> {

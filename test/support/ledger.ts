@@ -12,7 +12,9 @@ export interface Ledger {
 
 /** The grants of a whole database by state. Stored counts replace the rows that were removed with their agents. */
 export async function ledgerOf(database: TestDatabase): Promise<Ledger> {
-  const { consented, delegated, revoked, expired, active } = await readLedger(queryableOf(database));
+  const { consented, delegated, revoked, expired, active } = await readLedger(queryableOf(database), {
+    fullCount: true,
+  });
   return { created: consented + delegated, revoked, expired, active };
 }
 
@@ -25,7 +27,7 @@ export interface DeliveryLedger {
 
 /** The deliveries of a whole database. Stored counts replace removed rows, with the state at their removal. */
 export async function deliveryLedgerOf(database: TestDatabase): Promise<DeliveryLedger> {
-  const { delivered, failed, pending } = await readLedger(queryableOf(database));
+  const { delivered, failed, pending } = await readLedger(queryableOf(database), { fullCount: true });
   return { delivered, failed, pending };
 }
 

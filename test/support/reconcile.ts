@@ -22,7 +22,7 @@ const optionsFor = (services: readonly TestService[]) => {
     services.map(({ url }) => `${url}/metrics`),
     null,
   );
-  return { db: queryableOf(first.database), source, patienceMs: PATIENCE_MS };
+  return { db: queryableOf(first.database), source, patienceMs: PATIENCE_MS, fullCount: true };
 };
 
 /** The start of an interval in which the test will kill one of the services. */

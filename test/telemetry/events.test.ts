@@ -5,7 +5,6 @@ import { changes, startHarness } from './harness.ts';
 
 let harness: ReturnType<typeof startHarness>;
 afterEach(() => harness.stop());
-
 const IDS = { grantId: 'grnt_1', agentId: 'ag_1', developerId: 'dev_1' };
 const SPAN_IDS = {
   'grantex.grant_id': 'grnt_1',
@@ -201,6 +200,11 @@ const CASES: Case[] = [
     name: 'webhookWorkFailed',
     emit: (events) => events.webhookWorkFailed({ step: 'look', error: 'gone' }),
     line: { level: 'warn', msg: 'webhook.work_failed', step: 'look', error: { name: 'string' } },
+  },
+  {
+    name: 'backgroundWorkFailed',
+    emit: (events) => events.backgroundWorkFailed({ work: 'removals', error: 'gone' }),
+    line: { level: 'warn', msg: 'background.work_failed', work: 'removals', error: { name: 'string' } },
   },
   {
     name: 'rateLimitHit',

@@ -20,6 +20,7 @@ const PLACES: Readonly<Record<string, readonly [column: number, row: number]>> =
   anomalies: [2, 5],
   retention: [1, 5],
   system: [3, 5],
+  tallies: [3, 4],
   reconciliation: [4, 5],
 };
 const BOX = { width: 150, height: 34 };

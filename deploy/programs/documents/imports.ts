@@ -29,6 +29,7 @@ const IS: Readonly<Record<string, string>> = {
   'principal-sessions': 'the permissions page',
   system: 'health, `/openapi.json`',
   retention: 'the removal of what has ended',
+  tallies: 'numbers that are kept, so that gauges count no rows',
   reconciliation: 'the comparison of metrics with rows',
   commands: '`npm run keys`, `migrate`, `reconcile`',
   'database-source': '`database-source.ts`: the database of `DATABASE_URL`, or the embedded one',

@@ -105,6 +105,14 @@ export const PROTOCOL_FAMILIES = {
     help: 'Grants that are active and not expired, in the whole database; every replica reports the same value.',
     labels: {},
   },
+  removalPending: {
+    name: 'grantex_grants_removal_pending',
+    instrument: 'grantex.grants.removal_pending',
+    kind: 'observableGauge',
+    unit: '{grant}',
+    help: 'Grants that are dead by a removal and whose rows the background has not reached; every replica reports the same value.',
+    labels: {},
+  },
   consentDecisions: {
     name: 'grantex_consent_decisions_total',
     instrument: 'grantex.consent.decisions',

@@ -32,6 +32,7 @@ export const VALUES_OF_THE_FLOW: Readonly<Record<string, Readonly<Record<string,
   grantex_http_connections_closed_total: {},
   grantex_statements_ended_total: {},
   grantex_active_grants: { '': 0 },
+  grantex_grants_removal_pending: { '': 0 },
   grantex_signing_keys: { '': 1 },
   grantex_agent_token_exchange_total: {
     'agent_id=agent status=success': 1,
