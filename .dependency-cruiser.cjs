@@ -99,7 +99,11 @@ module.exports = {
       from: { path: `^src/(${rooms})/`, pathNot: '^src/agents/delete-agent\\.ts$' },
       to: {
         path: STORE,
-        pathNot: ['^src/agents/store\\.ts$', '^src/(tallies/|webhooks/outbox-|grants/removal-marks-)store\\.ts$', '^src/$1/'],
+        pathNot: [
+          '^src/agents/store\\.ts$',
+          '^src/(tallies/|webhooks/outbox-|grants/removal-marks-)store\\.ts$',
+          '^src/$1/',
+        ],
         dependencyTypesNot: ['type-only'],
       },
     },
