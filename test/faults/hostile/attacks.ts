@@ -43,6 +43,8 @@ const repeating = (
   },
 });
 
+/** The attack that meets the limit of an address. */
+export const INVENTED_KEYS = 'invented keys';
 const READERS = 1000;
 
 /** Opens connections that ask and never read. */
@@ -111,7 +113,7 @@ export async function prepareAttacks(
       send({ method: 'GET', path: '/v1/agents?pageSize=100', key: lister.key }),
     ),
     repeating('a burst of audit entries', service, 500, (send) => send(small)),
-    repeating('invented keys', service, 64, (send) =>
+    repeating(INVENTED_KEYS, service, 64, (send) =>
       send({ method: 'GET', path: '/v1/me', key: `gx_live_${randomBytes(24).toString('hex')}` }),
     ),
     notReading('slow readers of lists', service, '/v1/agents?pageSize=100', reader.key),
