@@ -4,10 +4,10 @@ import { loadConfig } from '../../src/config.ts';
 import type { Database } from '../../src/db/client.ts';
 import { sha256 } from '../../src/hash.ts';
 import { readLedger } from '../../src/reconciliation/store.ts';
-import { keptActiveGrants } from '../../src/tallies/store.ts';
 import { cutoffsAt } from '../../src/retention/cutoffs.ts';
 import { oldestDueSeconds } from '../../src/retention/oldest-store.ts';
 import { removeEnded } from '../../src/retention/remove-ended.ts';
+import { keptActiveGrants } from '../../src/tallies/store.ts';
 import { purgeDeliveries } from '../../src/webhooks/delivery-store.ts';
 import { medianOf } from '../load/table.ts';
 import type { TestDatabase } from '../support/database.ts';
@@ -214,7 +214,9 @@ async function remove(
 
 /** The rows and tallies say what was done. */
 async function compare(db: Database, { service, clock, living }: World): Promise<void> {
-  const { requested, consented, refreshed, revoked, active, expired, anomalies } = await readLedger(db, { fullCount: true });
+  const { requested, consented, refreshed, revoked, active, expired, anomalies } = await readLedger(db, {
+    fullCount: true,
+  });
   const { entries, ...done } = service.done;
   expect({ requested, consented, refreshed, revoked, anomalies: anomalies.new_principal ?? 0 }).toEqual(done);
   expect(active + expired).toBe(consented - revoked);
