@@ -34,6 +34,7 @@ const ROOMS = {
   tokens: ['agents', 'developers', 'grant-token', 'grants', 'signing-keys', 'webhooks'],
   oauth: ['developers', 'grant-token', 'grants', 'tokens'],
   'principal-sessions': ['audit', 'grants', 'pages'],
+  retention: ['anomalies'],
   system: [],
   reconciliation: [],
 };
@@ -46,12 +47,12 @@ USES.main = ['base', 'config', 'service', 'telemetry'];
 
 /** Parts that are files of `src` itself; every other part is a folder. */
 const FILES = {
-  base: 'caller|clock|command-line-error|compact-jws|duration|errors|hash|ids|label-values|list-depth|origin-form|outcome|request-scope|text-table|version|within',
+  base: 'caller|clock|command-line-error|compact-jws|duration|errors|hash|ids|label-values|list-depth|loopback|origin-form|outcome|request-scope|text-table|version|within',
   config: 'config|data-dir',
   deps: 'deps',
   'database-source': 'database-source',
   app: 'app',
-  service: 'service|gauges',
+  service: 'service|gauges|start-warnings',
   main: 'main',
 };
 const pathOf = (part) => (FILES[part] ? `^src/(${FILES[part]})\\.ts$` : `^src/${part}/`);

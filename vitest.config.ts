@@ -1,6 +1,10 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 import { PATIENCE_MS } from './test/support/child.ts';
 import { testsWithoutDatabase } from './test/support/needs-database.ts';
+
+// Compiled code of vitest and of packages is kept, for workers and for what they start.
+process.env['NODE_COMPILE_CACHE'] ??= fileURLToPath(new URL('node_modules/.cache/node', import.meta.url));
 
 const SECOND = 1_000;
 /** Whatever the service does with its database. */
@@ -15,8 +19,8 @@ const SURROUNDINGS = ['stack', 'faults', 'load', 'pgbouncer', 'failover'].map((n
 /** They promise that every answer comes within seconds, or that none is lost under load: nothing else may take the cores. */
 const FAULTS_ALONE =
   'test/faults/{connections,fairness,lost-answers,pool-exhausted,rolling-restart,scrape-storm,sigterm}.test.ts';
-/** They compare speed and memory with and without a Collector that is gone, slow or broken: two minutes of drills. */
-const STACK_ALONE = 'test/stack/{collector-outage,hostile-collector}.test.ts';
+/** It compares speed and memory with and without a Collector that is gone or hangs: a minute of drills. */
+const STACK_ALONE = 'test/stack/troubled-collector.test.ts';
 /** What takes 10 seconds and more, and why. `npm test` leaves it to `npm run test:slow`, which the gate runs. */
 const SLOW = [
   // Starts and ends of whole processes, some thirty of them, one after another; some must hang for a time limit.
@@ -67,7 +71,8 @@ const project = (
     ...test,
   },
 });
-const WITH_DATABASE = { globalSetup: ['test/support/global-setup.ts'] };
+const WITH_SERVICE = { globalSetup: ['test/support/service-build-setup.ts'] };
+const WITH_DATABASE = { globalSetup: [...WITH_SERVICE.globalSetup, 'test/support/global-setup.ts'] };
 /** Building the real binaries for the first time takes minutes. */
 const BUILDS = { hookTimeout: 1_200 * SECOND };
 /** Projects that are run together follow one another by group; those of one group must have as many workers. */
@@ -142,12 +147,13 @@ export default defineConfig({
         hookTimeout: 60 * SECOND,
       }),
       // One file for each way to the database. They wait more than they work, so they run side by side.
-      project({ name: 'database-faults', include: [TABLES], ...inGroup(5) }),
+      project({ name: 'database-faults', include: [TABLES], ...WITH_SERVICE, ...inGroup(5) }),
       // With the real Patroni, etcd and HAProxy; a lease that has to run out takes its time.
       project({
         name: 'failover',
         include: ['test/failover/**/*.test.ts'],
         exclude: [LONG],
+        ...WITH_SERVICE,
         ...inGroup(6),
         fileParallelism: false,
         testTimeout: 180 * SECOND,

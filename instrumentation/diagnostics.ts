@@ -21,7 +21,7 @@ const LEVELS: Readonly<Record<DiagnosticLevel, DiagLogLevel>> = {
  * to standard output. A collector that is down causes a fault per batch. Each kind of message gets one line in ten seconds,
  * with the number of suppressed ones.
  */
-export function logDiagnostics(record: LineStream, level: DiagnosticLevel): void {
+export function logDiagnostics(record: Pick<LineStream, 'write'>, level: DiagnosticLevel): void {
   const logLevel = LEVELS[level];
   const at = (word: string) => {
     const kinds = new Map<string, { quietUntil: number; suppressed: number }>();

@@ -4,6 +4,7 @@ import {
   type Attributes,
   context,
   type Histogram,
+  type Meter,
   propagation,
   ROOT_CONTEXT,
   SpanKind,
@@ -21,6 +22,7 @@ import {
 import { HttpInstrumentation } from '@opentelemetry/instrumentation-http';
 import { HTTP_METHODS } from '../src/label-values.ts';
 import { isMetrics } from '../src/origin-form.ts';
+import { measuredContext } from '../src/telemetry/measured.ts';
 
 /** nginx's status for a client that closed the connection before it was answered. */
 const CLIENT_CLOSED_REQUEST = 499;
@@ -76,24 +78,36 @@ function measured(parts: Parts, emit: Emit): Emit {
   return function emitMeasured(this: Server, event, ...args) {
     if (event !== 'request' || UNMEASURED.has(this)) return emit.call(this, event, ...args);
     const [request, response] = args as [IncomingMessage, ServerResponse];
-    const active = isMetrics(request.url)
+    const entered = isMetrics(request.url)
       ? suppressTracing(context.active())
       : begin(parts, request, response);
-    return context.with(active, emit, this, event, request, response);
+    return context.with(entered, emit, this, event, request, response);
   };
 }
 
 const KNOWN_METHODS = new Set<string>(HTTP_METHODS);
+const active = new Map<string, number>([...HTTP_METHODS, '_OTHER'].map((method) => [method, 0]));
+
+/** Reports the requests that are being answered, by method, at every collection of `meter`. */
+export function observeActiveRequests(meter: Meter): void {
+  const options = { unit: '{request}', description: 'HTTP requests that are being answered.' };
+  meter.createObservableUpDownCounter('http.server.active_requests', options).addCallback((result) => {
+    for (const [method, requests] of active) result.observe(requests, { 'http.request.method': method });
+  });
+}
+
+const countActive = (method: string, by: 1 | -1) => active.set(method, (active.get(method) ?? 0) + by);
 
 /** Begins a request's span and measurement, which end with its response, and returns its context. */
 function begin(parts: Parts, request: IncomingMessage, response: ServerResponse) {
   const begun = performance.now();
   const { method = 'GET', headers, socket } = request;
-  const labels: Attributes = { 'http.request.method': KNOWN_METHODS.has(method) ? method : '_OTHER' };
+  const knownMethod = KNOWN_METHODS.has(method) ? method : '_OTHER';
+  const labels: Attributes = { 'http.request.method': knownMethod };
   const parent = propagation.extract(ROOT_CONTEXT, headers);
   const attributes = {
     ...labels,
-    'http.request.method_original': KNOWN_METHODS.has(method) ? undefined : method,
+    'http.request.method_original': knownMethod === method ? undefined : method,
     'url.scheme': 'http',
     'network.peer.address': socket.remoteAddress,
     'network.peer.port': socket.remotePort,
@@ -102,7 +116,9 @@ function begin(parts: Parts, request: IncomingMessage, response: ServerResponse)
   };
   const span = parts.tracer.startSpan(method, { kind: SpanKind.SERVER, attributes }, parent);
   const metadata: RPCMetadata = { type: RPCType.HTTP, span };
+  countActive(knownMethod, 1);
   response.on('close', () => {
+    countActive(knownMethod, -1);
     // A caller that disconnected has not received the response's status.
     const status = response.writableFinished ? response.statusCode : CLIENT_CLOSED_REQUEST;
     const { route } = metadata;
@@ -115,7 +131,8 @@ function begin(parts: Parts, request: IncomingMessage, response: ServerResponse)
         span.setAttribute('error.type', String(status)).setStatus({ code: SpanStatusCode.ERROR });
     }
     span.end();
-    parts._httpServerDurationHistogram.record((performance.now() - begun) / 1000, labels);
+    const seconds = (performance.now() - begun) / 1000;
+    parts._httpServerDurationHistogram.record(seconds, labels, measuredContext(seconds, span.spanContext()));
   });
   return setRPCMetadata(trace.setSpan(parent, span), metadata);
 }

@@ -2,14 +2,14 @@ import type { Resource } from '@opentelemetry/resources';
 import { type DestinationStream, type MultiStreamRes, pino } from 'pino';
 import type { OtelSettings } from './otel-env.ts';
 import { createOtlpLogStream } from './otlp-logs.ts';
-import { createLineStream, type LineStream } from './stdout.ts';
+import { createStandardOutput, type LineStream } from './stdout.ts';
 
 export interface LogStreams {
   /** For the logger: standard output, and the collector when there is an endpoint. */
   readonly stream: DestinationStream | MultiStreamRes;
   /** Standard output alone. */
   readonly record: LineStream;
-  /** Lines that did not reach the collector. */
+  /** Lines that did not reach the collector. Those that standard output did not take are counted by `record`. */
   lost(): number;
   /** Writes out and sends what is held, for at most `timeoutMs`. Lines that come later still reach standard output. */
   close(timeoutMs: number): Promise<void>;
@@ -21,7 +21,7 @@ export function createLogStreams(
   resource: Resource,
   env: NodeJS.ProcessEnv,
 ): LogStreams {
-  const record = createLineStream(1);
+  const record = createStandardOutput();
   if (settings.logs === null)
     return { stream: record, record, lost: () => 0, close: async () => record.flushSync() };
 

@@ -3,6 +3,7 @@ import {
   type DiagnosticLevel,
   OTEL_READ_VARIABLES,
   SIGNAL_VARIABLES,
+  VARIABLES_OF_SDK,
 } from '../src/variables/opentelemetry.ts';
 import { VariableReader } from '../src/variables/variable.ts';
 
@@ -76,6 +77,10 @@ export function readOtelEnv(env: Env): OtelSettings {
     },
   };
   if (reader.read(sampler).endsWith('traceidratio')) reader.read(samplerRatio);
-  if (reader.faults.length > 0 && !disabled) throw new ConfigError([...new Set(reader.faults)]);
+  // The packages read these as they are, blanks included.
+  const untrimmed = new VariableReader((name) => (textOf(name) ? env[name] : undefined));
+  for (const its of VARIABLES_OF_SDK) untrimmed.read(its);
+  const faults = new Set([...reader.faults, ...untrimmed.faults]);
+  if (faults.size > 0 && !disabled) throw new ConfigError([...faults]);
   return disabled ? { ...settings, traces: null, logs: null, metrics: null } : settings;
 }

@@ -13,10 +13,13 @@ import { SERVICE_FAMILIES } from '../src/telemetry/families.ts';
 import { SERVICE_VERSION } from '../src/version.ts';
 import { within } from '../src/within.ts';
 import { logDiagnostics } from './diagnostics.ts';
-import { createHttpInstrumentation } from './http.ts';
+import { createExemplars, type Exemplars } from './exemplars.ts';
+import { createExposition } from './exposition.ts';
+import { createHttpInstrumentation, observeActiveRequests } from './http.ts';
 import { createLogStreams } from './logs.ts';
 import { readOtelEnv } from './otel-env.ts';
 import { createOtlpReader } from './otlp-metrics.ts';
+import { observeProcess } from './process.ts';
 import { createResource, SERVICE_NAME } from './resource.ts';
 import { createScrape, type Scrape, type ScrapeHandler } from './scrape.ts';
 import { createSpanProcessor, idleSpanProcessor } from './spans.ts';
@@ -74,6 +77,7 @@ export async function startTelemetry(config: Config, env: NodeJS.ProcessEnv): Pr
       : await createSpanProcessor(settings.traces, settings.batch, (spans) => {
           lostSpans += spans;
         });
+  const exemplars = createExemplars();
   const exporter = new PrometheusExporter({ preventServerStart: true });
   const readers: IMetricReader[] = config.metricsEnabled ? [exporter] : [];
   if (config.metricsEnabled && settings.metrics)
@@ -99,7 +103,11 @@ export async function startTelemetry(config: Config, env: NodeJS.ProcessEnv): Pr
         spanProcessors: [spanProcessor],
         ...(settings.traces === null && { sampler: new AlwaysOffSampler() }),
         metricReaders: readers,
-        views: createViews({ perAgent: config.metricsPerAgent, agentLimit: config.metricsAgentLimit }),
+        views: createViews({
+          perAgent: config.metricsPerAgent,
+          agentLimit: config.metricsAgentLimit,
+          exemplars,
+        }),
         logRecordProcessors: [],
         instrumentations,
       }),
@@ -107,8 +115,13 @@ export async function startTelemetry(config: Config, env: NodeJS.ProcessEnv): Pr
   sdk.start();
 
   const meter = metrics.getMeter(SERVICE_NAME, SERVICE_VERSION);
-  const scrape = config.metricsEnabled ? startScrape(config, meter, exporter) : null;
-  if (scrape) observeLosses(meter, () => ({ traces: lostSpans, logs: logs.lost() }));
+  const scrape = config.metricsEnabled ? startScrape(config, meter, exporter, exemplars) : null;
+  if (config.metricsEnabled) {
+    observeProcess(meter);
+    observeActiveRequests(meter);
+  }
+  if (scrape)
+    observeLosses(meter, () => ({ traces: lostSpans, logs: logs.lost(), stdout: logs.record.lost() }));
 
   let stopping: Promise<void> | undefined;
   const stop = async (timeoutMs: number) => {
@@ -132,14 +145,19 @@ export async function startTelemetry(config: Config, env: NodeJS.ProcessEnv): Pr
   };
 }
 
-function startScrape(config: Config, meter: Meter, reader: PrometheusExporter): Scrape {
+function startScrape(config: Config, meter: Meter, reader: PrometheusExporter, exemplars: Exemplars): Scrape {
   // The service counts its failures to read a gauge in the same family. So meter, name and unit are the same.
   const { instrument, unit } = SERVICE_FAMILIES.collectionErrors;
   const errors = meter.createCounter(instrument, { unit });
-  return createScrape({ reader, apiKey: config.metricsApiKey, onError: () => errors.add(1) });
+  return createScrape({
+    reader,
+    exposition: createExposition(exemplars),
+    apiKey: config.metricsApiKey,
+    onError: () => errors.add(1),
+  });
 }
 
-function observeLosses(meter: Meter, read: () => { traces: number; logs: number }): void {
+function observeLosses(meter: Meter, read: () => { traces: number; logs: number; stdout: number }): void {
   const { instrument, unit, help } = TELEMETRY_DROPPED;
   meter.createObservableCounter(instrument, { unit, description: help }).addCallback((result) => {
     for (const [signal, lost] of Object.entries(read())) result.observe(lost, { signal });

@@ -9,8 +9,11 @@ import {
 import { type ExposedLabel, exposedLabels, type Family } from '../src/telemetry/families/family.ts';
 import { DROPPED_INSTRUMENTS } from '../src/telemetry/families/packages.ts';
 import { FAMILIES } from '../src/telemetry/families.ts';
+import type { Exemplars } from './exemplars.ts';
 
 export interface ViewSettings {
+  /** Keeps the exemplars of the families that have some; without it, there are none. */
+  readonly exemplars?: Exemplars;
   /** false: no family carries `agent_id`. */
   readonly perAgent: boolean;
   /** Agents that get series, over the life of the process. The others share the series `other`. */
@@ -22,11 +25,12 @@ const OTHER_AGENT = 'other';
 const CARDINALITY = 5000;
 
 /** Makes one View for each family of the catalogue, and a second one for the families that also exist per agent. */
-export function createViews({ perAgent, agentLimit }: ViewSettings): ViewOptions[] {
+export function createViews({ perAgent, agentLimit, exemplars }: ViewSettings): ViewOptions[] {
   const agents = firstForLife(agentLimit);
   const views = FAMILIES.flatMap((family): ViewOptions[] => {
     const labels = exposedLabels(family);
-    const base = view(family, family.name, family.help, selectLabels(labels), CARDINALITY);
+    const select = exemplars?.keep(family, selectLabels(labels)) ?? selectLabels(labels);
+    const base = view(family, family.name, family.help, select, CARDINALITY);
     if (!perAgent || !family.perAgent) return [base];
     const { name, help } = family.perAgent;
     // The SDK's limit counts per collection; `agents` bounds the series for good.

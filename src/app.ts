@@ -82,6 +82,9 @@ export function createApp({ deps, health, limit, setRoute, underWay }: AppOption
   app.disable('x-powered-by');
   app.disable('etag');
   app.set('trust proxy', config.trustProxy);
+  // A proxy's rule on a path must hold: no other spelling of the path may reach the same endpoint.
+  app.set('case sensitive routing', true);
+  app.set('strict routing', true);
 
   app.use(requestContext);
   if (config.corsOrigins.length > 0) {

@@ -1,3 +1,5 @@
+import type { AuthenticationReason, Credential } from './label-values.ts';
+
 /** The closed set of error codes and the status each one is sent with (contract: Every response). */
 export const ERROR_STATUS = {
   BAD_REQUEST: 400,
@@ -42,10 +44,23 @@ export const asServiceError = (error: unknown): ServiceError =>
 
 export const badRequest = (message: string, cause?: unknown) =>
   new ServiceError('BAD_REQUEST', message, { cause });
-/** What a caller may show to be let in. */
-export type Credential = 'API key' | 'session token';
-export const unauthorized = (credential: Credential = 'API key') =>
-  new ServiceError('UNAUTHORIZED', `A valid ${credential} is required`);
+const CREDENTIAL_WORDS = { api_key: 'API key', session_token: 'session token' } as const;
+
+/** A refusal of the caller's credential. The reason is for the log: a caller who guesses learns nothing. */
+export class AuthenticationError extends ServiceError {
+  readonly credential: Credential;
+  readonly reason: AuthenticationReason;
+  constructor(credential: Credential, reason: AuthenticationReason) {
+    super('UNAUTHORIZED', `A valid ${CREDENTIAL_WORDS[credential]} is required`);
+    this.credential = credential;
+    this.reason = reason;
+  }
+}
+
+export const unauthorized = (
+  credential: Credential = 'api_key',
+  reason: AuthenticationReason = 'unknown',
+): AuthenticationError => new AuthenticationError(credential, reason);
 export const notFound = (what: string) => new ServiceError('NOT_FOUND', `${what} not found`);
 /** Only for requests of which nothing was committed: clients repeat them by themselves. */
 export const unavailable = (cause?: unknown) =>

@@ -38,3 +38,33 @@ export type AnomalySeverity = (typeof ANOMALY_SEVERITIES)[AnomalyType];
 /** How a call of Redis can end; also the values of the `outcome` label of `redis_client_operation_duration_seconds`. */
 export const REDIS_OUTCOMES = ['ok', 'error', 'timeout'] as const;
 export type RedisOutcome = (typeof REDIS_OUTCOMES)[number];
+
+/** The tables that lose what has ended; also the values of the `table` label of the retention metrics. */
+export const RETENTION_TABLES = [
+  'authorization_requests',
+  'tokens',
+  'refresh_tokens',
+  'anomalies',
+  'grants',
+  'audit_entries',
+] as const;
+export type RetentionTable = (typeof RETENTION_TABLES)[number];
+
+/** What callers show to be let in; also the values of the `credential` label of `grantex_authentication_failures_total`. */
+export const CREDENTIALS = ['api_key', 'session_token'] as const;
+export type Credential = (typeof CREDENTIALS)[number];
+
+/** Why a credential was refused; also the values of the `reason` label of `grantex_authentication_failures_total`. */
+export const AUTHENTICATION_REASONS = ['missing', 'malformed', 'unknown', 'expired'] as const;
+export type AuthenticationReason = (typeof AUTHENTICATION_REASONS)[number];
+
+/** What can happen to what developers and operators set up; also the label sets of `grantex_admin_changes_total`. */
+export const ADMIN_CHANGES = {
+  developer: ['created', 'suspended', 'resumed'],
+  key: ['created', 'deleted', 'rotated'],
+  agent: ['created', 'updated', 'deleted', 'suspended', 'resumed'],
+  policy: ['created', 'updated', 'deleted'],
+  webhook: ['created', 'deleted', 'rotated'],
+  session: ['created'],
+  signing_key: ['created', 'rotated', 'revoked'],
+} as const;

@@ -1,9 +1,13 @@
-/** The path of an absolute request target (RFC 9112 §3.2.2), or the target itself; `/` for what is no URL. */
+/**
+ * The path and query of an absolute request target (RFC 9112 §3.2.2), or the target itself; `/` for what is no URL. Nothing
+ * is normalised: a path that a proxy's rule did not match must not become one that it would have matched.
+ */
 export function originForm(target = '/'): string {
   if (target.startsWith('/')) return target;
-  if (!URL.canParse(target)) return '/';
-  const { pathname, search } = new URL(target);
-  return pathname + search;
+  const authority = /^[a-z][a-z0-9+.-]*:\/\/[^/?#]+/i.exec(target)?.[0];
+  if (authority === undefined || !URL.canParse(target)) return '/';
+  const rest = target.slice(authority.length);
+  return rest.startsWith('/') ? rest : `/${rest}`;
 }
 
 /** Whether a request target, of either form, is that of the scrape. */

@@ -6,6 +6,10 @@ export interface RequestScope {
   readonly id: string;
   /** The developer of the request, once known. The requests of one developer share a part of the database connections. */
   developerId: string | null;
+  /** The developer whose credential the caller showed, for log lines. */
+  callerId: string | null;
+  /** The address of the caller, as trusted proxies say; undefined once it has left. */
+  readonly ip: () => string | undefined;
   /** When its statements must have ended, so that the answer can report their outcome (`performance.now()`). */
   statementsEndAt: number;
 }
@@ -14,8 +18,14 @@ export interface RequestScope {
 const SCOPE = createContextKey('grantex.request');
 
 /** Runs `fn`, and everything it awaits, as the work of a new request. */
-export function inRequest<T>(id: string, fn: () => T): T {
-  const scope: RequestScope = { id, developerId: null, statementsEndAt: Number.POSITIVE_INFINITY };
+export function inRequest<T>(id: string, fn: () => T, ip: () => string | undefined = () => undefined): T {
+  const scope: RequestScope = {
+    id,
+    ip,
+    developerId: null,
+    callerId: null,
+    statementsEndAt: Number.POSITIVE_INFINITY,
+  };
   return context.with(context.active().setValue(SCOPE, scope), fn);
 }
 

@@ -17,9 +17,11 @@ import { createUnderWay, type UnderWay } from './http/under-way.ts';
 import { systemIds } from './ids.ts';
 import { isMetrics } from './origin-form.ts';
 import { createSessionTokens } from './principal-sessions/session-token.ts';
+import { createRetention } from './retention/retention.ts';
 import { createSealer } from './secrets/sealing.ts';
 import { loadSecretKey } from './secrets/secret-key.ts';
 import { databaseKeyRing, fileKeyRing, type KeyRing } from './signing-keys/key-ring.ts';
+import { startWarnings } from './start-warnings.ts';
 import { createHealth, type Health } from './system/health.ts';
 import type { Telemetry } from './telemetry/telemetry.ts';
 import { createSuccessors } from './tokens/successor.ts';
@@ -100,6 +102,8 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     undo.defer(() => deliveries.stop(0));
     const anomalies = createAnomalyWatch({ config, db, clock, telemetry, ids });
     undo.defer(() => anomalies.stop(0));
+    const retention = createRetention({ config, db, clock, telemetry, ids });
+    undo.defer(() => retention.stop(0));
 
     const listener: { port: number } = { port: config.port };
     const baseUrl = () => config.publicUrl ?? `http://localhost:${listener.port}`;
@@ -122,7 +126,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     };
     await seedDevelopers(deps);
     const health = createHealth(db.side);
-    const endGauges = reportGauges({ telemetry, db, keys, clock });
+    const endGauges = reportGauges({ config, telemetry, db, keys, clock });
     undo.defer(async () => endGauges());
 
     const redis = await openRedis(config, telemetry);
@@ -142,9 +146,12 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     // Not before: while the start keeps the event loop busy, their connections would run out of time.
     deliveries.start();
     anomalies.start();
+    retention.start();
     const where = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${server.port}`;
     const metricsPort = scrape ? (metrics?.port ?? server.port) : undefined;
     telemetry.logger.info({ url: where, metricsPort }, 'service.started');
+    for (const { msg, reason } of startWarnings(config, { metricsShared: shared }))
+      telemetry.logger.warn({ reason }, msg);
     const closing = undo.move();
     return {
       greeting: `grantex-auth listens on ${where}, data in ${source.embedded ? config.dataDir : 'the database of DATABASE_URL'}`,
@@ -153,8 +160,9 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
         const end = stopBy - config.shutdownTimeoutMs * CLOSING_SHARE;
         const leftMs = () => Math.max(0, end - performance.now());
         await drain(server, underWay, health, leftMs());
-        await Promise.all([deliveries.stop(leftMs()), anomalies.stop(leftMs())]);
+        await Promise.all([deliveries.stop(leftMs()), anomalies.stop(leftMs()), retention.stop(leftMs())]);
         await metrics?.close(leftMs());
+        telemetry.events.flush();
         await options.flushTelemetry(config.shutdownTimeoutMs * (CLOSING_SHARE / 2));
         await closing.disposeAsync();
       },
@@ -186,8 +194,11 @@ function openKeys(
   sealer: ReturnType<typeof createSealer>,
 ): Promise<KeyRing> {
   if (config.signingKeys) return fileKeyRing(config.signingKeys);
-  return databaseKeyRing({ db, sealer, clock: systemClock, algorithm: config.signingAlgorithm }, (error) =>
-    telemetry.logger.warn({ reason: describe(error) }, 'keys.reload_failed'),
+  return databaseKeyRing(
+    { db, sealer, clock: systemClock, algorithm: config.signingAlgorithm },
+    (error) => telemetry.logger.warn({ reason: describe(error) }, 'keys.reload_failed'),
+    ({ kid, rotated }) =>
+      telemetry.events.adminChanged({ object: 'signing_key', change: rotated ? 'rotated' : 'created', kid }),
   );
 }
 

@@ -53,6 +53,8 @@ const key = (name: keyof Config, min: number, max: number): Case => {
 
 /** Every variable of the contract's table that `src/config.ts` reads. What must stay secret holds `hunter2`. */
 export const CASES: Record<string, Case> = {
+  REQUIRE_PKCE: flag('requirePkce', false),
+  ALLOW_HTTP_REDIRECTS: flag('allowHttpRedirects', false),
   HOST: text('host', '127.0.0.1', 1, 255),
   PORT: whole('port', 3001, 0, 65_535),
   PUBLIC_URL: {
@@ -158,6 +160,7 @@ export const CASES: Record<string, Case> = {
   SIGNUP_ENABLED: flag('signupEnabled', true),
   MAX_DELEGATION_DEPTH: whole('maxDelegationDepth', 3, 0, 10),
   MAX_AGENTS: whole('maxAgents', 1000, 1, 1_000_000),
+  MAX_AUDIT_ENTRIES_PER_DAY: whole('maxAuditEntriesPerDay', 1_000_000, 1, 1_000_000_000),
   RATE_LIMIT_ENABLED: flag('rateLimitEnabled', true),
   RATE_LIMIT_MAX_KEYS: whole('rateLimitMaxKeys', 100_000, 1, 10_000_000),
   RATE_LIMITS: {
@@ -202,6 +205,9 @@ export const CASES: Record<string, Case> = {
   WEBHOOK_MAX_ATTEMPTS: whole('webhookMaxAttempts', 5, 1, 20),
   WEBHOOK_BACKOFF_SECONDS: whole('webhookBackoffSeconds', 30, 1, 86_400),
   WEBHOOK_TIMEOUT_MS: whole('webhookTimeoutMs', 10_000, 100, 60_000),
+  RETENTION_DAYS: whole('retentionDays', 30, 1, 3650),
+  GRANT_RETENTION_DAYS: whole('grantRetentionDays', 400, 1, 3650),
+  AUDIT_RETENTION_DAYS: whole('auditRetentionDays', 0, 0, 3650),
   WEBHOOK_RETENTION_DAYS: whole('webhookRetentionDays', 30, 1, 3650),
   ANOMALY_SCAN_SECONDS: whole('anomalyScanSeconds', 300, 1, 86_400),
   ANOMALY_RATE_OVER: whole('anomalyRateOver', 50, 0, 1_000_000),

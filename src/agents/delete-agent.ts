@@ -29,5 +29,12 @@ export async function deleteAgent(
   });
   if (isRefused(revocation)) return revocation;
   recordRevocation(deps, revocation.value);
+  deps.telemetry.events.adminChanged({
+    object: 'agent',
+    change: 'deleted',
+    agentId,
+    developerId,
+    changes: [],
+  });
   return done(null);
 }

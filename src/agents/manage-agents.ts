@@ -8,16 +8,21 @@ type Caller = Pick<Developer, 'id'>;
 
 /** Registers an agent. PLAN_LIMIT_EXCEEDED when the developer already has `MAX_AGENTS`. */
 export async function registerAgent(
-  { db, ids, clock, config: { maxAgents } }: Pick<Deps, 'db' | 'ids' | 'clock' | 'config'>,
+  deps: Pick<Deps, 'db' | 'ids' | 'clock' | 'config' | 'telemetry'>,
   caller: Caller,
   input: Pick<Agent, 'name' | 'description' | 'scopes' | 'status'>,
 ): Promise<Outcome<Agent>> {
+  const { db, ids, clock, telemetry } = deps;
+  const { maxAgents } = deps.config;
   const now = clock.now();
   const row = { ...input, id: ids.next('ag', now), developerId: caller.id, createdAt: new Date(now) };
   const agent = await db.transaction((tx) => insertAgent(tx, row, maxAgents));
-  return agent
-    ? done(agent)
-    : refuse(new ServiceError('PLAN_LIMIT_EXCEEDED', `A developer has at most ${maxAgents} agents`));
+  if (!agent)
+    return refuse(new ServiceError('PLAN_LIMIT_EXCEEDED', `A developer has at most ${maxAgents} agents`));
+  const { id: agentId, developerId } = agent;
+  const changes = Object.keys(input);
+  telemetry.events.adminChanged({ object: 'agent', change: 'created', agentId, developerId, changes });
+  return done(agent);
 }
 
 /** One page of a developer's agents, newest first. */
@@ -39,12 +44,24 @@ export async function ownAgent(
 
 /** Changes the given members of an agent. BAD_REQUEST when no member is given, NOT_FOUND as for `ownAgent`. */
 export async function changeAgent(
-  { db, clock }: Pick<Deps, 'db' | 'clock'>,
+  { db, clock, telemetry }: Pick<Deps, 'db' | 'clock' | 'telemetry'>,
   caller: Caller,
   { id, change }: { id: string; change: AgentChange },
 ): Promise<Outcome<Agent>> {
-  if (Object.values(change).every((value) => value === undefined))
+  const changes = Object.entries(change).flatMap(([name, value]) => (value === undefined ? [] : name));
+  if (changes.length === 0)
     return refuse(badRequest('At least one of name, description, scopes and status is required'));
   const agent = await updateAgent(db, { developerId: caller.id, id }, change, new Date(clock.now()));
-  return agent ? done(agent) : refuse(notFound('Agent'));
+  if (!agent) return refuse(notFound('Agent'));
+  telemetry.events.adminChanged({
+    object: 'agent',
+    change: kindOf(change),
+    agentId: id,
+    developerId: caller.id,
+    changes,
+  });
+  return done(agent);
 }
+
+const kindOf = ({ status }: AgentChange) =>
+  status === undefined ? 'updated' : status === 'suspended' ? 'suspended' : 'resumed';

@@ -1,15 +1,23 @@
 import { type SpanContext, trace } from '@opentelemetry/api';
 import DataLoader from 'dataloader';
 import { LRUCache } from 'lru-cache';
+import type { Config } from '../config.ts';
 import { createBatchSchedule } from '../db/batch-schedule.ts';
 import { concernsOneRow } from '../db/errors.ts';
 import type { Queryable } from '../db/queryable.ts';
 import type { Deps } from '../deps.ts';
-import { badRequest } from '../errors.ts';
+import { badRequest, ServiceError } from '../errors.ts';
 import { agentDid } from '../ids.ts';
-import { done, isRefused, type Outcome, refuse } from '../outcome.ts';
+import { done, type Outcome, refuse } from '../outcome.ts';
 import { type AuditStatus, entryHash } from './chain.ts';
-import { type AuditRow, appendEntries, lockChain, principalsOf } from './store.ts';
+import {
+  type AuditRow,
+  appendEntries,
+  type ChainHead,
+  lockChain,
+  type NewAuditRow,
+  principalsOf,
+} from './store.ts';
 
 export interface AuditInput {
   readonly agentId: string;
@@ -45,7 +53,14 @@ const MAX_QUEUES = 1_000;
  * writes to the disk, once per batch; and it holds one connection of a replica, whatever its size.
  * Writers on other replicas wait for the lock of the chain. The chain never forks.
  */
-export function createChainWriter({ db, ids, clock }: Pick<Deps, 'db' | 'ids' | 'clock'>): ChainWriter {
+export function createChainWriter({
+  db,
+  ids,
+  clock,
+  config,
+}: Pick<Deps, 'db' | 'ids' | 'clock'> & {
+  readonly config: Pick<Config, 'maxAuditEntriesPerDay'>;
+}): ChainWriter {
   const append = async (
     tx: Queryable,
     developerId: string,
@@ -57,21 +72,26 @@ export function createChainWriter({ db, ids, clock }: Pick<Deps, 'db' | 'ids' | 
     );
     const accepted = asked.map(({ input }, index) => accept(input, principals[index] ?? null));
     if (accepted.every((entry) => entry === null)) return asked.map(refuseUnknown);
-    let prevHash = await lockChain(tx, developerId);
+    let head = await lockChain(tx, developerId);
+    const rows: NewAuditRow[] = [];
     const outcomes = accepted.map((entry): Outcome<Appended> => {
       if (entry === null) return refuseUnknown();
       const now = clock.now();
-      const id = ids.next('alog', now);
       const createdAt = new Date(now);
+      const counted = countedWith(head, createdAt);
+      if (counted.entriesOfDay > config.maxAuditEntriesPerDay)
+        return refuseBeyond(config.maxAuditEntriesPerDay);
+      const id = ids.next('alog', now);
+      const prevHash = head.hash;
       const hash = entryHash({ ...entry, entryId: id, timestamp: createdAt.toISOString(), prevHash });
       const { known, ...members } = entry;
       const row: AuditRow = { ...members, id, developerId, createdAt, hash, prevHash };
-      prevHash = hash;
+      rows.push({ ...row, ...counted });
+      head = { ...counted, hash };
       return done({ row, known });
     });
-    const rows = outcomes.flatMap((outcome) => (isRefused(outcome) ? [] : outcome.value.row));
     const links = asked.slice(1).flatMap(({ span }) => span ?? []);
-    await appendEntries(tx, rows, links);
+    if (rows.length > 0) await appendEntries(tx, rows, links);
     return outcomes;
   };
 
@@ -131,3 +151,18 @@ function accept(input: AuditInput, principalId: string | null) {
 
 const refuseUnknown = () =>
   refuse(badRequest('The agent or the grant is not yours, or no longer: name agentDid and principalId too'));
+const refuseBeyond = (limit: number) =>
+  refuse(
+    new ServiceError('PLAN_LIMIT_EXCEEDED', `A developer has at most ${limit} audit entries a day (UTC)`),
+  );
+
+/**
+ * The count of the day with one more entry at `at`. The day never goes back: a replica whose clock is behind counts for the
+ * day that another one has begun, or each of them would begin the count anew at midnight.
+ */
+function countedWith({ day, entriesOfDay }: ChainHead, at: Date): { day: string; entriesOfDay: number } {
+  const today = at.toISOString().slice(0, 10);
+  return day === null || day < today
+    ? { day: today, entriesOfDay: 1 }
+    : { day, entriesOfDay: entriesOfDay + 1 };
+}

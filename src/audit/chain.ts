@@ -34,12 +34,16 @@ export function entryHash(entry: HashedEntry): string {
 }
 
 /**
- * Checks the complete chain of a developer, oldest entry first.
+ * Checks the chain of a developer, oldest entry first.
+ * @param after the hash of the last entry that retention removed (`audit_prefixes`); null: the chain is complete
  * @returns null when the chain is intact; otherwise the first entry that was altered or that follows a removed or
  * inserted one
  */
-export function firstBrokenEntry(entries: Iterable<HashedEntry & { readonly hash: string }>): string | null {
-  let previous: string | null = null;
+export function firstBrokenEntry(
+  entries: Iterable<HashedEntry & { readonly hash: string }>,
+  after: string | null = null,
+): string | null {
+  let previous = after;
   for (const entry of entries) {
     if (entry.prevHash !== previous || entry.hash !== entryHash(entry)) return entry.entryId;
     previous = entry.hash;

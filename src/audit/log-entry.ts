@@ -7,7 +7,8 @@ import type { AuditRow } from './store.ts';
 /**
  * Appends an entry to the developer's chain. Writers of one developer wait for each other across all replicas, so the
  * chain never forks. BAD_REQUEST when the agent or the grant does not belong to the developer, unless the entry itself
- * says who acted and for whom.
+ * says who acted and for whom. PLAN_LIMIT_EXCEEDED when the day (UTC) already has `MAX_AUDIT_ENTRIES_PER_DAY` entries of
+ * the developer.
  */
 export async function logEntry(
   { activity, writeChain }: Pick<Deps, 'activity'> & { readonly writeChain: ChainWriter },

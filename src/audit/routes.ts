@@ -19,10 +19,10 @@ import {
   AuditStatus,
   auditEntryView,
   auditPageView,
-  Metadata,
+  NewMetadata,
 } from './view.ts';
 
-export function auditRoutes(deps: Pick<Deps, 'db' | 'ids' | 'clock' | 'activity'>): Endpoint[] {
+export function auditRoutes(deps: Pick<Deps, 'db' | 'ids' | 'clock' | 'activity' | 'config'>): Endpoint[] {
   const writeChain = createChainWriter(deps);
   return [
     endpoint({
@@ -38,7 +38,7 @@ export function auditRoutes(deps: Pick<Deps, 'db' | 'ids' | 'clock' | 'activity'
         principalId: Type.Optional(PrincipalId),
         action: Type.String({ minLength: 1, maxLength: 256 }),
         status: Type.Optional(AuditStatus),
-        metadata: Type.Optional(Type.Union([Metadata, Type.Null()])),
+        metadata: Type.Optional(Type.Union([NewMetadata, Type.Null()])),
       }),
       responses: { 201: AuditEntryView },
       handle: async ({ caller, body }) => {

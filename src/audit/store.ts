@@ -45,9 +45,10 @@ const lockHead = query({
   collection: 'audit_heads',
   name: 'audit.lock_head',
   text: `insert into audit_heads (developer_id, hash) values ($developerId, null)
-    on conflict (developer_id) do update set developer_id = excluded.developer_id returning hash`,
+    on conflict (developer_id) do update set developer_id = excluded.developer_id
+    returning hash, day::text, entries_of_day as "entriesOfDay"`,
   params: { developerId: text },
-  row: { hash: orNull(text) },
+  row: { hash: orNull(text), day: orNull(text), entriesOfDay: int },
 });
 const named = batchQuery({
   operation: 'SELECT',
@@ -66,11 +67,11 @@ const append = batchQuery({
   operation: 'INSERT',
   collection: 'audit_entries',
   name: 'audit.append',
-  question: entry,
+  question: { ...entry, day: text, entriesOfDay: int },
   row: {},
   text: (asked) => `with ${asked}, head as (
-      update audit_heads set hash = last.hash
-      from (select "developerId", hash from asked order by ordinal desc limit 1) last
+      update audit_heads set hash = last.hash, day = last.day::date, entries_of_day = last."entriesOfDay"
+      from (select "developerId", hash, day, "entriesOfDay" from asked order by ordinal desc limit 1) last
       where audit_heads.developer_id = last."developerId")
     insert into audit_entries (id, developer_id, agent_id, agent_did, grant_id, principal_id, action, status, metadata,
       created_at, hash, prev_hash)
@@ -79,9 +80,24 @@ const append = batchQuery({
     from asked order by ordinal`,
 });
 
-/** Locks the head of a developer's chain until the transaction ends. @returns the last entry's hash; null: no entry */
-export const lockChain = async (tx: Queryable, developerId: string): Promise<string | null> =>
-  (await tx.only(lockHead, { developerId })).hash;
+/** The end of a developer's chain. */
+export interface ChainHead {
+  /** The last entry's hash; null: there is no entry. */
+  readonly hash: string | null;
+  /** The day (UTC, `YYYY-MM-DD`) of the last entry, and how many entries it has; null: none was counted yet. */
+  readonly day: string | null;
+  readonly entriesOfDay: number;
+}
+
+/** An entry to append, and the count of its day with it. */
+export interface NewAuditRow extends AuditRow {
+  readonly day: string;
+  readonly entriesOfDay: number;
+}
+
+/** Locks the head of a developer's chain until the transaction ends. */
+export const lockChain = (tx: Queryable, developerId: string): Promise<ChainHead> =>
+  tx.only(lockHead, { developerId });
 
 /** For each entry the principal of its grant; null unless both the agent and the grant belong to the developer. */
 export async function principalsOf(
@@ -100,7 +116,7 @@ export async function principalsOf(
  */
 export async function appendEntries(
   tx: Queryable,
-  rows: readonly AuditRow[],
+  rows: readonly NewAuditRow[],
   links: readonly SpanContext[],
 ): Promise<void> {
   await tx.all(append, { questions: questionsOf(append, rows) }, links);

@@ -1,11 +1,16 @@
 import { Type } from 'typebox';
 import { type Page, pageInfo, pageView } from '../http/pagination.ts';
 import { Timestamp } from '../http/schemas.ts';
+import { MAX_JSON_BYTES, METADATA_BYTES } from '../http/size-keywords.ts';
 import type { Entries } from './read-entries.ts';
 import type { AuditRow } from './store.ts';
 
 export const AuditStatus = Type.Enum(['success', 'failure', 'blocked']);
-export const Metadata = Type.Record(Type.String(), Type.Unknown());
+const Metadata = Type.Record(Type.String(), Type.Unknown());
+export const NewMetadata = Type.Record(Type.String(), Type.Unknown(), {
+  description: `At most ${METADATA_BYTES} bytes as JSON without white space`,
+  [MAX_JSON_BYTES]: METADATA_BYTES,
+});
 /** An entry in the form of the answers. */
 export const AuditEntryView = Type.Object({
   entryId: Type.String(),

@@ -1,18 +1,6 @@
-const MAX_LENGTH = 2048;
+import { isLoopback } from '../loopback.ts';
 
-/**
- * Schemes that browsers or operating systems handle themselves: scripts, local content, network protocols, and handlers
- * that act on the rest of the URL. None of them may ever receive a code.
- */
-const FOREIGN_SCHEMES = new Set(
-  `about acap afp aim android-app apt blob callto cid content data dav dns facetime facetime-audio feed file filesystem
-  finger ftp ftps googlechrome googlechromes geo git gopher help hcp imap im intent ipp irc ircs itms jar javascript ldap ldaps livescript magnet
-  mailto maps market mhtml mid mms mocha news nfs nntp opaquelocktoken pop res resource rsync rtsp search sftp shell shortcuts shttp sip
-  sips skype smb sms smsto snmp ssh steam stun svn tag tel telnet tftp turn urn vbs vbscript view-source vnc wais ws wss
-  wyciwyg xmpp`.split(/\s+/),
-);
-const FOREIGN_FAMILIES =
-  /^(?:chrome|devtools|edge|firefox|microsoft|moz|ms|opera|safari|search|webkit)(?:$|-)|-ms$|-extension$/;
+const MAX_LENGTH = 2048;
 
 /**
  * Only the characters of RFC 3986. The URL parser drops tabs and line ends and converts backslashes, so a text such as
@@ -21,25 +9,28 @@ const FOREIGN_FAMILIES =
  */
 const URI_CHARACTERS = /^[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9\-._~:/?[\]@!$&'()*+,;=%]*$/;
 
+/** A reversed domain name: labels with dots between them (RFC 8252 §7.1). */
+const REVERSED_DOMAIN = /^[a-z][a-z0-9+-]*(?:\.[a-z0-9+-]+)+:$/;
+
 /**
- * Reads a redirect URI: `http`, `https`, or a private-use scheme (RFC 8252 §7.1, RFC 7595 §3.8). Returns null for
- * everything else.
+ * Reads a redirect URI. Returns null unless it is one of these:
+ * - `https`;
+ * - `http` to a loopback host (RFC 8252 §7.3), or to any host with `allowHttp`;
+ * - a private-use scheme with a dot, such as `com.example.app:/cb` (RFC 8252 §7.1). The dot is required because browsers,
+ *   operating systems and other programs handle the schemes without one: a code must not reach them.
  *
  * The URI must be absolute, with at most 2048 characters, no fragment (RFC 6749 §3.1.2), no user information, and a
- * host for http(s). A private-use scheme should be a reversed domain name. A scheme without a dot is also accepted,
- * because installed apps use such schemes, unless browsers or operating systems give it a meaning (`javascript:`,
- * `data:`, `mailto:`…).
+ * host for http(s).
  */
-export function parseRedirectUri(text: string): URL | null {
+export function parseRedirectUri(text: string, { allowHttp }: { readonly allowHttp: boolean }): URL | null {
   if (text.length > MAX_LENGTH || !URI_CHARACTERS.test(text)) return null;
   const url = URL.parse(text);
   if (!url || url.username || url.password || /^[^/?]*\/\/[^/?]*@/.test(text)) return null;
-  if (url.protocol === 'http:' || url.protocol === 'https:')
-    // The URL parser also accepts `https:host` and `https:///host`. Some programs that later compare the URI do not.
-    return /^https?:\/\/[^/]/i.test(text) ? url : null;
-  const scheme = url.protocol.slice(0, -1);
-  if (scheme.includes('.')) return url;
-  return FOREIGN_SCHEMES.has(scheme) || FOREIGN_FAMILIES.test(scheme) ? null : url;
+  const { protocol, hostname } = url;
+  if (REVERSED_DOMAIN.test(protocol)) return url;
+  // The URL parser also accepts `https:host` and `https:///host`. Some programs that later compare the URI do not.
+  if (!/^https?:\/\/[^/]/i.test(text)) return null;
+  return protocol === 'https:' || allowHttp || isLoopback(hostname) ? url : null;
 }
 
 /**

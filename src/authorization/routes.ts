@@ -18,6 +18,7 @@ import { type AuthorizationDeps, requestAuthorization } from './request-authoriz
 const DEFAULT_GRANT_LIFE = '24h';
 
 export function authorizationRoutes(deps: AuthorizationDeps & Pick<Deps, 'config' | 'baseUrl'>): Endpoint[] {
+  const allowHttp = deps.config.allowHttpRedirects;
   return [
     endpoint({
       method: 'post',
@@ -57,8 +58,12 @@ export function authorizationRoutes(deps: AuthorizationDeps & Pick<Deps, 'config
       check({ body }) {
         if ((body.codeChallenge === undefined) !== (body.codeChallengeMethod === undefined))
           return badRequest('codeChallenge and codeChallengeMethod come as a pair');
-        if (body.redirectUri !== undefined && !parseRedirectUri(body.redirectUri))
-          return badRequest('redirectUri must be an http, https or private-use URI without fragment');
+        if (deps.config.requirePkce && body.codeChallenge === undefined)
+          return badRequest('codeChallenge is required (PKCE, RFC 7636)');
+        if (body.redirectUri !== undefined && !parseRedirectUri(body.redirectUri, { allowHttp }))
+          return badRequest(
+            `redirectUri must be https, ${allowHttp ? 'http' : 'http to a loopback host'} or a private-use scheme with a dot (com.example.app:/cb), and have no fragment`,
+          );
         return (
           faultOfTokenSize(deps.config, { ...body, audience: body.audience ?? null }) ??
           faultOfDuration(body.expiresIn ?? DEFAULT_GRANT_LIFE)

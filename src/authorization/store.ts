@@ -52,6 +52,13 @@ const END = `coalesce(time_of_day_end, time '24:00')`;
 const IN_WINDOW = `case when ${START} < ${END} then ${NOW} >= ${START} and ${NOW} < ${END}
           else ${NOW} >= ${START} or ${NOW} < ${END} end`;
 
+/**
+ * A permission matches when it covers every scope of the request. A prohibition matches when it names any of them: one more
+ * scope must not defeat it.
+ */
+const SCOPES_MATCH = `(policies.scopes is null or case effect when 'deny' then asked.scopes && policies.scopes
+            else asked.scopes <@ policies.scopes end)`;
+
 // Policies decide only on requests that could otherwise be stored. The caller first learns what is wrong with the
 // request.
 const create = batchQuery({
@@ -95,7 +102,7 @@ const create = batchQuery({
         select policies.id, effect from policies
         where policies.developer_id = developer.id and (agent_id is null or agent_id = asked."agentId")
           and (principal_id is null or principal_id = asked."principalId")
-          and (policies.scopes is null or asked.scopes <@ policies.scopes) and ${IN_WINDOW}
+          and ${SCOPES_MATCH} and ${IN_WINDOW}
         order by effect = 'deny' desc, priority desc, created_at, policies.id limit 1) policy
       where agent.status = 'active' and agent.scopes_allowed),
     created as (

@@ -37,7 +37,7 @@ async function record(
   if (!row) return 'unknown';
   if (!row.decided) return 'too late';
   const { redirectUri, state, agentId, principalId, developerId: owner } = row;
-  telemetry.events.consentDecided({ decision, agentId, principalId, developerId: owner });
+  telemetry.events.consentDecided({ decision, authRequestId: id, agentId, principalId, developerId: owner });
   return { code, redirectUri, state };
 }
 

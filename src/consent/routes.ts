@@ -4,7 +4,7 @@
  * No other room calls this one.
  */
 import { Type } from 'typebox';
-import { parseRedirectUri, redirectHost } from '../authorization/redirect-uri.ts';
+import { redirectHost } from '../authorization/redirect-uri.ts';
 import type { Deps } from '../deps.ts';
 import { durationInWords } from '../duration.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
@@ -131,14 +131,14 @@ const view = (request: ConsentRequest) => {
 
 function pageView(request: ConsentRequest) {
   const { id, agentId, scopes, grantSeconds, redirectUri } = request;
-  const leadsTo = redirectUri === null ? null : parseRedirectUri(redirectUri);
   return {
     ...request,
     requestId: id,
     agentDid: agentDid(agentId),
     scopes: scopes.map((scope) => ({ scope, description: describeScope(scope) })),
     grantLifeText: durationInWords(grantSeconds),
-    redirectHost: leadsTo && redirectHost(leadsTo),
+    // It was judged when the request was made.
+    redirectHost: redirectUri === null ? null : redirectHost(new URL(redirectUri)),
   };
 }
 

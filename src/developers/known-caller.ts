@@ -1,5 +1,6 @@
 import { asServiceError, unauthorized } from '../errors.ts';
 import { type Outcome, refuse } from '../outcome.ts';
+import { requestScope } from '../request-scope.ts';
 
 /** The caller part of a statement that looks up the API key along with its own work (access `joined`). */
 interface FoundCaller {
@@ -16,6 +17,8 @@ export async function whenKnown<F extends FoundCaller, T>(
 ): Promise<Outcome<T>> {
   const { developerId, agentId } = found;
   if (developerId === null) return refuse(unauthorized());
+  const scope = requestScope();
+  if (scope) scope.callerId = developerId;
   try {
     return await goOn({ ...found, developerId });
   } catch (error) {

@@ -11,11 +11,13 @@ import { replaceApiKey } from './store.ts';
  * of one key, the second is UNAUTHORIZED.
  */
 export async function rotateKey(
-  { db, ids, clock }: Pick<Deps, 'db' | 'ids' | 'clock'>,
-  { mode, keyHash }: Pick<Developer, 'mode'> & KeyHolder,
+  { db, ids, clock, telemetry }: Pick<Deps, 'db' | 'ids' | 'clock' | 'telemetry'>,
+  { id: developerId, mode, keyHash }: Pick<Developer, 'id' | 'mode'> & KeyHolder,
 ): Promise<Outcome<{ apiKey: string; rotatedAt: Date }>> {
   const apiKey = newApiKey(ids, mode);
   const rotatedAt = new Date(clock.now());
   const replaced = await replaceApiKey(db, keyHash, sha256(apiKey));
-  return replaced ? done({ apiKey, rotatedAt }) : refuse(unauthorized());
+  if (!replaced) return refuse(unauthorized());
+  telemetry.events.adminChanged({ object: 'key', change: 'rotated', developerId });
+  return done({ apiKey, rotatedAt });
 }

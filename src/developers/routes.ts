@@ -32,7 +32,7 @@ const view = ({ id, name, email, mode, createdAt }: Developer) => ({
   createdAt,
 });
 
-type DeveloperDeps = Pick<Deps, 'config' | 'db' | 'ids' | 'clock'>;
+type DeveloperDeps = Pick<Deps, 'config' | 'db' | 'ids' | 'clock' | 'telemetry'>;
 
 export const developerRoutes = (deps: DeveloperDeps): Endpoint[] => [
   ...(deps.config.signupEnabled ? [signUpRoute(deps)] : []),

@@ -12,7 +12,7 @@ import { insertDeveloper } from './store.ts';
  * is taken, in upper or lower case.
  */
 export async function signUp(
-  { db, ids, clock }: Pick<Deps, 'db' | 'ids' | 'clock'>,
+  { db, ids, clock, telemetry }: Pick<Deps, 'db' | 'ids' | 'clock' | 'telemetry'>,
   _caller: null,
   input: Pick<Developer, 'name' | 'email' | 'mode'>,
 ): Promise<Outcome<Developer & { apiKey: string }>> {
@@ -20,7 +20,9 @@ export async function signUp(
   const apiKey = newApiKey(ids, input.mode);
   const row = { ...input, id: ids.next('dev', now), keyHash: sha256(apiKey), createdAt: new Date(now) };
   try {
-    return done({ ...(await insertDeveloper(db, row)), apiKey });
+    const developer = await insertDeveloper(db, row);
+    telemetry.events.adminChanged({ object: 'developer', change: 'created', developerId: developer.id });
+    return done({ ...developer, apiKey });
   } catch (error) {
     if (isUniqueViolation(error))
       return refuse(new ServiceError('CONFLICT', 'This email is taken', { cause: error }));

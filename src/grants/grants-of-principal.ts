@@ -5,15 +5,13 @@ import { done, type Outcome, refuse } from '../outcome.ts';
 import { type RevokeDeps, revokeTree } from './revoke-grants.ts';
 import { grantById, listGrantsOfPrincipal, type PrincipalGrant } from './store.ts';
 
-/** The maximum number of grants in one answer. Active grants come first. */
-const MAX_GRANTS = 1000;
-
-/** The grants that a principal gave to agents of one developer; `total` also counts those beyond the first thousand. */
+/** One page of the grants that a principal gave to agents of one developer: active ones first, then the newest. */
 export const grantsOfPrincipal = async (
   { db, clock }: Pick<Deps, 'db' | 'clock'>,
   principal: Principal,
+  page: { limit: number; offset: number },
 ): Promise<Outcome<{ grants: PrincipalGrant[]; total: number }>> =>
-  done(await listGrantsOfPrincipal(db, { ...principal, now: new Date(clock.now()), limit: MAX_GRANTS }));
+  done(await listGrantsOfPrincipal(db, principal, page, new Date(clock.now())));
 
 /**
  * Lets principals revoke one of their grants, with everything delegated from it. NOT_FOUND when they have no such

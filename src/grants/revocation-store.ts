@@ -87,8 +87,7 @@ const tally = query({
     select $agentId, $developerId, $now, count(*) filter (where parent_grant_id is null),
       count(*) filter (where parent_grant_id is not null), count(*) filter (where status = 'revoked'),
       (select count(*) from authorization_requests where agent_id = $agentId),
-      (select count(*) + coalesce(sum(repeats), 0) from refresh_tokens
-        where agent_id = $agentId and predecessor is not null)
+      (select coalesce(sum(1 + repeats), 0) from refresh_tokens where agent_id = $agentId and predecessor is not null)
     from grants where developer_id = $developerId and agent_id = $agentId`,
   params: { developerId: text, agentId: text, now: timestamp },
   row: {},

@@ -125,28 +125,33 @@ export async function listGrants(
 /** A grant with the details that its principal needs to recognise it. */
 export interface PrincipalGrant extends Grant {
   readonly agentName: string;
+  readonly agentDescription: string;
   /** When the service last issued a token of the grant. */
   readonly lastUsedAt: Date | null;
 }
 
-// Each token is issued together with a refresh token, whose row has the time.
+// Each token is issued together with a refresh token, whose row has the time. When those rows go, the grant keeps it. The details
+// are looked up for the rows of the page alone, not for those that it skips.
 const ofPrincipal = query({
   operation: 'SELECT',
   collection: 'grants',
   name: 'grants.of_principal',
-  text: `select ${COLUMNS}, (select name from agents where agents.id = grants.agent_id) as "agentName",
-      (select max(refresh_tokens.issued_at) from refresh_tokens where refresh_tokens.grant_id = grants.id) as "lastUsedAt"
-    from grants where developer_id = $developerId and principal_id = $principalId
-    order by ${STATUS} = 'active' desc, grants.issued_at desc, id desc limit $limit`,
-  params: { developerId: text, principalId: text, now: timestamp, limit: bigint },
-  row: { ...row, agentName: text, lastUsedAt: orNull(timestamp) },
+  text: `select page.*, agents.name as "agentName", agents.description as "agentDescription",
+      greatest((select last_used_at from grants where grants.id = page.id), (
+        select max(refresh_tokens.issued_at) from refresh_tokens where refresh_tokens.grant_id = page.id)) as "lastUsedAt"
+    from (
+      select ${COLUMNS} from grants where developer_id = $developerId and principal_id = $principalId
+      order by ${STATUS} = 'active' desc, grants.issued_at desc, id desc limit $limit offset $offset) as page
+    join agents on agents.id = page."agentId"
+    order by page.status = 'active' desc, page."issuedAt" desc, page.id desc`,
+  params: { developerId: text, principalId: text, now: timestamp, limit: bigint, offset: bigint },
+  row: { ...row, agentName: text, agentDescription: text, lastUsedAt: orNull(timestamp) },
 });
 const countOfPrincipal = query({
   operation: 'SELECT',
   collection: 'grants',
   name: 'grants.count_of_principal',
-  text: `select count(*)::int as total from grants
-    where developer_id = $developerId and principal_id = $principalId`,
+  text: boundedCount('grants where developer_id = $developerId and principal_id = $principalId'),
   params: { developerId: text, principalId: text },
   row: { total: int },
 });
@@ -154,15 +159,12 @@ const countOfPrincipal = query({
 /** Active grants come first, then the newest. */
 export async function listGrantsOfPrincipal(
   db: Queryable,
-  {
-    developerId,
-    principalId,
-    now,
-    limit,
-  }: { developerId: string; principalId: string; now: Date; limit: number },
+  { developerId, principalId }: { developerId: string; principalId: string },
+  { limit, offset }: { limit: number; offset: number },
+  now: Date,
 ): Promise<{ grants: PrincipalGrant[]; total: number }> {
   const [grants, { total }] = await Promise.all([
-    db.all(ofPrincipal, { developerId, principalId, now, limit }),
+    db.all(ofPrincipal, { developerId, principalId, now, limit, offset }),
     db.only(countOfPrincipal, { developerId, principalId }),
   ]);
   return { grants, total };

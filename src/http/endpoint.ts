@@ -124,12 +124,12 @@ export function serve(definition: Endpoint, deps: ServeDeps): RequestHandler {
   const validateQuery = compileValidator(definition.query ?? NOTHING, 'query');
   const readOnly = definition.readOnly ?? definition.method === 'get';
   const credentialOf = definition.oauth ? clientKeyOf : bearerOf;
-  const wanted = definition.access === 'principal' ? 'session token' : 'API key';
+  const wanted = definition.access === 'principal' ? 'session_token' : 'api_key';
 
   return async (req, res) => {
     deps.setRoute(definition.path, req);
     res.locals['refusalPage'] = definition.oauth ? oauthRefusal : definition.refusalPage;
-    const bearer = definition.access === 'public' ? null : credentialOf(req.headers.authorization, wanted);
+    const bearer = definition.access === 'public' ? null : credentialOf(req, wanted);
     const session = definition.access === 'principal' && bearer ? await deps.readSession(bearer.token) : null;
     const countNewKey = await limit(definition, deps, { req, res, bearer, session });
     // From here on the work is finished even when the caller disconnects.
@@ -246,7 +246,10 @@ const ofPrincipal = (session: Outcome<Principal>): Outcome<Principal> =>
 
 function workFor<C>(developerId: string, caller: C): C {
   const scope = requestScope();
-  if (scope) scope.developerId = developerId;
+  if (scope) {
+    scope.developerId = developerId;
+    scope.callerId = developerId;
+  }
   return caller;
 }
 

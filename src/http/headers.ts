@@ -31,3 +31,13 @@ export const writeGathered: RequestHandler = (_req, res, next) => {
   for (const [name, value] of Object.entries(headersOf(res))) res.setHeader(name, value);
   next();
 };
+
+/** How often a caller sent a header. Node's own view of some headers shows the first one only. */
+export function timesSent(rawHeaders: readonly string[], name: string): number {
+  let times = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const sent = rawHeaders[at];
+    if (sent?.length === name.length && sent.toLowerCase() === name) times += 1;
+  }
+  return times;
+}

@@ -1,5 +1,6 @@
-import { type ServiceError, unauthorized } from '../errors.ts';
-import { sha256 } from '../hash.ts';
+import type { IncomingMessage } from 'node:http';
+import type { ServiceError } from '../errors.ts';
+import type { Credential } from '../label-values.ts';
 import { type Bearer, bearerOf } from './bearer.ts';
 import type { Reply } from './reply.ts';
 
@@ -24,16 +25,18 @@ export const OAUTH_CHALLENGE = 'Bearer, Basic realm="grantex"';
 /**
  * The API key of an OAuth client: as Bearer, or as the password of HTTP Basic with any user name. The password is
  * form-encoded (RFC 6749 §2.3.1), which changes nothing of a key without `%`.
- * @throws UNAUTHORIZED when there is none
+ * @throws UNAUTHORIZED when there is none; BAD_REQUEST when there are several
  */
-export function clientKeyOf(header: string | undefined): Bearer {
-  const encoded = /^basic +([\w+/-]+={0,2}) *$/i.exec(header ?? '')?.[1];
-  if (encoded === undefined) return bearerOf(header, 'API key');
-  if (encoded.length > MAX_BASIC) throw unauthorized();
+export function clientKeyOf(
+  req: Pick<IncomingMessage, 'headers' | 'rawHeaders'>,
+  wanted: Credential,
+): Bearer {
+  const { headers, rawHeaders } = req;
+  const encoded = /^basic +([\w+/-]+={0,2}) *$/i.exec(headers.authorization ?? '')?.[1];
+  if (encoded === undefined || encoded.length > MAX_BASIC) return bearerOf(req, wanted);
   const [, password = ''] = /^[^:]*:(.+)$/s.exec(Buffer.from(encoded, 'base64').toString('utf8')) ?? [];
-  const token = percentDecoded(password);
-  if (token === '' || /\s/.test(token)) throw unauthorized();
-  return { token, hash: sha256(token) };
+  // What follows is the same for both schemes.
+  return bearerOf({ rawHeaders, headers: { authorization: `Bearer ${percentDecoded(password)}` } }, wanted);
 }
 
 function percentDecoded(text: string): string {

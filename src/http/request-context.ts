@@ -4,7 +4,7 @@ import type { RequestHandler, Response } from 'express';
 import helmet from 'helmet';
 import { badRequest, type ServiceError } from '../errors.ts';
 import { inRequest } from '../request-scope.ts';
-import { beginHeaders, constantHeaders, headersOf } from './headers.ts';
+import { beginHeaders, constantHeaders, headersOf, timesSent } from './headers.ts';
 
 const HEADER = 'x-request-id';
 const PRINTABLE = /^[\x20-\x7e]{1,128}$/;
@@ -18,16 +18,20 @@ export const requestContext: RequestHandler = (req, res, next) => {
   const incoming = req.headers[HEADER];
   const id = typeof incoming === 'string' && PRINTABLE.test(incoming) ? incoming : randomUUID();
   beginHeaders(res, { ...security, [HEADER]: id });
-  inRequest(id, () => next(faultOf(req)));
+  inRequest(
+    id,
+    () => next(faultOf(req)),
+    () => req.ip,
+  );
 };
 
-/** What RFC 9112 §2.3 and §3.2 have a server refuse and the parser lets through. */
-function faultOf({ httpVersion, rawHeaders }: IncomingMessage): ServiceError | undefined {
-  let hosts = 0;
-  for (let at = 0; at < rawHeaders.length; at += 2)
-    if (rawHeaders[at]?.length === 4 && rawHeaders[at]?.toLowerCase() === 'host') hosts++;
+/** What RFC 9112 §2.3, §3.2 and §3.2.1 have a server refuse and the parser lets through. */
+function faultOf({ httpVersion, rawHeaders, url = '' }: IncomingMessage): ServiceError | undefined {
+  const hosts = timesSent(rawHeaders, 'host');
   if (hosts > 1) return badRequest('There is more than one Host header');
   if (hosts === 0 && httpVersion === '1.1') return badRequest('The Host header is missing');
+  // Express would drop the fragment, and match a path that a proxy's rule did not.
+  if (url.includes('#')) return badRequest('The request target holds a fragment');
   return httpVersion.startsWith('1.') ? undefined : badRequest('HTTP/1.1 is required');
 }
 

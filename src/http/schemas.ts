@@ -1,4 +1,5 @@
 import { Type } from 'typebox';
+import { MAX_TOTAL_BYTES, SCOPES_BYTES } from './size-keywords.ts';
 
 /** Shapes that several rooms share. Lengths bound what a row, a log line and a token can grow to. */
 export const Timestamp = Type.String({ format: 'date-time', description: 'ISO 8601, UTC' });
@@ -7,8 +8,13 @@ export const Name = Type.String({ minLength: 1, maxLength: 200 });
 export const Id = Type.String({ minLength: 1, maxLength: 128 });
 export const PrincipalId = Type.String({ minLength: 1, maxLength: 512 });
 export const Scope = Type.String({ minLength: 1, maxLength: 256 });
-export const Scopes = Type.Array(Scope, { maxItems: 100 });
-export const SomeScopes = Type.Array(Scope, { minItems: 1, maxItems: 100 });
+const BOUNDS_OF_SCOPES = {
+  maxItems: 100,
+  description: `At most 100 scopes of 256 characters, and ${SCOPES_BYTES} bytes (UTF-8) together`,
+  [MAX_TOTAL_BYTES]: SCOPES_BYTES,
+};
+export const Scopes = Type.Array(Scope, BOUNDS_OF_SCOPES);
+export const SomeScopes = Type.Array(Scope, { ...BOUNDS_OF_SCOPES, minItems: 1 });
 /** A JWT; the body limit bounds it. */
 export const GrantToken = Type.String({ minLength: 1 });
 /** A code or a refresh token. */

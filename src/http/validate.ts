@@ -1,6 +1,7 @@
 import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
 import type { Static, TSchema } from 'typebox';
 import { badRequest } from '../errors.ts';
+import { addSizeKeywords } from './size-keywords.ts';
 
 /** Checks a value against its schema and gives it back typed, with defaults filled in. */
 export type Validator<S extends TSchema> = (value: unknown) => Static<S>;
@@ -9,6 +10,7 @@ const settings = { strict: false, useDefaults: true, allErrors: false } as const
 const bodies = new Ajv2020(settings);
 /** Query members arrive as text: decimal numbers and true/false are read as what they say. */
 const queries = new Ajv2020({ ...settings, coerceTypes: true });
+for (const ajv of [bodies, queries]) addSizeKeywords(ajv);
 
 /**
  * Compiles a schema once.

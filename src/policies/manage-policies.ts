@@ -27,7 +27,7 @@ const agentIsGone = (error: unknown): Refused => {
 
 /** Adds a policy. BAD_REQUEST when there are too many, NOT_FOUND when the agent does not belong to the developer. */
 export async function addPolicy(
-  { db, ids, clock }: Pick<Deps, 'db' | 'ids' | 'clock'>,
+  { db, ids, clock, telemetry }: Pick<Deps, 'db' | 'ids' | 'clock' | 'telemetry'>,
   caller: Caller,
   terms: PolicyTerms,
 ): Promise<Outcome<Policy>> {
@@ -42,6 +42,7 @@ export async function addPolicy(
   const { ownAgent, hasRoom } = stored.value;
   if (!hasRoom) return refuse(badRequest(`A developer has at most ${MAX_POLICIES} policies`));
   if (!ownAgent) return refuse(notFound('Agent'));
+  telemetry.events.adminChanged({ object: 'policy', change: 'created', id, developerId: caller.id });
   return done({ ...terms, id, createdAt: now, updatedAt: now });
 }
 
@@ -64,21 +65,26 @@ export async function ownPolicy(
  * developer.
  */
 export async function changePolicy(
-  { db, clock }: Pick<Deps, 'db' | 'clock'>,
+  { db, clock, telemetry }: Pick<Deps, 'db' | 'clock' | 'telemetry'>,
   caller: Caller,
   { id, change }: { id: string; change: PolicyChange },
 ): Promise<Outcome<Policy>> {
   const key = { developerId: caller.id, id };
   const changed = await updatePolicy(db, key, change, new Date(clock.now())).catch(agentIsGone);
   if (changed === undefined) return refuse(notFound('Policy or agent'));
-  return isRefused(changed) ? changed : done(changed);
+  if (isRefused(changed)) return changed;
+  telemetry.events.adminChanged({ object: 'policy', change: 'updated', ...key });
+  return done(changed);
 }
 
 /** Removes a policy; NOT_FOUND as for `ownPolicy`. */
 export async function deletePolicy(
-  { db }: Pick<Deps, 'db'>,
+  { db, telemetry }: Pick<Deps, 'db' | 'telemetry'>,
   caller: Caller,
   id: string,
 ): Promise<Outcome<null>> {
-  return (await removePolicy(db, { developerId: caller.id, id })) ? done(null) : refuse(notFound('Policy'));
+  const key = { developerId: caller.id, id };
+  if (!(await removePolicy(db, key))) return refuse(notFound('Policy'));
+  telemetry.events.adminChanged({ object: 'policy', change: 'deleted', ...key });
+  return done(null);
 }

@@ -43,7 +43,7 @@ const PolicyView = Type.Object({
   updatedAt: Timestamp,
 });
 
-export const policyRoutes = (deps: Pick<Deps, 'db' | 'ids' | 'clock'>): Endpoint[] => [
+export const policyRoutes = (deps: Pick<Deps, 'db' | 'ids' | 'clock' | 'telemetry'>): Endpoint[] => [
   endpoint({
     method: 'post',
     path: '/v1/policies',

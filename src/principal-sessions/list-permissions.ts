@@ -13,16 +13,17 @@ export interface Permissions {
   readonly total: number;
 }
 
-/** The permissions that a principal gave to agents. UNAUTHORIZED when the developer of the session no longer exists. */
+/** One page of the permissions that a principal gave to agents. UNAUTHORIZED when the developer of the session no longer exists. */
 export async function listPermissions(
   deps: Pick<Deps, 'db' | 'clock'>,
   principal: Principal,
+  page: { limit: number; offset: number },
 ): Promise<Outcome<Permissions>> {
   const [name, listed] = await Promise.all([
     developerName(deps.db, principal.developerId),
-    grantsOfPrincipal(deps, principal),
+    grantsOfPrincipal(deps, principal, page),
   ]);
-  if (name === undefined) return refuse(unauthorized('session token'));
+  if (name === undefined) return refuse(unauthorized('session_token'));
   if (isRefused(listed)) return listed;
   return done({ principalId: principal.principalId, developerName: name, ...listed.value });
 }

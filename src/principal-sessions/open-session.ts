@@ -11,11 +11,22 @@ export interface Session {
 
 /** Opens a session for one of the developer's principals, and makes the link to the permissions page. */
 export async function openSession(
-  { sessionTokens, baseUrl }: Pick<Deps, 'baseUrl'> & { readonly sessionTokens: SessionTokens },
+  {
+    sessionTokens,
+    baseUrl,
+    telemetry,
+  }: Pick<Deps, 'baseUrl' | 'telemetry'> & { readonly sessionTokens: SessionTokens },
   { id: developerId }: Pick<Developer, 'id'>,
   { principalId, seconds }: { principalId: string; seconds: number },
 ): Promise<Outcome<Session>> {
   const { token, expiresAt } = await sessionTokens.issue({ developerId, principalId }, seconds);
+  telemetry.events.adminChanged({
+    object: 'session',
+    change: 'created',
+    principalId,
+    developerId,
+    expiresAt,
+  });
   return done({
     sessionToken: token,
     dashboardUrl: `${baseUrl()}/permissions#session=${token}`,

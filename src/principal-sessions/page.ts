@@ -78,7 +78,8 @@ const content = html`<main class="card wide">
 <summary>Ended permissions (<span data-past-count></span>)</summary>
 <ul class="grants" data-ended></ul>
 </details>
-<p class="note" data-more-grants hidden></p>
+<p class="note" data-shown-grants hidden></p>
+<button type="button" class="again" data-more-grants hidden>Show more permissions</button>
 <section aria-labelledby="activity">
 <h2 id="activity">Activity</h2>
 <p class="note">What the developer put on record about the agents that act for you.</p>

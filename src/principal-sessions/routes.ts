@@ -13,7 +13,7 @@ import { revokeGrantOfPrincipal } from '../grants/grants-of-principal.ts';
 import type { RevokeDeps } from '../grants/revoke-grants.ts';
 import { GrantView, grantView } from '../grants/view.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
-import { faultOfPage, pageOf, pageQuery } from '../http/pagination.ts';
+import { faultOfPage, type Page, pageInfo, pageOf, pageQuery, pageView } from '../http/pagination.ts';
 import { created, htmlPage, noContent, ok } from '../http/reply.ts';
 import { Duration, PrincipalId, Timestamp } from '../http/schemas.ts';
 import { done } from '../outcome.ts';
@@ -30,6 +30,7 @@ const MAX_SESSION_SECONDS = 86_400;
 const PrincipalGrantView = Type.Object({
   ...GrantView.properties,
   agentName: Type.String(),
+  agentDescription: Type.String(),
   scopeDescriptions: Type.Array(Type.String()),
   lastUsedAt: Type.Union([Timestamp, Type.Null()]),
 });
@@ -72,15 +73,19 @@ export const principalSessionRoutes = (deps: SessionDeps): Endpoint[] => [
     summary: "The principal's grants, active ones first, then newest first",
     access: 'principal',
     limit: 'consent',
+    query: pageQuery({}),
     responses: {
-      200: Type.Object({
+      200: pageView({
         principalId: Type.String(),
         developerName: Type.String(),
         grants: Type.Array(PrincipalGrantView),
-        total: Type.Integer(),
       }),
     },
-    handle: async ({ caller }) => ok(await listPermissions(deps, caller), view),
+    check: ({ query }) => faultOfPage(query),
+    handle: async ({ caller, query }) => {
+      const page = pageOf(query);
+      return ok(await listPermissions(deps, caller, page), viewOf(page));
+    },
   }),
   endpoint({
     method: 'delete',
@@ -117,10 +122,13 @@ function faultOfLife(expiresIn: string): ServiceError | null {
     : badRequest('expiresIn must be at most 24h');
 }
 
-const view = ({ grants, ...permissions }: Permissions) => ({
-  ...permissions,
-  grants: grants.map((grant) => ({
-    ...grantView(grant),
-    scopeDescriptions: grant.scopes.map(describeScope),
-  })),
-});
+const viewOf =
+  (page: Page) =>
+  ({ grants, total, ...permissions }: Permissions) => ({
+    ...permissions,
+    grants: grants.map((grant) => ({
+      ...grantView(grant),
+      scopeDescriptions: grant.scopes.map(describeScope),
+    })),
+    ...pageInfo(page, total),
+  });

@@ -4,6 +4,7 @@ import type { Principal } from '../caller.ts';
 import type { Clock } from '../clock.ts';
 import { isCompactJws } from '../compact-jws.ts';
 import { unauthorized } from '../errors.ts';
+import type { AuthenticationReason } from '../label-values.ts';
 import { done, type Outcome, refuse } from '../outcome.ts';
 
 /** Makes and reads the session tokens of principals. */
@@ -18,7 +19,7 @@ const ALGORITHM = 'HS256';
 const TYPE = 'principal-session+jwt';
 const KEY_BYTES = 32;
 
-const refused = () => refuse(unauthorized('session token'));
+const refused = (reason: AuthenticationReason) => refuse(unauthorized('session_token', reason));
 
 /**
  * Session tokens are JWTs (RFC 7519). A verifier of grant tokens cannot mistake one for a grant token, nor the reverse.
@@ -55,7 +56,7 @@ export function createSessionTokens({
       return { token, expiresAt: new Date(exp * 1000) };
     },
     async read(token) {
-      if (!isCompactJws(token)) return refused();
+      if (!isCompactJws(token)) return refused('malformed');
       const verified = await jwtVerify(token, key, {
         algorithms: [ALGORITHM],
         typ: TYPE,
@@ -63,12 +64,15 @@ export function createSessionTokens({
         audience: audience(),
         requiredClaims: ['exp'],
         currentDate: new Date(clock.now()),
-      }).catch((error: unknown): null => {
-        if (error instanceof errors.JOSEError || error instanceof TypeError) return null;
+      }).catch((error: unknown): AuthenticationReason => {
+        // The signature is checked before the claims: only a session of this service can be an expired one.
+        if (error instanceof errors.JWTExpired) return 'expired';
+        if (error instanceof errors.JOSEError || error instanceof TypeError) return 'unknown';
         throw error;
       });
-      const { sub: principalId, dev: developerId } = verified?.payload ?? {};
-      if (typeof principalId !== 'string' || typeof developerId !== 'string') return refused();
+      if (typeof verified === 'string') return refused(verified);
+      const { sub: principalId, dev: developerId } = verified.payload;
+      if (typeof principalId !== 'string' || typeof developerId !== 'string') return refused('unknown');
       return done({ developerId, principalId });
     },
   };

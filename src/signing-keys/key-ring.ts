@@ -7,6 +7,7 @@ import type { SigningKeys } from '../telemetry/signing-keys.ts';
 import { ensureKey, openPrivateKey } from './create-key.ts';
 import { publicJwkOf } from './public-jwk.ts';
 import {
+  announceKeys,
   type PublicJwk,
   publishedKeys,
   type SigningAlgorithm,
@@ -94,6 +95,7 @@ export async function fileKeyRing(keys: NonNullable<Config['signingKeys']>): Pro
  * Keys from the database. The first start creates one. The ring reloads them every ten seconds, so a rotation reaches
  * every replica without a restart, long before the new key signs.
  * @param onError called when a reload fails; the ring then keeps the known keys
+ * @param onNewKey called for each new key of the database, by one of its replicas
  * @throws when SECRET_KEY does not open the keys in the database
  */
 export async function databaseKeyRing(
@@ -104,10 +106,12 @@ export async function databaseKeyRing(
     algorithm,
   }: { db: Database; sealer: Sealer; clock: Clock; algorithm: SigningAlgorithm },
   onError: (error: unknown) => void,
+  onNewKey: (key: { readonly kid: string; readonly rotated: boolean }) => void,
 ): Promise<KeyRing> {
   let ring = new Map<string, RingKey>();
   let loading: Promise<void> | undefined;
   let readAt = 0;
+  let announceDue = false;
 
   const importStored = async (stored: StoredKey): Promise<RingKey> => {
     const known = ring.get(stored.kid);
@@ -123,8 +127,12 @@ export async function databaseKeyRing(
     });
     const stored = await publishedKeys(db.side, new Date(now));
     const keys = await Promise.all(stored.map(importStored));
+    announceDue ||= stored.some(({ kid }) => !ring.has(kid));
     ring = new Map(keys.map((key) => [key.publicJwk.kid, key]));
     readAt = performance.now();
+    if (!announceDue) return;
+    for (const key of await announceKeys(db.side, new Date(now))) onNewKey(key);
+    announceDue = false;
   };
   const reload = (): Promise<void> => {
     loading ??= load().finally(() => {

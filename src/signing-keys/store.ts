@@ -1,4 +1,4 @@
-import { bytes, jsonb, orNull, text, timestamp } from '../db/column-types.ts';
+import { bool, bytes, jsonb, orNull, text, timestamp } from '../db/column-types.ts';
 import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
 
@@ -86,6 +86,23 @@ const settle = query({
   params: { now: timestamp, supersededBefore: timestamp },
   row: {},
 });
+
+// An update that waits for another's finds the column set: of replicas that announce at once, each key falls to one.
+const announce = query({
+  operation: 'UPDATE',
+  collection: 'signing_keys',
+  name: 'keys.announce',
+  text: `update signing_keys set announced_at = $now where announced_at is null
+    returning kid, exists (select from signing_keys older where older.created_at < signing_keys.created_at) as rotated`,
+  params: { now: timestamp },
+  row: { kid: text, rotated: bool },
+});
+
+/** The keys that no replica has told of yet. They are marked as told of. */
+export const announceKeys = (
+  db: Queryable,
+  now: Date,
+): Promise<{ readonly kid: string; readonly rotated: boolean }[]> => db.all(announce, { now });
 
 /** The keys that verify tokens now, oldest first. */
 export const publishedKeys = (db: Queryable, now: Date): Promise<StoredKey[]> => db.all(published, { now });

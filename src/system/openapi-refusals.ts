@@ -15,6 +15,7 @@ const OWN_REFUSALS: Readonly<Record<string, readonly number[]>> = {
   'post /v1/consent/:id/deny': [410],
   'post /v1/tokens/revoke': [404],
   'post /v1/grants/delegate': [403, 404],
+  'post /v1/audit/log': [402],
   'post /v1/policies': [404],
 };
 

@@ -1,9 +1,11 @@
 import { within } from '../within.ts';
 
-export interface CachedReadingOptions {
-  readonly read: () => Promise<number>;
+export interface CachedReadingOptions<T> {
+  readonly read: () => Promise<T>;
   /** Least time between the beginnings of two reads, in milliseconds. */
   readonly maxAgeMs?: number;
+  /** A value that was read longer ago is not known any more, in milliseconds. */
+  readonly maxKnownMs?: number;
   /** Longest time an `observe` waits for a read, in milliseconds. */
   readonly waitMs?: number;
   /** Called for each failed read, and about once every `maxAgeMs` while a read does not come back. */
@@ -12,18 +14,20 @@ export interface CachedReadingOptions {
   readonly now?: () => number;
 }
 
-export interface CachedReading {
-  /** The last known value, after at most `waitMs`; `undefined` when there never was one. Never rejects. */
-  observe(): Promise<number | undefined>;
+export interface CachedReading<T> {
+  /** The last known value, after at most `waitMs`; `undefined` when there was none in the last `maxKnownMs`. Never rejects. */
+  observe(): Promise<T | undefined>;
 }
 
 /**
  * A value that is expensive to read, for a gauge. Reads never overlap, at most one starts every `maxAgeMs`, and each answer
  * comes in bounded time (telemetry contract: gauges never make a scrape slow, and are omitted rather than wrong).
  */
-export function createCachedReading(options: CachedReadingOptions): CachedReading {
-  const { read, maxAgeMs = 5000, waitMs = 300, onError, now = () => performance.now() } = options;
-  let value: number | undefined;
+export function createCachedReading<T>(options: CachedReadingOptions<T>): CachedReading<T> {
+  const { read, maxAgeMs = 5000, maxKnownMs = 30_000, waitMs = 300, onError } = options;
+  const { now = () => performance.now() } = options;
+  let value: T | undefined;
+  let valueAt = Number.NEGATIVE_INFINITY;
   let flight: Promise<void> | undefined;
   let begun = Number.NEGATIVE_INFINITY;
   let complained = 0;
@@ -37,6 +41,7 @@ export function createCachedReading(options: CachedReadingOptions): CachedReadin
       .then(
         (fresh) => {
           value = fresh;
+          valueAt = now();
         },
         (error) => onError(error),
       )
@@ -46,17 +51,19 @@ export function createCachedReading(options: CachedReadingOptions): CachedReadin
     return flight;
   };
 
+  const known = () => (now() - valueAt <= maxKnownMs ? value : undefined);
+
   return {
     async observe() {
       const age = now() - begun;
-      if (flight === undefined && age < maxAgeMs) return value;
+      if (flight === undefined && age < maxAgeMs) return known();
       // A read that hangs is not begun again: it would hang too, and each one holds a connection.
       if (flight !== undefined && now() - complained >= maxAgeMs) {
         complained = now();
         onError(new Error(`a reading has not come back for ${Math.round(age)} ms`));
       }
       await within(waitMs, flight ?? begin());
-      return value;
+      return known();
     },
   };
 }

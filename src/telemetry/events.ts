@@ -1,10 +1,11 @@
 import { type Attributes, SpanStatusCode, trace } from '@opentelemetry/api';
 import type { LimiterName } from '../config.ts';
-import type { AnomalySeverity, AnomalyType, AttemptOutcome } from '../label-values.ts';
+import type { AnomalySeverity, AnomalyType, AttemptOutcome, RetentionTable } from '../label-values.ts';
 import { outsideRequests } from '../request-scope.ts';
 import { describeError } from './describe-error.ts';
 import type { Instruments } from './instruments.ts';
 import type { Logger } from './logger.ts';
+import { actorIp, createSecurityEvents, type SecurityEvents } from './security-events.ts';
 
 /** Who brought a revocation about. */
 export type RevokedBy = 'developer' | 'principal' | 'code_replay' | 'refresh_reuse' | 'agent_deleted';
@@ -66,6 +67,8 @@ interface AuthorizationRequested {
   readonly developerId: string;
 }
 interface ConsentDecided {
+  /** Of the request for authorization. */
+  readonly authRequestId: string;
   readonly decision: 'approved' | 'denied';
   readonly agentId: string;
   readonly principalId: string;
@@ -104,19 +107,19 @@ interface RequestFailed {
 }
 
 /** The moments of the domain. One call is the counter, the log line and the attributes of the active span. None ever throws. */
-export interface Events {
+export interface Events extends SecurityEvents {
   grantCreated(event: GrantCreated): void;
   grantRevoked(event: GrantRevoked): void;
   tokenExchanged(event: GrantIds): void;
   tokenRefreshed(event: GrantIds): void;
-  /** One token was revoked, and its grant lives on. */
-  tokenRevoked(event: GrantIds & { readonly tokenId: string }): void;
   tokenVerified(event: TokenVerified): void;
   tokenVerificationFailed(event: TokenVerificationFailed): void;
   /** Only on the span: the attempt counts it, and no line of the contract's table is for it. */
   authorizationRequested(event: AuthorizationRequested): void;
   authorizeDenied(event: AuthorizeDenied): void;
   consentDecided(event: ConsentDecided): void;
+  /** One token was revoked by its id; its grant goes on. */
+  tokenRevoked(event: GrantIds & { readonly tokenId: string }): void;
   /** One attempt is over; `ended` tells what was stored of it. One that failed is a log line. */
   webhookAttempted(event: WebhookAttempted): void;
   /** Work on webhooks failed in this service, not at a receiver; it is repeated. */
@@ -125,6 +128,10 @@ export interface Events {
   anomalyDetected(event: AnomalyDetected): void;
   /** A look for anomalies failed; it is repeated. */
   anomalyScanFailed(event: { error: unknown }): void;
+  /** Rows that had ended long ago were removed, and that is committed. Only a metric. */
+  rowsRemoved(event: { table: RetentionTable; rows: number }): void;
+  /** A step of that removal failed; it is repeated. */
+  retentionFailed(event: { step: string; error: unknown }): void;
   rateLimitHit(event: RateLimitHit): void;
   databaseConnectionError(event: { error: string; pool: string }): void;
   /** An unexpected failure of a request: the log says what, the response does not. */
@@ -165,6 +172,7 @@ export function createEvents(
   });
 
   return {
+    ...createSecurityEvents(instruments, logger),
     grantCreated(event) {
       const { grantId, agentId, principalId, scopes, latencyMs, origin } = event;
       record(
@@ -174,13 +182,13 @@ export function createEvents(
       );
     },
     grantRevoked(event) {
-      const { grantId, revokedBy, cascadeCount, revokedByAgent } = event;
+      const { grantId, developerId, revokedBy, cascadeCount, revokedByAgent } = event;
       record(
         event,
         () => {
           for (const [agent_id, rows] of revokedByAgent) instruments.grantsRevoked.add(rows, { agent_id });
         },
-        () => logger.info({ grantId, revokedBy, cascadeCount }, 'grant.revoked'),
+        () => logger.info({ grantId, developerId, revokedBy, cascadeCount, ...actorIp() }, 'grant.revoked'),
       );
     },
     tokenExchanged(event) {
@@ -190,10 +198,6 @@ export function createEvents(
     tokenRefreshed(event) {
       const { grantId, agentId } = event;
       record(event, () => logger.info({ grantId, agentId }, 'token.refreshed'));
-    },
-    tokenRevoked(event) {
-      const { tokenId, grantId, developerId } = event;
-      record(event, () => logger.info({ tokenId, grantId, developerId }, 'token.revoked'));
     },
     tokenVerified(event) {
       record(event, () => instruments.tokenVerifications.add(1, VALID));
@@ -213,12 +217,16 @@ export function createEvents(
       record(event, () => logger.warn({ agentId, principalId, reason }, 'authorize.denied'));
     },
     consentDecided(event) {
-      const { decision, agentId, principalId } = event;
+      const { decision, authRequestId, agentId, principalId, developerId } = event;
+      const fields = { decision, authRequestId, agentId, principalId, developerId };
       record(
         event,
         () => instruments.consentDecisions.add(1, { decision }),
-        () => logger.info({ decision, agentId, principalId }, 'consent.decided'),
+        () => logger.info({ ...fields, ...actorIp() }, 'consent.decided'),
       );
+    },
+    tokenRevoked(event) {
+      record(event, () => logger.info({ ...event, ...actorIp() }, 'token.revoked'));
     },
     webhookAttempted(event) {
       const { webhookId, agentId, url, attempt, outcome, statusCode, ended } = event;
@@ -253,6 +261,12 @@ export function createEvents(
     },
     anomalyScanFailed({ error }) {
       record(null, () => logger.warn({ error: describeError(error) }, 'anomaly.scan_failed'));
+    },
+    rowsRemoved({ table, rows }) {
+      if (rows > 0) record(null, () => instruments.retentionRemoved.add(rows, { table }));
+    },
+    retentionFailed({ step, error }) {
+      record(null, () => logger.warn({ step, error: describeError(error) }, 'retention.failed'));
     },
     rateLimitHit({ ip, endpoint, retryAfter }) {
       record(

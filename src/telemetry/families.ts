@@ -9,11 +9,14 @@ import { CLIENT_FAMILIES } from './families/clients.ts';
 import type { Family } from './families/family.ts';
 import { PACKAGE_FAMILIES } from './families/packages.ts';
 import { PIPELINE_FAMILIES, TELEMETRY_DROPPED } from './families/pipeline.ts';
+import { PROCESS_FAMILIES } from './families/process.ts';
 import { PROTOCOL_FAMILIES } from './families/protocol.ts';
+import { SECURITY_FAMILIES } from './families/security.ts';
 
 /** The families that the service records, by the name of their instrument in the code. */
 export const SERVICE_FAMILIES = {
   ...PROTOCOL_FAMILIES,
+  ...SECURITY_FAMILIES,
   ...BACKGROUND_FAMILIES,
   ...CLIENT_FAMILIES,
   ...PIPELINE_FAMILIES,
@@ -23,5 +26,6 @@ export const SERVICE_FAMILIES = {
 export const FAMILIES: readonly Family[] = [
   ...Object.values(SERVICE_FAMILIES),
   TELEMETRY_DROPPED,
+  ...Object.values(PROCESS_FAMILIES),
   ...PACKAGE_FAMILIES,
 ];

@@ -1,7 +1,8 @@
-import type { Meter, MetricOptions } from '@opentelemetry/api';
+import { type Attributes, type Meter, type MetricOptions, trace } from '@opentelemetry/api';
 import { type Family, type InstrumentOf, seedsOf } from './families/family.ts';
 import { SERVICE_FAMILIES } from './families.ts';
 import { createGuard, type Guard } from './guard.ts';
+import { measuredContext } from './measured.ts';
 
 type Families = typeof SERVICE_FAMILIES;
 type FamilyInstruments = { readonly [Key in keyof Families]: InstrumentOf<Families[Key]> };
@@ -33,10 +34,16 @@ function createInstrument(meter: Meter, family: Family, guard: Guard) {
     case 'counter': {
       const counter = meter.createCounter(instrument, options);
       for (const labels of seedsOf(family)) guard.run(() => counter.add(0, labels));
-      return counter;
+      if (family.exemplars === undefined) return counter;
+      return { add: (value: number, labels?: Attributes) => counter.add(value, labels, measured(value)) };
     }
-    case 'histogram':
-      return meter.createHistogram(instrument, options);
+    case 'histogram': {
+      const histogram = meter.createHistogram(instrument, options);
+      if (family.exemplars === undefined) return histogram;
+      return {
+        record: (value: number, labels?: Attributes) => histogram.record(value, labels, measured(value)),
+      };
+    }
     case 'observableCounter':
       return meter.createObservableCounter(instrument, options);
     case 'observableGauge':
@@ -45,3 +52,5 @@ function createInstrument(meter: Meter, family: Family, guard: Guard) {
       return meter.createObservableUpDownCounter(instrument, options);
   }
 }
+
+const measured = (value: number) => measuredContext(value, trace.getActiveSpan()?.spanContext());

@@ -3,7 +3,14 @@
  * spans; only this folder records into instruments. It knows OpenTelemetry's API and no SDK. `families/` is the catalogue of
  * metrics, `events.ts` that of events.
  */
-import type { Meter, ObservableCallback, ObservableGauge, Tracer } from '@opentelemetry/api';
+import type {
+  Meter,
+  ObservableCallback,
+  ObservableGauge,
+  ObservableResult,
+  Tracer,
+} from '@opentelemetry/api';
+import type { RetentionTable } from '../label-values.ts';
 import { type Attempts, createAttempts } from './attempts.ts';
 import { createCachedReading } from './cached-reading.ts';
 import { createDatabaseTelemetry, type DatabaseTelemetry } from './database.ts';
@@ -43,6 +50,8 @@ export interface Telemetry {
   observeOldestPendingDelivery(read: () => Promise<number>): () => void;
   /** The same for anomalies that nobody has acknowledged. */
   observeUnacknowledgedAnomalies(read: () => Promise<number>): () => void;
+  /** The same for how long the oldest row of each table that ought to be removed has been due, in seconds. */
+  observeRetention(read: () => Promise<Readonly<Record<RetentionTable, number>>>): () => void;
   /** Reports at every scrape what this replica knows of the signing keys. Returns the function that ends this. */
   observeSigningKeys(read: () => SigningKeys): () => void;
 }
@@ -51,18 +60,22 @@ export interface Telemetry {
 export function createTelemetry({ meter, tracer, logger, capturePrincipal }: TelemetryOptions): Telemetry {
   const instruments = createInstruments(meter);
   const events = createEvents(instruments, logger, { capturePrincipal });
-  const observe = (gauge: ObservableGauge, metric: string) => (read: () => Promise<number>) => {
-    const reading = createCachedReading({
-      read,
-      onError: (error) => events.metricsCollectionFailed({ metric, error }),
-    });
-    const callback: ObservableCallback = async (result) => {
-      const value = await reading.observe();
-      if (value !== undefined) result.observe(value);
+  const observeEach =
+    <T>(gauge: ObservableGauge, metric: string, tell: (value: T, result: ObservableResult) => void) =>
+    (read: () => Promise<T>) => {
+      const reading = createCachedReading({
+        read,
+        onError: (error) => events.metricsCollectionFailed({ metric, error }),
+      });
+      const callback: ObservableCallback = async (result) => {
+        const value = await reading.observe();
+        if (value !== undefined) tell(value, result);
+      };
+      gauge.addCallback(callback);
+      return () => gauge.removeCallback(callback);
     };
-    gauge.addCallback(callback);
-    return () => gauge.removeCallback(callback);
-  };
+  const observe = (gauge: ObservableGauge, metric: string) =>
+    observeEach<number>(gauge, metric, (value, result) => result.observe(value));
   return {
     events,
     attempts: createAttempts(instruments),
@@ -81,6 +94,13 @@ export function createTelemetry({ meter, tracer, logger, capturePrincipal }: Tel
     observeUnacknowledgedAnomalies: observe(
       instruments.unacknowledgedAnomalies,
       'grantex_anomalies_unacknowledged',
+    ),
+    observeRetention: observeEach<Readonly<Record<RetentionTable, number>>>(
+      instruments.retentionOldest,
+      'grantex_retention_oldest_seconds',
+      (oldest, result) => {
+        for (const [table, seconds] of Object.entries(oldest)) result.observe(seconds, { table });
+      },
     ),
     observeSigningKeys: (read) => observeSigningKeys(instruments, read),
   };

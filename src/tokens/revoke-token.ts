@@ -12,6 +12,6 @@ export async function revokeToken(
 ): Promise<Outcome<null>> {
   const revoked = await revokeTokenRow(db, { developerId, jti, now: new Date(clock.now()) });
   if (!revoked) return refuse(notFound('Active token'));
-  telemetry.events.tokenRevoked({ ...revoked, tokenId: jti, developerId });
+  telemetry.events.tokenRevoked({ ...revoked, developerId, tokenId: jti });
   return done(null);
 }

@@ -61,7 +61,8 @@ export function tokenRoutes(deps: TokenDeps): Endpoint[] {
       body: Type.Object({
         code: Credential,
         agentId: Id,
-        codeVerifier: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),
+        // RFC 7636 §4.1
+        codeVerifier: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9._~-]{43,128}$' })),
       }),
       responses: { 201: TokenPair },
       handle: async ({ caller, body: { code, agentId, codeVerifier } }) =>

@@ -69,11 +69,11 @@ const revoke = query({
   row: { grantId: text, agentId: text },
 });
 
-/** @returns the grant of the token; undefined when it is unknown, of another developer, or already revoked */
+/** @returns undefined when the token is unknown, of another developer, or already revoked */
 export const revokeTokenRow = (
   db: Queryable,
   token: { developerId: string; jti: string; now: Date },
-): Promise<{ grantId: string; agentId: string } | undefined> => db.first(revoke, token);
+): Promise<{ readonly grantId: string; readonly agentId: string } | undefined> => db.first(revoke, token);
 
 const status = query({
   operation: 'SELECT',

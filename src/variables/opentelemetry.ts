@@ -1,4 +1,5 @@
-import { Fault, oneOf, type Parser } from './values.ts';
+import { headerPairs, readableFile, resourcePairs } from './otlp-values.ts';
+import { Fault, integer, oneOf, type Parser } from './values.ts';
 import { optional, type Variable, variable } from './variable.ts';
 
 /** Levels at which OpenTelemetry's packages report on themselves. */
@@ -27,8 +28,13 @@ const SAMPLERS = [
   'parentbased_always_off',
   'parentbased_traceidratio',
 ] as const;
-/** The packages of the SDK read and check the value. */
-const ofSdk: Parser<string> = (text) => text;
+/** The packages of the SDK take any text. */
+const anyText: Parser<string> = (text) => text;
+const trimmed =
+  <T>(parse: Parser<T>): Parser<T> =>
+  (text) =>
+    parse(text.trim());
+const count = trimmed(integer(0, 999_999_999));
 
 /** The three variables that say whether, where and how one signal is sent. */
 const signal = (
@@ -136,6 +142,58 @@ export const OTEL_READ_VARIABLES = {
   ),
 };
 
+/** How the exporters send. Each can also be set for one signal, as `OTEL_EXPORTER_OTLP_TRACES_HEADERS`. */
+const EXPORTER_VARIABLES: readonly Variable[] = [
+  optional('OTEL_EXPORTER_OTLP_HEADERS', headerPairs, 'name=value, comma separated, percent encoded.'),
+  variable('OTEL_EXPORTER_OTLP_TIMEOUT', trimmed(whole), '10000', 'Milliseconds for one request.'),
+  variable('OTEL_EXPORTER_OTLP_COMPRESSION', trimmed(oneOf(['none', 'gzip'])), 'none', '`none` or `gzip`.'),
+  optional(
+    'OTEL_EXPORTER_OTLP_CERTIFICATE',
+    readableFile,
+    "File with the collector's certificate authority.",
+  ),
+  optional(
+    'OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE',
+    readableFile,
+    'File with the certificate of this client.',
+  ),
+  optional('OTEL_EXPORTER_OTLP_CLIENT_KEY', readableFile, 'File with the key of this client.'),
+];
+
+const SDK_VARIABLES: readonly Variable[] = [
+  variable(
+    'OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE',
+    (text) => oneOf(['cumulative', 'delta', 'lowmemory'])(text.toLowerCase()),
+    'cumulative',
+    '`cumulative`, `delta` or `lowmemory`.',
+  ),
+  optional('OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT', count, 'Longest value of an attribute. Unset: no limit.'),
+  variable('OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT', count, '128', 'Most attributes of a span.'),
+  variable('OTEL_SPAN_EVENT_COUNT_LIMIT', count, '128', 'Most events of a span.'),
+  variable('OTEL_SPAN_LINK_COUNT_LIMIT', count, '128', 'Most links of a span.'),
+  variable('OTEL_SERVICE_NAME', anyText, 'grantex-auth', 'Name of the service that sends.'),
+  optional(
+    'OTEL_RESOURCE_ATTRIBUTES',
+    resourcePairs,
+    'More of the service that sends: name=value, comma separated, percent encoded.',
+  ),
+];
+
+/**
+ * What the packages of the SDK read themselves, and would ignore without a word when they cannot read it. The common ones and
+ * those of each signal.
+ */
+export const VARIABLES_OF_SDK: readonly Variable[] = [
+  ...EXPORTER_VARIABLES.flatMap((common) => [
+    common,
+    ...Object.keys(SIGNAL_VARIABLES).map((its) => ({
+      ...common,
+      name: common.name.replace('_OTLP_', `_OTLP_${its.toUpperCase()}_`),
+    })),
+  ]),
+  ...SDK_VARIABLES,
+];
+
 const { disabled, endpoint: anyEndpoint, protocol: anyProtocol, ...others } = OTEL_READ_VARIABLES;
 
 /** The standard variables of OpenTelemetry: those that the service reads itself, and those that the SDK's packages read. */
@@ -143,24 +201,8 @@ export const STANDARD_VARIABLES: readonly Variable[] = [
   disabled,
   anyEndpoint,
   anyProtocol,
-  optional('OTEL_EXPORTER_OTLP_HEADERS', ofSdk, 'name=value, comma separated, percent encoded.'),
-  variable('OTEL_EXPORTER_OTLP_TIMEOUT', ofSdk, '10000', 'Milliseconds for one request.'),
-  variable('OTEL_EXPORTER_OTLP_COMPRESSION', ofSdk, 'none', '`none` or `gzip`.'),
-  optional('OTEL_EXPORTER_OTLP_CERTIFICATE', ofSdk, "File with the collector's certificate authority."),
-  optional('OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE', ofSdk, 'File with the certificate of this client.'),
-  optional('OTEL_EXPORTER_OTLP_CLIENT_KEY', ofSdk, 'File with the key of this client.'),
+  ...EXPORTER_VARIABLES,
   ...Object.values(SIGNAL_VARIABLES).flatMap((its) => Object.values<Variable>(its)),
   ...Object.values<Variable>(others),
-  variable(
-    'OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE',
-    ofSdk,
-    'cumulative',
-    '`cumulative`, `delta` or `lowmemory`.',
-  ),
-  optional('OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT', ofSdk, 'Longest value of an attribute. Unset: no limit.'),
-  variable('OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT', ofSdk, '128', 'Most attributes of a span.'),
-  variable('OTEL_SPAN_EVENT_COUNT_LIMIT', ofSdk, '128', 'Most events of a span.'),
-  variable('OTEL_SPAN_LINK_COUNT_LIMIT', ofSdk, '128', 'Most links of a span.'),
-  variable('OTEL_SERVICE_NAME', ofSdk, 'grantex-auth', 'Name of the service that sends.'),
-  optional('OTEL_RESOURCE_ATTRIBUTES', ofSdk, 'More of the service that sends: name=value, comma separated.'),
+  ...SDK_VARIABLES,
 ];

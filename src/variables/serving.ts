@@ -131,6 +131,21 @@ export const KEYS_AND_TOKENS = {
   ),
 };
 
+export const AUTHORIZATION = {
+  requirePkce: variable(
+    'REQUIRE_PKCE',
+    boolean,
+    'false',
+    'true: `POST /v1/authorize` without a `codeChallenge` is a 400.',
+  ),
+  allowHttpRedirects: variable(
+    'ALLOW_HTTP_REDIRECTS',
+    boolean,
+    'false',
+    'true: a `redirectUri` may be `http` to any host, and not only to loopback ones (development and tests).',
+  ),
+};
+
 export const DEVELOPERS = {
   seedApiKey: secret(
     optional(
@@ -147,6 +162,12 @@ export const DEVELOPERS = {
     integer(1, 1_000_000),
     '1000',
     'Most agents of one developer. Beyond it, `POST /v1/agents` is a 402.',
+  ),
+  maxAuditEntriesPerDay: variable(
+    'MAX_AUDIT_ENTRIES_PER_DAY',
+    integer(1, 1_000_000_000),
+    '1000000',
+    'Most audit entries of one developer in a day (UTC). Beyond it, `POST /v1/audit/log` is a 402.',
   ),
   signupEnabled: variable('SIGNUP_ENABLED', boolean, 'true', 'false: `POST /v1/signup` is a 404.'),
 };

@@ -1,4 +1,6 @@
+import { RETENTION } from './retention.ts';
 import {
+  AUTHORIZATION,
   DATABASE_AND_REDIS,
   DEVELOPERS,
   KEYS_AND_TOKENS,
@@ -16,9 +18,11 @@ export const VARIABLE_GROUPS = [
   { title: 'Listener', variables: LISTENER },
   { title: 'Database and Redis', variables: DATABASE_AND_REDIS },
   { title: 'Keys and tokens', variables: KEYS_AND_TOKENS },
+  { title: 'Authorization', variables: AUTHORIZATION },
   { title: 'Developers', variables: DEVELOPERS },
   { title: 'Rate limits', variables: RATE_LIMITS },
   { title: 'Webhooks', variables: WEBHOOKS },
+  { title: 'Retention', variables: RETENTION },
   { title: 'Anomalies', variables: ANOMALIES },
   { title: 'Telemetry', variables: TELEMETRY },
 ] as const;
@@ -28,9 +32,11 @@ export const VARIABLES = {
   ...LISTENER,
   ...DATABASE_AND_REDIS,
   ...KEYS_AND_TOKENS,
+  ...AUTHORIZATION,
   ...DEVELOPERS,
   ...RATE_LIMITS,
   ...WEBHOOKS,
+  ...RETENTION,
   ...ANOMALIES,
   ...TELEMETRY,
 };

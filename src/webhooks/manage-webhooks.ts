@@ -19,12 +19,14 @@ export const ownWebhooks = async ({ db }: Pick<Deps, 'db'>, { id }: Caller): Pro
 
 /** Removes a webhook with its deliveries; NOT_FOUND for an unknown one or another developer's. */
 export async function deleteWebhook(
-  { db }: Pick<Deps, 'db'>,
+  { db, telemetry }: Pick<Deps, 'db' | 'telemetry'>,
   { id: developerId }: Caller,
   id: string,
 ): Promise<Outcome<null>> {
   const removed = await db.transaction((tx) => removeWebhook(tx, { developerId, id }));
-  return removed ? done(null) : refuse(notFound('Webhook'));
+  if (!removed) return refuse(notFound('Webhook'));
+  telemetry.events.adminChanged({ object: 'webhook', change: 'deleted', id, developerId });
+  return done(null);
 }
 
 export interface DeliveriesInput {

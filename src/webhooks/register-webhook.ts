@@ -14,7 +14,7 @@ import { insertWebhook, type Webhook } from './store.ts';
  */
 const MAX_WEBHOOKS = 20;
 
-export type RegisterDeps = Pick<Deps, 'db' | 'ids' | 'clock' | 'config' | 'deliveriesDue'> & {
+export type RegisterDeps = Pick<Deps, 'db' | 'ids' | 'clock' | 'config' | 'deliveriesDue' | 'telemetry'> & {
   readonly sealer: Sealer;
 };
 
@@ -45,5 +45,6 @@ export async function registerWebhook(
   if (!webhook) return refuse(badRequest(`A developer has at most ${MAX_WEBHOOKS} webhooks`));
   // The workers get ready for the first event.
   deps.deliveriesDue();
+  deps.telemetry.events.adminChanged({ object: 'webhook', change: 'created', id, developerId });
   return done({ ...webhook, secret });
 }

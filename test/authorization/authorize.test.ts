@@ -141,6 +141,11 @@ test.each([
   ['https://app.example.com/cb', 201],
   ['http://localhost:8080/cb', 201],
   ['com.example.app:/cb', 201],
+  ['http://app.example.com/cb', 400],
+  ['myapp://cb', 400],
+  ['itms-services:x', 400],
+  ['vscode:x', 400],
+  ['rdp:x', 400],
   ['javascript:alert(1)', 400],
   ['JavaScript:alert(1)', 400],
   ['java\nscript:alert(1)', 400],
@@ -220,4 +225,24 @@ test('attempts: 201 is a success, 400 and 404 are errors, 401 is none; each is t
     timed: before.timed + 3,
   });
   expect(after.timed).toBe(after.success + after.denied + after.error);
+});
+
+test('REQUIRE_PKCE: 400 without a challenge; ALLOW_HTTP_REDIRECTS: http to any host', async () => {
+  const { database } = service;
+  const strict = await startService({
+    database,
+    env: { REQUIRE_PKCE: 'true', ALLOW_HTTP_REDIRECTS: 'true' },
+  });
+  try {
+    const ask = async (fields: Record<string, unknown>) => {
+      const body = { agentId: party.agentId, principalId: 'user_1', scopes: ['calendar:read'], ...fields };
+      return (await strict.request('POST', '/v1/authorize', { key: party.key, body })).status;
+    };
+    const pkce = { codeChallenge: CHALLENGE, codeChallengeMethod: 'S256' };
+    expect([await ask({}), await ask(pkce)]).toEqual([400, 201]);
+    expect(await ask({ ...pkce, redirectUri: 'http://app.example.com/cb' })).toBe(201);
+    expect(await ask({ ...pkce, redirectUri: 'myapp://cb' })).toBe(400);
+  } finally {
+    await strict.stop();
+  }
 });

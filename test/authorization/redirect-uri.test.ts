@@ -3,6 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { parseRedirectUri, redirectHost } from '../../src/authorization/redirect-uri.ts';
 import { withQuery } from '../../src/pages/assets/with-query.js';
 
+const STRICT = { allowHttp: false };
+
 describe('parseRedirectUri', () => {
   test.each([
     ['https://app.example.com/callback', 'app.example.com'],
@@ -13,9 +15,12 @@ describe('parseRedirectUri', () => {
     ['HTTPS://APP.example.com/cb', 'app.example.com'],
     ['com.example.app:/oauth', 'com.example.app'],
     ['com.example.app://oauth/cb?x=1', 'com.example.app'],
-    ['myapp://callback', 'myapp'],
+    ['http://127.9.9.9/cb', '127.9.9.9'],
+    ['http://127.1/cb', '127.0.0.1'],
+    ['com.example.app:cb', 'com.example.app'],
+    ['COM.example.App:/cb', 'com.example.app'],
   ])('accepts %s', (text, host) => {
-    const url = parseRedirectUri(text);
+    const url = parseRedirectUri(text, STRICT);
     expect(url && redirectHost(url)).toBe(host);
   });
 
@@ -37,16 +42,42 @@ describe('parseRedirectUri', () => {
     ' https://example.com/',
     'https://example.com\\@evil.example/',
     'https://exämple.com/',
+    'http://app.example.com/cb',
+    'http://localhost.example.com/cb',
+    'http://127.0.0.1.example.com/cb',
+    'http://192.168.0.1/cb',
+    'http://10.0.0.1:3000/cb',
+    'http://0.0.0.0/cb',
+    'http://[::]/cb',
+    'http://[fe80::1]/cb',
+    'http:localhost/cb',
+    'myapp://callback',
+    'a.:/cb',
+    'a..b:/cb',
     'java\nscript:alert(1)',
     `https://example.com/${'a'.repeat(2048)}`,
-  ])('refuses %j', (text) => expect(parseRedirectUri(text)).toBeNull());
+  ])('refuses %j', (text) => expect(parseRedirectUri(text, STRICT)).toBeNull());
 
   test.each(
     `javascript data vbscript file blob about view-source filesystem ftp ws wss mailto tel sms intent chrome
-    chrome-extension moz-extension ms-msdt ms-settings search-ms microsoft-edge urn cid jar`.split(/\s+/),
+    chrome-extension moz-extension ms-msdt ms-settings search-ms microsoft-edge urn cid jar itms itms-services vscode
+    vscode-insiders rdp ms-rd zoommtg slack steam whatsapp tg git+ssh custom my-app`.split(/\s+/),
   )('refuses the scheme %s in any spelling', (scheme) => {
     for (const text of [`${scheme}:x`, `${scheme}://x/y`, `${scheme.toUpperCase()}:x`])
-      expect(parseRedirectUri(text)).toBeNull();
+      expect(parseRedirectUri(text, { allowHttp: true })).toBeNull();
+  });
+
+  test('allowHttp adds http to any host, and nothing else', () => {
+    const allowed = (text: string) => parseRedirectUri(text, { allowHttp: true })?.href ?? null;
+    expect(allowed('http://app.example.com/cb')).toBe('http://app.example.com/cb');
+    expect(allowed('http://10.0.0.1:3000/cb')).toBe('http://10.0.0.1:3000/cb');
+    for (const text of [
+      'http:app.example.com',
+      'http://u@app.example.com/',
+      'myapp://cb',
+      'ftp://a.example/',
+    ])
+      expect(allowed(text)).toBeNull();
   });
 
   test('never gives a URL that runs, or that a parser reads as another', () => {
@@ -59,9 +90,9 @@ describe('parseRedirectUri', () => {
     );
     fc.assert(
       fc.property(uri, (text) => {
-        const url = parseRedirectUri(text);
+        const url = parseRedirectUri(text, STRICT);
         if (!url) return;
-        expect(['javascript:', 'data:', 'vbscript:', 'file:', 'blob:']).not.toContain(url.protocol);
+        expect(url.protocol).toMatch(/^(?:https?:$|.*\..*:$)/);
         expect([url.hash, url.username, url.password]).toEqual(['', '', '']);
       }),
     );

@@ -35,9 +35,15 @@ function watched(real: TestService): TestService {
 }
 
 const MAX_AGENTS = 30;
+const MAX_AUDIT_ENTRIES_PER_DAY = 30;
 
 beforeAll(async () => {
-  const real = await startService({ env: { MAX_AGENTS: String(MAX_AGENTS) } });
+  const real = await startService({
+    env: {
+      MAX_AGENTS: String(MAX_AGENTS),
+      MAX_AUDIT_ENTRIES_PER_DAY: String(MAX_AUDIT_ENTRIES_PER_DAY),
+    },
+  });
   document = new ApiDocument((await real.request('GET', '/openapi.json')).body);
   service = watched(real);
   sender = createSender(real.url, 2);
@@ -146,6 +152,8 @@ async function refuseByMeaning(): Promise<void> {
   for (const query of [`req=${decided}`, 'req=unknown', 'req=a&req=b']) await ask('GET', `/consent?${query}`);
   const foreign = await live.grant();
   for (let n = 0; n < MAX_AGENTS; n++) await ask('POST', '/v1/agents', { name: 'Agent' }, live.key);
+  const entry = { agentId: live.agentId, grantId: foreign.grantId, action: 'a' };
+  for (let n = 0; n <= MAX_AUDIT_ENTRIES_PER_DAY; n++) await ask('POST', '/v1/audit/log', entry, live.key);
   const delegation = { subAgentId: party.agentId, scopes: ['calendar:read'] };
   await ask('POST', '/v1/grants/delegate', { ...delegation, parentGrantToken: foreign.grantToken });
   const parentGrantToken = world.pair.grantToken;

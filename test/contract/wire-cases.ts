@@ -11,6 +11,7 @@ const LENGTH = `Content-Length: ${PAYLOAD.length}`;
 const SMUGGLED = `POST /v1/signup HTTP/1.1\r\nHost: x\r\n${LENGTH}\r\n\r\n${PAYLOAD}`;
 const CHUNKED = `${PAYLOAD.length.toString(16)}\r\n${PAYLOAD}\r\n0\r\n\r\n`;
 
+const signupAt = (target: string) => `POST ${target} HTTP/1.1\r\nHost: x\r\n${LENGTH}\r\n\r\n${PAYLOAD}`;
 const post = (headers: readonly string[], body: string) =>
   [`POST /v1/signup HTTP/1.1`, 'Host: x', ...headers, '', body].join('\r\n');
 const postBytes = (headers: readonly string[], body: Buffer) =>
@@ -169,6 +170,47 @@ const TARGETS: readonly WireCase[] = [
   ['an absolute target without a path', get('http://evil.example'), [404]],
   ['an authority as a target', get('evil.example:80'), [400]],
   ['a star', get('*'), [404]],
+  // What a proxy's rule on `/v1/signup` does not see is not that route.
+  ...[
+    '/V1/Signup',
+    '/v1/SIGNUP',
+    '/v1/signup/',
+    '/v1/signup//',
+    '//v1/signup',
+    '/v1/./signup',
+    '/v1/x/../signup',
+    '/v1/%73ignup',
+    '/%761/signup',
+    '/v1%2Fsignup',
+    '/v1/signup%2F',
+    '/v1/signup%20',
+    '/v1/signup;x=1',
+    '/v1\\signup',
+    'http://x/v1/x/../signup',
+    'http://x/v1/%2e/signup',
+    'http://x//v1/signup',
+  ].map((target): WireCase => [`another spelling: ${target}`, signupAt(target), [404]]),
+  ...['/v1/signup#x', '/v1/signup?#', '/v1\\signup#', 'http://x/v1/signup#', 'http:\\\\x\\v1\\signup'].map(
+    (target): WireCase => [`no target: ${target}`, signupAt(target), [400]],
+  ),
+  ...[
+    '/Health',
+    '/health/',
+    '/HEALTH/live',
+    '/health/live/',
+    '/metrics/',
+    '/Metrics',
+    '/%6detrics',
+    '/metrics%3f',
+  ].map((target): WireCase => [`another spelling: ${target}`, get(target), [404]]),
+  ...[
+    '/Consent',
+    '/consent/',
+    '/permissions/',
+    '/openapi.json/',
+    '/.well-known/JWKS.json',
+    '/%68ealth/live',
+  ].map((target): WireCase => [`another spelling: ${target}`, get(target), [404]]),
   ['OPTIONS *', start('OPTIONS * HTTP/1.1'), [404]],
 ];
 
@@ -226,6 +268,14 @@ const HEADERS: readonly WireCase[] = [
     [400],
     'ask after',
   ],
+  [
+    'two keys',
+    get('/v1/me', 'Authorization: Bearer gx_live_one', 'authorization: Bearer gx_live_two'),
+    [400],
+  ],
+  ['the same key twice', get('/v1/me', ...Array(2).fill('Authorization: Bearer gx_live_one')), [400]],
+  ['two session tokens', get('/v1/principal/grants', ...Array(2).fill('AUTHORIZATION: Bearer x')), [400]],
+  ['two keys on a public route', get('/health/live', ...Array(2).fill('Authorization: Bearer x')), [200]],
   ['headers of the connection', get('/health/live', 'Connection: close, Host, X-Request-Id'), [200]],
 ];
 

@@ -1,3 +1,4 @@
+import { untilAvailable } from '../support/child.ts';
 import type { Party } from '../support/flow.ts';
 import type { TestService } from '../support/service.ts';
 
@@ -8,7 +9,7 @@ const HOOK = { url: 'https://hooks.invalid/', events: ['grant.created', 'grant.r
 export async function callEveryRoute(service: TestService, party: Party): Promise<void> {
   const { key, agentId } = party;
   const call = async (status: number, method: string, path: string, body?: unknown, as = key) => {
-    const answer = await service.request(method, path, { key: as, body });
+    const answer = await untilAvailable(() => service.request(method, path, { key: as, body }));
     if (answer.status !== status)
       throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
     return answer.body;

@@ -14,6 +14,7 @@ const VALUES = { ...timeValues(3600, 15, 15), job: 'a-job', agent_id: ['an-agent
 /** The seven signals, and what else has two limits on a gauge or a graph. */
 const DRAWN_IN_OVERVIEW = [
   'AnomaliesDetected',
+  'AuthenticationFailures',
   'DatabaseConnectionsWaiting',
   'DatabaseErrors',
   'DatabaseStatementsEnded',

@@ -26,13 +26,13 @@ async function sqlOf(alert: string, pid = 0): Promise<string[]> {
   return codeBlocks(await readFile(file, 'utf8'), 'sql').map((text) => text.replaceAll(':pid', String(pid)));
 }
 
-/** Sends bursts of entries for the audit chain, one after the other, until the returned function is called; then their statuses. */
-function keepWriting(of: TestService, key: string, body: unknown): () => Promise<number[]> {
+/** Renames an agent in bursts, one after the other, until the returned function is called; then their statuses. */
+function keepRenaming(rename: () => Promise<{ status: number }>): () => Promise<number[]> {
   let ending = false;
   const statuses: number[] = [];
   const working = (async () => {
     while (!ending) {
-      const burst = Array.from({ length: AT_ONCE }, () => of.request('POST', '/v1/audit/log', { key, body }));
+      const burst = Array.from({ length: AT_ONCE }, rename);
       statuses.push(...(await Promise.all(burst)).map(({ status }) => status));
     }
   })();
@@ -55,14 +55,13 @@ test('every query of the runbooks about the database is SQL that it takes', asyn
 
 test('while somebody holds a lock: metrics tell of the waiting, the runbook finds the holder, and ends it', async () => {
   const { sql } = service.database;
-  const party = await newParty(service);
-  const { key, agentId } = party;
-  const { grantId } = await party.grant();
-  const entry = { agentId, grantId, action: 'calendar.read' };
+  const { key, agentId } = await newParty(service);
+  const rename = () =>
+    service.request('PATCH', `/v1/agents/${agentId}`, { key, body: { name: 'Calendar agent' } });
   const session = await holder.reserve();
   const [{ pid } = { pid: 0 }] = await session<{ pid: number }[]>`select pg_backend_pid() as pid`;
-  await session.unsafe('begin; lock table audit_heads');
-  const stop = keepWriting(service, key, entry);
+  await session.unsafe('begin; lock table agents in share mode');
+  const stop = keepRenaming(rename);
 
   const waiting = () =>
     service.scrape().then((scrape) => ({
@@ -87,17 +86,14 @@ test('while somebody holds a lock: metrics tell of the waiting, the runbook find
   expect(Number(found['holds_up'])).toBeGreaterThan(0);
   expect((await sql.unsafe(locks)).at(0)).toMatchObject({
     pid,
-    relation: 'audit_heads',
-    mode: 'AccessExclusiveLock',
+    relation: 'agents',
+    mode: 'ShareLock',
     granted: true,
   });
   expect(await sql.unsafe(cancel)).toEqual([{ pg_cancel_backend: true }]);
   expect(await sql.unsafe(terminate)).toEqual([{ pg_terminate_backend: true }]);
 
-  await waitFor(async () => {
-    const { status } = await service.request('POST', '/v1/audit/log', { key, body: entry });
-    return status === 201 ? true : undefined;
-  });
+  await waitFor(async () => ((await rename()).status === 200 ? true : undefined));
   expect((await stop()).filter((status) => status >= 500).length).toBeGreaterThan(5);
   await waitFor(async () => ((await waiting()).now === 0 ? true : undefined));
 });

@@ -54,6 +54,7 @@ describe('what it names is there', () => {
       .join('');
     for (const alert of [
       'AnomaliesDetected',
+      'AuthenticationFailures',
       'DatabaseConnectionsWaiting',
       'DatabaseStatementsEnded',
       'HighTokenExchangeFailureRate',

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startService, type TestService } from '../support/service.ts';
+import { startService, type TestService, untilAvailable } from '../support/service.ts';
 
 let service: TestService;
 beforeAll(async () => {
@@ -70,7 +70,7 @@ test('of many that ask for one email at once, one gets it', async () => {
   const before = await developers();
   const answers = await Promise.all(
     Array.from({ length: 10 }, (_, n) =>
-      signUp({ name: 'Racer', email: n % 2 ? email : email.toUpperCase() }),
+      untilAvailable(() => signUp({ name: 'Racer', email: n % 2 ? email : email.toUpperCase() })),
     ),
   );
   expect(answers.map(({ status }) => status).sort()).toEqual([201, ...Array(9).fill(409)]);

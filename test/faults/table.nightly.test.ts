@@ -2,7 +2,7 @@ import { faultsOn } from './fault.ts';
 import { FAULTS } from './faults.ts';
 import { defineTable } from './table.ts';
 import { WAYS } from './ways.ts';
-import { FREEZABLE, LOCKED } from './works.ts';
+import { FREEZABLE, FREEZABLE_AT_NIGHT, LOCKED } from './works.ts';
 
 defineTable(
   WAYS.map((way) => ({
@@ -10,7 +10,7 @@ defineTable(
     faults: faultsOn(way, FAULTS),
     locked: LOCKED,
     lockedMs: 30_000,
-    frozen: FREEZABLE,
+    frozen: [...FREEZABLE, ...FREEZABLE_AT_NIGHT],
     settles: true,
   })),
 );

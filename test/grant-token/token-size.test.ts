@@ -10,8 +10,9 @@ beforeAll(async () => {
 });
 afterAll(() => service.stop());
 
+/** 32 scopes of 256 bytes: the most that the contract allows. */
 const scopesOf = (character: string) =>
-  Array.from({ length: 100 }, (_, index) => String(index).padStart(3, '0') + character.repeat(253));
+  Array.from({ length: 32 }, (_, index) => String(index).padStart(3, '0') + character.repeat(253));
 
 test('the widest grant that the contract allows makes a token that every route takes back', async () => {
   const scopes = scopesOf('a');
@@ -28,7 +29,7 @@ test('the widest grant that the contract allows makes a token that every route t
 test('400 for scopes whose token could not be sent back', async () => {
   const { status, body } = await service.request('POST', '/v1/authorize', {
     key: party.key,
-    body: { agentId: party.agentId, principalId: 'user_1', scopes: scopesOf('é') },
+    body: { agentId: party.agentId, principalId: 'user_1', scopes: scopesOf('\u0001') },
   });
   expect([status, body.message]).toEqual([400, 'scopes, principalId and audience are too long together']);
 });

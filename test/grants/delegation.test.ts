@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { newParty, type Party } from '../support/flow.ts';
-import { startService, type TestService, waitFor } from '../support/service.ts';
+import { startService, type TestService, untilAvailable, waitFor } from '../support/service.ts';
 
 let service: TestService;
 let party: Party;
@@ -128,9 +128,10 @@ test('delegating while the root is being revoked never leaves a living descendan
     const root = await party.grant();
     const child = await party.delegate(root.grantToken);
     const delegations = Array.from({ length: 24 }, (_, n) =>
-      delegate({ parentGrantToken: n % 2 ? root.grantToken : child.grantToken }),
+      untilAvailable(() => delegate({ parentGrantToken: n % 2 ? root.grantToken : child.grantToken })),
     );
-    const [revoked, ...answers] = await Promise.all([revoke(root.grantId), ...delegations]);
+    const revocation = untilAvailable(() => revoke(root.grantId));
+    const [revoked, ...answers] = await Promise.all([revocation, ...delegations]);
     expect(revoked?.status).toBe(204);
     expect(answers.every(({ status }) => status === 201 || status === 400)).toBe(true);
     const living = await service.database

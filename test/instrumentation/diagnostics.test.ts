@@ -7,7 +7,7 @@ afterEach(() => diag.disable());
 
 function listen(level: DiagnosticLevel = 'warn') {
   const lines: { level: string; message: string; suppressed: number }[] = [];
-  logDiagnostics({ write: (line) => void lines.push(JSON.parse(line)), flushSync: () => undefined }, level);
+  logDiagnostics({ write: (line) => void lines.push(JSON.parse(line)) }, level);
   return { lines, messages: () => lines.map(({ message }) => message) };
 }
 

@@ -95,9 +95,9 @@ function histogram(name: string, help: string, labels: string, seconds: number):
   return `# HELP ${name} ${help}
 # UNIT ${name} seconds
 # TYPE ${name} histogram
-${series('_count', '')} 1
+${buckets.join('')}${series('_count', '')} 1
 ${series('_sum', '')} ${seconds}
-${buckets.join('')}`;
+`;
 }
 
 /** Families apart, in the order of their names: their order in the exposition means nothing. */

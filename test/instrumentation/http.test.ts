@@ -21,6 +21,54 @@ const exporting = (to: Sink) => ({
 const TRACE_ID = '0af7651916cd43dd8448eb211c80319c';
 const TRACEPARENT = { traceparent: `00-${TRACE_ID}-b7ad6b7169203331-01` };
 
+test('the latest sampled request of a bucket is its exemplar, in OpenMetrics', async () => {
+  sink = await startSink();
+  child = await startChild(exporting(sink));
+  const { url } = child;
+  await fetch(`${url}/v1/consent/one`);
+  const scrape = async () => {
+    const headers = { accept: 'application/openmetrics-text; version=1.0.0' };
+    return (await fetch(`${url}/metrics`, { headers })).text();
+  };
+  const exemplar = await waitFor(
+    async () =>
+      /^grantex_http_request_duration_seconds_bucket\{method="GET",route="\/v1\/consent\/:id",status_code="200",le="[^"]+"\} 1 # \{trace_id="(\w+)",span_id="(\w+)"\} (\S+) \S+$/m.exec(
+        await scrape(),
+      ) ?? undefined,
+  );
+  await child.stop();
+  const [span] = sentSpans(sink);
+  expect([exemplar[1], exemplar[2]]).toEqual([span?.traceId, span?.spanId]);
+  expect(Number(exemplar[3])).toBeGreaterThan(0);
+});
+
+test('without an endpoint nothing is sampled, and there are no exemplars', async () => {
+  child = await startChild();
+  const { url } = child;
+  await fetch(`${url}/v1/consent/one`);
+  await expect.poll(() => counts(url)).toHaveLength(1);
+  const headers = { accept: 'application/openmetrics-text' };
+  expect(await (await fetch(`${url}/metrics`, { headers })).text()).not.toContain('trace_id');
+});
+
+test('requests that are under way are counted by method; /metrics is not', async () => {
+  child = await startChild();
+  const { url } = child;
+  const active = async () => {
+    const text = await (await fetch(`${url}/metrics`)).text();
+    const lines = text.match(/^http_server_active_requests\{.*$/gm) ?? [];
+    return lines.filter((line) => !line.endsWith(' 0'));
+  };
+  const text = await (await fetch(`${url}/metrics`)).text();
+  expect(text).toContain('http_server_active_requests{method="_OTHER"} 0\n');
+  const held = request(`${url}/slow`).on('error', () => undefined);
+  held.end();
+  await child.message(({ waiting }) => waiting === true);
+  expect(await active()).toEqual(['http_server_active_requests{method="GET"} 1']);
+  held.destroy();
+  await expect.poll(active).toEqual([]);
+});
+
 async function counts(url: string): Promise<string[]> {
   const text = await (await fetch(`${url}/metrics`)).text();
   const series = [...samplesOf(text)].filter(([name]) =>

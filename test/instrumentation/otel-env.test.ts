@@ -63,3 +63,60 @@ test('the protocol of a signal goes before the common one, and is http/protobuf 
     }),
   ).toEqual(['http/json', 'http/protobuf', 'http/json']);
 });
+
+describe('what the packages of the SDK would leave out without a word is refused by its name', () => {
+  test.each([
+    ['OTEL_RESOURCE_ATTRIBUTES', 'k1=v1,spam'],
+    ['OTEL_RESOURCE_ATTRIBUTES', '%zz=1'],
+    ['OTEL_RESOURCE_ATTRIBUTES', 'a=%'],
+    ['OTEL_RESOURCE_ATTRIBUTES', 'a=b=c'],
+    ['OTEL_RESOURCE_ATTRIBUTES', '=1'],
+    ['OTEL_RESOURCE_ATTRIBUTES', `a=${'x'.repeat(256)}`],
+    ['OTEL_EXPORTER_OTLP_HEADERS', 'Authorization: Bearer x'],
+    ['OTEL_EXPORTER_OTLP_HEADERS', 'authorization=Bearer x,x-team'],
+    ['OTEL_EXPORTER_OTLP_HEADERS', 'authorization=Bearer x;y'],
+    ['OTEL_EXPORTER_OTLP_HEADERS', 'authorization='],
+    ['OTEL_EXPORTER_OTLP_HEADERS', 'authorization=%zz'],
+    ['OTEL_EXPORTER_OTLP_HEADERS', 'authorization=Bearer%0Ax'],
+    ['OTEL_EXPORTER_OTLP_HEADERS', 'two words=x'],
+    ['OTEL_EXPORTER_OTLP_TRACES_HEADERS', 'spam'],
+    ['OTEL_EXPORTER_OTLP_LOGS_HEADERS', 'spam'],
+    ['OTEL_EXPORTER_OTLP_METRICS_HEADERS', 'spam'],
+    ['OTEL_EXPORTER_OTLP_TIMEOUT', '10s'],
+    ['OTEL_EXPORTER_OTLP_LOGS_TIMEOUT', '0'],
+    ['OTEL_EXPORTER_OTLP_COMPRESSION', 'zstd'],
+    ['OTEL_EXPORTER_OTLP_CERTIFICATE', '/nowhere/ca.pem'],
+    ['OTEL_EXPORTER_OTLP_CERTIFICATE', `${import.meta.filename}\n`],
+    ['OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY', import.meta.dirname],
+    ['OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE', 'sometimes'],
+    ['OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT', 'many'],
+    ['OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT', '-1'],
+  ])('%s=%s', (name, value) => {
+    expect(refused({ ...ENDPOINT, [name]: value })).toEqual([name]);
+    expect(refused({ [name]: value })).toEqual([name]);
+    expect(refused({ [name]: value, OTEL_SDK_DISABLED: 'true' })).toEqual([]);
+  });
+
+  test.each([
+    ['OTEL_RESOURCE_ATTRIBUTES', 'a=1, b = two words,,c=%2C%3D%25,d='],
+    ['OTEL_EXPORTER_OTLP_HEADERS', 'authorization=Bearer x=, x-team=a%2Cb,'],
+    ['OTEL_EXPORTER_OTLP_TIMEOUT', ' 500 '],
+    ['OTEL_EXPORTER_OTLP_TRACES_COMPRESSION', 'gzip'],
+    ['OTEL_EXPORTER_OTLP_CERTIFICATE', import.meta.filename],
+    ['OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE', 'Delta'],
+    ['OTEL_SPAN_LINK_COUNT_LIMIT', '0'],
+    ['OTEL_SERVICE_NAME', 'any, name = at all'],
+  ])('%s=%s is taken', (name, value) => {
+    expect(refused({ ...ENDPOINT, [name]: value })).toEqual([]);
+  });
+
+  test('no fault repeats a value', () => {
+    const secret = 'Authorization: Bearer hunter2';
+    expect(() => readOtelEnv({ OTEL_EXPORTER_OTLP_HEADERS: secret })).toThrow(ConfigError);
+    try {
+      readOtelEnv({ OTEL_EXPORTER_OTLP_HEADERS: secret });
+    } catch (error) {
+      expect(JSON.stringify(error)).not.toContain('hunter2');
+    }
+  });
+});

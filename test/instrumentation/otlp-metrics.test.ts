@@ -3,7 +3,7 @@ import { runInNewContext } from 'node:vm';
 import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
 import { MeterProvider } from '@opentelemetry/sdk-metrics';
 import { afterEach, expect, test } from 'vitest';
-import { renderExposition } from '../../instrumentation/exposition.ts';
+import { createExposition } from '../../instrumentation/exposition.ts';
 import { readOtelEnv } from '../../instrumentation/otel-env.ts';
 import { createOtlpReader } from '../../instrumentation/otlp-metrics.ts';
 import { createViews } from '../../instrumentation/views.ts';
@@ -53,6 +53,6 @@ test('a day of exports without one scrape leaves nothing behind, and the first s
   expect((heap - warm.heap) / MEBIBYTE).toBeLessThan(4);
 
   const { resourceMetrics } = await scraped.collect();
-  const samples = samplesOf(await renderExposition(resourceMetrics));
+  const samples = samplesOf(await createExposition().write(resourceMetrics, 'text'));
   expect(samples.get('grantex_token_exchange_total{status="success"}')).toBe(50 * (50 + DAY));
 });

@@ -73,6 +73,16 @@ test('target_info names service, version and instance, as the standard variables
   expect(text).toContain('v8js_memory_heap_used_bytes{v8js_heap_space_name="old_space"} ');
   expect(text).toContain('grantex_telemetry_dropped_total{signal="traces"} 0\n');
   expect(text).toContain('grantex_telemetry_dropped_total{signal="logs"} 0\n');
+  expect(text).toContain('grantex_telemetry_dropped_total{signal="stdout"} 0\n');
+  for (const name of [
+    'cpu_seconds_total',
+    'resident_memory_bytes',
+    'open_fds',
+    'max_fds',
+    'start_time_seconds',
+  ])
+    expect(text).toMatch(new RegExp(`^process_${name} [1-9][0-9.]*$|^process_${name} 0\\.[0-9]+$`, 'm'));
+  expect(text).toMatch(/^# TYPE process_cpu_seconds_total counter$/m);
   expect(text).not.toMatch(/otel_scope|http_client|resource_active/);
 });
 

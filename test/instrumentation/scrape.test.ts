@@ -19,6 +19,7 @@ async function serve(options: Partial<ScrapeOptions> = {}) {
   const errors: unknown[] = [];
   const scrape = createScrape({
     reader: harness.reader,
+    exposition: harness.exposition,
     apiKey: null,
     onError: (error) => errors.push(error),
     deadlineMs: 500,
@@ -34,7 +35,7 @@ async function serve(options: Partial<ScrapeOptions> = {}) {
 
 test('a scrape is Prometheus text 0.0.4 with its length, and not to be cached', async () => {
   const { url } = await serve();
-  const response = await fetch(url);
+  const response = await fetch(url, { headers: { 'accept-encoding': 'identity' } });
   const text = await response.text();
   expect(response.status).toBe(200);
   expect(response.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
@@ -42,6 +43,48 @@ test('a scrape is Prometheus text 0.0.4 with its length, and not to be cached', 
   expect(response.headers.get('cache-control')).toBe('no-store');
   expect(text).toContain('grantex_authorize_total{status="success"} 0\n');
   expect(text).not.toContain('otel_scope');
+});
+
+test('OpenMetrics is for those who ask for it, and gzip for those who can read it', async () => {
+  const { url } = await serve();
+  const ask = async (headers: Record<string, string>) => {
+    const response = await fetch(url, { headers });
+    return { headers: response.headers, text: await response.text() };
+  };
+  const plain = await ask({ 'accept-encoding': 'identity' });
+  expect(plain.headers.get('content-encoding')).toBeNull();
+  expect(plain.headers.get('vary')).toBe('Accept, Accept-Encoding');
+  const zipped = await ask({ 'accept-encoding': 'gzip' });
+  expect(zipped.headers.get('content-encoding')).toBe('gzip');
+  expect(Number(zipped.headers.get('content-length'))).toBeLessThan(plain.text.length / 3);
+  expect(zipped.text).toBe(plain.text);
+  const open = await ask({ accept: 'application/openmetrics-text;version=1.0.0', 'accept-encoding': 'gzip' });
+  expect(open.headers.get('content-type')).toBe('application/openmetrics-text; version=1.0.0; charset=utf-8');
+  expect(open.text).toMatch(/^# HELP target Target metadata\n(?:.*\n)+# EOF\n$/);
+});
+
+test('scrapes of different formats share one collection', async () => {
+  const { url } = await serve();
+  let calls = 0;
+  const held = Promise.withResolvers<void>();
+  harness.meter.createObservableGauge('held').addCallback(async (result) => {
+    calls += 1;
+    await held.promise;
+    result.observe(calls);
+  });
+  let arrived = 0;
+  const all = Promise.withResolvers<void>();
+  (server as Server).on('request', () => {
+    arrived += 1;
+    if (arrived === 3) all.resolve();
+  });
+  const accepts = ['text/plain', 'application/openmetrics-text', 'text/plain'];
+  const answers = accepts.map((accept) =>
+    fetch(url, { headers: { accept } }).then((answer) => answer.text()),
+  );
+  await all.promise;
+  held.resolve();
+  for (const text of await Promise.all(answers)) expect(text).toContain('\nheld 1\n');
 });
 
 test('HEAD has the headers alone; other methods are 405', async () => {
@@ -144,6 +187,23 @@ test('a collection that hangs: the last exposition, or 503 when there is none ye
   hang = true;
   const late = await fetch(again.url);
   expect([late.status, await late.text()]).toEqual([200, text]);
+});
+
+test('the last exposition is not told when it is older than 30 s', async () => {
+  let hang = false;
+  let now = 0;
+  const { url } = await serve({
+    now: () => now,
+    reader: {
+      collect: (options) => (hang ? new Promise<never>(() => undefined) : harness.reader.collect(options)),
+    },
+  });
+  expect((await fetch(url)).status).toBe(200);
+  hang = true;
+  now = 30_000;
+  expect((await fetch(url)).status).toBe(200);
+  now = 30_001;
+  expect((await fetch(url)).status).toBe(503);
 });
 
 test('a failure to write is a finished 500 that says nothing, and is counted', async () => {

@@ -24,11 +24,18 @@ const POLICIES: Mutant[] = [
     killedBy: [MODEL, ENFORCEMENT],
   },
   {
-    name: 'policy-matches-when-scopes-overlap',
+    name: 'permission-matches-when-scopes-overlap',
     file: 'src/authorization/store.ts',
     text: 'asked.scopes <@ policies.scopes',
     replacement: 'asked.scopes && policies.scopes',
     killedBy: [MODEL],
+  },
+  {
+    name: 'one-more-scope-defeats-a-prohibition',
+    file: 'src/authorization/store.ts',
+    text: 'asked.scopes && policies.scopes',
+    replacement: 'asked.scopes <@ policies.scopes',
+    killedBy: [MODEL, 'test/policies/decision.test.ts'],
   },
   {
     name: 'policy-of-a-removed-agent-is-about-all',

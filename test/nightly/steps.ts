@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
+import { SERVICE_BUILD } from '../support/service-build-variable.ts';
 import { beforeNewYear, type Clock, missingForClocks, nextLeapDay, nextTime } from './clock.ts';
 
 /** One of the things that a night has time for. */
@@ -63,7 +64,8 @@ export const STEPS: readonly Step[] = [
     command: ['npx', 'vitest', 'run', '--project', 'faults', 'test/faults/memory'],
     env: { MEMORY_REQUESTS: '400000' },
   },
-  { name: 'busy', command: UNIT, busyLoops: availableParallelism() },
+  // With the service from its sources: in the gate, most tests start a build of it.
+  { name: 'busy', command: UNIT, env: { [SERVICE_BUILD]: '' }, busyLoops: availableParallelism() },
   { name: 'pgbouncer', command: npm('test:pgbouncer'), missing: program('pgbouncer') },
   {
     name: 'long',

@@ -166,6 +166,8 @@ test('a policy holds from the moment it is made until it is changed or removed',
   expect(await effectOf()).toBe('none');
   await change({ scopes: ['mail:send', 'calendar:read'] });
   expect(await effectOf()).toBe('allow');
+  await change({ effect: 'deny', scopes: ['calendar:read'] });
+  expect(await effectOf({ scopes: ['calendar:read', 'one:more'] })).toBe('POLICY_DENIED');
   await change({ effect: 'deny', scopes: null });
   expect(await effectOf()).toBe('POLICY_DENIED');
   await service.request('DELETE', `/v1/policies/${id}`, { key: party.key });

@@ -31,7 +31,10 @@ export function decide(rules: readonly Rule[], question: Question): Rule | undef
 function matches(rule: Rule, { agentId, principalId, scopes, at }: Question): boolean {
   if (rule.agentId !== null && rule.agentId !== agentId) return false;
   if (rule.principalId !== null && rule.principalId !== principalId) return false;
-  if (rule.scopes !== null && scopes.some((scope) => !rule.scopes?.includes(scope))) return false;
+  if (rule.scopes !== null) {
+    const named = scopes.filter((scope) => rule.scopes?.includes(scope)).length;
+    if (rule.effect === 'deny' ? named === 0 : named < scopes.length) return false;
+  }
   return minutesOf(rule).has(at.toISOString().slice(11, 16));
 }
 

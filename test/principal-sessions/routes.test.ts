@@ -77,7 +77,7 @@ test('the longest principal, in characters that take most room, has a session th
 });
 
 test('200 GET /grants: everything that a person needs to recognise a grant', async () => {
-  const agentId = await party.newAgent({ name: 'Trip planner' });
+  const agentId = await party.newAgent({ name: 'Trip planner', description: 'Plans trips.' });
   const pair = await party.grant({ agentId, scopes: ['calendar:read', 'odd'] });
   const child = await party.delegate(pair.grantToken);
   await party.grant({ principalId: 'user_2' });
@@ -88,6 +88,7 @@ test('200 GET /grants: everything that a person needs to recognise a grant', asy
   expect(oldest).toEqual({
     ...known.body,
     agentName: 'Trip planner',
+    agentDescription: 'Plans trips.',
     scopeDescriptions: ['Read your calendar', expect.stringContaining('“odd”')],
     lastUsedAt: known.body.issuedAt,
   });
@@ -120,16 +121,40 @@ test('what is alive comes first, then the newest; a grant that has run out reads
   ]);
 });
 
-test('of thousands of grants the living are never left out, and the total says how many there are', async () => {
+test('of thousands of grants the living are never left out, in pages of 20, at most 100', async () => {
   const { developerId, agentId } = party;
   const { grantId } = await party.grant();
   await service.database.sql`
     insert into grants (id, developer_id, agent_id, principal_id, scopes, status, issued_at, expires_at, root_grant_id,
       delegation_depth)
-    select 'grnt_x' || n, ${developerId}, ${agentId}, 'user_1', '{a:b}', 'active', now(), now(), 'grnt_x' || n, 0
+    select 'grnt_' || n || ${developerId}, ${developerId}, ${agentId}, 'user_1', '{a:b}', 'active', now(), now(), 'grnt_x' || n, 0
     from generate_series(1, 1500) n`;
-  const { body } = await as('GET', '/grants');
-  expect([body.grants.length, body.total, body.grants[0].id]).toEqual([1000, 1501, grantId]);
+  const first = (await as('GET', '/grants')).body;
+  expect(first).toMatchObject({ total: 1501, page: 1, pageSize: 20, developerName: 'Acme' });
+  expect([first.grants.length, first.grants[0].id]).toEqual([20, grantId]);
+
+  const ids: string[] = [];
+  for (let page = 1; page <= 16; page++) {
+    const { body } = await as('GET', `/grants?page=${page}&pageSize=500`);
+    expect([body.total, body.page, body.pageSize]).toEqual([1501, page, 100]);
+    ids.push(...body.grants.map(({ id }: { id: string }) => id));
+  }
+  expect([ids.length, new Set(ids).size, ids[0]]).toEqual([1501, 1501, grantId]);
+  expect((await as('GET', '/grants?page=17&pageSize=100')).body.grants).toEqual([]);
+  for (const query of ['page=0', 'pageSize=0', 'page=x', 'page=101&pageSize=100'])
+    expect((await as('GET', `/grants?${query}`)).status).toBe(400);
+});
+
+test('beyond 10,000 the total is an estimate, and says so', async () => {
+  const { developerId, agentId } = party;
+  await service.database.sql`
+    insert into grants (id, developer_id, agent_id, principal_id, scopes, status, issued_at, expires_at, root_grant_id,
+      delegation_depth)
+    select 'grnt_' || n || ${developerId}, ${developerId}, ${agentId}, 'user_1', '{a:b}', 'active', now(), now(), 'grnt_x' || n, 0
+    from generate_series(1, 10001) n`;
+  const { status, body } = await as('GET', '/grants?page=100&pageSize=100');
+  expect([status, body.grants.length]).toEqual([200, 100]);
+  expect(body).toMatchObject({ total: 10_000, totalIsEstimate: true, page: 100, pageSize: 100 });
 });
 
 test('200 GET /audit: the entries of the principal, newest first, in pages', async () => {

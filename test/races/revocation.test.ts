@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { newParty, type Party } from '../support/flow.ts';
-import type { Answer, TestService } from '../support/service.ts';
+import { type Answer, type TestService, untilAvailable } from '../support/service.ts';
 import { expectCountersEqualRows, type Replicas, release, startReplicas, statuses } from './replicas.ts';
 
 const ROUNDS = 30;
@@ -34,10 +34,8 @@ const together = (round: number, sends: readonly Send[]): Promise<Answer[]> =>
   Promise.all(
     sends.map((_, n) => {
       const index = (n + round) % sends.length;
-      return (sends[index] as Send)(replicas.both[index % 2] as TestService).then((answer) => ({
-        index,
-        answer,
-      }));
+      const send = () => (sends[index] as Send)(replicas.both[index % 2] as TestService);
+      return untilAvailable(send).then((answer) => ({ index, answer }));
     }),
   ).then((all) => all.sort((a, b) => a.index - b.index).map(({ answer }) => answer));
 

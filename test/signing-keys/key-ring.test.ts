@@ -35,6 +35,7 @@ beforeEach(async () => {
     onConnectionError: () => undefined,
   });
   rings = [];
+  announced = [];
   now = Date.now();
   algorithm = 'RS256';
   looks = 0;
@@ -45,12 +46,15 @@ afterEach(async () => {
   await database.drop();
 });
 
+let announced: { kid: string; rotated: boolean }[];
 /** A replica that starts at this moment. */
 async function start(): Promise<KeyRing> {
   const fail = (error: unknown) => {
     throw error;
   };
-  const ring = await databaseKeyRing({ db, sealer, algorithm, clock: { now: () => now } }, fail);
+  const ring = await databaseKeyRing({ db, sealer, algorithm, clock: { now: () => now } }, fail, (key) =>
+    announced.push(key),
+  );
   rings.push(ring);
   return ring;
 }
@@ -176,9 +180,13 @@ test('with another SECRET_KEY neither a start nor a rotation does anything but f
   const other = createSealer(Buffer.alloc(32, 9));
   const clock = { now: () => now };
   const refusal = /: SECRET_KEY does not open the signing keys in the database/;
-  await expect(databaseKeyRing({ db, sealer: other, clock, algorithm }, () => undefined)).rejects.toThrow(
-    refusal,
-  );
+  await expect(
+    databaseKeyRing(
+      { db, sealer: other, clock, algorithm },
+      () => undefined,
+      () => undefined,
+    ),
+  ).rejects.toThrow(refusal);
   await expect(rotateKeys({ db, sealer: other, now, algorithm })).rejects.toThrow(refusal);
   expect(kidsOf(await start())).toEqual([first]);
 });
@@ -213,4 +221,16 @@ test('the time since the last look grows while looks fail, and the keys go on', 
   expect(after).toMatchObject({ published: 1 });
   expect(after.readAgo).toBeGreaterThan(before);
   await database.sql`alter table hidden rename to signing_keys`;
+});
+
+test('each new key is announced by one replica, once: the first as made, a later one as rotated', async () => {
+  const replicas = await Promise.all([start(), start(), start()]);
+  const [first] = kidsOf(replicas[0] as KeyRing);
+  expect(announced).toEqual([{ kid: first, rotated: false }]);
+  now += 1000;
+  const { kid } = await rotate();
+  await Promise.all(replicas.map((ring) => ring.verifier(kid)));
+  expect(announced.slice(1)).toEqual([{ kid, rotated: true }]);
+  await start();
+  expect(announced).toHaveLength(2);
 });

@@ -95,7 +95,7 @@ test.each([
   '%s is said aloud, and the next try counts: for the list and for a revocation',
   async (_case, handler, words) => {
     const { top } = await world();
-    await interceptOnce('**/v1/principal/grants', handler);
+    await interceptOnce('**/v1/principal/grants\\?*', handler);
     const { url } = await session();
     await page.goto(url);
     await page.locator('main > [role=alert]', { hasText: words }).waitFor();

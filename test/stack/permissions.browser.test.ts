@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { accessibilityFaults } from '../support/browser.ts';
 import { complaints, openWindow, page, party, SCREENSHOTS, service, withWindow } from './browser-window.ts';
-import { card, dialog, log, session, shown, visit, world } from './permissions-page.ts';
+import { card, confirmButton, dialog, log, session, shown, visit, world } from './permissions-page.ts';
 
 withWindow();
 
@@ -53,6 +53,41 @@ test('older activity comes on demand, without holes or repetitions', async () =>
   await older.click();
   await expect.poll(acts).toEqual(expected(120, 1));
   expect(await older.isVisible()).toBe(false);
+});
+
+test('more permissions come on demand, without holes or repetitions, and stay shown after a revocation', async () => {
+  const { top } = await world();
+  const { developerId, agentId } = party;
+  // Older than the others, so that they come after them. The last one is the oldest.
+  await service.database.sql`
+    insert into grants (id, developer_id, agent_id, principal_id, scopes, status, issued_at, expires_at, root_grant_id,
+      delegation_depth)
+    select 'grnt_' || n || ${developerId}, ${developerId}, ${agentId}, 'user_1', array['old:' || n], 'active',
+      now() - make_interval(mins => n), now() + interval '1 hour', 'grnt_' || n || ${developerId}, 0
+    from generate_series(1, 116) n`;
+  await visit();
+  const active = page.getByRole('region', { name: 'Active permissions' });
+  const olds = async () =>
+    (await active.locator('.scopes code').allInnerTexts()).filter((scope) => scope.startsWith('old:'));
+  const expected = (last: number) => Array.from({ length: last }, (_, n) => `old:${n + 1}`);
+  const more = page.getByRole('button', { name: 'Show more permissions' });
+  expect(await olds()).toEqual(expected(47));
+  expect(await page.locator('main').innerText()).toContain('50 of 120 permissions are shown.');
+  expect(await accessibilityFaults(page)).toEqual([]);
+  await more.click();
+  await expect.poll(olds).toEqual(expected(97));
+  // What was revoked moves to the ended ones at the end of the list, and everything else one place up.
+  await card('Trip planner').getByRole('button').click();
+  await confirmButton('Revoke').click();
+  await page.getByText('Done: Trip planner').waitFor();
+  expect(await olds()).toEqual(expected(100));
+  await more.click();
+  await expect.poll(olds).toEqual(expected(116));
+  expect(await page.getByText('Ended permissions (2)').isVisible()).toBe(true);
+  expect(await more.isVisible()).toBe(false);
+  expect(await page.locator('main').innerText()).not.toContain('permissions are shown');
+  expect(await party.verify(top.grantToken)).toBe(false);
+  expect(complaints).toEqual([]);
 });
 
 test.each([

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
+import { COMPILE_CACHE } from './child.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -11,7 +12,7 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
-/** Runs `npm run <script> -- <args>` in `cwd` to its end. The environment is empty except for these variables. */
+/** Runs `npm run <script> -- <args>` in `cwd` to its end. The environment is empty except for these variables and the compile cache. */
 export async function npmRun(
   script: string,
   args: readonly string[],
@@ -20,7 +21,12 @@ export async function npmRun(
 ): Promise<CommandResult> {
   const child = spawn('npm', ['run', '--silent', script, '--', ...args], {
     cwd,
-    env: { PATH: process.env['PATH'] ?? '', npm_config_update_notifier: 'false', ...env },
+    env: {
+      PATH: process.env['PATH'] ?? '',
+      NODE_COMPILE_CACHE: COMPILE_CACHE,
+      npm_config_update_notifier: 'false',
+      ...env,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const [stdout, stderr, [code]] = await Promise.all([

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { untilAvailable } from './child.ts';
 import type { TestService } from './service.ts';
 
 export interface TokenPair {
@@ -31,7 +32,7 @@ export interface Party {
 export async function newParty(service: TestService, mode: 'live' | 'sandbox' = 'live'): Promise<Party> {
   const { apiKey: key, developerId } = await service.signup({ mode });
   const call = async (status: number, method: string, path: string, body?: unknown) => {
-    const answer = await service.request(method, path, { key, body });
+    const answer = await untilAvailable(() => service.request(method, path, { key, body }));
     if (answer.status !== status)
       throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
     return answer.body;

@@ -1,10 +1,10 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { collect, type LogLine, spawnService, waitFor } from './child.ts';
+import { collect, type LogLine, spawnService, untilAvailable, waitFor } from './child.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
 import { parseScrape, type Scrape } from './scrape.ts';
 
-export { type LogLine, spawnService, waitFor } from './child.ts';
+export { type LogLine, spawnService, untilAvailable, waitFor } from './child.ts';
 export { temporaryDirectory } from './temporary-directory.ts';
 
 /** Generous, because in some tests the service first makes a database on disk. */
@@ -92,7 +92,9 @@ export async function startService({
     stdout,
     request: (method, path, options) => request(url, method, path, options),
     async signup({ name = 'Acme', ...input } = {}) {
-      const answer = await request(url, 'POST', '/v1/signup', { body: { name, ...input } });
+      const answer = await untilAvailable(() =>
+        request(url, 'POST', '/v1/signup', { body: { name, ...input } }),
+      );
       if (answer.status !== 201) throw new Error(`signup: ${JSON.stringify(answer.body)}`);
       return answer.body;
     },

@@ -15,6 +15,10 @@ import {
   temporaryDirectory,
   waitFor,
 } from '../support/service.ts';
+import { SERVICE_BUILD } from '../support/service-build-variable.ts';
+
+// The service as `npm start` runs it, from its sources.
+delete process.env[SERVICE_BUILD];
 
 test('a bad configuration lists every fault in one fatal line, without the values, and exits 78', async () => {
   const { code, logs } = await runToEnd({

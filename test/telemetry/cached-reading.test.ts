@@ -61,12 +61,24 @@ test('there is no value before the first read, and the last one while reads fail
   expect(errors).toHaveLength(2);
 });
 
+test('a value of more than 30 s ago is not told, and a fresh one is', async () => {
+  const { clock, observeWith } = startReading();
+  await observeWith(1);
+  clock.now = 30_000;
+  expect(await observeWith(new Error('down'))).toBe(1);
+  clock.now = 35_001;
+  expect(await observeWith(new Error('down'))).toBeUndefined();
+  clock.now = 40_001;
+  expect(await observeWith(2)).toBe(2);
+});
+
 test('a read that hangs delays nobody for long, is not repeated, and is complained about', async () => {
   const { reading, reads, errors, clock, observeWith } = startReading();
   await observeWith(4);
   for (let second = 5; second <= 65; second += 5) {
     clock.now = second * 1000;
-    expect(await reading.observe()).toBe(4);
+    // What is older than 30 s is not told.
+    expect(await reading.observe()).toBe(second <= 30 ? 4 : undefined);
   }
   expect(reads).toHaveLength(2);
   expect(errors).toHaveLength(12);

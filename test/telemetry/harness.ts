@@ -4,7 +4,9 @@ import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { MeterProvider } from '@opentelemetry/sdk-metrics';
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
-import { renderExposition } from '../../instrumentation/exposition.ts';
+import { createExemplars } from '../../instrumentation/exemplars.ts';
+import { createExposition } from '../../instrumentation/exposition.ts';
+import type { Format } from '../../instrumentation/exposition-text.ts';
 import { createViews, type ViewSettings } from '../../instrumentation/views.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { createTelemetry } from '../../src/telemetry/telemetry.ts';
@@ -17,11 +19,17 @@ export function startHarness(
     write?: (line: string) => void;
   } = {},
 ) {
+  const exemplars = createExemplars();
+  const exposition = createExposition(exemplars);
   const reader = new PrometheusExporter({ preventServerStart: true });
   const meterProvider = new MeterProvider({
     resource: resourceFromAttributes({ 'service.name': 'test' }),
     readers: [reader],
-    views: createViews({ perAgent: options.perAgent ?? true, agentLimit: options.agentLimit ?? 500 }),
+    views: createViews({
+      perAgent: options.perAgent ?? true,
+      agentLimit: options.agentLimit ?? 500,
+      exemplars,
+    }),
   });
   const spans = new InMemorySpanExporter();
   const tracerProvider = new TracerProvider({
@@ -42,14 +50,15 @@ export function startHarness(
   });
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
 
-  const scrape = async () => {
+  const scrape = async (format: Format = 'text') => {
     const { resourceMetrics } = await reader.collect({ timeoutMillis: 500 });
-    return renderExposition(resourceMetrics);
+    return exposition.write(resourceMetrics, format);
   };
   return {
     telemetry,
     tracer,
     reader,
+    exposition,
     meter,
     spans,
     /** Parsed log lines, oldest first. */

@@ -158,6 +158,7 @@ test('no secret of the whole flow stands in a log line, a span, a log record or 
   const owner = await newParty(service);
   const mark = 'canary7f3a';
   const verifier = `${mark}-verifier-${'v'.repeat(43)}`;
+  const wrong = `${mark}-wrong-${'w'.repeat(43)}`;
   const secrets = new Map<string, string>([
     ['API key', owner.key],
     ['verifier', verifier],
@@ -185,8 +186,8 @@ test('no secret of the whole flow stands in a log line, a span, a log record or 
   const { code } = await request(200, 'POST', `/v1/consent/${id}/approve`);
   secrets.set('code', code);
   await request(410, 'GET', `/v1/consent/${id}`);
-  await request(400, 'POST', '/v1/token', { code, agentId, codeVerifier: `${mark}-wrong` });
-  secrets.set('wrong verifier', `${mark}-wrong`);
+  await request(400, 'POST', '/v1/token', { code, agentId, codeVerifier: wrong });
+  secrets.set('wrong verifier', wrong);
   const first = await request(201, 'POST', '/v1/token', { code, agentId, codeVerifier: verifier });
   const second = await request(201, 'POST', '/v1/token/refresh', {
     refreshToken: first.refreshToken,

@@ -25,8 +25,11 @@ const attempts = async (kind: string) => {
   return { success: of('success'), error: of('error') };
 };
 const verifier = 'v'.repeat(43);
-const challenge = createHash('sha256').update(verifier).digest('base64url');
-const pkce = { codeChallenge: challenge, codeChallengeMethod: 'S256' };
+const challengeOf = (text: string) => ({
+  codeChallenge: createHash('sha256').update(text).digest('base64url'),
+  codeChallengeMethod: 'S256',
+});
+const pkce = challengeOf(verifier);
 
 test('50 callers with one code: one 201, one grant, and the counters say so', async () => {
   const code = await party.consent();
@@ -74,6 +77,23 @@ test.each<[string, object, object, number]>([
   ['with challenge, without verifier', pkce, {}, 400],
   ['with challenge and another verifier', pkce, { codeVerifier: 'w'.repeat(43) }, 400],
   ['without challenge, with verifier', {}, { codeVerifier: verifier }, 400],
+  ...(
+    [
+      ['1 character', 'v', 400],
+      ['42 characters', 'v'.repeat(42), 400],
+      ['43 characters of all kinds', `${'aZ09-._~'.repeat(5)}abc`, 201],
+      ['128 characters', 'v'.repeat(128), 201],
+      ['129 characters', 'v'.repeat(129), 400],
+      ['a blank in it', `${'v'.repeat(42)} `, 400],
+      ['base64', `${'v'.repeat(42)}+`, 400],
+      ['a line end behind it', `${'v'.repeat(43)}\n`, 400],
+    ] as const
+  ).map(([name, text, status]): [string, object, object, number] => [
+    `with the challenge of ${name}`,
+    challengeOf(text),
+    { codeVerifier: text },
+    status,
+  ]),
 ])('PKCE: %s', async (_case, asked, presented, status) => {
   const code = await party.consent(asked as Record<string, unknown>);
   expect((await exchange({ code, agentId: party.agentId, ...presented })).status).toBe(status);

@@ -184,5 +184,25 @@ export const saturation: Row = {
       ],
       noValue: 'none',
     }),
+    graph({
+      title: 'Rows removed by retention',
+      description:
+        'Rows a second that had ended long enough ago, by table. After an upgrade or a lowered retention it is high until the backlog has gone.',
+      unit: 'ops',
+      width: 12,
+      queries: [{ expr: perSecond(series('grantex_retention_removed_total'), 'table'), legend: '{{table}}' }],
+      runbooks: ['RetentionBehind'],
+    }),
+    graph({
+      title: 'Oldest row that ought to have gone',
+      description:
+        'Time for which it has been due for removal, by table. Usually below a minute. If it rises for hours, the table grows: see the runbook.',
+      unit: 's',
+      width: 12,
+      runbooks: ['RetentionBehind'],
+      queries: [
+        { expr: `max by (table) (${series('grantex_retention_oldest_seconds')})`, legend: '{{table}}' },
+      ],
+    }),
   ],
 };

@@ -1,6 +1,7 @@
 import { dashboard } from './dashboard.ts';
 import { anomalies, http } from './overview-health.ts';
 import { saturation } from './overview-saturation.ts';
+import { security } from './overview-security.ts';
 import { signalsNow } from './overview-signals.ts';
 import { grants, tokens, webhooks } from './overview-work.ts';
 import { job } from './variables.ts';
@@ -11,5 +12,5 @@ export const overview = () =>
     title: 'overview',
     description: 'Whether the service works, what callers ask of it, and what slows it down.',
     variables: [job()],
-    rows: [signalsNow, tokens, grants, webhooks, anomalies, http, saturation],
+    rows: [signalsNow, tokens, grants, webhooks, anomalies, http, security, saturation],
   });

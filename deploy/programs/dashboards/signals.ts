@@ -25,6 +25,7 @@ export const MORE_SIGNALS = {
   databaseErrors: { warning: 0.01, critical: 0.1, alerts: ['DatabaseErrors'] },
   databaseWaitP95Seconds: { warning: 0.1, critical: 0.5, alerts: ['DatabaseConnectionsWaiting'] },
   statementsEndedPer5Minutes: { warning: 5, critical: 50, alerts: ['DatabaseStatementsEnded'] },
+  authenticationFailuresPerMinute: { warning: 30, critical: 300, alerts: ['AuthenticationFailures'] },
   signingKeysReadSeconds: { warning: 60, critical: 120, alerts: ['SigningKeysStale'] },
 } satisfies Record<string, Signal>;
 

@@ -32,7 +32,8 @@ async function obtainGrant(
 ): Promise<IssuedTokens | undefined> {
   const { caller } = context;
   const { key, mode } = developer;
-  const forbidden = mode === 'live' && agent.scopes.includes(FORBIDDEN_SCOPE) && withProbability(0.3);
+  const forbidden = withProbability(0.3);
+  const harmless = agent.scopes.filter((scope) => scope !== FORBIDDEN_SCOPE);
   // Decisions of persons stay within the limit of one address. For the other requests, a policy decides.
   const byPerson = mode === 'live' && context.pageLimiter.tryTake(3);
   const verifier = withProbability(0.5) ? randomBytes(32).toString('base64url') : undefined;
@@ -41,7 +42,7 @@ async function obtainGrant(
   const asked = await caller.post('authorize', '/v1/authorize', key, {
     agentId: agent.id,
     principalId: mode === 'live' && !byPerson ? ALLOWED_PRINCIPAL : principal,
-    scopes: forbidden ? [FORBIDDEN_SCOPE] : agent.scopes,
+    scopes: mode === 'live' && !forbidden ? harmless : agent.scopes,
     expiresIn: shortLived ? `${SHORT_LIFE_SECONDS}s` : '8h',
     ...(verifier && { codeChallenge: sha256(verifier), codeChallengeMethod: 'S256' }),
   });

@@ -51,7 +51,7 @@ const AGENTS = [
   { name: 'Inbox sorter', scopes: ['email:read', 'email:archive'] },
   { name: 'Expense clerk', scopes: ['files:read', 'payments:initiate:max_100'] },
 ];
-/** A policy denies requests for this scope alone. */
+/** A policy of each live developer denies every request that holds this scope. */
 export const FORBIDDEN_SCOPE = 'payments:initiate:max_100';
 /** A policy of each live developer allows every request for this principal. */
 export const ALLOWED_PRINCIPAL = 'user_regular';

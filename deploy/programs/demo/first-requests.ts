@@ -38,6 +38,6 @@ export async function sendFirstRequests(context: DemoContext, developer: Develop
     await caller.post('authorize', '/v1/authorize', key, {
       agentId: payer.id,
       principalId: ALLOWED_PRINCIPAL,
-      scopes: [FORBIDDEN_SCOPE],
+      scopes: payer.scopes,
     });
 }

@@ -18,6 +18,7 @@ const PLACES: Readonly<Record<string, readonly [column: number, row: number]>> =
   'signing-keys': [1, 4],
   secrets: [0, 5],
   anomalies: [2, 5],
+  retention: [1, 5],
   system: [3, 5],
   reconciliation: [4, 5],
 };

@@ -28,6 +28,7 @@ const IS: Readonly<Record<string, string>> = {
   oauth: 'metadata, introspection and revocation for clients that know OAuth',
   'principal-sessions': 'the permissions page',
   system: 'health, `/openapi.json`',
+  retention: 'the removal of what has ended',
   reconciliation: 'the comparison of metrics with rows',
   commands: '`npm run keys`, `migrate`, `reconcile`',
   'database-source': '`database-source.ts`: the database of `DATABASE_URL`, or the embedded one',

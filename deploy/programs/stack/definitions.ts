@@ -21,7 +21,10 @@ export const PROGRAMS = [
 export type ProgramName = (typeof PROGRAMS)[number];
 
 /** The flags besides the file and the addresses. docker-compose.yml has the same. */
-export const PROMETHEUS_FLAGS = ['--web.enable-otlp-receiver', '--enable-feature=exemplar-storage'];
+export const PROMETHEUS_FLAGS = [
+  '--web.enable-otlp-receiver',
+  '--enable-feature=exemplar-storage,created-timestamp-zero-ingestion',
+];
 
 export interface StackSettings {
   readonly ports: Ports;

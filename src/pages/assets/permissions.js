@@ -5,7 +5,10 @@ import { agentName, count, entryItem, grantItem } from './permission-items.js';
 import { firstSession, takeSession } from './session.js';
 
 const ANSWER_WITHIN_MS = 15_000;
+const GRANTS_AT_ONCE = 50;
 const ENTRIES_AT_ONCE = 50;
+/** So that somebody who has paged far does not meet the rate limit after a revocation. */
+const PAGES_READ_AGAIN = 10;
 
 const main = document.querySelector('main');
 const dialog = document.querySelector('dialog');
@@ -92,8 +95,14 @@ const activeBelow = (grant, children) =>
     0,
   );
 
-function showGrants({ principalId, developerName, grants, total }) {
-  const known = new Map(grants.map((grant) => [grant.id, grant]));
+/** Shown so far, active ones first, by id: what begins or ends meanwhile moves some of a page to another one. */
+let known = new Map();
+let grantPages = 0;
+
+function showGrants({ principalId, developerName, grants: some, total, totalIsEstimate, page }) {
+  grantPages = page;
+  for (const grant of some) known.set(grant.id, grant);
+  const grants = [...known.values()];
   const children = Map.groupBy(
     grants.filter(({ parentGrantId }) => known.has(parentGrantId)),
     ({ parentGrantId }) => parentGrantId,
@@ -112,21 +121,28 @@ function showGrants({ principalId, developerName, grants, total }) {
   find('[data-ended]').replaceChildren(...items(ended));
   find('[data-past]').hidden = ended.length === 0;
   find('[data-past-count]').textContent = ended.length;
-  const more = find('[data-more-grants]');
-  more.hidden = total <= grants.length;
-  more.textContent = `${count(total - grants.length, 'older permission is', 'older permissions are')} not shown.`;
-  return new Map(grants.map((grant) => [grant.agentId, agentName(grant.agentName)]));
+  const all = grantPages * GRANTS_AT_ONCE >= total;
+  find('[data-more-grants]').hidden = all;
+  const told = find('[data-shown-grants]');
+  told.hidden = all && !totalIsEstimate;
+  told.textContent = `${grants.length} of ${totalIsEstimate ? 'more than ' : ''}${total} permissions are shown.`;
+  names = new Map(grants.map((grant) => [grant.agentId, agentName(grant.agentName)]));
 }
+
+const readGrants = (page) => read(`grants?page=${page}&pageSize=${GRANTS_AT_ONCE}`);
 
 /** Shown so far, newest first, by id: what is added meanwhile pushes some of a page onto the next one. */
 let entries = new Map();
 let pages = 0;
 let names = new Map();
 
+const showAllEntries = () =>
+  find('[data-entries]').replaceChildren(...[...entries.values()].map((entry) => entryItem(entry, names)));
+
 function showEntries({ entries: some, total, page }) {
   pages = page;
   for (const entry of some) entries.set(entry.entryId, entry);
-  find('[data-entries]').replaceChildren(...[...entries.values()].map((entry) => entryItem(entry, names)));
+  showAllEntries();
   find('[data-no-entries]').hidden = entries.size > 0;
   find('[data-older]').hidden = pages * ENTRIES_AT_ONCE >= total;
 }
@@ -153,8 +169,12 @@ async function load() {
   find('[data-again]').hidden = true;
   const mine = session;
   const loaded = await attempt(async () => {
-    const [grants, audit] = await Promise.all([read('grants'), readEntries(1)]);
-    names = showGrants(grants);
+    // As many pages of permissions as were shown, so that a revocation does not fold the list up.
+    const length = Math.min(Math.max(grantPages, 1), PAGES_READ_AGAIN);
+    const wanted = Array.from({ length }, (_, n) => readGrants(n + 1));
+    const [audit, ...grants] = await Promise.all([readEntries(1), ...wanted]);
+    known = new Map();
+    for (const page of grants) showGrants(page);
     entries = new Map();
     showEntries(audit);
     view.hidden = false;
@@ -211,18 +231,26 @@ async function revoke() {
 find('[data-keep]', dialog).addEventListener('click', () => dialog.close());
 find('[data-confirm]', dialog).addEventListener('click', () => void revoke());
 find('[data-again]').addEventListener('click', () => void load());
-find('[data-older]').addEventListener('click', (event) => {
-  const button = event.currentTarget;
-  button.disabled = true;
-  void attempt(async () => showEntries(await readEntries(pages + 1))).then(() => {
-    button.disabled = false;
-    alert.scrollIntoView({ block: 'nearest' });
+/** Lets a button show the next page of a list. */
+const onMore = (button, showNext) =>
+  button.addEventListener('click', () => {
+    button.disabled = true;
+    void attempt(showNext).then(() => {
+      button.disabled = false;
+      alert.scrollIntoView({ block: 'nearest' });
+    });
   });
+onMore(find('[data-older]'), async () => showEntries(await readEntries(pages + 1)));
+onMore(find('[data-more-grants]'), async () => {
+  showGrants(await readGrants(grantPages + 1));
+  // Activity names agents by the permissions that are shown.
+  showAllEntries();
 });
 
 // A link followed in this window only changes the fragment: the page stays, and its reader may be another person.
 window.addEventListener('hashchange', () => {
   session = takeSession() ?? session;
+  grantPages = 0;
   clear();
   main.classList.remove('state');
   main.replaceChildren(...whole);

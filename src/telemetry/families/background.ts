@@ -1,4 +1,4 @@
-import { ANOMALY_SEVERITIES, ANOMALY_TYPES, ATTEMPT_OUTCOMES } from '../../label-values.ts';
+import { ANOMALY_SEVERITIES, ANOMALY_TYPES, ATTEMPT_OUTCOMES, RETENTION_TABLES } from '../../label-values.ts';
 import { type Family, oneOf } from './family.ts';
 
 /** What happens beside the requests: webhooks, anomalies, signing keys. */
@@ -10,6 +10,7 @@ export const BACKGROUND_FAMILIES = {
     unit: '{delivery}',
     help: 'Webhook deliveries that reached their end, by outcome.',
     labels: { status: oneOf('How the delivery ended.', ['delivered', 'failed']) },
+    exemplars: ['failed'],
     perAgent: {
       name: 'grantex_agent_webhook_deliveries_total',
       help: 'Webhook deliveries that reached their end, by outcome and agent.',
@@ -22,6 +23,7 @@ export const BACKGROUND_FAMILIES = {
     unit: '{attempt}',
     help: 'Attempts to deliver a webhook, by outcome.',
     labels: { outcome: oneOf('How the attempt to deliver a webhook ended.', ATTEMPT_OUTCOMES) },
+    exemplars: ATTEMPT_OUTCOMES.filter((outcome) => outcome !== '2xx'),
   },
   oldestPendingDelivery: {
     name: 'grantex_webhook_oldest_pending_seconds',
@@ -54,6 +56,22 @@ export const BACKGROUND_FAMILIES = {
     unit: '{anomaly}',
     help: 'Anomalies that nobody has acknowledged, in the whole database; every replica reports the same value.',
     labels: {},
+  },
+  retentionRemoved: {
+    name: 'grantex_retention_removed_total',
+    instrument: 'grantex.retention.removed',
+    kind: 'counter',
+    unit: '{row}',
+    help: 'Rows that were removed because they had ended long enough ago, by table.',
+    labels: { table: oneOf('The table that lost the rows.', RETENTION_TABLES) },
+  },
+  retentionOldest: {
+    name: 'grantex_retention_oldest_seconds',
+    instrument: 'grantex.retention.oldest',
+    kind: 'observableGauge',
+    unit: 's',
+    help: 'How long the oldest row that ought to be removed has been due for it, in seconds, by table, in the whole database; 0: none is due.',
+    labels: { table: oneOf('The table that keeps the row.', RETENTION_TABLES) },
   },
   signingKeys: {
     name: 'grantex_signing_keys',

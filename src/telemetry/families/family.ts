@@ -48,6 +48,8 @@ export interface Family {
   readonly boundaries?: readonly number[];
   /** Label sets that a counter has with 0 from the first scrape; without it, every combination of closed labels. */
   readonly seeds?: readonly Attributes[];
+  /** Series that carry exemplars: all, or those with one of these label values. Without it, none. */
+  readonly exemplars?: 'all' | readonly string[];
   /** The same recordings with `agent_id`, in a second family. */
   readonly perAgent?: { readonly name: string; readonly help: string };
 }

@@ -22,7 +22,7 @@ const heap = (part: string, kind: Kind, help: string): Family => ({
   labels: { 'v8js.heap.space.name': { text: 'Space of the heap; in development upstream.' } },
 });
 
-/** What OpenTelemetry's instrumentation packages record: HTTP requests and the Node runtime. They make these instruments. */
+/** HTTP requests and the Node runtime, which `instrumentation/` and its packages record. They make these instruments. */
 export const PACKAGE_FAMILIES: readonly Family[] = [
   {
     name: 'grantex_http_request_duration_seconds',
@@ -32,6 +32,7 @@ export const PACKAGE_FAMILIES: readonly Family[] = [
     help: 'Duration of HTTP requests, in seconds, by route template; 499 is a client that left before the answer.',
     note: 'Every request but `/metrics`.',
     boundaries: HTTP_SECONDS,
+    exemplars: 'all',
     labels: {
       'http.request.method': { as: 'method', text: 'HTTP verb, or `_OTHER`.', values: HTTP_METHODS },
       'http.route': {
@@ -40,6 +41,17 @@ export const PACKAGE_FAMILIES: readonly Family[] = [
         otherwise: 'unmatched',
       },
       'http.response.status_code': { as: 'status_code', text: 'HTTP status of the answer.' },
+    },
+  },
+  {
+    name: 'http_server_active_requests',
+    instrument: 'http.server.active_requests',
+    kind: 'observableUpDownCounter',
+    unit: '{request}',
+    help: 'HTTP requests that are being answered, by method.',
+    note: 'Every request but `/metrics`.',
+    labels: {
+      'http.request.method': { as: 'method', text: 'HTTP verb, or `_OTHER`.', values: HTTP_METHODS },
     },
   },
   eventLoopDelay('min', 'minimum'),

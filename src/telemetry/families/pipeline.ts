@@ -20,12 +20,12 @@ export const PIPELINE_FAMILIES = {
   },
 } as const satisfies Record<string, Family>;
 
-/** What was meant for a collector and did not reach it; `instrumentation/` observes it. */
+/** What was meant for a collector or for standard output and did not reach it; `instrumentation/` observes it. */
 export const TELEMETRY_DROPPED = {
   name: 'grantex_telemetry_dropped_total',
   instrument: 'grantex.telemetry.dropped',
   kind: 'observableCounter',
   unit: '{item}',
-  help: 'Spans and log lines that did not reach the collector: queue full, or export failed.',
-  labels: { signal: oneOf('What was dropped.', ['traces', 'logs']) },
+  help: 'Spans and log lines that did not reach the collector (queue full, or export failed), and lines that standard output did not take.',
+  labels: { signal: oneOf('What was dropped.', ['traces', 'logs', 'stdout']) },
 } as const satisfies Family;

@@ -12,6 +12,7 @@ export const PROTOCOL_FAMILIES = {
     unit: '{attempt}',
     help: 'Token exchange attempts that have ended, by outcome. 401 and 429 are not attempts.',
     labels: { status: oneOf('How the attempt ended.', ['success', 'error']) },
+    exemplars: ['error'],
     perAgent: {
       name: 'grantex_agent_token_exchange_total',
       help: 'Token exchange attempts that have ended, by outcome and agent.',
@@ -24,6 +25,7 @@ export const PROTOCOL_FAMILIES = {
     unit: '{attempt}',
     help: 'Authorization requests that have ended, by outcome; denied is a refusal by policy. 401 and 429 are not attempts.',
     labels: { status: oneOf('How the attempt ended.', ['success', 'denied', 'error']) },
+    exemplars: ['denied', 'error'],
     perAgent: {
       name: 'grantex_agent_authorize_total',
       help: 'Authorization requests that have ended, by outcome and agent.',
@@ -37,6 +39,7 @@ export const PROTOCOL_FAMILIES = {
     help: 'Duration of every counted authorization request, failures too, in seconds.',
     labels: {},
     boundaries: ATTEMPT_SECONDS,
+    exemplars: 'all',
     perAgent: {
       name: 'grantex_agent_authorize_duration_seconds',
       help: 'Duration of every counted authorization request, failures too, in seconds, by agent.',
@@ -50,6 +53,7 @@ export const PROTOCOL_FAMILIES = {
     help: 'Duration of every counted token exchange attempt, failures too, in seconds.',
     labels: {},
     boundaries: ATTEMPT_SECONDS,
+    exemplars: 'all',
   },
   tokenRefreshes: {
     name: 'grantex_token_refresh_total',
@@ -58,6 +62,7 @@ export const PROTOCOL_FAMILIES = {
     unit: '{attempt}',
     help: 'Token refresh attempts that have ended, by outcome. 401 and 429 are not attempts.',
     labels: { status: oneOf('How the attempt ended.', ['success', 'error']) },
+    exemplars: ['error'],
   },
   tokenVerifications: {
     name: 'grantex_token_verifications_total',
@@ -66,6 +71,7 @@ export const PROTOCOL_FAMILIES = {
     unit: '{token}',
     help: 'Tokens verified online, by result.',
     labels: { result: oneOf('Whether the token was valid.', ['valid', 'invalid']) },
+    exemplars: ['invalid'],
   },
   grantsCreated: {
     name: 'grantex_grants_created_total',
@@ -114,5 +120,6 @@ export const PROTOCOL_FAMILIES = {
     unit: '{request}',
     help: 'Requests refused with 429, by limiter.',
     labels: { endpoint: oneOf('Name of the rate limiter.', LIMITER_NAMES) },
+    exemplars: 'all',
   },
 } as const satisfies Record<string, Family>;

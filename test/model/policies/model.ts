@@ -67,7 +67,7 @@ export class PolicyModel implements PolicyActs {
       (policy) =>
         (policy.agent === null || policy.agent === agent) &&
         (policy.principal === null || policy.principal === principal) &&
-        (policy.scopes === null || scopes.every((scope) => policy.scopes?.includes(scope))),
+        coversScopes(policy, scopes),
     );
     return matching.find(({ effect }) => effect === 'deny') ?? matching[0];
   }
@@ -75,4 +75,11 @@ export class PolicyModel implements PolicyActs {
   private mayName(developer: number, agent: number | null): boolean {
     return agent === null || this.owns({ developer, agent });
   }
+}
+
+/** A permission must name every scope; for a prohibition one is enough. */
+function coversScopes({ effect, scopes: named }: Policy, asked: readonly string[]): boolean {
+  if (named === null) return true;
+  const isNamed = (scope: string) => named.includes(scope);
+  return effect === 'deny' ? asked.some(isNamed) : asked.every(isNamed);
 }

@@ -30,7 +30,7 @@ export class Sessions {
   }
 
   private async compareOne(model: Model, session: Session): Promise<void> {
-    const { body } = await this.ask(session, 'GET', '/v1/principal/grants');
+    const { body } = await this.ask(session, 'GET', '/v1/principal/grants?pageSize=100');
     const expected = which(
       model.grants,
       ({ principal, removed }, grant) =>

@@ -10,21 +10,16 @@ const CALLERS = 12;
 
 /** A session locks a table and keeps the lock, while two developers continue their work. */
 export async function prepareHeldLock(service: TestService): Promise<readonly Fault[]> {
-  const parties = await Promise.all(
-    [1, 2].map(async () => {
-      const party = await newParty(service);
-      return { ...party, grantId: (await party.grant()).grantId };
-    }),
-  );
+  const parties = await Promise.all([newParty(service), newParty(service)]);
   const begin = async () => {
     const session = await service.database.sql.reserve();
-    await session.unsafe('begin; lock table audit_heads');
-    const stops = parties.flatMap(({ key, agentId, grantId }) =>
+    await session.unsafe('begin; lock table agents in share mode');
+    const stops = parties.flatMap(({ key, agentId }) =>
       Array.from({ length: CALLERS }, () =>
         keepOn(50, async () => {
-          const body = { agentId, grantId, action: 'calendar.read' };
-          const { status } = await service.request('POST', '/v1/audit/log', { key, body });
-          if (![201, 500, 503].includes(status)) throw new Error(`/v1/audit/log: ${status}`);
+          const body = { name: 'Calendar agent' };
+          const { status } = await service.request('PATCH', `/v1/agents/${agentId}`, { key, body });
+          if (![200, 500, 503].includes(status)) throw new Error(`PATCH /v1/agents: ${status}`);
         }),
       ),
     );

@@ -1,0 +1,43 @@
+import { ADMIN_CHANGES, AUTHENTICATION_REASONS, CREDENTIALS } from '../../label-values.ts';
+import { type Family, oneOf } from './family.ts';
+
+const seeds = Object.entries(ADMIN_CHANGES).flatMap(([object, changes]) =>
+  changes.map((change) => ({ object, change })),
+);
+
+/** Who tries to come in, and who changes what the service is set up with. */
+export const SECURITY_FAMILIES = {
+  authenticationFailures: {
+    name: 'grantex_authentication_failures_total',
+    instrument: 'grantex.authentication.failures',
+    kind: 'counter',
+    unit: '{request}',
+    help: 'Requests refused with 401, by what they showed and what was wrong with it.',
+    note: '`missing`: no Authorization header; `malformed`: no credential in it; `unknown`: no such key, or a token that this service did not make.',
+    labels: {
+      credential: oneOf('What the route asks for.', CREDENTIALS),
+      reason: oneOf('What was wrong with the credential.', AUTHENTICATION_REASONS),
+    },
+  },
+  adminChanges: {
+    name: 'grantex_admin_changes_total',
+    instrument: 'grantex.admin.changes',
+    kind: 'counter',
+    unit: '{change}',
+    help: 'Changes of what developers and operators set up, by object and change.',
+    note: 'The log line of the change says who made it.',
+    labels: {
+      object: oneOf('What was changed.', Object.keys(ADMIN_CHANGES) as (keyof typeof ADMIN_CHANGES)[]),
+      change: oneOf('What was done to it.', [
+        'created',
+        'updated',
+        'deleted',
+        'rotated',
+        'suspended',
+        'resumed',
+        'revoked',
+      ]),
+    },
+    seeds,
+  },
+} as const satisfies Record<string, Family>;
