@@ -47,7 +47,7 @@ USES.main = ['base', 'config', 'service', 'telemetry'];
 
 /** Parts that are files of `src` itself; every other part is a folder. */
 const FILES = {
-  base: 'caller|clock|command-line-error|compact-jws|duration|errors|hash|ids|label-values|list-depth|loopback|origin-form|outcome|request-scope|text-table|version|within',
+  base: 'caller|clock|command-line-error|compact-jws|duration|errors|hash|ids|label-values|list-depth|oauth-errors|loopback|origin-form|outcome|request-scope|text-table|version|within',
   config: 'config|data-dir',
   deps: 'deps',
   'database-source': 'database-source',
@@ -93,12 +93,17 @@ module.exports = {
     {
       name: 'sql-is-behind-use-cases',
       comment:
-        'the stores of other rooms: agents for everybody, grants for the removal of an agent, the outbox for statements that tell webhooks, types for statements that join',
+        'the stores of other rooms: agents for everybody, grants for the removal of an agent, the outbox for statements that tell webhooks, parts of those that issue tokens, types for statements that join',
       severity: 'error',
       from: { path: `^src/(${rooms})/`, pathNot: '^src/agents/delete-agent\\.ts$' },
       to: {
         path: STORE,
-        pathNot: ['^src/agents/store\\.ts$', '^src/webhooks/outbox-store\\.ts$', '^src/$1/'],
+        pathNot: [
+          '^src/agents/store\\.ts$',
+          '^src/webhooks/outbox-store\\.ts$',
+          '^src/grants/token-parts-store\\.ts$',
+          '^src/$1/',
+        ],
         dependencyTypesNot: ['type-only'],
       },
     },

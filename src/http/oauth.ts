@@ -1,26 +1,12 @@
 import type { IncomingMessage } from 'node:http';
 import type { ServiceError } from '../errors.ts';
 import type { Credential } from '../label-values.ts';
+import { OAUTH_CHALLENGE, oauthErrorOf } from '../oauth-errors.ts';
 import { type Bearer, bearerOf } from './bearer.ts';
 import type { Reply } from './reply.ts';
 
 /** The longest `Authorization: Basic` header that is decoded. */
 const MAX_BASIC = 8192;
-
-/** RFC 6749 §5.2, and §4.1.2.1 for what is no fault of the caller. */
-const ERROR_CODES: Readonly<Record<number, string>> = {
-  400: 'invalid_request',
-  401: 'invalid_client',
-  429: 'temporarily_unavailable',
-  500: 'server_error',
-  503: 'temporarily_unavailable',
-};
-
-/** Every value of `error`. */
-export const OAUTH_ERRORS = [...new Set(Object.values(ERROR_CODES))];
-
-/** The challenge of a 401: either scheme will do (RFC 9110 §11.6.1). */
-export const OAUTH_CHALLENGE = 'Bearer, Basic realm="grantex"';
 
 /**
  * The API key of an OAuth client: as Bearer, or as the password of HTTP Basic with any user name. The password is
@@ -51,6 +37,6 @@ function percentDecoded(text: string): string {
 /** A refusal in the form of RFC 6749 §5.2. */
 export const oauthRefusal = (status: number, { message }: ServiceError): Reply => ({
   status,
-  json: { error: ERROR_CODES[status] ?? 'invalid_request', error_description: message },
+  json: { error: oauthErrorOf(status), error_description: message },
   headers: status === 401 ? { 'www-authenticate': OAUTH_CHALLENGE } : {},
 });

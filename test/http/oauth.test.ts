@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { AuthenticationError, ServiceError } from '../../src/errors.ts';
-import { clientKeyOf, OAUTH_CHALLENGE, oauthRefusal } from '../../src/http/oauth.ts';
+import { clientKeyOf, oauthRefusal } from '../../src/http/oauth.ts';
+import { OAUTH_CHALLENGE } from '../../src/oauth-errors.ts';
 
 const KEY = 'gx_live_a-b_c';
 const from = (authorization: string | undefined, times = 1) => ({
