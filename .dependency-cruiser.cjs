@@ -48,7 +48,7 @@ USES.main = ['base', 'config', 'service', 'telemetry'];
 
 /** Parts that are files of `src` itself; every other part is a folder. */
 const FILES = {
-  base: 'background-loop|caller|clock|command-line-error|compact-jws|duration|errors|hash|ids|label-values|list-depth|loopback|origin-form|outcome|request-scope|text-table|version|within',
+  base: 'background-loop|caller|clock|command-line-error|compact-jws|duration|errors|hash|ids|label-values|list-depth|loopback|oauth-errors|origin-form|outcome|request-scope|text-table|version|within',
   config: 'config|data-dir',
   deps: 'deps',
   'database-source': 'database-source',
@@ -94,7 +94,7 @@ module.exports = {
     {
       name: 'sql-is-behind-use-cases',
       comment:
-        'the stores of other rooms: agents for everybody, grants for the removal of an agent, the outbox for statements that tell webhooks, types for statements that join',
+        'the stores of other rooms: agents for everybody, grants for the removal of an agent, the outbox for statements that tell webhooks, parts of those that issue tokens, types for statements that join',
       severity: 'error',
       from: { path: `^src/(${rooms})/`, pathNot: '^src/agents/delete-agent\\.ts$' },
       to: {
@@ -102,6 +102,7 @@ module.exports = {
         pathNot: [
           '^src/agents/store\\.ts$',
           '^src/(tallies/|webhooks/outbox-|grants/removal-marks-)store\\.ts$',
+          '^src/grants/token-parts-store\\.ts$',
           '^src/$1/',
         ],
         dependencyTypesNot: ['type-only'],

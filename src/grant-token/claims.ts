@@ -50,13 +50,20 @@ interface Spoken {
 type Described = Pick<TokenSubject, 'grantId' | 'agentId' | 'developerId' | 'scopes' | 'parent'>;
 
 /**
- * `scope` (RFC 6749 §3.3) and `urn:grantex:grant`. Both are left out where a scope holds white space, because joined by
- * spaces it would read as several scopes. They are also left out for scopes of more than 8 KiB, which only grants of
- * earlier versions have, so that no token grows beyond what a request can carry.
+ * `scope` (RFC 6749 §3.3). It is undefined where a scope holds white space, because joined by spaces it would read as
+ * several scopes, and for more than 8 KiB, so that no token grows beyond what a request can carry.
  */
-export function spokenScope({ scopes, agentId, developerId, grantId, parent }: Described): Spoken {
+export function scopeClaim(scopes: readonly string[]): string | undefined {
   const scope = scopes.join(' ');
-  if (scopes.some((one) => /\s/.test(one)) || Buffer.byteLength(scope) > MAX_SCOPE_BYTES) return {};
+  return scopes.some((one) => /\s/.test(one)) || Buffer.byteLength(scope) > MAX_SCOPE_BYTES
+    ? undefined
+    : scope;
+}
+
+/** `scope` and `urn:grantex:grant`: both of them, or none. */
+export function spokenScope({ scopes, agentId, developerId, grantId, parent }: Described): Spoken {
+  const scope = scopeClaim(scopes);
+  if (scope === undefined) return {};
   return {
     scope,
     'urn:grantex:grant': {

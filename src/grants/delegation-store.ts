@@ -2,10 +2,9 @@ import { bool, bytes, int, orNull, text, textOf, texts, timestamp } from '../db/
 import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
 import type { NewToken } from '../grant-token/issue-token.ts';
-import { tokenExpiry } from '../grant-token/token-expiry.ts';
 import { ANY_ENQUEUED, deliveriesOfIssuance } from '../webhooks/outbox-store.ts';
-import { agentsFrom } from './ancestors-store.ts';
 import { removedAt } from './removal-marks-store.ts';
+import { agentsFrom, tokenExpiry } from './token-parts-store.ts';
 
 // The statement takes locks in one order: the sub-agent's row, the root of the tree, the parent. Each lock is part of
 // the next condition, so the planner cannot reorder them. The share lock on the root keeps out revocations of the tree.

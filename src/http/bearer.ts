@@ -7,8 +7,6 @@ import { timesSent } from './headers.ts';
 /** The longest session token of a principal is shorter, and so is any API key. */
 const MAX_LENGTH = 8192;
 
-export type HeadersOnly = Pick<IncomingMessage, 'headers' | 'rawHeaders'>;
-
 /** What a caller shows to be let in: an API key or a session token. */
 export interface Bearer {
   readonly token: string;
@@ -21,17 +19,15 @@ export interface Bearer {
  * @param wanted what a refusal asks for
  * @throws UNAUTHORIZED when there is none; BAD_REQUEST when there are several, because a proxy may have judged another one
  */
-export function bearerOf(request: HeadersOnly, wanted: Credential): Bearer {
-  const token = /^bearer +(\S+) *$/i.exec(authorizationOf(request, wanted))?.[1];
-  if (token === undefined || token.length > MAX_LENGTH) throw unauthorized(wanted, 'malformed');
-  return { token, hash: sha256(token) };
-}
-
-/** The one `Authorization` header. @throws as `bearerOf` does */
-export function authorizationOf({ headers, rawHeaders }: HeadersOnly, wanted: Credential): string {
+export function bearerOf(
+  { headers, rawHeaders }: Pick<IncomingMessage, 'headers' | 'rawHeaders'>,
+  wanted: Credential,
+): Bearer {
   if (timesSent(rawHeaders, 'authorization') > 1)
     throw badRequest('There is more than one Authorization header');
   const { authorization } = headers;
   if (authorization === undefined) throw unauthorized(wanted, 'missing');
-  return authorization;
+  const token = /^bearer +(\S+) *$/i.exec(authorization)?.[1];
+  if (token === undefined || token.length > MAX_LENGTH) throw unauthorized(wanted, 'malformed');
+  return { token, hash: sha256(token) };
 }

@@ -1,40 +1,28 @@
-import { type ServiceError, unauthorized } from '../errors.ts';
-import { sha256 } from '../hash.ts';
-import { authorizationOf, type Bearer, bearerOf, type HeadersOnly } from './bearer.ts';
+import type { IncomingMessage } from 'node:http';
+import type { ServiceError } from '../errors.ts';
+import type { Credential } from '../label-values.ts';
+import { OAUTH_CHALLENGE, oauthErrorOf } from '../oauth-errors.ts';
+import { type Bearer, bearerOf } from './bearer.ts';
 import type { Reply } from './reply.ts';
 
 /** The longest `Authorization: Basic` header that is decoded. */
 const MAX_BASIC = 8192;
 
-/** RFC 6749 §5.2, and §4.1.2.1 for what is no fault of the caller. */
-const ERROR_CODES: Readonly<Record<number, string>> = {
-  400: 'invalid_request',
-  401: 'invalid_client',
-  429: 'temporarily_unavailable',
-  500: 'server_error',
-  503: 'temporarily_unavailable',
-};
-
-/** Every value of `error`. */
-export const OAUTH_ERRORS = [...new Set(Object.values(ERROR_CODES))];
-
-/** The challenge of a 401: either scheme will do (RFC 9110 §11.6.1). */
-export const OAUTH_CHALLENGE = 'Bearer, Basic realm="grantex"';
-
 /**
  * The API key of an OAuth client: as Bearer, or as the password of HTTP Basic with any user name. The password is
  * form-encoded (RFC 6749 §2.3.1), which changes nothing of a key without `%`.
- * @throws UNAUTHORIZED when there is none; BAD_REQUEST when there are several headers
+ * @throws UNAUTHORIZED when there is none; BAD_REQUEST when there are several
  */
-export function clientKeyOf(request: HeadersOnly): Bearer {
-  const header = authorizationOf(request, 'api_key');
-  const encoded = /^basic +([\w+/-]+={0,2}) *$/i.exec(header)?.[1];
-  if (encoded === undefined) return bearerOf(request, 'api_key');
-  if (encoded.length > MAX_BASIC) throw unauthorized('api_key', 'malformed');
+export function clientKeyOf(
+  req: Pick<IncomingMessage, 'headers' | 'rawHeaders'>,
+  wanted: Credential,
+): Bearer {
+  const { headers, rawHeaders } = req;
+  const encoded = /^basic +([\w+/-]+={0,2}) *$/i.exec(headers.authorization ?? '')?.[1];
+  if (encoded === undefined || encoded.length > MAX_BASIC) return bearerOf(req, wanted);
   const [, password = ''] = /^[^:]*:(.+)$/s.exec(Buffer.from(encoded, 'base64').toString('utf8')) ?? [];
-  const token = percentDecoded(password);
-  if (token === '' || /\s/.test(token)) throw unauthorized('api_key', 'malformed');
-  return { token, hash: sha256(token) };
+  // What follows is the same for both schemes.
+  return bearerOf({ rawHeaders, headers: { authorization: `Bearer ${percentDecoded(password)}` } }, wanted);
 }
 
 function percentDecoded(text: string): string {
@@ -49,6 +37,6 @@ function percentDecoded(text: string): string {
 /** A refusal in the form of RFC 6749 §5.2. */
 export const oauthRefusal = (status: number, { message }: ServiceError): Reply => ({
   status,
-  json: { error: ERROR_CODES[status] ?? 'invalid_request', error_description: message },
+  json: { error: oauthErrorOf(status), error_description: message },
   headers: status === 401 ? { 'www-authenticate': OAUTH_CHALLENGE } : {},
 });

@@ -2,8 +2,8 @@ import type { Database } from '../db/client.ts';
 import { bool, bytes, int, orNull, text, textOf, texts, timestamp } from '../db/column-types.ts';
 import { batchQuery, query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
-import { agentsFrom } from '../grants/ancestors-store.ts';
 import { removedAt } from '../grants/removal-marks-store.ts';
+import { agentsFrom } from '../grants/token-parts-store.ts';
 
 /** What is stored of a presented token and its grant. Without such a token only the caller is there. */
 export interface Introspected {

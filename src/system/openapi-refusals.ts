@@ -1,6 +1,6 @@
 import { ERROR_STATUS } from '../errors.ts';
 import type { Endpoint } from '../http/endpoint.ts';
-import { OAUTH_CHALLENGE, OAUTH_ERRORS } from '../http/oauth.ts';
+import { OAUTH_CHALLENGE, OAUTH_ERRORS } from '../oauth-errors.ts';
 
 /** Refusals that follow from the work of an endpoint. `statusesOf` derives those that follow from its declaration. */
 const OWN_REFUSALS: Readonly<Record<string, readonly number[]>> = {

@@ -112,7 +112,6 @@ export interface Events extends SecurityEvents {
   grantRevoked(event: GrantRevoked): void;
   tokenExchanged(event: GrantIds): void;
   tokenRefreshed(event: GrantIds): void;
-  /** One token was revoked, and its grant lives on. */
   tokenVerified(event: TokenVerified): void;
   tokenVerificationFailed(event: TokenVerificationFailed): void;
   /** Only on the span: the attempt counts it, and no line of the contract's table is for it. */

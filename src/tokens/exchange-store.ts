@@ -3,7 +3,7 @@ import { bytes, int, orNull, text, timestamp } from '../db/column-types.ts';
 import { batchQuery, query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
 import type { NewToken } from '../grant-token/issue-token.ts';
-import { tokenExpiry } from '../grant-token/token-expiry.ts';
+import { tokenExpiry } from '../grants/token-parts-store.ts';
 import { ANY_ENQUEUED, deliveriesOfIssuance } from '../webhooks/outbox-store.ts';
 import { callersOf, type Issued, issuedRow, toIssued } from './issued-store.ts';
 

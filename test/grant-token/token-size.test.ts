@@ -5,7 +5,7 @@ import { startService, type TestService } from '../support/service.ts';
 let service: TestService;
 let party: Party;
 beforeAll(async () => {
-  service = await startService();
+  service = await startService({ env: { MAX_DELEGATION_DEPTH: '10' } });
   party = await newParty(service);
 });
 afterAll(() => service.stop());
@@ -24,6 +24,14 @@ test('the widest grant that the contract allows makes a token that every route t
   });
   expect(verified.body.active).toBe(true);
   expect((await party.delegate(grantToken, { scopes })).scopes).toEqual(scopes);
+});
+
+test('the widest grant at the greatest depth, with both spellings of its scopes, can be delegated and read', async () => {
+  const scopes = Array.from({ length: 31 }, (_, index) => `${index}:`.padEnd(256, 'a'));
+  let { grantToken } = await party.grant({ scopes, principalId: 'p'.repeat(512) });
+  for (let depth = 1; depth <= 10; depth++) ({ grantToken } = await party.delegate(grantToken, { scopes }));
+  expect(await party.verify(grantToken)).toBe(true);
+  expect(Buffer.byteLength(grantToken)).toBeLessThan(26_000);
 });
 
 test('400 for scopes whose token could not be sent back', async () => {
