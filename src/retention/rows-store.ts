@@ -131,7 +131,7 @@ export const removeTokens = (db: Queryable, of: Span): Promise<Removed> => db.on
 export const removeAnomalies = (db: Queryable, of: Span): Promise<Removed> => db.only(anomalies, of);
 
 /** Where the walk along the successors of used refresh tokens has come to; `id` is the hash in hexadecimal. */
-export interface SuccessorPosition {
+interface SuccessorPosition {
   readonly at: Date;
   readonly id: string;
 }

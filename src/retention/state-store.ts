@@ -33,7 +33,7 @@ export async function giveRetentionTurnBack(db: Queryable, holder: string): Prom
 }
 
 /** What is passed once and for all, so that what stays is not looked at again. */
-export type Walk = 'used_refresh_tokens' | 'tokens_of_grants';
+type Walk = 'used_refresh_tokens' | 'tokens_of_grants';
 
 const load = query({
   operation: 'SELECT',

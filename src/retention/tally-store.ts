@@ -1,5 +1,5 @@
 /** What a removed row had counted for; the names of the members of the ledger (src/reconciliation). */
-export type Counted = 'requested' | 'consented' | 'delegated' | 'refreshed' | 'revoked' | 'anomalies';
+type Counted = 'requested' | 'consented' | 'delegated' | 'refreshed' | 'revoked' | 'anomalies';
 
 /**
  * A common table expression that adds removed rows to their tallies, in the statement that removes them: a row and its tally

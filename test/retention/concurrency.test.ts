@@ -88,27 +88,39 @@ test('beside exchanges, refreshes, replays and revocations: each ends as if it w
     do await remover.run();
     while (working);
   })();
-  const statuses = async (answers: Promise<{ status: number }>[]) =>
-    (await Promise.all(answers)).map(({ status }) => status);
+  /** Few at once: a burst would be answered with 503 on a busy machine. */
+  const statuses = async (calls: (() => Promise<{ status: number }>)[]) => {
+    const found: number[] = [];
+    for (const one of calls) found.push((await one()).status);
+    return found;
+  };
   const refreshing = (of: { refreshToken: string }[]) =>
     statuses(
-      of.map(({ refreshToken }) =>
-        call('POST', '/v1/token/refresh', { refreshToken, agentId: party.agentId }),
+      of.map(
+        ({ refreshToken }) =>
+          () =>
+            call('POST', '/v1/token/refresh', { refreshToken, agentId: party.agentId }),
       ),
     );
   const [revoked, expired, refreshed, exchanged, tree] = await Promise.all([
-    statuses(grants.map(({ grantId }) => call('DELETE', `/v1/grants/${grantId}`))),
+    statuses(
+      grants.map(
+        ({ grantId }) =>
+          () =>
+            call('DELETE', `/v1/grants/${grantId}`),
+      ),
+    ),
     refreshing(grants),
     refreshing(long),
-    statuses(codes.map((code) => call('POST', '/v1/token', { code, agentId: party.agentId }))),
-    statuses([call('DELETE', `/v1/grants/${root.grantId}`)]),
+    statuses(codes.map((code) => () => call('POST', '/v1/token', { code, agentId: party.agentId }))),
+    statuses([() => call('DELETE', `/v1/grants/${root.grantId}`)]),
   ]);
   // Again, which is a replay now, of grants that are alive.
   const replayed = await refreshing(long);
   working = false;
   await removing;
   // One that had expired is revoked, or has gone already.
-  expect(revoked.every((status) => status === 204 || status === 404)).toBe(true);
+  expect(revoked.filter((status) => status !== 204 && status !== 404)).toEqual([]);
   expect(expired).toEqual(grants.map(() => 400));
   expect(refreshed).toEqual(long.map(() => 201));
   expect(exchanged).toEqual(codes.map(() => 201));

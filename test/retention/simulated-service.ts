@@ -23,7 +23,7 @@ export interface LivingGrant {
 }
 
 /** What was done, as the counters would have it. */
-export interface Done {
+interface Done {
   requested: number;
   consented: number;
   refreshed: number;

@@ -22,7 +22,7 @@ const PARTS = 4;
 /** Callers at any moment. */
 const AT_ONCE = 100;
 
-export interface Scale {
+interface Scale {
   readonly days: number;
   readonly grantsPerDay: number;
   /** Most grants live for a day, and one in ten as long as this. */
