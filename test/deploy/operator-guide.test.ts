@@ -49,7 +49,7 @@ describe('what it names is there', () => {
   });
 
   test('alerts', () => {
-    const rules = ['signals', 'absence', 'database']
+    const rules = ['signals', 'absence', 'database', 'security']
       .map((name) => readText(`deploy/prometheus/rules/${name}.yml`))
       .join('');
     for (const alert of [

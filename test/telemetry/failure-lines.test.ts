@@ -1,4 +1,6 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { context } from '@opentelemetry/api';
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { inRequest, requestScope } from '../../src/request-scope.ts';
 import {
   createFailureLines,
@@ -103,6 +105,8 @@ test('flush tells what is held back', () => {
 });
 
 test('a line that is told later belongs to no request', () => {
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+  onTestFinished(() => context.disable());
   const requests: (string | undefined)[] = [];
   lines = createFailureLines(() => requests.push(requestScope()?.id));
   inRequest('r1', () => tell('a'));
