@@ -37,6 +37,53 @@ grantex_grants_revoked_total 0
 # TYPE grantex_consent_decisions_total counter
 grantex_consent_decisions_total{decision="approved"} 0
 grantex_consent_decisions_total{decision="denied"} 0
+# HELP grantex_rate_limited_total Requests refused with 429, by limiter.
+# TYPE grantex_rate_limited_total counter
+grantex_rate_limited_total{endpoint="api"} 0
+grantex_rate_limited_total{endpoint="authorize"} 0
+grantex_rate_limited_total{endpoint="token"} 0
+grantex_rate_limited_total{endpoint="refresh"} 0
+grantex_rate_limited_total{endpoint="verify"} 0
+grantex_rate_limited_total{endpoint="consent"} 0
+grantex_rate_limited_total{endpoint="signup"} 0
+# HELP grantex_authentication_failures_total Requests refused with 401, by what they showed and what was wrong with it.
+# TYPE grantex_authentication_failures_total counter
+grantex_authentication_failures_total{credential="api_key",reason="missing"} 0
+grantex_authentication_failures_total{credential="api_key",reason="malformed"} 0
+grantex_authentication_failures_total{credential="api_key",reason="unknown"} 0
+grantex_authentication_failures_total{credential="api_key",reason="expired"} 0
+grantex_authentication_failures_total{credential="session_token",reason="missing"} 0
+grantex_authentication_failures_total{credential="session_token",reason="malformed"} 0
+grantex_authentication_failures_total{credential="session_token",reason="unknown"} 0
+grantex_authentication_failures_total{credential="session_token",reason="expired"} 0
+# HELP grantex_admin_changes_total Changes of what developers and operators set up, by object and change.
+# TYPE grantex_admin_changes_total counter
+grantex_admin_changes_total{object="developer",change="created"} 0
+grantex_admin_changes_total{object="developer",change="suspended"} 0
+grantex_admin_changes_total{object="developer",change="resumed"} 0
+grantex_admin_changes_total{object="key",change="created"} 0
+grantex_admin_changes_total{object="key",change="deleted"} 0
+grantex_admin_changes_total{object="key",change="rotated"} 0
+grantex_admin_changes_total{object="agent",change="created"} 0
+grantex_admin_changes_total{object="agent",change="updated"} 0
+grantex_admin_changes_total{object="agent",change="deleted"} 0
+grantex_admin_changes_total{object="agent",change="suspended"} 0
+grantex_admin_changes_total{object="agent",change="resumed"} 0
+grantex_admin_changes_total{object="policy",change="created"} 0
+grantex_admin_changes_total{object="policy",change="updated"} 0
+grantex_admin_changes_total{object="policy",change="deleted"} 0
+grantex_admin_changes_total{object="webhook",change="created"} 0
+grantex_admin_changes_total{object="webhook",change="deleted"} 0
+grantex_admin_changes_total{object="webhook",change="rotated"} 0
+grantex_admin_changes_total{object="session",change="created"} 0
+grantex_admin_changes_total{object="signing_key",change="created"} 0
+grantex_admin_changes_total{object="signing_key",change="rotated"} 0
+grantex_admin_changes_total{object="signing_key",change="revoked"} 0
+# HELP grantex_http_connections_closed_total Connections that the service closed because of their client, by reason.
+# TYPE grantex_http_connections_closed_total counter
+grantex_http_connections_closed_total{reason="limit"} 0
+grantex_http_connections_closed_total{reason="address_limit"} 0
+grantex_http_connections_closed_total{reason="stalled"} 0
 # HELP grantex_webhook_deliveries_total Webhook deliveries that reached their end, by outcome.
 # TYPE grantex_webhook_deliveries_total counter
 grantex_webhook_deliveries_total{status="delivered"} 0
@@ -58,15 +105,14 @@ grantex_anomalies_detected_total{type="new_principal",severity="low"} 0
 grantex_anomalies_detected_total{type="off_hours_activity",severity="low"} 0
 grantex_anomalies_detected_total{type="unusual_scope_access",severity="high"} 0
 grantex_anomalies_detected_total{type="cascade_delegation",severity="high"} 0
-# HELP grantex_rate_limited_total Requests refused with 429, by limiter.
-# TYPE grantex_rate_limited_total counter
-grantex_rate_limited_total{endpoint="api"} 0
-grantex_rate_limited_total{endpoint="authorize"} 0
-grantex_rate_limited_total{endpoint="token"} 0
-grantex_rate_limited_total{endpoint="refresh"} 0
-grantex_rate_limited_total{endpoint="verify"} 0
-grantex_rate_limited_total{endpoint="consent"} 0
-grantex_rate_limited_total{endpoint="signup"} 0
+# HELP grantex_retention_removed_total Rows that were removed because they had ended long enough ago, by table.
+# TYPE grantex_retention_removed_total counter
+grantex_retention_removed_total{table="authorization_requests"} 0
+grantex_retention_removed_total{table="tokens"} 0
+grantex_retention_removed_total{table="refresh_tokens"} 0
+grantex_retention_removed_total{table="anomalies"} 0
+grantex_retention_removed_total{table="grants"} 0
+grantex_retention_removed_total{table="audit_entries"} 0
 # HELP grantex_statements_ended_total Database statements and transactions that were ended for the time they took, by what ended them.
 # TYPE grantex_statements_ended_total counter
 grantex_statements_ended_total{by="statement_timeout"} 0
@@ -245,7 +291,7 @@ describe('agents', () => {
     harness = startHarness({ perAgent: false });
     attempt('ag_1');
     const text = await harness.scrape();
-    expect(text).not.toContain('agent');
+    expect(text).not.toMatch(/agent_id|grantex_agent_/);
     expect(text).toContain('grantex_authorize_total{status="success"} 1');
   });
 });
