@@ -56,12 +56,14 @@ const named = batchQuery({
   name: 'audit.named_agents_and_grants',
   question: { developerId: text, agentId: text, grantId: text },
   row: { principalId: orNull(text) },
+  // The owner is compared outside of the look-ups by id: inside, the planner may read all grants of the developer for it.
   text: (asked) => `with ${asked}
-    select own.principal_id as "principalId" from asked left join lateral (
-      select grants.principal_id from agents join grants on grants.developer_id = agents.developer_id
-      where agents.developer_id = asked."developerId" and agents.id = asked."agentId"
-        and agents.removed_at is null and grants.id = asked."grantId"
-    ) own on true
+    select case when agent.developer_id = asked."developerId" and named.developer_id = asked."developerId"
+      then named.principal_id end as "principalId"
+    from asked
+      left join lateral (
+        select developer_id from agents where id = asked."agentId" and removed_at is null limit 1) agent on true
+      left join lateral (select developer_id, principal_id from grants where id = asked."grantId" limit 1) named on true
     order by asked.ordinal`,
 });
 const append = batchQuery({

@@ -8,6 +8,7 @@ const EXCEPTIONS: Readonly<Record<string, string>> = {
   'keys.lock': 'LOCK has no plan',
   'migrate.': 'runs at the start, on tables of its own',
   'system.': 'reads no table',
+  'retention.': 'background work in batches, with tests of its own',
   // One look over all agents, in the background, on one replica. It reads the facts of a window of every agent.
   'anomalies.cascade_delegation_all': 'reads every agent',
   'anomalies.high_failure_rate_all': 'reads every agent',
