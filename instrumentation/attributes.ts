@@ -51,12 +51,18 @@ export const OWN_ATTRIBUTES: readonly OwnAttribute[] = [
       ['decision', 'What a principal decided.'],
       ['revokedBy', 'Who brought a revocation about.'],
       ['reason', 'Why something was refused or failed; a closed set, an id or an error of our own.'],
-      ['tokenId', '`jti` of a token that was not valid.'],
+      ['tokenId', '`jti` of a token that was revoked or is not valid.'],
+      ['developerId', 'Developer that the event is about.'],
+      ['authRequestId', 'Request that a principal decided; by then it opens nothing.'],
+      ['id', 'Policy or webhook that was changed.'],
+      ['kid', 'Signing key that was made or began to sign.'],
+      ['credential', 'What a caller showed to be let in; a closed set.'],
+      ['expiresAt', 'When a session of a principal ends.'],
       ['webhookId', 'Webhook that was delivered to.'],
       ['url', 'Where to, without query string; or where the service listens.'],
       ['type', 'Type of an anomaly.'],
       ['severity', 'Severity of an anomaly.'],
-      ['ip', 'Address of a caller over its limit.'],
+      ['ip', 'Address of the caller.'],
       ['endpoint', 'Name of a rate limiter.'],
       ['pool', 'Pool of database connections.'],
       ['method', 'HTTP verb of a request that failed.'],
@@ -72,6 +78,7 @@ export const OWN_ATTRIBUTES: readonly OwnAttribute[] = [
   ...(
     [
       ['scopes', 'Scopes of a new grant.'],
+      ['changes', 'Members of an agent that were changed, without their values.'],
       ['faults', 'Variables that cannot be used.'],
     ] as const
   ).map(own('log', 'string[]')),
@@ -85,7 +92,7 @@ export const OWN_ATTRIBUTES: readonly OwnAttribute[] = [
       ['seconds', 'How long Redis was away.'],
       ['countedInMemory', 'Requests whose limits this replica counted for itself meanwhile.'],
       ['metricsPort', 'Port of /metrics; absent when there is none.'],
-      ['suppressed', 'Messages of OpenTelemetry of this kind that the line stands for besides.'],
+      ['suppressed', 'Lines of this kind that the line stands for besides.'],
     ] as const
   ).map(own('log', 'number')),
   own('log', 'string or map')(['error', 'Code of a failure, or its type and where it happened.']),

@@ -1,4 +1,4 @@
-import type { Ajv2020 } from 'ajv/dist/2020.js';
+import type { Ajv } from 'ajv';
 
 /** Most UTF-8 bytes of all scopes of one object together. */
 export const SCOPES_BYTES = 8 * 1024;
@@ -14,7 +14,7 @@ export const MAX_JSON_BYTES = 'x-max-json-bytes';
  * Teaches a validator the two bounds that JSON Schema has no word for. They bound the size of a page of a list. Stored
  * objects that are older than a bound stay readable, because answers are not validated.
  */
-export function addSizeKeywords(ajv: Ajv2020): void {
+export function addSizeKeywords(ajv: Pick<Ajv, 'addKeyword'>): void {
   ajv.addKeyword({
     keyword: MAX_TOTAL_BYTES,
     type: 'array',

@@ -169,17 +169,19 @@ test('no secret of the whole flow stands in a log line, a span, a log record or 
     return answer.body;
   };
   const agentId = await owner.newAgent();
+  const wanted = { agentId, principalId: `${mark}-principal`, scopes: ['calendar:read'] };
+  const undecided = await request(201, 'POST', '/v1/authorize', wanted);
+  await request(200, 'GET', `/v1/consent/${undecided.authRequestId}`);
+  secrets.set('consent id', undecided.authRequestId);
   const asked = await request(201, 'POST', '/v1/authorize', {
-    agentId,
-    principalId: `${mark}-principal`,
-    scopes: ['calendar:read'],
+    ...wanted,
     state: `${mark}-state`,
     redirectUri: `https://app.example.com/${mark}-redirect`,
     codeChallenge: createHash('sha256').update(verifier).digest('base64url'),
     codeChallengeMethod: 'S256',
   });
   const id = asked.authRequestId;
-  secrets.set('state', `${mark}-state`).set('redirect', `${mark}-redirect`).set('consent id', id);
+  secrets.set('state', `${mark}-state`).set('redirect', `${mark}-redirect`);
   await request(200, 'GET', `/consent?req=${id}&${mark}-query=1`);
   secrets.set('query string', `${mark}-query`);
   await request(200, 'GET', `/v1/consent/${id}`);
@@ -249,6 +251,9 @@ test('no secret of the whole flow stands in a log line, a span, a log record or 
     [...secrets].filter(([, secret]) => text.includes(secret)).map(([name]) => `${name} in ${place}`),
   );
   expect(found).toEqual([]);
+  // The id of a request is a secret until somebody has decided. Only the line of the decision names it, and the URL of a request never.
+  const naming = service.stdout.filter((line) => line.includes(id)).map((line) => JSON.parse(line).msg);
+  expect(naming).toEqual(['consent.decided']);
 });
 
 test('no span has a query string or a consent id in any attribute', async () => {
