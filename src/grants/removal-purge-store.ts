@@ -84,7 +84,7 @@ const finish = query({
       delete from agents where id = $agentId
         and not exists (select from grants where developer_id = $developerId and agent_id = $agentId)
       returning id)
-    update removals set finished_at = clock_timestamp() from gone where removals.id = $id::bigint returning removals.id::text as id`,
+    update removals set finished_at = clock_timestamp() from gone where removals.id = $id::text::bigint returning removals.id::text as id`,
   params: { id: text, developerId: text, agentId: text },
   row: { id: text },
 });

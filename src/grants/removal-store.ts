@@ -44,7 +44,7 @@ const next = query({
 });
 
 const step = { id: text, limit: bigint };
-const REMOVAL = 'removal as materialized (select * from removals where id = $id::bigint)';
+const REMOVAL = 'removal as materialized (select * from removals where id = $id::text::bigint)';
 /** One text for each kind of removal, so that each can use its own index. The order is that of these indexes. */
 const collectBy = (kind: string, conditions: string) =>
   query({
@@ -61,12 +61,12 @@ const collectBy = (kind: string, conditions: string) =>
           order by grants.issued_at desc, grants.id desc limit $limit) found),
       collected as (
         insert into removal_grants (removal_id, grant_id, expires_at)
-        select $id::bigint, id, expires_at from found where status = 'active' order by id on conflict do nothing)
+        select $id::text::bigint, id, expires_at from found where status = 'active' order by id on conflict do nothing)
       update removals set
         after_issued_at = coalesce((select issued_at from found order by issued_at, id limit 1), after_issued_at),
         after_id = coalesce((select id from found order by issued_at, id limit 1), after_id),
         phase = case when (select count(*) from found) < $limit then 'expand' else phase end
-      where id = $id::bigint`,
+      where id = $id::text::bigint`,
     params: step,
     row: {},
   });
@@ -80,14 +80,14 @@ const expand = query({
   text: `with ${REMOVAL},
     parents as materialized (
       select removal_grants.seq, removal_grants.grant_id from removal join removal_grants on removal_id = removal.id
-      where removal_id = $id::bigint and seq > removal.expanded order by seq limit $limit),
+      where removal_id = $id::text::bigint and seq > removal.expanded order by seq limit $limit),
     collected as (
       insert into removal_grants (removal_id, grant_id, expires_at)
-      select $id::bigint, child.id, child.expires_at from parents join grants child on child.parent_grant_id = parents.grant_id
+      select $id::text::bigint, child.id, child.expires_at from parents join grants child on child.parent_grant_id = parents.grant_id
       where child.status = 'active' order by child.id on conflict do nothing)
     update removals set expanded = coalesce((select max(seq) from parents), expanded),
       phase = case when (select count(*) from parents) = 0 then 'revoke' else phase end
-    where id = $id::bigint`,
+    where id = $id::text::bigint`,
   params: step,
   row: {},
 });
@@ -97,7 +97,7 @@ const lockSome = query({
   collection: 'grants',
   name: 'removals.lock_grants',
   text: `select grants.id from removal_grants join grants on grants.id = removal_grants.grant_id
-    where removal_id = $id::bigint and grants.status = 'active'
+    where removal_id = $id::text::bigint and grants.status = 'active'
     order by seq limit $limit for update of grants skip locked`,
   params: step,
   row: { id: text },
@@ -109,7 +109,7 @@ const expandLocked = query({
   collection: 'removal_grants',
   name: 'removals.expand_locked',
   text: `insert into removal_grants (removal_id, grant_id, expires_at)
-    select $id::bigint, id, expires_at from grants
+    select $id::text::bigint, id, expires_at from grants
     where parent_grant_id = any($ids::text[]) and status = 'active' order by id on conflict do nothing`,
   params: { id: text, ids: texts },
   row: {},
@@ -139,7 +139,7 @@ const revoke = query({
       from: 'revoked',
     })},
     counted as (
-      update removals set revoked = revoked + (select count(*) from revoked) where id = $id::bigint)
+      update removals set revoked = revoked + (select count(*) from revoked) where id = $id::text::bigint)
     select id, agent_id as "agentId", parent_grant_id as "parentGrantId", ${ANY_ENQUEUED} as enqueued from revoked`,
   params: {
     id: text,
@@ -158,7 +158,7 @@ const forget = query({
   operation: 'DELETE',
   collection: 'removal_grants',
   name: 'removals.forget',
-  text: `delete from removal_grants where removal_id = $id::bigint
+  text: `delete from removal_grants where removal_id = $id::text::bigint
     and not exists (select from grants where grants.id = grant_id and status = 'active')`,
   params: { id: text },
   row: {},
@@ -169,7 +169,7 @@ const endRevoking = query({
   name: 'removals.end_revoking',
   text: `update removals set phase = 'purge',
       finished_at = case when not removes_agent then clock_timestamp() end
-    where id = $id::bigint and not exists (select from removal_grants where removal_id = $id::bigint)
+    where id = $id::text::bigint and not exists (select from removal_grants where removal_id = $id::text::bigint)
     returning id::text as id`,
   params: { id: text },
   row: { id: text },

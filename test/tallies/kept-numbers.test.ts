@@ -176,13 +176,12 @@ test('two replicas fold and are killed, while writers come, go and roll back: at
       });
     }
   });
-  const until = performance.now() + 2500;
   const differences: unknown[] = [];
   let looks = 0;
-  while (performance.now() < until) {
+  while (looks < 30 || killed === 0 || counts.ended < 10 || counts.rolledBack === 0) {
     differences.push(...(await differencesAt([from, at, from + 6 * MINUTE])));
     looks++;
-    if (looks % 20 === 0) {
+    if (looks % 5 === 0) {
       const ended = await sql`select pg_terminate_backend(pid) from pg_stat_activity
         where datname = current_database() and application_name = ${REPLICA} and state <> 'idle' limit 2`;
       killed += ended.length;
@@ -195,12 +194,6 @@ test('two replicas fold and are killed, while writers come, go and roll back: at
   expect(await differencesAt([from, from + 6 * MINUTE, from + 60 * MINUTE])).toEqual([]);
   const [left] = await sql`select count(*)::int as changes from tally_changes`;
   expect(left).toEqual({ changes: 0 });
-  expect([looks > 10, killed > 0, counts.ended > 10, counts.rolledBack > 0]).toEqual([
-    true,
-    true,
-    true,
-    true,
-  ]);
 });
 
 test('the migration begins with the rows that it finds', async () => {
