@@ -11,9 +11,6 @@ import { done } from '../outcome.ts';
 import { type IntrospectDeps, introspect } from './introspect-token.ts';
 import { type RevokePresentedDeps, revokePresented } from './revoke-presented.ts';
 
-const INTROSPECT = '/oauth/introspect';
-const REVOKE = '/oauth/revoke';
-
 const Presented = Type.Object({ token: Type.String(), token_type_hint: Type.Optional(Type.String()) });
 
 const Url = Type.String();
@@ -50,8 +47,8 @@ const AUTH_METHODS = ['client_secret_basic', 'Bearer'];
 const metadata = ({ baseUrl, issuer }: Pick<Deps, 'baseUrl' | 'issuer'>) => ({
   issuer: issuer(),
   jwks_uri: `${baseUrl()}/.well-known/jwks.json`,
-  introspection_endpoint: `${baseUrl()}${INTROSPECT}`,
-  revocation_endpoint: `${baseUrl()}${REVOKE}`,
+  introspection_endpoint: `${baseUrl()}/oauth/introspect`,
+  revocation_endpoint: `${baseUrl()}/oauth/revoke`,
   token_endpoint_auth_methods_supported: AUTH_METHODS.slice(0, 1),
   introspection_endpoint_auth_methods_supported: AUTH_METHODS,
   revocation_endpoint_auth_methods_supported: AUTH_METHODS.slice(0, 1),
@@ -63,7 +60,7 @@ export const oauthRoutes = (
 ): Endpoint[] => [
   endpoint({
     method: 'post',
-    path: INTROSPECT,
+    path: '/oauth/introspect',
     summary: 'What a grant token or refresh token is worth now (RFC 7662)',
     access: 'joined',
     limit: 'verify',
@@ -75,7 +72,7 @@ export const oauthRoutes = (
   }),
   endpoint({
     method: 'post',
-    path: REVOKE,
+    path: '/oauth/revoke',
     summary: 'Revoke a grant token, or a refresh token with its grant (RFC 7009)',
     access: 'developer',
     limit: 'api',

@@ -31,6 +31,7 @@ interface Plan {
   readonly 'Actual Rows': number;
   readonly 'Rows Removed by Filter'?: number;
   readonly 'Index Name'?: string;
+  readonly 'Relation Name'?: string;
   readonly Plans?: readonly Plan[];
 }
 const nodesOf = (plan: Plan): Plan[] => [plan, ...(plan.Plans ?? []).flatMap(nodesOf)];
@@ -55,7 +56,7 @@ async function looked(name: string) {
   return {
     rows: Math.max(...nodes.map((node) => node['Actual Rows'])),
     removed: nodes.reduce((sum, node) => sum + (node['Rows Removed by Filter'] ?? 0), 0),
-    index: nodes.find((node) => node['Index Name'])?.['Index Name'],
+    index: nodes.find((node) => node['Relation Name'] === 'grants')?.['Index Name'],
   };
 }
 
@@ -67,8 +68,9 @@ test.each([
   'the count of %s grants looks at those alone, and stops beyond the depth of lists',
   async (status, rows) => {
     const { index, ...seen } = await looked(`grants.count_0_${status}`);
-    expect(seen).toEqual({ rows, removed: 0 });
-    if (status !== 'active') expect(index).toBe('grants_by_status');
+    expect(seen.rows).toBe(rows);
+    // Nearly all rows here are active, so the planner reads them from the table itself.
+    if (status !== 'active') expect([index, seen.removed]).toEqual(['grants_by_status', 0]);
   },
 );
 

@@ -37,8 +37,8 @@ export const ANOMALIES: Mutant[] = [
   {
     name: 'anomaly-opens-again-by-what-was-acknowledged',
     file: STORE,
-    text: 'and known.acknowledged_at >= found.at)',
-    replacement: 'and false)',
+    text: 'and known.acknowledged_at >= found.at\n',
+    replacement: 'and false\n',
     killedBy: ['test/anomalies/routes.test.ts'],
   },
   {

@@ -85,9 +85,9 @@ const PRINCIPALS: Mutant[] = [
   {
     name: 'principal-sees-the-grants-of-others',
     file: 'src/grants/store.ts',
-    text: 'from grants where developer_id = $developerId and principal_id = $principalId\n    order',
+    text: 'from grants where developer_id = $developerId and principal_id = $principalId\n      order',
     replacement:
-      'from grants where developer_id = $developerId and $principalId::text is not null\n    order',
+      'from grants where developer_id = $developerId and $principalId::text is not null\n      order',
     killedBy: [MODEL, SESSIONS],
   },
 ];
@@ -96,9 +96,9 @@ const WEBHOOKS: Mutant[] = [
   {
     name: 'webhooks-hear-nothing-of-refreshed-tokens',
     file: 'src/tokens/refresh-store.ts',
-    text: "from: 'claimed join live using (ordinal) join agent using (ordinal) join asked using (ordinal)'",
+    text: "from: 'answered join live using (ordinal) join agent using (ordinal) join asked using (ordinal) join token using (jti)'",
     replacement:
-      "from: 'claimed join live using (ordinal) join agent using (ordinal) join asked using (ordinal) where false'",
+      "from: 'answered join live using (ordinal) join agent using (ordinal) join asked using (ordinal) join token using (jti) where false'",
     killedBy: [MODEL, DELIVERY],
   },
   {

@@ -136,8 +136,8 @@ export const STORED: Mutant[] = [
   {
     name: 'revoke-without-descendants',
     file: 'src/grants/revocation-store.ts',
-    text: 'join tree on child.parent_grant_id = tree.id',
-    replacement: 'join tree on child.parent_grant_id = tree.id and false',
+    text: 'join tree on child.parent_grant_id = tree.id\n    ),',
+    replacement: 'join tree on child.parent_grant_id = tree.id and false\n    ),',
     killedBy: [MODEL, DELEGATION],
   },
   {
@@ -150,8 +150,8 @@ export const STORED: Mutant[] = [
   {
     name: 'revoke-spares-the-expired',
     file: 'src/grants/revocation-store.ts',
-    text: "and status = 'active'\n      union",
-    replacement: "and status = 'active' and expires_at > $now\n      union",
+    text: `where \${TOPMOST}\n      union`,
+    replacement: `where \${TOPMOST} and expires_at > $now\n      union`,
     killedBy: [MODEL],
   },
   {
@@ -170,10 +170,10 @@ export const STORED: Mutant[] = [
   },
   {
     name: 'gauge-counts-the-expired',
-    file: 'src/grants/store.ts',
-    text: "where status = 'active' and expires_at > $now`",
-    replacement: "where status = 'active' and $now::timestamptz is not null`",
-    killedBy: [MODEL],
+    file: 'src/tallies/store.ts',
+    text: `- (select count(*) from \${rows} expires_at > tallies.horizon and expires_at <= \${now})`,
+    replacement: `- 0 * (select count(*) from \${rows} expires_at > tallies.horizon and expires_at <= \${now})`,
+    killedBy: [MODEL, 'test/tallies/kept-numbers.test.ts'],
   },
   {
     name: 'decide-again',
@@ -199,9 +199,9 @@ export const STORED: Mutant[] = [
   {
     name: 'audit-without-locking-the-chain',
     file: 'src/audit/store.ts',
-    text: 'insert into audit_heads (developer_id, hash) values ($developerId, null)\n    on conflict (developer_id) do update set developer_id = excluded.developer_id returning hash',
+    text: 'insert into audit_heads (developer_id, hash) values ($developerId, null)\n    on conflict (developer_id) do update set developer_id = excluded.developer_id\n    returning hash, day::text, entries_of_day as "entriesOfDay"',
     replacement:
-      'with made as (insert into audit_heads (developer_id, hash) values ($developerId, null) on conflict do nothing)\n    select hash from audit_heads where developer_id = $developerId',
+      'with made as (insert into audit_heads (developer_id, hash) values ($developerId, null) on conflict do nothing)\n    select hash, day::text, entries_of_day as "entriesOfDay" from audit_heads where developer_id = $developerId',
     killedBy: [REPLICAS, 'test/audit/chain.test.ts'],
   },
   {

@@ -9,6 +9,9 @@ const BY_CALLERS: Readonly<Record<string, string>> = {
   anomalies: 'select id, acknowledged_at, notes from anomalies where acknowledged_at is not null',
   anomaly_scan: 'select only_row from anomaly_scan',
   agent_series: 'select agent_id from agent_series where false',
+  // The numbers of gauges follow from the other tables, and are added up in the background.
+  tallies: 'select name from tallies',
+  tally_changes: 'select name from tally_changes where false',
   failed_exchanges: 'select agent_id from failed_exchanges where false',
 };
 
