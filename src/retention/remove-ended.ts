@@ -73,7 +73,7 @@ function stepsOf(deps: RemoveDeps, cutoffs: Cutoffs): Map<string, Step> {
   const usedRefreshTokens: Step = async () => {
     const position = await walkPosition(db, 'used_refresh_tokens');
     const next = await removeUsedRefreshTokens(db, { position, before: cutoffs.rows, limit: AT_ONCE });
-    if (!next) return false;
+    if (!next || isAt(next, position)) return false;
     count('refresh_tokens', next.removed);
     await saveWalkPosition(db, 'used_refresh_tokens', { ...position, at: next.at, id: next.id });
     return true;
@@ -93,7 +93,7 @@ function stepsOf(deps: RemoveDeps, cutoffs: Cutoffs): Map<string, Step> {
     const position = await walkPosition(db, 'tokens_of_grants');
     const some = await endedGrants(db, { position, before: cutoffs.tokensOfGrants, limit: GRANTS_AT_ONCE });
     const last = some.at(-1);
-    if (!last) return false;
+    if (!last || isAt(last, position)) return false;
     if (await removeTokensOf(some.map(({ id }) => id))) await saveWalkPosition(db, 'tokens_of_grants', last);
     return true;
   };
@@ -102,7 +102,7 @@ function stepsOf(deps: RemoveDeps, cutoffs: Cutoffs): Map<string, Step> {
   const grants: Step = async () => {
     const some = await endedGrants(db, { position, before: cutoffs.grants, limit: GRANTS_AT_ONCE });
     const last = some.at(-1);
-    if (!last) return false;
+    if (!last || isAt(last, position)) return false;
     const ids = some.map(({ id }) => id);
     if (await removeTokensOf(ids)) {
       count('grants', await removeGrants(db, ids));
@@ -131,3 +131,10 @@ function stepsOf(deps: RemoveDeps, cutoffs: Cutoffs): Map<string, Step> {
     ['audit_entries', auditEntries],
   ]);
 }
+
+/**
+ * Whether a walk has come no further. Positions have milliseconds. Where rows have microseconds, the last one is found again, for
+ * ever if it cannot go.
+ */
+const isAt = (one: Pick<GrantPosition, 'at' | 'id'>, other: Pick<GrantPosition, 'at' | 'id'>): boolean =>
+  one.id === other.id && one.at.getTime() === other.at.getTime();

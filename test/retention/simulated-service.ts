@@ -132,7 +132,8 @@ export function createSimulatedService(
     const now = clock.now();
     const outbox = { seed: ids.next('evt', now), traceparent: null, maxAttempts: MAX_ATTEMPTS };
     const revocation = { developerId, grantId, now: new Date(now), revokedBy: 'developer' as const };
-    done.revoked += (await db.transaction((tx) => revokeGrantTrees(tx, revocation, outbox)))?.length ?? 0;
+    const rows = await db.transaction((tx) => revokeGrantTrees(tx, revocation, outbox));
+    done.revoked += rows?.length ?? 0;
   }
 
   async function log(agentId: string, grantId: string): Promise<void> {

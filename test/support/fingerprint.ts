@@ -12,6 +12,8 @@ const BY_CALLERS: Readonly<Record<string, string>> = {
   // The numbers of gauges follow from the other tables, and are added up in the background.
   tallies: 'select name from tallies',
   tally_changes: 'select name from tally_changes where false',
+  retention_turn: 'select only_row from retention_turn',
+  retention_positions: 'select name from retention_positions where false',
   failed_exchanges: 'select agent_id from failed_exchanges where false',
 };
 
