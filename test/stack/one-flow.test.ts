@@ -197,10 +197,12 @@ describe('in Prometheus', () => {
     await expect.poll(all, { timeout: 20_000, interval: 500 }).toEqual(VALUES_OF_THE_FLOW);
   });
 
+  /** In OpenMetrics a counter is declared without the suffix of its sample. */
+  const SUFFIXES: Readonly<Record<string, string>> = { histogram: '_count', counter: '_total' };
   test('no family of ours is missing above', async () => {
     const families = (await pipeline.prometheus.metadata('grantex-auth'))
       .filter(({ metric }) => metric.startsWith('grantex_'))
-      .map(({ metric, type }) => (type === 'histogram' ? `${metric}_count` : metric));
+      .map(({ metric, type }) => `${metric}${SUFFIXES[type] ?? ''}`);
     // The test compares the requests by route and status below.
     const known = [
       ...Object.keys(VALUES_OF_THE_FLOW),

@@ -101,7 +101,10 @@ async function hintsFor(party: Party): Promise<Hints> {
     'GET /v1/grants/{id}': { values: { 'path.id': [pair.grantId] } },
     'DELETE /v1/grants/{id}': { values: { 'path.id': pairs.slice(3).map(({ grantId }) => grantId) } },
     'POST /v1/principal-sessions': { meaning: 'a session lasts a day at most' },
-    'POST /v1/audit/log': { values: { 'body.agentId': [agentId], 'body.grantId': [pair.grantId] } },
+    'POST /v1/audit/log': {
+      values: { 'body.agentId': [agentId], 'body.grantId': [pair.grantId] },
+      meaning: 'an entry about what is not yours says who acted and for whom',
+    },
     'GET /v1/audit/entries': {
       values: { 'query.agentId': [agentId] },
       meaning: `since and until are times, and ${DEPTH}`,
@@ -215,6 +218,7 @@ test('nor do the routes of a principal', async () => {
   const hints = {
     'DELETE /v1/principal/grants/{id}': { values: { 'path.id': grants.map(({ grantId }) => grantId) } },
     'GET /v1/principal/audit': { meaning: DEPTH },
+    'GET /v1/principal/grants': { meaning: DEPTH },
   };
   const args = ['--include-path-regex', PRINCIPAL] as const;
   const { code, output, report } = await schemathesis(body.sessionToken, hints, ...args);
