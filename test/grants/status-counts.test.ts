@@ -69,8 +69,11 @@ test.each([
   async (status, rows) => {
     const { index, ...seen } = await looked(`grants.count_0_${status}`);
     expect(seen.rows).toBe(rows);
-    // Nearly all rows here are active, so the planner reads them from the table itself.
-    if (status !== 'active') expect([index, seen.removed]).toEqual(['grants_by_status', 0]);
+    // Nearly all rows here are active, so the planner reads them from the table itself. One developer has all of them, so the index
+    // of active grants by expiry leads to the expired ones as well as that by status.
+    if (status === 'active') return;
+    expect(seen.removed).toBe(0);
+    expect(['grants_by_status', 'grants_active']).toContain(index);
   },
 );
 

@@ -78,6 +78,9 @@ async function liveThroughEverything(): Promise<void> {
   await request('POST', '/v1/policies', { key, body: { name: 'Nothing', effect: 'deny' } });
   const asking = { agentId, principalId: 'user_1', scopes: ['a:b'] };
   expect((await request('POST', '/v1/authorize', { key, body: asking })).status).toBe(403);
+  const session = { key, body: { principalId: 'user_1' } };
+  expect((await request('POST', '/v1/principal-sessions', session)).status).toBe(201);
+  expect((await request('GET', '/v1/me', { key: 'gx_live_nobody_has_this_key' })).status).toBe(401);
   await service.logged('webhook.delivery_failed');
   await service.logged('anomaly.detected');
   await service.scrape();
