@@ -41,9 +41,9 @@ const SLOW = [
   'test/deploy/command-line.test.ts',
   // Nine starts of replicas: keys are rotated and must have waited before they sign.
   'test/signing-keys/{service,rotation-to-es256}.test.ts',
-  // Twenty runs of up to eighty random commands against the service, compared with the model as they go.
+  // Ten runs of up to eighty random commands against the service, compared with the model as they go.
   'test/model/model.test.ts',
-  // Twenty-five random requests to every operation, with the database looked at before and after.
+  // Some twenty random requests to every operation, with the database looked at before and after.
   'test/contract/generated.test.ts',
   // The command waits until the figures of two replicas stand still.
   'test/reconciliation/command.test.ts',
