@@ -23,7 +23,7 @@ export const arriving: Row = {
   panels: [
     stat({
       title: 'Targets not scraped',
-      runbooks: ['TargetDown', 'MetricsMissing'],
+      runbooks: ['GrantexTargetDown', 'MetricsMissing'],
       description:
         'Of the chosen deployments and of the pipeline. If it is not 0, the table in the next panel names the target. Its metrics are unknown until it is back.',
       unit: 'none',

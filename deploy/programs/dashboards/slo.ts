@@ -31,7 +31,7 @@ const now: Row = {
           title: 'Promised',
           unit: 'percentunit',
           decimals: 2,
-          expr: `max by (sloth_slo) (slo:objective:ratio{sloth_service="grantex-auth", sloth_slo=~"$slo"})`,
+          expr: `max by (sloth_slo) (slo:objective:ratio{sloth_slo=~"$slo"} and on (sloth_id) slo:current_burn_rate:ratio{${OF}})`,
         },
         {
           title: 'Kept so far',
