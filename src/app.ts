@@ -43,6 +43,8 @@ export interface AppDeps extends Deps {
   readonly sealer: Sealer;
   readonly sessionTokens: SessionTokens;
   readonly successorOf: SuccessorOf;
+  /** Hears of each API key that lets a request in. */
+  readonly keyUsed: (keyHash: Buffer) => void;
 }
 
 export interface AppOptions {
@@ -103,6 +105,7 @@ export function createApp({ deps, health, limit, setRoute, underWay }: AppOption
     setRoute,
     underWay,
     authenticate: (caller: KeyHolder) => authenticate(deps, caller),
+    keyUsed: deps.keyUsed,
     readSession: deps.sessionTokens.read,
   };
   for (const endpoint of allEndpoints(deps, health))

@@ -7,6 +7,7 @@ import { type Config, namingVariables } from './config.ts';
 import { type OpenDatabase, openDatabaseUrl, reachDatabase } from './database-source.ts';
 import { type Database, openDatabase } from './db/client.ts';
 import { assertMigrated, migrate } from './db/migrate.ts';
+import { createKeyUses } from './developers/key-uses.ts';
 import { seedDevelopers } from './developers/seed-developers.ts';
 import { reportGauges } from './gauges.ts';
 import { createTokenReader } from './grant-token/read-grant-token.ts';
@@ -120,6 +121,9 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     });
     undo.defer(() => removals.stop(0));
 
+    const keyUses = createKeyUses({ db, clock, telemetry });
+    undo.defer(() => keyUses.stop(0));
+
     const listener: { port: number } = { port: config.port };
     const baseUrl = () => config.publicUrl ?? `http://localhost:${listener.port}`;
     const issuer = () => config.jwtIssuer ?? baseUrl();
@@ -132,6 +136,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       readGrantToken: createTokenReader({ keys, issuer, clock }),
       sessionTokens: createSessionTokens({ secretKey, issuer, clock }),
       successorOf: createSuccessors(secretKey),
+      keyUsed: keyUses.keyUsed,
       telemetry,
       sealer,
       deliveriesDue: deliveries.wake,
@@ -172,6 +177,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     deliveries.start();
     anomalies.start();
     tallies.start();
+    keyUses.start();
     removals.start();
     retention.start();
     const where = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${server.port}`;
@@ -188,7 +194,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
         const leftMs = () => Math.max(0, end - performance.now());
         await drain(server, underWay, health, leftMs());
         await Promise.all(
-          [deliveries, anomalies, retention, tallies, removals].map((work) => work.stop(leftMs())),
+          [deliveries, anomalies, retention, tallies, removals, keyUses].map((work) => work.stop(leftMs())),
         );
         await endAgentSeries(leftMs());
         await metrics?.close(leftMs());
