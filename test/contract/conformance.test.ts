@@ -107,6 +107,8 @@ test('the ordinary flow: every answer is as documented', async () => {
   const child = await live.delegate(first.grantToken, { subAgentId });
   const refresh = { refreshToken: first.refreshToken, agentId: live.agentId };
   const second = (await call('POST', '/v1/token/refresh', refresh)).body;
+  const counted = await call('POST', '/v1/grants/revoke', { agentId: live.agentId, dryRun: true });
+  expect([counted.status, counted.body]).toEqual([200, { revoked: 2, dryRun: true }]);
   const entry = { agentId: subAgentId, grantId: child.grantId, action: 'a', metadata: { b: [1, null] } };
   for (let n = 0; n < 2; n++) expect((await call('POST', '/v1/audit/log', entry)).status).toBe(201);
   const { entries } = (await call('GET', '/v1/audit/entries?pageSize=100')).body;

@@ -146,6 +146,9 @@ const RECIPES: Readonly<Record<string, Recipe>> = {
       expiresIn: '30m',
     },
   }),
+  'POST /v1/grants/revoke': async ({ party }) => ({
+    body: { principalId: 'nobody', agentId: party.agentId, dryRun: false },
+  }),
   'GET /v1/grants': async ({ party }) => ({
     query: { agentId: party.agentId, principalId: 'user_1', status: 'active', ...page },
   }),

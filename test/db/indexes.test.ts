@@ -72,6 +72,8 @@ const STATEMENTS = [
   'grants.page_3',
   'grants.remove_of_agent',
   'grants.revoke_trees',
+  'grants.stop_principal_and_agent',
+  ...['agent', 'all', 'principal', 'principal_and_agent'].map((name) => `grants.stoppable_${name}`),
   'grants.tally_removed',
   'policies.by_id',
   'policies.insert',

@@ -6,7 +6,7 @@ import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { startService, type TestService } from '../support/service.ts';
 
 const MIGRATIONS = new URL('../../src/db/migrations/', import.meta.url);
-const OWN = '0013_api_keys.sql';
+const OWN = '0013_keys_and_stops.sql';
 
 let service: TestService;
 beforeAll(async () => {

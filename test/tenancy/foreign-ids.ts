@@ -95,6 +95,11 @@ export const FOREIGN_IDS: readonly (readonly [
     })),
   ],
   [
+    'POST /v1/grants/revoke agentId',
+    [200, { revoked: 0, dryRun: false }],
+    post('/v1/grants/revoke', ({ owner }) => ({ agentId: owner.agentId })),
+  ],
+  [
     'POST /v1/tokens/verify token',
     [200, { valid: false }],
     post('/v1/tokens/verify', ({ pair }) => ({ token: pair.grantToken })),

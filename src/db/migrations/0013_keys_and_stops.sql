@@ -45,3 +45,14 @@ insert into api_keys (id, developer_id, hash, name, prefix, created_at)
   select 'key_' || upper(left(encode(sha256(api_key_hash), 'hex'), 26)), id, api_key_hash, 'default',
     case mode when 'live' then 'gx_live_' else 'gx_test_' end, created_at
   from developers;
+
+-- A stop kills all grants of a principal, of an agent or of a developer at its commit. It begins in a phase of its own, so that
+-- the job of the release before leaves it to this one: it would find none of its grants.
+alter table removals drop constraint removals_phase_check;
+alter table removals add constraint removals_phase_check check (phase in ('collect', 'sweep', 'expand', 'revoke', 'purge'));
+
+-- Signing keys that were revoked, wherever they come from, for ever.
+create table revoked_signing_keys (
+  kid         text primary key,
+  revoked_at  timestamptz not null
+);
