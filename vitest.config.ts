@@ -45,8 +45,8 @@ const SLOW = [
   'test/model/model.test.ts',
   // Some twenty random requests to every operation, with the database looked at before and after.
   'test/contract/generated.test.ts',
-  // The command waits until the figures of two replicas stand still.
-  'test/reconciliation/command.test.ts',
+  // The command waits until figures stand still; processes end in order one after another, under load.
+  'test/reconciliation/{command,ordered-end}.test.ts',
   // The demo plays for its twenty seconds, and its drills for fourteen more.
   'test/demo/demo.test.ts',
   // Thousands of grants, which a job works off while it is watched.

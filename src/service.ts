@@ -21,6 +21,7 @@ import { createUnderWay, type UnderWay } from './http/under-way.ts';
 import { systemIds } from './ids.ts';
 import { isMetrics } from './origin-form.ts';
 import { createSessionTokens } from './principal-sessions/session-token.ts';
+import { leaveLastCounts } from './reconciliation/leave-counts.ts';
 import { createRetention } from './retention/retention.ts';
 import { createSealer } from './secrets/sealing.ts';
 import { loadSecretKey } from './secrets/secret-key.ts';
@@ -39,6 +40,8 @@ export interface ServiceOptions {
   readonly telemetry: Telemetry;
   /** Answers `GET /metrics`; null: no metrics. */
   readonly scrape: RequestListener | null;
+  /** What a scrape would show now; null: no metrics. */
+  readonly readMetrics: (() => Promise<string>) | null;
   readonly startMetricsServer: (
     handler: RequestListener,
     host: string,
@@ -55,7 +58,7 @@ export interface RunningService {
   readonly greeting: string;
   /**
    * Ordered end: not ready; after `SHUTDOWN_DELAY_MS` no new connections; requests under way finish, then webhook deliveries
-   * under way, scrapes, telemetry is sent, the database comes last.
+   * under way, scrapes. The last counts are kept in the database, telemetry is sent, the database comes last.
    * Takes at most `SHUTDOWN_TIMEOUT_MS` after the delay.
    */
   stop(): Promise<void>;
@@ -198,11 +201,19 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
         stopBy = performance.now() + config.shutdownTimeoutMs;
         const end = stopBy - config.shutdownTimeoutMs * CLOSING_SHARE;
         const leftMs = () => Math.max(0, end - performance.now());
-        await drain(server, underWay, leftMs());
+        const finished = await drain(server, underWay, leftMs());
         await Promise.all(
           [deliveries, anomalies, retention, tallies, removals, keyUses].map((work) => work.stop(leftMs())),
         );
         await endAgentSeries(leftMs());
+        // What was cut off may still be counted: then the end is that of a crash.
+        if (finished && options.readMetrics)
+          await within(
+            leftMs(),
+            leaveLastCounts(deps, options.readMetrics).catch((error: unknown) =>
+              telemetry.events.backgroundWorkFailed({ work: 'last_counts', error }),
+            ),
+          );
         await Promise.all([server.close(), metrics?.close(leftMs())]);
         telemetry.events.flush();
         await options.flushTelemetry(config.shutdownTimeoutMs * (CLOSING_SHARE / 2));
@@ -262,12 +273,14 @@ const startMetrics = ({ config, startMetricsServer }: ServiceOptions, scrape: Re
 /**
  * Kept connections are ended after their answer, requests under way finish. Those that are cut in the end still need the
  * database, and telemetry to tell of them.
+ * @returns whether every request has ended
  */
-async function drain(server: ListeningServer, underWay: UnderWay, timeoutMs: number): Promise<void> {
+async function drain(server: ListeningServer, underWay: UnderWay, timeoutMs: number): Promise<boolean> {
   const drained = server.drain();
   await within(timeoutMs - CUT_MS, drained);
   server.cut();
-  await within(CUT_MS, Promise.all([drained, underWay.idle()]));
+  const idle = Promise.all([drained, underWay.idle()]).then(() => true);
+  return (await within(CUT_MS, idle)) ?? false;
 }
 
 const describe = (error: unknown): string => {
