@@ -31,7 +31,7 @@ const byKeyHash = query({
   operation: 'SELECT',
   collection: 'developers',
   name: 'developers.by_key_hash',
-  text: `select ${COLUMNS} from developers where api_key_hash = $keyHash`,
+  text: `select ${COLUMNS} from developers where api_key_hash = $keyHash and suspended_at is null`,
   params: { keyHash: bytes },
   row,
 });
