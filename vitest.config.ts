@@ -37,6 +37,8 @@ const SLOW = [
   'test/races/consent.test.ts',
   // A process for each state of a collector: there, hanging, broken, absent.
   'test/instrumentation/otlp.test.ts',
+  // Fourteen starts of npm beside two replicas.
+  'test/operators/admin.test.ts',
   // Twenty-five starts of npm.
   'test/deploy/command-line.test.ts',
   // Nine starts of replicas: keys are rotated and must have waited before they sign.

@@ -19,6 +19,7 @@ import { openRedis } from './http/redis.ts';
 import { type ListeningServer, listen } from './http/server.ts';
 import { createUnderWay, type UnderWay } from './http/under-way.ts';
 import { systemIds } from './ids.ts';
+import { createChangeTeller } from './operators/tell-changes.ts';
 import { isMetrics } from './origin-form.ts';
 import { createSessionTokens } from './principal-sessions/session-token.ts';
 import { leaveLastCounts } from './reconciliation/leave-counts.ts';
@@ -127,6 +128,8 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
 
     const keyUses = createKeyUses({ db, clock, telemetry });
     undo.defer(() => keyUses.stop(0));
+    const changes = createChangeTeller({ db, telemetry });
+    undo.defer(() => changes.stop(0));
 
     const listener: { port: number } = { port: config.port };
     const baseUrl = () => config.publicUrl ?? `http://localhost:${listener.port}`;
@@ -184,6 +187,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     tallies.start();
     keyUses.start();
     removals.start();
+    changes.start();
     retention.start();
     const where = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${server.port}`;
     const metricsPort = scrape ? (metrics?.port ?? server.port) : undefined;
@@ -203,7 +207,9 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
         const leftMs = () => Math.max(0, end - performance.now());
         const finished = await drain(server, underWay, leftMs());
         await Promise.all(
-          [deliveries, anomalies, retention, tallies, removals, keyUses].map((work) => work.stop(leftMs())),
+          [deliveries, anomalies, retention, tallies, removals, keyUses, changes].map((work) =>
+            work.stop(leftMs()),
+          ),
         );
         await endAgentSeries(leftMs());
         // What was cut off may still be counted: then the end is that of a crash.
