@@ -37,6 +37,8 @@ const ROOMS = {
   retention: ['anomalies'],
   system: [],
   tallies: [],
+  feed: [],
+  revocations: ['feed'],
   reconciliation: ['tallies'],
 };
 for (const [room, others] of Object.entries(ROOMS)) USES[room] = [...FOUNDATION, ...others];

@@ -7,7 +7,9 @@ import { type Config, namingVariables } from './config.ts';
 import { type OpenDatabase, openDatabaseUrl, reachDatabase } from './database-source.ts';
 import { type Database, openDatabase } from './db/client.ts';
 import { assertMigrated, migrate } from './db/migrate.ts';
+import { authenticate } from './developers/authenticate.ts';
 import { seedDevelopers } from './developers/seed-developers.ts';
+import { createHeldConnections, type HeldConnections } from './feed/held-connections.ts';
 import { reportGauges } from './gauges.ts';
 import { createTokenReader } from './grant-token/read-grant-token.ts';
 import { createRemovalWorker } from './grants/work-off-removals.ts';
@@ -18,8 +20,10 @@ import { type ListeningServer, listen } from './http/server.ts';
 import { createUnderWay, type UnderWay } from './http/under-way.ts';
 import { systemIds } from './ids.ts';
 import { isMetrics } from './origin-form.ts';
+import { isRefused } from './outcome.ts';
 import { createSessionTokens } from './principal-sessions/session-token.ts';
 import { createRetention } from './retention/retention.ts';
+import { createRevocationFollower } from './revocations/follow-feed.ts';
 import { createSealer } from './secrets/sealing.ts';
 import { loadSecretKey } from './secrets/secret-key.ts';
 import { databaseKeyRing, fileKeyRing, type KeyRing } from './signing-keys/key-ring.ts';
@@ -43,6 +47,7 @@ export interface ServiceOptions {
     port: number,
   ) => Promise<{ readonly port: number; close(graceMs: number): Promise<void> }>;
   readonly setRoute: SetRoute;
+  readonly endMeasurement: () => void;
   readonly flushTelemetry: (timeoutMs: number) => Promise<void>;
   /** The embedded database ended without having been asked to. */
   readonly onDatabaseLost: () => void;
@@ -110,6 +115,16 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
 
     const tallies = createTallyKeeper({ db, clock, telemetry });
     undo.defer(() => tallies.stop(0));
+    const revocations = createRevocationFollower({ db, clock, telemetry });
+    undo.defer(() => revocations.stop(0));
+    const heldConnections = createHeldConnections({
+      max: config.maxStreams,
+      isValid: async ({ keyHash, developerId }) => {
+        const owner = await authenticate({ db }, { keyHash });
+        return !isRefused(owner) && owner.value.id === developerId;
+      },
+    });
+    undo.defer(async () => heldConnections.close());
     const removals = createRemovalWorker({
       config,
       db,
@@ -136,6 +151,8 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       sealer,
       deliveriesDue: deliveries.wake,
       activity: anomalies,
+      revocations,
+      heldConnections,
       baseUrl,
       issuer,
     };
@@ -143,7 +160,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     const endAgentSeries = await admitAgentsToSeries({ config, db, telemetry });
     undo.defer(() => endAgentSeries(0));
     const health = createHealth(db.side);
-    const endGauges = reportGauges({ config, telemetry, db, keys, clock });
+    const endGauges = reportGauges({ config, telemetry, db, keys, clock, revocations, heldConnections });
     undo.defer(async () => endGauges());
 
     const redis = await openRedis(config, telemetry);
@@ -152,7 +169,8 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       ? createLimiter(config.rateLimits, config.rateLimitMaxKeys, redis)
       : null;
     const underWay = createUnderWay();
-    const app = createApp({ deps, health, limit, setRoute: options.setRoute, underWay });
+    const { setRoute, endMeasurement } = options;
+    const app = createApp({ deps, health, limit, setRoute, endMeasurement, underWay });
     const { scrape } = options;
     const shared = metricsShareListener(config);
     const handler = scrape && shared ? withMetrics(app, scrape) : app;
@@ -174,6 +192,8 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     tallies.start();
     removals.start();
     retention.start();
+    revocations.start();
+    heldConnections.start();
     const where = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${server.port}`;
     const metricsPort = scrape ? (metrics?.port ?? server.port) : undefined;
     telemetry.logger.info({ url: where, metricsPort }, 'service.started');
@@ -186,9 +206,11 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
         stopBy = performance.now() + config.shutdownTimeoutMs;
         const end = stopBy - config.shutdownTimeoutMs * CLOSING_SHARE;
         const leftMs = () => Math.max(0, end - performance.now());
-        await drain(server, underWay, health, leftMs());
+        await drain({ server, underWay, health, heldConnections }, leftMs());
         await Promise.all(
-          [deliveries, anomalies, retention, tallies, removals].map((work) => work.stop(leftMs())),
+          [deliveries, anomalies, retention, tallies, removals, revocations].map((work) =>
+            work.stop(leftMs()),
+          ),
         );
         await endAgentSeries(leftMs());
         await metrics?.close(leftMs());
@@ -252,13 +274,18 @@ const startMetrics = ({ config, startMetricsServer }: ServiceOptions, scrape: Re
  * that are cut in the end still need the database, and telemetry to tell of them.
  */
 async function drain(
-  server: ListeningServer,
-  underWay: UnderWay,
-  health: Health,
+  {
+    server,
+    underWay,
+    health,
+    heldConnections,
+  }: { server: ListeningServer; underWay: UnderWay; health: Health; heldConnections: HeldConnections },
   timeoutMs: number,
 ): Promise<void> {
   health.beginShutdown();
   const drained = server.drain();
+  // Streams have no end of their own, and their clients connect elsewhere at once.
+  heldConnections.close();
   await within(timeoutMs - CUT_MS, drained);
   server.cut();
   await within(CUT_MS, Promise.all([drained, underWay.idle()]));
