@@ -127,7 +127,10 @@ export function serveStream<E>(res: ServerResponse, options: StreamOptions<E>): 
   void catchUp(options.first);
 }
 
-let lastHeartbeat: { readonly cursor: number; readonly frame: Buffer } = { cursor: -1, frame: Buffer.alloc(0) };
+let lastHeartbeat: { readonly cursor: number; readonly frame: Buffer } = {
+  cursor: -1,
+  frame: Buffer.alloc(0),
+};
 /** Nearly all streams have the same. */
 function heartbeat(cursor: number): Buffer {
   if (lastHeartbeat.cursor !== cursor)

@@ -1,7 +1,7 @@
 import type { Developer, KeyHolder } from '../caller.ts';
 import type { Queryable } from '../db/queryable.ts';
 import type { Deps } from '../deps.ts';
-import { notFound, ServiceError, TooManyError, unavailable } from '../errors.ts';
+import { ServiceError, TooManyError, unavailable } from '../errors.ts';
 import { frameOf } from '../feed/event-stream.ts';
 import { createFollower, type Followed, type Follower } from '../feed/follower.ts';
 import type { HeldConnections } from '../feed/held-connections.ts';
@@ -52,8 +52,7 @@ const TOKEN = /^(\d{1,15})\.(\d{1,15})$/;
 export const isPageToken = (text: string): boolean => TOKEN.test(text);
 
 /**
- * All that is revoked or suspended and has not expired, page by page. NOT_FOUND without a feed, SERVICE_UNAVAILABLE while it
- * cannot be read.
+ * All that is revoked or suspended and has not expired, page by page. SERVICE_UNAVAILABLE while the feed cannot be read.
  */
 export async function takeSnapshot(
   deps: FeedDeps,
@@ -81,7 +80,7 @@ export async function takeSnapshot(
 
 /**
  * What came after a cursor. GONE for one that the database has not given: it has lost what it had, and the client needs a new
- * snapshot. NOT_FOUND and SERVICE_UNAVAILABLE as for a snapshot.
+ * snapshot. SERVICE_UNAVAILABLE as for a snapshot.
  */
 export async function readAfter(
   deps: FeedDeps,
@@ -117,8 +116,7 @@ export async function currentCursor(deps: FeedDeps, { id: developerId }: Caller)
   return (await entriesAfter(deps.db, asked)).lastSeq;
 }
 
-function refusalOfFeed({ config, revocations, heldConnections }: FeedDeps): ServiceError | null {
-  if (!config.revocationFeed) return notFound('Revocation feed');
+function refusalOfFeed({ revocations, heldConnections }: FeedDeps): ServiceError | null {
   if (heldConnections.isClosing()) return unavailable(new Error('the service ends'));
   return revocations.isCurrent() ? null : unavailable(new Error('the revocation feed is behind'));
 }

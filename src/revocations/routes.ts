@@ -49,6 +49,7 @@ const pageReply = (entries: readonly Entry[], cursor: number): Reply => ({
 });
 
 export const revocationRoutes = (deps: FeedDeps): Endpoint[] => {
+  if (!deps.config.revocationFeed) return [];
   const encode = shareFrames(entryFrame);
   const { revocations: follower, heldConnections: held } = deps;
   const { background } = deps.db;

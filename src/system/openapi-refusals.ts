@@ -17,8 +17,8 @@ const OWN_REFUSALS: Readonly<Record<string, readonly number[]>> = {
   'post /v1/grants/delegate': [403, 404],
   'post /v1/audit/log': [402],
   'post /v1/policies': [404],
-  'get /v1/revocations': [404, 410],
-  'get /v1/revocations/stream': [404, 410],
+  'get /v1/revocations': [410],
+  'get /v1/revocations/stream': [410],
 };
 
 /** The meaning of each refusal, by status. */

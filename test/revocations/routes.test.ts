@@ -124,7 +124,7 @@ describe('entries', () => {
     expect(acts((await snapshotOf(service, party.key)).entries)).toEqual([['revoked', grant.grantId]]);
   });
 
-  test('what has expired is left out, and removed', async () => {
+  test('what has expired is left out', async () => {
     const party = await newParty(service);
     const since = await cursorOf(party);
     const grant = await party.grant();
@@ -134,11 +134,6 @@ describe('entries', () => {
       .sql`update revocation_entries set expires_at = now() where grant_id = ${grant.grantId}`;
     expect((await snapshotOf(service, party.key)).entries).toEqual([]);
     expect((await get(`/v1/revocations?since=${since}`, party.key)).body.entries).toEqual([]);
-    await waitFor(async () => {
-      const rows = await service.database
-        .sql`select from revocation_entries where grant_id = ${grant.grantId}`;
-      return rows.length === 0 || undefined;
-    });
   });
 });
 
