@@ -30,11 +30,12 @@ export const frameOf = (fields: { event?: string; id?: string; data: string }): 
   return Buffer.from(`${lines.join('\n')}\n\n`);
 };
 
-/** Begins the stream. `onClosed` is called once, however it ends. */
+/** Begins the stream. `onClosed` is called once, however it ends. `drainMs` is for tests. */
 export function openEventStream(
   res: ServerResponse,
   headers: Readonly<Record<string, string>>,
   onClosed: () => void,
+  drainMs = DRAIN_MS,
 ): EventStream {
   // The end of the stream is the end of the connection: a balancer has nothing to keep, and a shutdown nothing to wait for.
   res.shouldKeepAlive = false;
@@ -62,7 +63,7 @@ export function openEventStream(
         };
         const onDrain = () => settle(true);
         const onClose = () => settle(false);
-        const timer = setTimeout(() => settle(false), DRAIN_MS);
+        const timer = setTimeout(() => settle(false), drainMs);
         res.once('drain', onDrain);
         res.once('close', onClose);
       }),

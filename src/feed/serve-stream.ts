@@ -31,6 +31,8 @@ export interface StreamOptions<E> {
   /** The frames of entries, in their order; null: this client wants none of them. */
   readonly encode: (entries: readonly E[]) => Buffer | null;
   readonly onSlowReader: () => void;
+  /** For tests: how long a client has to read what waits. */
+  readonly drainMs?: number;
 }
 
 /**
@@ -67,10 +69,11 @@ export function serveStream<E>(res: ServerResponse, options: StreamOptions<E>): 
     },
     behind: () => void catchUp(),
   };
-  const stream: EventStream = openEventStream(res, options.headers, () => {
+  const onClosed = () => {
     follower.unsubscribe(subscriber);
     release();
-  });
+  };
+  const stream: EventStream = openEventStream(res, options.headers, onClosed, options.drainMs);
   const release = held.hold({
     feed: options.feed,
     transport: 'stream',
