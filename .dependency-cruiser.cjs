@@ -38,6 +38,8 @@ const ROOMS = {
   system: [],
   tallies: [],
   operators: ['agents', 'grants'],
+  feed: [],
+  revocations: ['feed'],
   reconciliation: ['tallies'],
 };
 for (const [room, others] of Object.entries(ROOMS)) USES[room] = [...FOUNDATION, ...others];

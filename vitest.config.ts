@@ -9,7 +9,7 @@ process.env['NODE_COMPILE_CACHE'] ??= fileURLToPath(new URL('node_modules/.cache
 const SECOND = 1_000;
 /** Whatever the service does with its database. */
 const ON_A_DATABASE =
-  '{agents,anomalies,audit,authorization,consent,developers,grant-token,grants,model,policies,principal-sessions,retention,secrets,signing-keys,tokens,webhooks}';
+  '{agents,anomalies,audit,authorization,consent,developers,grant-token,grants,model,policies,feed,principal-sessions,retention,revocations,secrets,signing-keys,tokens,webhooks}';
 /** What takes too long for the gate; `npm run test:nightly` runs it. */
 const LONG = 'test/**/*.nightly.test.ts';
 /** What can go wrong with the database, by way of what. */
@@ -65,6 +65,8 @@ const SLOW = [
   'test/retention/{simulation,concurrency,indexes,removal,metrics}.test.ts',
   // Six starts of two replicas, one pair after the other.
   'test/telemetry/agent-series-replicas.test.ts',
+  // The feed must have been unreadable for the seconds after which streams end.
+  'test/revocations/unreadable.test.ts',
   // Windows and periods of detection pass, with replicas that restart.
   'test/anomalies/{replicas,detection}.test.ts',
 ];

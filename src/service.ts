@@ -8,8 +8,10 @@ import { type Config, namingVariables } from './config.ts';
 import { type OpenDatabase, openDatabaseUrl, reachDatabase } from './database-source.ts';
 import { type Database, openDatabase } from './db/client.ts';
 import { assertMigrated, migrate } from './db/migrate.ts';
+import { authenticate } from './developers/authenticate.ts';
 import { createKeyUses } from './developers/key-uses.ts';
 import { seedDevelopers } from './developers/seed-developers.ts';
+import { createHeldConnections, type HeldConnections } from './feed/held-connections.ts';
 import { reportGauges } from './gauges.ts';
 import { createTokenReader } from './grant-token/read-grant-token.ts';
 import { createRemovalWorker } from './grants/work-off-removals.ts';
@@ -21,9 +23,11 @@ import { createUnderWay, type UnderWay } from './http/under-way.ts';
 import { systemIds } from './ids.ts';
 import { createChangeTeller } from './operators/tell-changes.ts';
 import { isMetrics } from './origin-form.ts';
+import { isRefused } from './outcome.ts';
 import { createSessionTokens } from './principal-sessions/session-token.ts';
 import { leaveLastCounts } from './reconciliation/leave-counts.ts';
 import { createRetention } from './retention/retention.ts';
+import { createRevocationFollower } from './revocations/follow-feed.ts';
 import { createSealer } from './secrets/sealing.ts';
 import { loadSecretKey } from './secrets/secret-key.ts';
 import { databaseKeyRing, fileKeyRing, type KeyRing } from './signing-keys/key-ring.ts';
@@ -49,6 +53,7 @@ export interface ServiceOptions {
     port: number,
   ) => Promise<{ readonly port: number; close(graceMs: number): Promise<void> }>;
   readonly setRoute: SetRoute;
+  readonly endMeasurement: () => void;
   readonly flushTelemetry: (timeoutMs: number) => Promise<void>;
   /** The embedded database ended without having been asked to. */
   readonly onDatabaseLost: () => void;
@@ -108,14 +113,18 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     const clock = systemClock;
     const ids = systemIds;
     const deliveries = createDeliveryWorkers({ config, db, clock, telemetry, sealer });
-    undo.defer(() => deliveries.stop(0));
     const anomalies = createAnomalyWatch({ config, db, clock, telemetry, ids });
-    undo.defer(() => anomalies.stop(0));
     const retention = createRetention({ config, db, clock, telemetry, ids });
-    undo.defer(() => retention.stop(0));
-
     const tallies = createTallyKeeper({ db, clock, telemetry });
-    undo.defer(() => tallies.stop(0));
+    const revocations = createRevocationFollower({ db, clock, telemetry });
+    const heldConnections = createHeldConnections({
+      max: config.maxStreams,
+      isValid: async ({ keyHash, developerId }) => {
+        const owner = await authenticate({ db }, { keyHash });
+        return !isRefused(owner) && owner.value.id === developerId;
+      },
+    });
+    undo.defer(async () => heldConnections.close());
     const removals = createRemovalWorker({
       config,
       db,
@@ -124,12 +133,12 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       telemetry,
       deliveriesDue: deliveries.wake,
     });
-    undo.defer(() => removals.stop(0));
-
     const keyUses = createKeyUses({ db, clock, telemetry });
-    undo.defer(() => keyUses.stop(0));
     const changes = createChangeTeller({ db, telemetry });
-    undo.defer(() => changes.stop(0));
+    const works = [deliveries, anomalies, tallies, keyUses, removals, changes, retention, revocations];
+    undo.defer(async () => {
+      await Promise.all(works.map((work) => work.stop(0)));
+    });
 
     const listener: { port: number } = { port: config.port };
     const baseUrl = () => config.publicUrl ?? `http://localhost:${listener.port}`;
@@ -148,6 +157,8 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       sealer,
       deliveriesDue: deliveries.wake,
       activity: anomalies,
+      revocations,
+      heldConnections,
       baseUrl,
       issuer,
     };
@@ -155,7 +166,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     const endAgentSeries = await admitAgentsToSeries({ config, db, telemetry });
     undo.defer(() => endAgentSeries(0));
     const health = createHealth(db.side);
-    const endGauges = reportGauges({ config, telemetry, db, keys, clock });
+    const endGauges = reportGauges({ config, telemetry, db, keys, clock, revocations, heldConnections });
     undo.defer(async () => endGauges());
 
     const redis = await openRedis(config, telemetry);
@@ -164,7 +175,8 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       ? createLimiter(config.rateLimits, config.rateLimitMaxKeys, redis)
       : null;
     const underWay = createUnderWay();
-    const app = createApp({ deps, health, limit, setRoute: options.setRoute, underWay });
+    const { setRoute, endMeasurement } = options;
+    const app = createApp({ deps, health, limit, setRoute, endMeasurement, underWay });
     const { scrape } = options;
     const shared = metricsShareListener(config);
     const handler = scrape && shared ? withMetrics(app, scrape) : app;
@@ -182,13 +194,8 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     const metrics = scrape && !shared ? await startMetrics(options, scrape) : null;
 
     // Not before: while the start keeps the event loop busy, their connections would run out of time.
-    deliveries.start();
-    anomalies.start();
-    tallies.start();
-    keyUses.start();
-    removals.start();
-    changes.start();
-    retention.start();
+    for (const work of works) work.start();
+    heldConnections.start();
     const where = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${server.port}`;
     const metricsPort = scrape ? (metrics?.port ?? server.port) : undefined;
     telemetry.logger.info({ url: where, metricsPort }, 'service.started');
@@ -205,12 +212,8 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
         stopBy = performance.now() + config.shutdownTimeoutMs;
         const end = stopBy - config.shutdownTimeoutMs * CLOSING_SHARE;
         const leftMs = () => Math.max(0, end - performance.now());
-        const finished = await drain(server, underWay, leftMs());
-        await Promise.all(
-          [deliveries, anomalies, retention, tallies, removals, keyUses, changes].map((work) =>
-            work.stop(leftMs()),
-          ),
-        );
+        const finished = await drain({ server, underWay, heldConnections }, leftMs());
+        await Promise.all(works.map((work) => work.stop(leftMs())));
         await endAgentSeries(leftMs());
         // What was cut off may still be counted: then the end is that of a crash.
         if (finished && options.readMetrics)
@@ -276,13 +279,21 @@ const startMetrics = ({ config, startMetricsServer }: ServiceOptions, scrape: Re
     namingVariables('METRICS_HOST/METRICS_PORT'),
   );
 
+interface Drained {
+  readonly server: ListeningServer;
+  readonly underWay: UnderWay;
+  readonly heldConnections: HeldConnections;
+}
+
 /**
  * Kept connections are ended after their answer, requests under way finish. Those that are cut in the end still need the
  * database, and telemetry to tell of them.
  * @returns whether every request has ended
  */
-async function drain(server: ListeningServer, underWay: UnderWay, timeoutMs: number): Promise<boolean> {
+async function drain({ server, underWay, heldConnections }: Drained, timeoutMs: number): Promise<boolean> {
   const drained = server.drain();
+  // Streams have no end of their own, and their clients connect elsewhere at once.
+  heldConnections.close();
   await within(timeoutMs - CUT_MS, drained);
   server.cut();
   const idle = Promise.all([drained, underWay.idle()]).then(() => true);

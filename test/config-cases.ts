@@ -164,6 +164,8 @@ export const CASES: Record<string, Case> = {
   MAX_DELEGATION_DEPTH: whole('maxDelegationDepth', 3, 0, 10),
   MAX_AGENTS: whole('maxAgents', 1000, 1, 1_000_000),
   MAX_AUDIT_ENTRIES_PER_DAY: whole('maxAuditEntriesPerDay', 1_000_000, 1, 1_000_000_000),
+  MAX_STREAMS: whole('maxStreams', 20, 1, 1_000_000),
+  REVOCATION_FEED: flag('revocationFeed', true),
   RATE_LIMIT_ENABLED: flag('rateLimitEnabled', true),
   RATE_LIMIT_MAX_KEYS: whole('rateLimitMaxKeys', 100_000, 1, 10_000_000),
   RATE_LIMITS: {

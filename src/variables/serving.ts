@@ -193,6 +193,18 @@ export const DEVELOPERS = {
     '1000000',
     'Most audit entries of one developer in a day (UTC). Beyond it, `POST /v1/audit/log` is a 402.',
   ),
+  maxStreams: variable(
+    'MAX_STREAMS',
+    integer(1, 1_000_000),
+    '20',
+    'Most streams and waiting long polls of one developer on each replica, of revocations and events together. Beyond it, they are a 429.',
+  ),
+  revocationFeed: variable(
+    'REVOCATION_FEED',
+    boolean,
+    'true',
+    'false: the routes of the revocation feed are a 404.',
+  ),
   signupEnabled: variable('SIGNUP_ENABLED', boolean, 'true', 'false: `POST /v1/signup` is a 404.'),
 };
 
