@@ -23,7 +23,8 @@ import { createSessionTokens } from './principal-sessions/session-token.ts';
 import { createRetention } from './retention/retention.ts';
 import { createSealer } from './secrets/sealing.ts';
 import { loadSecretKey } from './secrets/secret-key.ts';
-import { databaseKeyRing, fileKeyRing, type KeyRing } from './signing-keys/key-ring.ts';
+import { fileKeyRing } from './signing-keys/file-key-ring.ts';
+import { databaseKeyRing, type KeyNews, type KeyRing } from './signing-keys/key-ring.ts';
 import { startWarnings } from './start-warnings.ts';
 import { createHealth, type Health } from './system/health.ts';
 import { createTallyKeeper } from './tallies/keep-tallies.ts';
@@ -229,13 +230,18 @@ function openKeys(
   db: Database,
   sealer: ReturnType<typeof createSealer>,
 ): Promise<KeyRing> {
-  if (config.signingKeys) return fileKeyRing(config.signingKeys);
-  return databaseKeyRing(
-    { db, sealer, clock: systemClock, algorithm: config.signingAlgorithm },
-    (error) => telemetry.logger.warn({ reason: describe(error) }, 'keys.reload_failed'),
-    ({ kid, rotated }) =>
-      telemetry.events.adminChanged({ object: 'signing_key', change: rotated ? 'rotated' : 'created', kid }),
-  );
+  const onError = (error: unknown) =>
+    telemetry.logger.warn({ reason: describe(error) }, 'keys.reload_failed');
+  const tell = (change: 'created' | 'rotated' | 'revoked', kid: string) =>
+    telemetry.events.adminChanged({ object: 'signing_key', change, kid });
+  const heard: KeyNews = {
+    added: ({ kid, rotated }) => tell(rotated ? 'rotated' : 'created', kid),
+    revoked: ({ kid, counts }) =>
+      counts ? tell('revoked', kid) : telemetry.logger.warn({ kid }, 'signing_key.revoked'),
+  };
+  const clock = systemClock;
+  if (config.signingKeys) return fileKeyRing(config.signingKeys, { db, clock, onError, heard });
+  return databaseKeyRing({ db, sealer, clock, algorithm: config.signingAlgorithm }, onError, heard);
 }
 
 /** METRICS_HOST may also name the service's own address; METRICS_PORT, where it is set, is another than PORT. */

@@ -43,7 +43,10 @@ test('values that cannot be used are refused in one line', async () => {
   expect(given.map(({ code, stdout, stderr }) => [code, stdout + stderr])).toEqual([
     [2, "Unexpected argument 'twice'; --help says what there is\n"],
     [2, "Unexpected argument 'extra'; --help says what there is\n"],
-    ...[1, 2, 3].map(() => [2, 'The command must be list or rotate; --help says what there is\n']),
+    ...[1, 2, 3].map(() => [
+      2,
+      'The command must be list, rotate or revoke <kid>; --help says what there is\n',
+    ]),
     [2, "Option '--directory' argument is ambiguous; --help says what there is\n"],
     [2, "Option '--directory <value>' argument missing; --help says what there is\n"],
     [2, '--minutes must be a number from 1 to 100000; --help says what there is\n'],
