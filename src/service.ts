@@ -1,4 +1,5 @@
 import type { RequestListener } from 'node:http';
+import { setTimeout } from 'node:timers/promises';
 import { admitAgentsToSeries } from './agents/admit-to-series.ts';
 import { createAnomalyWatch } from './anomalies/watch.ts';
 import { type AppDeps, createApp } from './app.ts';
@@ -26,7 +27,7 @@ import { loadSecretKey } from './secrets/secret-key.ts';
 import { fileKeyRing } from './signing-keys/file-key-ring.ts';
 import { databaseKeyRing, type KeyNews, type KeyRing } from './signing-keys/key-ring.ts';
 import { startWarnings } from './start-warnings.ts';
-import { createHealth, type Health } from './system/health.ts';
+import { createHealth } from './system/health.ts';
 import { createTallyKeeper } from './tallies/keep-tallies.ts';
 import type { Telemetry } from './telemetry/telemetry.ts';
 import { createSuccessors } from './tokens/successor.ts';
@@ -54,9 +55,9 @@ export interface RunningService {
   /** One line for people: where it listens and where the data is. */
   readonly greeting: string;
   /**
-   * Ordered end: not ready, no new connections, requests under way finish, then webhook deliveries under way, telemetry
-   * is sent, the database comes last.
-   * Takes at most `SHUTDOWN_TIMEOUT_MS`.
+   * Ordered end: not ready; after `SHUTDOWN_DELAY_MS` no new connections; requests under way finish, then webhook deliveries
+   * under way, scrapes, telemetry is sent, the database comes last.
+   * Takes at most `SHUTDOWN_TIMEOUT_MS` after the delay.
    */
   stop(): Promise<void>;
 }
@@ -170,6 +171,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       maxPerAddress: config.maxConnectionsPerAddress,
       isProxy: (address) => app.get('trust proxy fn')(address, 0),
       onClosed: (reason) => telemetry.events.connectionClosed({ reason }),
+      ...(scrape && shared && { isScrape: isMetrics }),
     }).catch(namingVariables('HOST/PORT'));
     listener.port = server.port;
     const metrics = scrape && !shared ? await startMetrics(options, scrape) : null;
@@ -190,15 +192,19 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     return {
       greeting: `grantex-auth listens on ${where}, data in ${source.embedded ? config.dataDir : 'the database of DATABASE_URL'}`,
       async stop() {
+        // Load balancers see `/health/ready` fail, and send no more new connections.
+        health.beginShutdown();
+        server.retire();
+        await setTimeout(config.shutdownDelayMs);
         stopBy = performance.now() + config.shutdownTimeoutMs;
         const end = stopBy - config.shutdownTimeoutMs * CLOSING_SHARE;
         const leftMs = () => Math.max(0, end - performance.now());
-        await drain(server, underWay, health, leftMs());
+        await drain(server, underWay, leftMs());
         await Promise.all(
           [deliveries, anomalies, retention, tallies, removals, keyUses].map((work) => work.stop(leftMs())),
         );
         await endAgentSeries(leftMs());
-        await metrics?.close(leftMs());
+        await Promise.all([server.close(), metrics?.close(leftMs())]);
         telemetry.events.flush();
         await options.flushTelemetry(config.shutdownTimeoutMs * (CLOSING_SHARE / 2));
         await closing.disposeAsync();
@@ -260,16 +266,10 @@ const startMetrics = ({ config, startMetricsServer }: ServiceOptions, scrape: Re
   );
 
 /**
- * Load balancers see `/health/ready` fail, kept connections are ended after their answer, requests under way finish. Those
- * that are cut in the end still need the database, and telemetry to tell of them.
+ * Kept connections are ended after their answer, requests under way finish. Those that are cut in the end still need the
+ * database, and telemetry to tell of them.
  */
-async function drain(
-  server: ListeningServer,
-  underWay: UnderWay,
-  health: Health,
-  timeoutMs: number,
-): Promise<void> {
-  health.beginShutdown();
+async function drain(server: ListeningServer, underWay: UnderWay, timeoutMs: number): Promise<void> {
   const drained = server.drain();
   await within(timeoutMs - CUT_MS, drained);
   server.cut();
