@@ -78,7 +78,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   try {
     // A bad SECRET_KEY is a fault of configuration, to be told before anything is started.
     const secretKey = await loadSecretKey(config);
-    const sealer = createSealer(secretKey);
+    const sealer = createSealer(secretKey, config.secretKeyOld);
     const source = await openSource(options);
     undo.defer(() => source.close());
     await reachDatabase(source);
@@ -136,7 +136,12 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       ids,
       keys,
       readGrantToken: createTokenReader({ keys, issuer, clock }),
-      sessionTokens: createSessionTokens({ secretKey, issuer, clock }),
+      sessionTokens: createSessionTokens({
+        secretKey,
+        otherKey: config.secretKeyOld,
+        issuer,
+        clock,
+      }),
       successorOf: createSuccessors(secretKey),
       keyUsed: keyUses.keyUsed,
       telemetry,

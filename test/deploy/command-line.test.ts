@@ -48,7 +48,7 @@ test('values that cannot be used are refused in one line', async () => {
     [2, "Unexpected argument 'extra'; --help says what there is\n"],
     ...[1, 2, 3].map(() => [
       2,
-      'The command must be list, rotate or revoke <kid>; --help says what there is\n',
+      'The command must be list, rotate, revoke <kid> or reseal; --help says what there is\n',
     ]),
     [2, '--output is missing: the directory where the files go; --help says what there is\n'],
     [

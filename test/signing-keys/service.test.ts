@@ -149,7 +149,7 @@ test.each<[string, string, Record<string, string>, number, RegExp]>([
     'burn',
     {},
     2,
-    /^The command must be list, rotate or revoke <kid>; --help says what there is\n$/,
+    /^The command must be list, rotate, revoke <kid> or reseal; --help says what there is\n$/,
   ],
   ['a bad configuration', 'list', { SECRET_KEY: 'short' }, 78, /^SECRET_KEY must be 32 bytes/],
 ])('npm run keys: %s is told on stderr', async (_what, command, env, code, message) => {
