@@ -42,7 +42,7 @@ const SLOW = [
   // Twenty-five starts of npm.
   'test/deploy/command-line.test.ts',
   // Nine starts of replicas: keys are rotated and must have waited before they sign.
-  'test/signing-keys/{service,rotation-to-es256}.test.ts',
+  'test/signing-keys/{service,rotation-to-es256,revoke}.test.ts',
   // Ten runs of up to eighty random commands against the service, compared with the model as they go.
   'test/model/model.test.ts',
   // Some twenty random requests to every operation, with the database looked at before and after.

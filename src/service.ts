@@ -30,7 +30,8 @@ import { createRetention } from './retention/retention.ts';
 import { createRevocationFollower } from './revocations/follow-feed.ts';
 import { createSealer } from './secrets/sealing.ts';
 import { loadSecretKey } from './secrets/secret-key.ts';
-import { databaseKeyRing, fileKeyRing, type KeyRing } from './signing-keys/key-ring.ts';
+import { fileKeyRing } from './signing-keys/file-key-ring.ts';
+import { databaseKeyRing, type KeyNews, type KeyRing } from './signing-keys/key-ring.ts';
 import { startWarnings } from './start-warnings.ts';
 import { createHealth } from './system/health.ts';
 import { createTallyKeeper } from './tallies/keep-tallies.ts';
@@ -86,7 +87,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   try {
     // A bad SECRET_KEY is a fault of configuration, to be told before anything is started.
     const secretKey = await loadSecretKey(config);
-    const sealer = createSealer(secretKey);
+    const sealer = createSealer(secretKey, config.secretKeyOld);
     const source = await openSource(options);
     undo.defer(() => source.close());
     await reachDatabase(source);
@@ -150,7 +151,12 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       ids,
       keys,
       readGrantToken: createTokenReader({ keys, issuer, clock }),
-      sessionTokens: createSessionTokens({ secretKey, issuer, clock }),
+      sessionTokens: createSessionTokens({
+        secretKey,
+        otherKey: config.secretKeyOld,
+        issuer,
+        clock,
+      }),
       successorOf: createSuccessors(secretKey),
       keyUsed: keyUses.keyUsed,
       telemetry,
@@ -255,13 +261,18 @@ function openKeys(
   db: Database,
   sealer: ReturnType<typeof createSealer>,
 ): Promise<KeyRing> {
-  if (config.signingKeys) return fileKeyRing(config.signingKeys);
-  return databaseKeyRing(
-    { db, sealer, clock: systemClock, algorithm: config.signingAlgorithm },
-    (error) => telemetry.logger.warn({ reason: describe(error) }, 'keys.reload_failed'),
-    ({ kid, rotated }) =>
-      telemetry.events.adminChanged({ object: 'signing_key', change: rotated ? 'rotated' : 'created', kid }),
-  );
+  const onError = (error: unknown) =>
+    telemetry.logger.warn({ reason: describe(error) }, 'keys.reload_failed');
+  const tell = (change: 'created' | 'rotated' | 'revoked', kid: string) =>
+    telemetry.events.adminChanged({ object: 'signing_key', change, kid });
+  const heard: KeyNews = {
+    added: ({ kid, rotated }) => tell(rotated ? 'rotated' : 'created', kid),
+    revoked: ({ kid, counts }) =>
+      counts ? tell('revoked', kid) : telemetry.logger.warn({ kid }, 'signing_key.revoked'),
+  };
+  const clock = systemClock;
+  if (config.signingKeys) return fileKeyRing(config.signingKeys, { db, clock, onError, heard });
+  return databaseKeyRing({ db, sealer, clock, algorithm: config.signingAlgorithm }, onError, heard);
 }
 
 /** METRICS_HOST may also name the service's own address; METRICS_PORT, where it is set, is another than PORT. */

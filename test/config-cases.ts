@@ -134,6 +134,12 @@ export const CASES: Record<string, Case> = {
       '~'.repeat(43),
     ],
   },
+  SECRET_KEY_OLD: {
+    key: 'secretKeyOld',
+    otherwise: null,
+    good: [[SECRET_KEY, Buffer.alloc(32, 7)]],
+    bad: ['hunter2', Buffer.alloc(31).toString('base64')],
+  },
   GRANT_TOKEN_MAX_TTL: {
     key: 'grantTokenMaxSeconds',
     otherwise: 86_400,

@@ -265,13 +265,11 @@ async function answer(
   assertInTime();
   const outcome = await handle({ ...parts.value, caller: caller.value } as never);
   if (!bearer || session) return outcome;
-  if (!isRefused(outcome) || outcome.refusal.code !== 'UNAUTHORIZED') deps.keyUsed(bearer.hash);
-  else if (!lookUp) {
-    // A statement that looks the key up with its work does not say what is wrong with it.
-    const known = await deps.authenticate({ keyHash: bearer.hash });
-    if (isRefused(known)) return known;
-  }
-  return outcome;
+  const keyRefused = isRefused(outcome) && outcome.refusal.code === 'UNAUTHORIZED';
+  if (!keyRefused) deps.keyUsed(bearer.hash);
+  // A statement that looks the key up with its work does not say what is wrong with it.
+  const why = keyRefused && !lookUp ? await deps.authenticate({ keyHash: bearer.hash }) : outcome;
+  return isRefused(why) ? why : outcome;
 }
 
 /** Identifies the caller by its key. All work of the request counts for that developer from here on. */

@@ -123,6 +123,13 @@ export const KEYS_AND_TOKENS = {
       '32 bytes in base64 (`openssl rand -base64 32`). It seals signing keys and webhook secrets, and signs the sessions of principals. Required with DATABASE_URL, but not by `npm run migrate`. Unset: generated in DATA_DIR with the embedded database, and not again when it is lost.',
     ),
   ),
+  secretKeyOld: secret(
+    optional(
+      'SECRET_KEY_OLD',
+      secretKey,
+      'A second key that also opens what is sealed, and reads sessions of principals, while SECRET_KEY is being replaced (`npm run keys -- reseal`, deploy/README.md). Unset: there is none.',
+    ),
+  ),
   signingKeys: optional(
     'SIGNING_KEYS_FILE',
     signingKeys,
