@@ -20,6 +20,7 @@ import { createKnownKeys } from './http/known-keys.ts';
 import type { Limiter } from './http/rate-limit.ts';
 import { requestContext } from './http/request-context.ts';
 import { serveAssets } from './http/serve-assets.ts';
+import { createTurns } from './http/turns.ts';
 import type { UnderWay } from './http/under-way.ts';
 import { oauthRoutes } from './oauth/routes.ts';
 import { findAsset } from './pages/assets.ts';
@@ -37,6 +38,9 @@ import { systemRoutes } from './system/routes.ts';
 import { tokenRoutes } from './tokens/routes.ts';
 import type { SuccessorOf } from './tokens/successor.ts';
 import { webhookRoutes } from './webhooks/routes.ts';
+
+/** Of one developer. A page has up to 2 MiB, and its text takes the event loop some 10 ms. */
+const LARGE_ANSWERS = { atOnce: 4, waiting: 32 };
 
 /** What all use cases together ask for. */
 export interface AppDeps extends Deps {
@@ -110,6 +114,7 @@ export function createApp({ deps, health, limit, setRoute, endMeasurement, under
     setRoute,
     endMeasurement,
     underWay,
+    turns: createTurns(LARGE_ANSWERS),
     authenticate: (caller: KeyHolder) => authenticate(deps, caller),
     readSession: deps.sessionTokens.read,
   };

@@ -109,7 +109,7 @@ export function createFollower<E extends Followed>(
     position = whole ? until : (rows.at(-1)?.seq ?? until);
     return whole;
   };
-  const step = async (): Promise<boolean> => {
+  const step = async (): Promise<number> => {
     const begun = performance.now();
     join();
     const look = await source.look();
@@ -122,10 +122,10 @@ export function createFollower<E extends Followed>(
       for (const subscriber of subscribers) subscriber.after = Math.max(subscriber.after, position);
     lookedAt = begun;
     waitingSeconds = look.waitingSeconds;
-    return look.more;
+    return look.more ? 0 : LOOK_EVERY_MS;
   };
 
-  const loop = createBackgroundLoop({ step, everyMs: LOOK_EVERY_MS, onError });
+  const loop = createBackgroundLoop({ step, retryMs: LOOK_EVERY_MS, onError });
   const sinceLook = () => performance.now() - lookedAt;
   return {
     ...loop,

@@ -57,11 +57,11 @@ export function createHeldConnections({
       if (first && !(await isValid(first).catch(() => true)))
         for (const connection of connections) connection.end();
     }
-    return false;
+    return CHECK_KEYS_EVERY_MS;
   };
   const keys = createBackgroundLoop({
     step: checkKeys,
-    everyMs: CHECK_KEYS_EVERY_MS,
+    retryMs: CHECK_KEYS_EVERY_MS,
     onError: () => undefined,
   });
 

@@ -66,6 +66,7 @@ export const grantRoutes = (deps: DelegateDeps & RevokeDeps): Endpoint[] => [
   endpoint({
     method: 'get',
     path: '/v1/grants',
+    large: true,
     summary: 'Grants, newest first',
     access: 'developer',
     limit: 'api',

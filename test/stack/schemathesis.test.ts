@@ -9,7 +9,7 @@ import { installPython, runProgram } from './python.ts';
 import { type Hints, schemathesisConfig } from './schemathesis/config.ts';
 
 /** The number of examples for each operation and kind. The seed makes a run repeatable. */
-const EXAMPLES = Number(process.env['SCHEMATHESIS_EXAMPLES'] ?? 35);
+const EXAMPLES = Number(process.env['SCHEMATHESIS_EXAMPLES'] ?? 15);
 const SEED = Number(process.env['SCHEMATHESIS_SEED'] ?? 20_260_101);
 
 let python: string;
