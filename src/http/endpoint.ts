@@ -10,12 +10,13 @@ import type { Developer, KeyHolder, Principal } from '../caller.ts';
 import type { LimiterName } from '../config.ts';
 import { notFound, type ServiceError, TooManyError } from '../errors.ts';
 import { done, isRefused, mapOutcome, type Outcome, type Refused, refuse } from '../outcome.ts';
-import { outsideRequests, requestScope } from '../request-scope.ts';
+import { requestScope } from '../request-scope.ts';
 import type { AttemptKind, Attempts } from '../telemetry/attempts.ts';
 import type { Events } from '../telemetry/events.ts';
 import { type Bearer, bearerOf } from './bearer.ts';
 import type { ReadBody } from './body.ts';
 import { withDeadline } from './deadline.ts';
+import { handOver } from './hand-over.ts';
 import { headersOf } from './headers.ts';
 import type { KnownKeys } from './known-keys.ts';
 import { clientKeyOf, oauthRefusal } from './oauth.ts';
@@ -168,23 +169,8 @@ export function serve(definition: Endpoint, deps: ServeDeps): RequestHandler {
     } finally {
       finish();
     }
-    if (reply.takeOver) await handOver(deps, { req, res, reply, takeOver: reply.takeOver });
+    if (reply.takeOver) await handOver(reply, { req, res, endMeasurement: deps.endMeasurement });
   };
-}
-
-interface HandedOver extends Pick<Limited, 'req' | 'res'> {
-  readonly reply: Reply;
-  readonly takeOver: NonNullable<Reply['takeOver']>;
-}
-
-async function handOver(
-  { endMeasurement }: ServeDeps,
-  { req, res, reply, takeOver }: HandedOver,
-): Promise<void> {
-  // HEAD asks for the headers only.
-  if (req.method === 'HEAD') return send(req, res, reply);
-  endMeasurement();
-  if (!res.destroyed) await outsideRequests(() => takeOver(req, res));
 }
 
 interface Limited {
