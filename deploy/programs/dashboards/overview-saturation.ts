@@ -201,6 +201,34 @@ export const saturation: Row = {
       noValue: 'none',
     }),
     graph({
+      title: 'Verifiers that follow the revocation feed',
+      description:
+        'Open streams and waiting polls, of all replicas. A fall to none means that verifiers cannot follow.',
+      unit: 'short',
+      width: 12,
+      queries: [
+        {
+          expr: `sum by (transport) (${series('grantex_revocation_feed_clients')})`,
+          legend: '{{transport}}',
+        },
+      ],
+      runbooks: ['RevocationFeedLagging'],
+    }),
+    graph({
+      title: 'Age of revocations when they reach verifiers',
+      description:
+        'The greatest of the last minute, or of what still waits. Usually below a second; it rises while the feed cannot be read.',
+      unit: 's',
+      width: 12,
+      runbooks: ['RevocationFeedLagging'],
+      queries: [
+        {
+          expr: `max by (transport) (${series('grantex_revocation_feed_lag_seconds')})`,
+          legend: '{{transport}}',
+        },
+      ],
+    }),
+    graph({
       title: 'Rows removed by retention',
       description:
         'Rows a second that had ended long enough ago, by table. After an upgrade or a lowered retention it is high until the backlog has gone.',
