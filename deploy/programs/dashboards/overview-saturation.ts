@@ -1,4 +1,4 @@
-import { RETENTION_TABLES, STATEMENT_ENDS } from '../../../src/label-values.ts';
+import { RETENTION_TABLES, STATEMENT_ENDS, TRANSPORTS } from '../../../src/label-values.ts';
 import type { Row } from './dashboard.ts';
 import { graph, stat } from './panels.ts';
 import { count, orZero, perSecond, quantile, series, share } from './queries.ts';
@@ -210,6 +210,7 @@ export const saturation: Row = {
         {
           expr: `sum by (transport) (${series('grantex_revocation_feed_clients')})`,
           legend: '{{transport}}',
+          names: TRANSPORTS,
         },
       ],
       runbooks: ['RevocationFeedLagging'],
@@ -225,6 +226,7 @@ export const saturation: Row = {
         {
           expr: `max by (transport) (${series('grantex_revocation_feed_lag_seconds')})`,
           legend: '{{transport}}',
+          names: TRANSPORTS,
         },
       ],
     }),
