@@ -52,6 +52,8 @@ export interface AppDeps extends Deps {
   readonly successorOf: SuccessorOf;
   readonly revocations: RevocationFollower;
   readonly heldConnections: HeldConnections;
+  /** Hears of each API key that lets a request in. */
+  readonly keyUsed: (keyHash: Buffer) => void;
 }
 
 export interface AppOptions {
@@ -116,6 +118,7 @@ export function createApp({ deps, health, limit, setRoute, endMeasurement, under
     underWay,
     turns: createTurns(LARGE_ANSWERS),
     authenticate: (caller: KeyHolder) => authenticate(deps, caller),
+    keyUsed: deps.keyUsed,
     readSession: deps.sessionTokens.read,
   };
   for (const endpoint of allEndpoints(deps, health))

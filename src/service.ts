@@ -9,6 +9,7 @@ import { type OpenDatabase, openDatabaseUrl, reachDatabase } from './database-so
 import { type Database, openDatabase } from './db/client.ts';
 import { assertMigrated, migrate } from './db/migrate.ts';
 import { authenticate } from './developers/authenticate.ts';
+import { createKeyUses } from './developers/key-uses.ts';
 import { seedDevelopers } from './developers/seed-developers.ts';
 import { createHeldConnections, type HeldConnections } from './feed/held-connections.ts';
 import { reportGauges } from './gauges.ts';
@@ -136,6 +137,9 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     });
     undo.defer(() => removals.stop(0));
 
+    const keyUses = createKeyUses({ db, clock, telemetry });
+    undo.defer(() => keyUses.stop(0));
+
     const listener: { port: number } = { port: config.port };
     const baseUrl = () => config.publicUrl ?? `http://localhost:${listener.port}`;
     const issuer = () => config.jwtIssuer ?? baseUrl();
@@ -148,6 +152,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       readGrantToken: createTokenReader({ keys, issuer, clock }),
       sessionTokens: createSessionTokens({ secretKey, issuer, clock }),
       successorOf: createSuccessors(secretKey),
+      keyUsed: keyUses.keyUsed,
       telemetry,
       sealer,
       deliveriesDue: deliveries.wake,
@@ -192,6 +197,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     deliveries.start();
     anomalies.start();
     tallies.start();
+    keyUses.start();
     removals.start();
     retention.start();
     revocations.start();
@@ -214,7 +220,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
         const leftMs = () => Math.max(0, end - performance.now());
         await drain({ server, underWay, heldConnections }, leftMs());
         await Promise.all(
-          [deliveries, anomalies, retention, tallies, removals, revocations].map((work) =>
+          [deliveries, anomalies, retention, tallies, removals, keyUses, revocations].map((work) =>
             work.stop(leftMs()),
           ),
         );

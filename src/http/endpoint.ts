@@ -122,6 +122,8 @@ export interface ServeDeps {
   readonly turns: Turns;
   /** UNAUTHORIZED for an unknown key. */
   readonly authenticate: (caller: KeyHolder) => Promise<Outcome<Developer>>;
+  /** The API key has let a request in. */
+  readonly keyUsed: (keyHash: Buffer) => void;
   /** UNAUTHORIZED for anything but a live session token. */
   readonly readSession: (token: string) => Promise<Outcome<Principal>>;
 }
@@ -247,7 +249,15 @@ async function answer(
     });
   // The caller may already have the answer that the request failed. Then no work may begin.
   assertInTime();
-  return handle({ ...parts.value, caller: caller.value } as never);
+  const outcome = await handle({ ...parts.value, caller: caller.value } as never);
+  if (!bearer || session) return outcome;
+  if (!isRefused(outcome) || outcome.refusal.code !== 'UNAUTHORIZED') deps.keyUsed(bearer.hash);
+  else if (!lookUp) {
+    // A statement that looks the key up with its work does not say what is wrong with it.
+    const known = await deps.authenticate({ keyHash: bearer.hash });
+    if (isRefused(known)) return known;
+  }
+  return outcome;
 }
 
 /** Identifies the caller by its key. All work of the request counts for that developer from here on. */
