@@ -3,7 +3,6 @@
  * Nothing here knows a room. `server.ts` is the listener, `error-handler.ts` the only place where an error becomes an answer,
  * `rate-limit.ts` and `redis*.ts` are the limits, `reply.ts` is what a handler answers with.
  */
-import type { IncomingMessage } from 'node:http';
 import type { Request as ExpressRequest, RequestHandler, Response } from 'express';
 import { type Static, type TObject, type TSchema, Type } from 'typebox';
 import type { Developer, KeyHolder, Principal } from '../caller.ts';
@@ -24,6 +23,7 @@ import { toPublicError } from './public-error.ts';
 import type { Limiter } from './rate-limit.ts';
 import { rateLimitKeyOf, rateLimitKeyOfPrincipal } from './rate-limit-key.ts';
 import { type RefusalPage, type Reply, send } from './reply.ts';
+import { headerText, queryText } from './request-text.ts';
 import { holdTurn, type Turns } from './turns.ts';
 import type { UnderWay } from './under-way.ts';
 import { compileValidator, type Validator } from './validate.ts';
@@ -312,19 +312,4 @@ async function parse(
   };
   const fault = check?.(parts as never);
   return fault ? refuse(fault) : done(parts);
-}
-
-/** Query members as text. NUL, which no stored value holds, becomes a character that none holds either. */
-function queryText(req: ExpressRequest): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(req.query).map(([name, value]) => [
-      name,
-      typeof value === 'string' ? value.replaceAll('\0', '\u{FFFF}') : value,
-    ]),
-  );
-}
-
-function headerText(req: IncomingMessage, name: string): string | undefined {
-  const value = req.headers[name];
-  return Array.isArray(value) ? value.join(', ') : value;
 }
