@@ -21,9 +21,11 @@ import { openRedis } from './http/redis.ts';
 import { type ListeningServer, listen } from './http/server.ts';
 import { createUnderWay, type UnderWay } from './http/under-way.ts';
 import { systemIds } from './ids.ts';
+import { createChangeTeller } from './operators/tell-changes.ts';
 import { isMetrics } from './origin-form.ts';
 import { isRefused } from './outcome.ts';
 import { createSessionTokens } from './principal-sessions/session-token.ts';
+import { leaveLastCounts } from './reconciliation/leave-counts.ts';
 import { createRetention } from './retention/retention.ts';
 import { createRevocationFollower } from './revocations/follow-feed.ts';
 import { createSealer } from './secrets/sealing.ts';
@@ -43,6 +45,8 @@ export interface ServiceOptions {
   readonly telemetry: Telemetry;
   /** Answers `GET /metrics`; null: no metrics. */
   readonly scrape: RequestListener | null;
+  /** What a scrape would show now; null: no metrics. */
+  readonly readMetrics: (() => Promise<string>) | null;
   readonly startMetricsServer: (
     handler: RequestListener,
     host: string,
@@ -60,7 +64,7 @@ export interface RunningService {
   readonly greeting: string;
   /**
    * Ordered end: not ready; after `SHUTDOWN_DELAY_MS` no new connections; requests under way finish, then webhook deliveries
-   * under way, scrapes, telemetry is sent, the database comes last.
+   * under way, scrapes. The last counts are kept in the database, telemetry is sent, the database comes last.
    * Takes at most `SHUTDOWN_TIMEOUT_MS` after the delay.
    */
   stop(): Promise<void>;
@@ -139,6 +143,8 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
 
     const keyUses = createKeyUses({ db, clock, telemetry });
     undo.defer(() => keyUses.stop(0));
+    const changes = createChangeTeller({ db, telemetry });
+    undo.defer(() => changes.stop(0));
 
     const listener: { port: number } = { port: config.port };
     const baseUrl = () => config.publicUrl ?? `http://localhost:${listener.port}`;
@@ -199,6 +205,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     tallies.start();
     keyUses.start();
     removals.start();
+    changes.start();
     retention.start();
     revocations.start();
     heldConnections.start();
@@ -218,13 +225,21 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
         stopBy = performance.now() + config.shutdownTimeoutMs;
         const end = stopBy - config.shutdownTimeoutMs * CLOSING_SHARE;
         const leftMs = () => Math.max(0, end - performance.now());
-        await drain({ server, underWay, heldConnections }, leftMs());
+        const finished = await drain({ server, underWay, heldConnections }, leftMs());
         await Promise.all(
-          [deliveries, anomalies, retention, tallies, removals, keyUses, revocations].map((work) =>
+          [deliveries, anomalies, retention, tallies, removals, keyUses, changes, revocations].map((work) =>
             work.stop(leftMs()),
           ),
         );
         await endAgentSeries(leftMs());
+        // What was cut off may still be counted: then the end is that of a crash.
+        if (finished && options.readMetrics)
+          await within(
+            leftMs(),
+            leaveLastCounts(deps, options.readMetrics).catch((error: unknown) =>
+              telemetry.events.backgroundWorkFailed({ work: 'last_counts', error }),
+            ),
+          );
         await Promise.all([server.close(), metrics?.close(leftMs())]);
         telemetry.events.flush();
         await options.flushTelemetry(config.shutdownTimeoutMs * (CLOSING_SHARE / 2));
@@ -284,6 +299,7 @@ const startMetrics = ({ config, startMetricsServer }: ServiceOptions, scrape: Re
 /**
  * Kept connections are ended after their answer, requests under way finish. Those that are cut in the end still need the
  * database, and telemetry to tell of them.
+ * @returns whether every request has ended
  */
 async function drain(
   {
@@ -292,13 +308,14 @@ async function drain(
     heldConnections,
   }: { server: ListeningServer; underWay: UnderWay; heldConnections: HeldConnections },
   timeoutMs: number,
-): Promise<void> {
+): Promise<boolean> {
   const drained = server.drain();
   // Streams have no end of their own, and their clients connect elsewhere at once.
   heldConnections.close();
   await within(timeoutMs - CUT_MS, drained);
   server.cut();
-  await within(CUT_MS, Promise.all([drained, underWay.idle()]));
+  const idle = Promise.all([drained, underWay.idle()]).then(() => true);
+  return (await within(CUT_MS, idle)) ?? false;
 }
 
 const describe = (error: unknown): string => {
