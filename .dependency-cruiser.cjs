@@ -56,7 +56,7 @@ const FILES = {
   deps: 'deps',
   'database-source': 'database-source',
   app: 'app',
-  service: 'service|gauges|start-warnings',
+  service: 'service|feeds|gauges|start-warnings',
   main: 'main',
 };
 const pathOf = (part) => (FILES[part] ? `^src/(${FILES[part]})\\.ts$` : `^src/${part}/`);

@@ -8,10 +8,10 @@ import { type Config, namingVariables } from './config.ts';
 import { type OpenDatabase, openDatabaseUrl, reachDatabase } from './database-source.ts';
 import { type Database, openDatabase } from './db/client.ts';
 import { assertMigrated, migrate } from './db/migrate.ts';
-import { authenticate } from './developers/authenticate.ts';
 import { createKeyUses } from './developers/key-uses.ts';
 import { seedDevelopers } from './developers/seed-developers.ts';
-import { createHeldConnections, type HeldConnections } from './feed/held-connections.ts';
+import type { HeldConnections } from './feed/held-connections.ts';
+import { createFeeds } from './feeds.ts';
 import { reportGauges } from './gauges.ts';
 import { createTokenReader } from './grant-token/read-grant-token.ts';
 import { createRemovalWorker } from './grants/work-off-removals.ts';
@@ -23,11 +23,9 @@ import { createUnderWay, type UnderWay } from './http/under-way.ts';
 import { systemIds } from './ids.ts';
 import { createChangeTeller } from './operators/tell-changes.ts';
 import { isMetrics } from './origin-form.ts';
-import { isRefused } from './outcome.ts';
 import { createSessionTokens } from './principal-sessions/session-token.ts';
 import { leaveLastCounts } from './reconciliation/leave-counts.ts';
 import { createRetention } from './retention/retention.ts';
-import { createRevocationFollower } from './revocations/follow-feed.ts';
 import { createSealer } from './secrets/sealing.ts';
 import { loadSecretKey } from './secrets/secret-key.ts';
 import { databaseKeyRing, fileKeyRing, type KeyRing } from './signing-keys/key-ring.ts';
@@ -121,15 +119,9 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
 
     const tallies = createTallyKeeper({ db, clock, telemetry });
     undo.defer(() => tallies.stop(0));
-    const revocations = createRevocationFollower({ db, clock, telemetry });
+    const feeds = createFeeds({ config, db, clock, telemetry });
+    const { revocations, heldConnections } = feeds;
     undo.defer(() => revocations.stop(0));
-    const heldConnections = createHeldConnections({
-      max: config.maxStreams,
-      isValid: async ({ keyHash, developerId }) => {
-        const owner = await authenticate({ db }, { keyHash });
-        return !isRefused(owner) && owner.value.id === developerId;
-      },
-    });
     undo.defer(async () => heldConnections.close());
     const removals = createRemovalWorker({
       config,
@@ -207,8 +199,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     removals.start();
     changes.start();
     retention.start();
-    revocations.start();
-    heldConnections.start();
+    feeds.start();
     const where = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${server.port}`;
     const metricsPort = scrape ? (metrics?.port ?? server.port) : undefined;
     telemetry.logger.info({ url: where, metricsPort }, 'service.started');
@@ -296,19 +287,18 @@ const startMetrics = ({ config, startMetricsServer }: ServiceOptions, scrape: Re
     namingVariables('METRICS_HOST/METRICS_PORT'),
   );
 
+interface Draining {
+  readonly server: ListeningServer;
+  readonly underWay: UnderWay;
+  readonly heldConnections: HeldConnections;
+}
+
 /**
  * Kept connections are ended after their answer, requests under way finish. Those that are cut in the end still need the
  * database, and telemetry to tell of them.
  * @returns whether every request has ended
  */
-async function drain(
-  {
-    server,
-    underWay,
-    heldConnections,
-  }: { server: ListeningServer; underWay: UnderWay; heldConnections: HeldConnections },
-  timeoutMs: number,
-): Promise<boolean> {
+async function drain({ server, underWay, heldConnections }: Draining, timeoutMs: number): Promise<boolean> {
   const drained = server.drain();
   // Streams have no end of their own, and their clients connect elsewhere at once.
   heldConnections.close();
