@@ -10,7 +10,6 @@ import { type Database, openDatabase } from './db/client.ts';
 import { assertMigrated, migrate } from './db/migrate.ts';
 import { createKeyUses } from './developers/key-uses.ts';
 import { seedDevelopers } from './developers/seed-developers.ts';
-import type { HeldConnections } from './feed/held-connections.ts';
 import { createFeeds } from './feeds.ts';
 import { reportGauges } from './gauges.ts';
 import { createTokenReader } from './grant-token/read-grant-token.ts';
@@ -216,7 +215,9 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
         stopBy = performance.now() + config.shutdownTimeoutMs;
         const end = stopBy - config.shutdownTimeoutMs * CLOSING_SHARE;
         const leftMs = () => Math.max(0, end - performance.now());
-        const finished = await drain({ server, underWay, heldConnections }, leftMs());
+        // Streams have no end of their own. Their clients connect elsewhere at once.
+        heldConnections.close();
+        const finished = await drain(server, underWay, leftMs());
         await Promise.all(
           [deliveries, anomalies, retention, tallies, removals, keyUses, changes, revocations].map((work) =>
             work.stop(leftMs()),
@@ -287,21 +288,13 @@ const startMetrics = ({ config, startMetricsServer }: ServiceOptions, scrape: Re
     namingVariables('METRICS_HOST/METRICS_PORT'),
   );
 
-interface Draining {
-  readonly server: ListeningServer;
-  readonly underWay: UnderWay;
-  readonly heldConnections: HeldConnections;
-}
-
 /**
  * Kept connections are ended after their answer, requests under way finish. Those that are cut in the end still need the
  * database, and telemetry to tell of them.
  * @returns whether every request has ended
  */
-async function drain({ server, underWay, heldConnections }: Draining, timeoutMs: number): Promise<boolean> {
+async function drain(server: ListeningServer, underWay: UnderWay, timeoutMs: number): Promise<boolean> {
   const drained = server.drain();
-  // Streams have no end of their own, and their clients connect elsewhere at once.
-  heldConnections.close();
   await within(timeoutMs - CUT_MS, drained);
   server.cut();
   const idle = Promise.all([drained, underWay.idle()]).then(() => true);
