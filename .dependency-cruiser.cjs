@@ -37,9 +37,9 @@ const ROOMS = {
   retention: ['anomalies'],
   system: [],
   tallies: [],
-  operators: ['agents', 'grants'],
   feed: [],
   revocations: ['feed'],
+  operators: ['agents', 'grants'],
   reconciliation: ['tallies'],
 };
 for (const [room, others] of Object.entries(ROOMS)) USES[room] = [...FOUNDATION, ...others];
@@ -64,7 +64,7 @@ const FILES = {
   deps: 'deps',
   'database-source': 'database-source',
   app: 'app',
-  service: 'service|gauges|start-warnings',
+  service: 'service|feeds|gauges|start-warnings',
   main: 'main',
 };
 const pathOf = (part) => (FILES[part] ? `^src/(${FILES[part]})\\.ts$` : `^src/${part}/`);

@@ -50,10 +50,10 @@ export interface AppDeps extends Deps {
   readonly sealer: Sealer;
   readonly sessionTokens: SessionTokens;
   readonly successorOf: SuccessorOf;
-  /** Hears of each API key that lets a request in. */
-  readonly keyUsed: (keyHash: Buffer) => void;
   readonly revocations: RevocationFollower;
   readonly heldConnections: HeldConnections;
+  /** Hears of each API key that lets a request in. */
+  readonly keyUsed: (keyHash: Buffer) => void;
 }
 
 export interface AppOptions {

@@ -8,10 +8,9 @@ import { type Config, namingVariables } from './config.ts';
 import { type OpenDatabase, openDatabaseUrl, reachDatabase } from './database-source.ts';
 import { type Database, openDatabase } from './db/client.ts';
 import { assertMigrated, migrate } from './db/migrate.ts';
-import { authenticate } from './developers/authenticate.ts';
 import { createKeyUses } from './developers/key-uses.ts';
 import { seedDevelopers } from './developers/seed-developers.ts';
-import { createHeldConnections, type HeldConnections } from './feed/held-connections.ts';
+import { createFeeds } from './feeds.ts';
 import { reportGauges } from './gauges.ts';
 import { createTokenReader } from './grant-token/read-grant-token.ts';
 import { createRemovalWorker } from './grants/work-off-removals.ts';
@@ -23,11 +22,9 @@ import { createUnderWay, type UnderWay } from './http/under-way.ts';
 import { systemIds } from './ids.ts';
 import { createChangeTeller } from './operators/tell-changes.ts';
 import { isMetrics } from './origin-form.ts';
-import { isRefused } from './outcome.ts';
 import { createSessionTokens } from './principal-sessions/session-token.ts';
 import { leaveLastCounts } from './reconciliation/leave-counts.ts';
 import { createRetention } from './retention/retention.ts';
-import { createRevocationFollower } from './revocations/follow-feed.ts';
 import { createSealer } from './secrets/sealing.ts';
 import { loadSecretKey } from './secrets/secret-key.ts';
 import { fileKeyRing } from './signing-keys/file-key-ring.ts';
@@ -117,14 +114,8 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     const anomalies = createAnomalyWatch({ config, db, clock, telemetry, ids });
     const retention = createRetention({ config, db, clock, telemetry, ids });
     const tallies = createTallyKeeper({ db, clock, telemetry });
-    const revocations = createRevocationFollower({ db, clock, telemetry });
-    const heldConnections = createHeldConnections({
-      max: config.maxStreams,
-      isValid: async ({ keyHash, developerId }) => {
-        const owner = await authenticate({ db }, { keyHash });
-        return !isRefused(owner) && owner.value.id === developerId;
-      },
-    });
+    const feeds = createFeeds({ config, db, clock, telemetry });
+    const { revocations, heldConnections } = feeds;
     undo.defer(async () => heldConnections.close());
     const removals = createRemovalWorker({
       config,
@@ -136,9 +127,9 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     });
     const keyUses = createKeyUses({ db, clock, telemetry });
     const changes = createChangeTeller({ db, telemetry });
-    const works = [deliveries, anomalies, tallies, keyUses, removals, changes, retention, revocations];
+    const works = [deliveries, anomalies, tallies, keyUses, removals, changes, retention];
     undo.defer(async () => {
-      await Promise.all(works.map((work) => work.stop(0)));
+      await Promise.all([...works, revocations].map((work) => work.stop(0)));
     });
 
     const listener: { port: number } = { port: config.port };
@@ -201,7 +192,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
 
     // Not before: while the start keeps the event loop busy, their connections would run out of time.
     for (const work of works) work.start();
-    heldConnections.start();
+    feeds.start();
     const where = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${server.port}`;
     const metricsPort = scrape ? (metrics?.port ?? server.port) : undefined;
     telemetry.logger.info({ url: where, metricsPort }, 'service.started');
@@ -218,8 +209,10 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
         stopBy = performance.now() + config.shutdownTimeoutMs;
         const end = stopBy - config.shutdownTimeoutMs * CLOSING_SHARE;
         const leftMs = () => Math.max(0, end - performance.now());
-        const finished = await drain({ server, underWay, heldConnections }, leftMs());
-        await Promise.all(works.map((work) => work.stop(leftMs())));
+        // Streams have no end of their own. Their clients connect elsewhere at once.
+        heldConnections.close();
+        const finished = await drain(server, underWay, leftMs());
+        await Promise.all([...works, revocations].map((work) => work.stop(leftMs())));
         await endAgentSeries(leftMs());
         // What was cut off may still be counted: then the end is that of a crash.
         if (finished && options.readMetrics)
@@ -290,21 +283,13 @@ const startMetrics = ({ config, startMetricsServer }: ServiceOptions, scrape: Re
     namingVariables('METRICS_HOST/METRICS_PORT'),
   );
 
-interface Drained {
-  readonly server: ListeningServer;
-  readonly underWay: UnderWay;
-  readonly heldConnections: HeldConnections;
-}
-
 /**
  * Kept connections are ended after their answer, requests under way finish. Those that are cut in the end still need the
  * database, and telemetry to tell of them.
  * @returns whether every request has ended
  */
-async function drain({ server, underWay, heldConnections }: Drained, timeoutMs: number): Promise<boolean> {
+async function drain(server: ListeningServer, underWay: UnderWay, timeoutMs: number): Promise<boolean> {
   const drained = server.drain();
-  // Streams have no end of their own, and their clients connect elsewhere at once.
-  heldConnections.close();
   await within(timeoutMs - CUT_MS, drained);
   server.cut();
   const idle = Promise.all([drained, underWay.idle()]).then(() => true);

@@ -8,6 +8,8 @@ import type { Transport } from '../label-values.ts';
 
 /** How soon an entry with a number is noticed. */
 const LOOK_EVERY_MS = 200;
+/** After a look that failed: a line of the log each time. */
+const RETRY_MS = 1000;
 const READ_AT_ONCE = 2000;
 /** Without a look for so long, or with an entry waiting for its number, clients must not believe that nothing happens. */
 const CURRENT_MS = 5000;
@@ -125,7 +127,7 @@ export function createFollower<E extends Followed>(
     return look.more ? 0 : LOOK_EVERY_MS;
   };
 
-  const loop = createBackgroundLoop({ step, retryMs: LOOK_EVERY_MS, onError });
+  const loop = createBackgroundLoop({ step, retryMs: RETRY_MS, onError });
   const sinceLook = () => performance.now() - lookedAt;
   return {
     ...loop,

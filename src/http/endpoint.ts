@@ -3,19 +3,19 @@
  * Nothing here knows a room. `server.ts` is the listener, `error-handler.ts` the only place where an error becomes an answer,
  * `rate-limit.ts` and `redis*.ts` are the limits, `reply.ts` is what a handler answers with.
  */
-import type { IncomingMessage } from 'node:http';
 import type { Request as ExpressRequest, RequestHandler, Response } from 'express';
 import { type Static, type TObject, type TSchema, Type } from 'typebox';
 import type { Developer, KeyHolder, Principal } from '../caller.ts';
 import type { LimiterName } from '../config.ts';
 import { notFound, type ServiceError, TooManyError } from '../errors.ts';
 import { done, isRefused, mapOutcome, type Outcome, type Refused, refuse } from '../outcome.ts';
-import { outsideRequests, requestScope } from '../request-scope.ts';
+import { requestScope } from '../request-scope.ts';
 import type { AttemptKind, Attempts } from '../telemetry/attempts.ts';
 import type { Events } from '../telemetry/events.ts';
 import { type Bearer, bearerOf } from './bearer.ts';
 import type { ReadBody } from './body.ts';
 import { withDeadline } from './deadline.ts';
+import { handOver } from './hand-over.ts';
 import { headersOf } from './headers.ts';
 import type { KnownKeys } from './known-keys.ts';
 import { clientKeyOf, oauthRefusal } from './oauth.ts';
@@ -23,6 +23,7 @@ import { toPublicError } from './public-error.ts';
 import type { Limiter } from './rate-limit.ts';
 import { rateLimitKeyOf, rateLimitKeyOfPrincipal } from './rate-limit-key.ts';
 import { type RefusalPage, type Reply, send } from './reply.ts';
+import { headerText, queryText } from './request-text.ts';
 import { holdTurn, type Turns } from './turns.ts';
 import type { UnderWay } from './under-way.ts';
 import { compileValidator, type Validator } from './validate.ts';
@@ -170,23 +171,8 @@ export function serve(definition: Endpoint, deps: ServeDeps): RequestHandler {
     } finally {
       finish();
     }
-    if (reply.takeOver) await handOver(deps, { req, res, reply, takeOver: reply.takeOver });
+    if (reply.takeOver) await handOver(reply, { req, res, endMeasurement: deps.endMeasurement });
   };
-}
-
-interface HandedOver extends Pick<Limited, 'req' | 'res'> {
-  readonly reply: Reply;
-  readonly takeOver: NonNullable<Reply['takeOver']>;
-}
-
-async function handOver(
-  { endMeasurement }: ServeDeps,
-  { req, res, reply, takeOver }: HandedOver,
-): Promise<void> {
-  // HEAD asks for the headers only.
-  if (req.method === 'HEAD') return send(req, res, reply);
-  endMeasurement();
-  if (!res.destroyed) await outsideRequests(() => takeOver(req, res));
 }
 
 interface Limited {
@@ -324,19 +310,4 @@ async function parse(
   };
   const fault = check?.(parts as never);
   return fault ? refuse(fault) : done(parts);
-}
-
-/** Query members as text. NUL, which no stored value holds, becomes a character that none holds either. */
-function queryText(req: ExpressRequest): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(req.query).map(([name, value]) => [
-      name,
-      typeof value === 'string' ? value.replaceAll('\0', '\u{FFFF}') : value,
-    ]),
-  );
-}
-
-function headerText(req: IncomingMessage, name: string): string | undefined {
-  const value = req.headers[name];
-  return Array.isArray(value) ? value.join(', ') : value;
 }

@@ -37,7 +37,7 @@ const IS: Readonly<Record<string, string>> = {
   commands: '`npm run admin`, `keys`, `migrate`, `reconcile`',
   'database-source': '`database-source.ts`: the database of `DATABASE_URL`, or the embedded one',
   app: '`app.ts`: puts the routes of all modules together',
-  service: '`service.ts`, `gauges.ts`: starts and ends everything',
+  service: '`service.ts`, `feeds.ts`, `gauges.ts`: starts and ends everything',
   main: '`main.ts`: the process',
 };
 
