@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { firstBrokenEntry, type HashedEntry } from '../../src/audit/chain.ts';
 import { cutoffsAt } from '../../src/retention/cutoffs.ts';
 import { oldestDueSeconds } from '../../src/retention/oldest-store.ts';
+import { type ChainEntry, firstBrokenEntry } from '../support/audit-chain.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { anomalyOf, newParty, type Party } from '../support/flow.ts';
 import { ledgerOf } from '../support/ledger.ts';
@@ -207,7 +207,7 @@ test('audit entries go as a prefix of their chain, and what is left verifies fro
   ]);
   await log(party, grantId, 'six');
   const { body } = await call('GET', '/v1/audit/entries');
-  const chain: (HashedEntry & { hash: string })[] = body.entries.toReversed();
+  const chain: ChainEntry[] = body.entries.toReversed();
   expect(chain.map(({ action }) => action)).toEqual(['four', 'five', 'six']);
   expect(firstBrokenEntry(chain, lastOld.hash)).toBeNull();
   // Whoever removes one more by hand is found out.

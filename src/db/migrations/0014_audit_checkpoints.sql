@@ -1,0 +1,39 @@
+-- A second hash of each entry, over all that is stored of it (src/audit/chain.ts). Null: an older release wrote the entry. Its
+-- `hash` protects it, and the first entry with a `row_hash` covers that one.
+alter table audit_entries add column row_hash text;
+
+-- The last entry of each chain. `covered_hash` is its `hash` if `row_hash` is its `row_hash`: a release that knows neither of
+-- them leaves both as they were. `checkpoint_due`: when the first hour ends that has an entry after the last checkpoint.
+alter table audit_heads
+  add column row_hash text,
+  add column covered_hash text,
+  add column last_at timestamptz,
+  add column checkpoint_due timestamptz;
+update audit_heads set checkpoint_due = now() where hash is not null;
+create index audit_heads_due on audit_heads (checkpoint_due) where checkpoint_due is not null;
+
+-- Signed heads. A checkpoint names the last entry of the hours before `made_at`; `jws` says the same with a signature.
+create table audit_checkpoints (
+  developer_id  text not null references developers (id) on delete cascade,
+  seq           bigint not null,
+  entry_id      text not null,
+  hash          text not null,
+  row_hash      text,
+  entry_at      timestamptz not null,
+  made_at       timestamptz not null,
+  kid           text not null,
+  jws           text not null,
+  primary key (developer_id, seq)
+);
+
+-- The public halves of the keys that signed checkpoints. A key of SIGNING_KEYS_FILE may leave that file.
+create table audit_checkpoint_keys (
+  kid         text primary key,
+  public_jwk  jsonb not null
+);
+
+-- The checkpoint below which a prefix was removed. Null: an older release removed the prefix, when there were no checkpoints.
+alter table audit_prefixes add column seq bigint;
+
+-- Lists, exports and verifications that begin or end at a time.
+create index audit_entries_by_time on audit_entries (developer_id, created_at desc, seq desc);
