@@ -26,6 +26,7 @@ import { measuredContext } from '../src/telemetry/measured.ts';
 
 /** nginx's status for a client that closed the connection before it was answered. */
 const CLIENT_CLOSED_REQUEST = 499;
+const CUT_SHORT = 500;
 
 type Emit = (this: Server, event: string, ...args: unknown[]) => boolean;
 
@@ -102,6 +103,15 @@ export function observeActiveRequests(meter: Meter): void {
 
 const countActive = (method: string, by: 1 | -1) => active.set(method, (active.get(method) ?? 0) + by);
 
+/**
+ * The status that the caller has got. One that disconnected has none. Where the service itself cut an answer short, because the
+ * rest of it failed, the status line that went before says nothing.
+ */
+function statusOf(response: ServerResponse): number {
+  if (response.writableFinished) return response.statusCode;
+  return response.errored ? CUT_SHORT : CLIENT_CLOSED_REQUEST;
+}
+
 /** Begins a request's span and measurement, which end with its response, and returns its context. */
 function begin(parts: Parts, request: IncomingMessage, response: ServerResponse) {
   const begun = performance.now();
@@ -123,8 +133,7 @@ function begin(parts: Parts, request: IncomingMessage, response: ServerResponse)
   countActive(knownMethod, 1);
   response.on('close', () => {
     countActive(knownMethod, -1);
-    // A caller that disconnected has not received the response's status.
-    const status = response.writableFinished ? response.statusCode : CLIENT_CLOSED_REQUEST;
+    const status = statusOf(response);
     const { route } = metadata;
     labels['http.response.status_code'] = status;
     if (route !== undefined) labels['http.route'] = route;

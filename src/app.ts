@@ -16,6 +16,7 @@ import { type Endpoint, type SetRoute, serve } from './http/endpoint.ts';
 import { errorHandler, unknownPath } from './http/error-handler.ts';
 import { writeGathered } from './http/headers.ts';
 import { createKnownKeys } from './http/known-keys.ts';
+import { createLongWork } from './http/long-work.ts';
 import type { Limiter } from './http/rate-limit.ts';
 import { requestContext } from './http/request-context.ts';
 import { serveAssets } from './http/serve-assets.ts';
@@ -102,6 +103,7 @@ export function createApp({ deps, health, limit, setRoute, underWay }: AppOption
     readForm: createFormReader(config.bodyLimit),
     setRoute,
     underWay,
+    longWork: createLongWork(telemetry.events),
     authenticate: (caller: KeyHolder) => authenticate(deps, caller),
     readSession: deps.sessionTokens.read,
   };

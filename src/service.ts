@@ -2,6 +2,7 @@ import type { RequestListener } from 'node:http';
 import { admitAgentsToSeries } from './agents/admit-to-series.ts';
 import { createAnomalyWatch } from './anomalies/watch.ts';
 import { type AppDeps, createApp } from './app.ts';
+import { createCheckpointMaker } from './audit/make-checkpoints.ts';
 import { systemClock } from './clock.ts';
 import { type Config, namingVariables } from './config.ts';
 import { type OpenDatabase, openDatabaseUrl, reachDatabase } from './database-source.ts';
@@ -139,6 +140,8 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       baseUrl,
       issuer,
     };
+    const checkpoints = createCheckpointMaker(deps);
+    undo.defer(() => checkpoints.stop(0));
     await seedDevelopers(deps);
     const endAgentSeries = await admitAgentsToSeries({ config, db, telemetry });
     undo.defer(() => endAgentSeries(0));
@@ -174,6 +177,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     tallies.start();
     removals.start();
     retention.start();
+    checkpoints.start();
     const where = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${server.port}`;
     const metricsPort = scrape ? (metrics?.port ?? server.port) : undefined;
     telemetry.logger.info({ url: where, metricsPort }, 'service.started');
@@ -188,7 +192,9 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
         const leftMs = () => Math.max(0, end - performance.now());
         await drain(server, underWay, health, leftMs());
         await Promise.all(
-          [deliveries, anomalies, retention, tallies, removals].map((work) => work.stop(leftMs())),
+          [deliveries, anomalies, retention, tallies, removals, checkpoints].map((work) =>
+            work.stop(leftMs()),
+          ),
         );
         await endAgentSeries(leftMs());
         await metrics?.close(leftMs());

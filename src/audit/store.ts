@@ -20,11 +20,11 @@ export interface AuditRow {
   readonly prevHash: string | null;
 }
 
-const COLUMNS = `id, developer_id as "developerId", agent_id as "agentId", agent_did as "agentDid", grant_id as "grantId",
+export const COLUMNS = `id, developer_id as "developerId", agent_id as "agentId", agent_did as "agentDid", grant_id as "grantId",
   principal_id as "principalId", action, status, metadata, created_at as "createdAt", hash, prev_hash as "prevHash"`;
 
 const key = { developerId: text, id: text };
-const entry = {
+export const entry = {
   ...key,
   agentId: text,
   agentDid: text,

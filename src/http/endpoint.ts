@@ -3,7 +3,6 @@
  * Nothing here knows a room. `server.ts` is the listener, `error-handler.ts` the only place where an error becomes an answer,
  * `rate-limit.ts` and `redis*.ts` are the limits, `reply.ts` is what a handler answers with.
  */
-import type { IncomingMessage } from 'node:http';
 import type { Request as ExpressRequest, RequestHandler, Response } from 'express';
 import { type Static, type TObject, type TSchema, Type } from 'typebox';
 import type { Developer, KeyHolder, Principal } from '../caller.ts';
@@ -18,11 +17,14 @@ import type { ReadBody } from './body.ts';
 import { withDeadline } from './deadline.ts';
 import { headersOf } from './headers.ts';
 import type { KnownKeys } from './known-keys.ts';
+import type { BeginLongWork, OneLongWork } from './long-work.ts';
 import { clientKeyOf, oauthRefusal } from './oauth.ts';
 import { toPublicError } from './public-error.ts';
 import { type Limiter, rateLimited } from './rate-limit.ts';
 import { rateLimitKeyOf, rateLimitKeyOfPrincipal } from './rate-limit-key.ts';
 import { type RefusalPage, type Reply, send } from './reply.ts';
+import { headerText, queryText } from './request-text.ts';
+import { sendStream } from './stream.ts';
 import type { UnderWay } from './under-way.ts';
 import { compileValidator, type Validator } from './validate.ts';
 
@@ -54,6 +56,8 @@ interface Parts<B, Q> {
 /** A request, parsed once: handlers never see the raw one. */
 export interface Input<A extends Access, B, Q> extends Parts<B, Q> {
   readonly caller: Callers[A];
+  /** Where `long` is set: aborted when the caller has left. Elsewhere work is finished all the same. */
+  readonly signal: AbortSignal | undefined;
 }
 
 export interface Endpoint<
@@ -71,6 +75,11 @@ export interface Endpoint<
   readonly attempt?: AttemptKind;
   /** A request that changes nothing may be answered 503, which invites a repetition. GETs are taken for such. */
   readonly readOnly?: boolean;
+  /**
+   * A reading that may take as long as its caller waits. Each of its statements has a deadline, and it has none. It ends when
+   * the caller leaves. A developer has few of them at once.
+   */
+  readonly long?: true;
   readonly body?: B;
   readonly query?: Q;
   /** A standard endpoint: the body is a form, the key may be a Basic password, refusals have the form of RFC 6749 §5.2. */
@@ -110,6 +119,7 @@ export interface ServeDeps {
   readonly readForm: ReadBody;
   readonly setRoute: SetRoute;
   readonly underWay: UnderWay;
+  readonly longWork: BeginLongWork;
   /** UNAUTHORIZED for an unknown key. */
   readonly authenticate: (caller: KeyHolder) => Promise<Outcome<Developer>>;
   /** UNAUTHORIZED for anything but a live session token. */
@@ -140,10 +150,12 @@ export function serve(definition: Endpoint, deps: ServeDeps): RequestHandler {
     const parts = await parse(definition, deps, { req, validateBody, validateQuery }).catch(refusalOf);
 
     const endAttempt = definition.attempt ? deps.attempts.start(definition.attempt) : undefined;
+    const long = definition.long && deps.longWork(res);
     try {
-      const outcome = await withDeadline(
-        (assertInTime) => answer(definition, deps, { bearer, session, countNewKey, parts, assertInTime }),
-        readOnly,
+      const work = { bearer, session, countNewKey, parts, long };
+      const outcome = await (long
+        ? answer(definition, deps, { ...work, assertInTime: () => undefined })
+        : withDeadline((assertInTime) => answer(definition, deps, { ...work, assertInTime }), readOnly)
       ).catch(refusalOf);
       const { agentId } = outcome;
       if (isRefused(outcome)) {
@@ -152,8 +164,10 @@ export function serve(definition: Endpoint, deps: ServeDeps): RequestHandler {
         throw outcome.refusal;
       }
       endAttempt?.({ status: outcome.value.status, agentId });
-      send(req, res, outcome.value);
+      if (outcome.value.parts) await sendStream(req, res, outcome.value.parts, deps.events);
+      else send(req, res, outcome.value);
     } finally {
+      long?.end();
       finish();
     }
   };
@@ -210,13 +224,15 @@ interface Work {
   /** Of a key that this process does not know yet. */
   readonly countNewKey: ((developerId: string) => Promise<void>) | null;
   readonly parts: Outcome<Parts<unknown, unknown>>;
+  /** Of an endpoint with `long`. */
+  readonly long: OneLongWork | undefined;
   assertInTime(): void;
 }
 
 async function answer(
   { access, handle }: Endpoint,
   deps: ServeDeps,
-  { bearer, session, countNewKey, parts, assertInTime }: Work,
+  { bearer, session, countNewKey, parts, long, assertInTime }: Work,
 ): Promise<Outcome<Reply>> {
   // A wrong key is reported before a wrong body, even where the use case usually looks the key up.
   const lookUp = access === 'developer' || isRefused(parts) || countNewKey !== null;
@@ -225,7 +241,8 @@ async function answer(
   if (isRefused(parts)) return parts;
   // The caller may already have the answer that the request failed. Then no work may begin.
   assertInTime();
-  return handle({ ...parts.value, caller: caller.value } as never);
+  if (caller.value && 'id' in caller.value) long?.begin(caller.value.id);
+  return handle({ ...parts.value, caller: caller.value, signal: long?.signal } as never);
 }
 
 /** Identifies the caller by its key. All work of the request counts for that developer from here on. */
@@ -280,19 +297,4 @@ async function parse(
   };
   const fault = check?.(parts as never);
   return fault ? refuse(fault) : done(parts);
-}
-
-/** Query members as text. NUL, which no stored value holds, becomes a character that none holds either. */
-function queryText(req: ExpressRequest): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(req.query).map(([name, value]) => [
-      name,
-      typeof value === 'string' ? value.replaceAll('\0', '\u{FFFF}') : value,
-    ]),
-  );
-}
-
-function headerText(req: IncomingMessage, name: string): string | undefined {
-  const value = req.headers[name];
-  return Array.isArray(value) ? value.join(', ') : value;
 }

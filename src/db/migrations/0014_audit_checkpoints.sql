@@ -32,8 +32,10 @@ create table audit_checkpoint_keys (
   public_jwk  jsonb not null
 );
 
--- The checkpoint below which a prefix was removed. Null: an older release removed the prefix, when there were no checkpoints.
-alter table audit_prefixes add column seq bigint;
+-- The checkpoint below which the prefix of a chain was removed; 0: an older release removed it, before there were checkpoints.
+-- There is no default: an older release that still runs must not cut a chain where nothing is signed, and its attempt fails.
+alter table audit_prefixes add column seq bigint not null default 0;
+alter table audit_prefixes alter column seq drop default;
 
 -- Lists, exports and verifications that begin or end at a time.
 create index audit_entries_by_time on audit_entries (developer_id, created_at desc, seq desc);
