@@ -40,7 +40,7 @@ const ROOMS = {
   reconciliation: ['tallies'],
 };
 for (const [room, others] of Object.entries(ROOMS)) USES[room] = [...FOUNDATION, ...others];
-USES.commands = [...FOUNDATION, 'database-source', 'reconciliation', 'secrets', 'signing-keys'];
+USES.commands = [...FOUNDATION, 'audit', 'database-source', 'reconciliation', 'secrets', 'signing-keys'];
 USES['database-source'] = ['base', 'config', 'db', 'embedded-postgres'];
 USES.app = [...FOUNDATION, 'pages', ...Object.keys(ROOMS)];
 USES.service = [...USES.app, 'app', 'database-source'];

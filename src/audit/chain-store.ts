@@ -17,6 +17,8 @@ const state = query({
   name: 'audit.chain_state',
   text: `select head.hash as "headHash", head.covered_hash as "coveredHash", head.row_hash as "headRowHash",
       prefix.hash as "prefixHash", prefix.seq::text as "prefixSeq", last.seq::text as "lastSeq",
+      (select seq from audit_entries where developer_id = $developerId order by audit_entries.seq limit 1)::text
+        as "firstSeq",
       (select max(seq) from audit_checkpoints where developer_id = $developerId)::text as "lastCheckpoint"
     from (select $developerId as id) chain
       left join audit_heads head on head.developer_id = chain.id
@@ -31,6 +33,7 @@ const state = query({
     prefixHash: orNull(text),
     prefixSeq: orNull(text),
     lastSeq: orNull(text),
+    firstSeq: orNull(text),
     lastCheckpoint: orNull(text),
   },
 });
@@ -75,21 +78,27 @@ export interface ChainState {
   readonly prefix: { readonly hash: string; readonly seq: number } | null;
   /** 0: there is no entry. */
   readonly lastSeq: number;
+  /** null: there is no entry. */
+  readonly firstSeq: number | null;
   /** The number that the last checkpoint names; 0: there is none. */
   readonly lastCheckpoint: number;
 }
 
+const numberOf = (text: string | null): number | null => (text === null ? null : Number(text));
+
 export async function chainState(db: Queryable, developerId: string): Promise<ChainState> {
-  const { prefixHash, prefixSeq, lastSeq, lastCheckpoint, ...heads } = await db.only(state, { developerId });
+  const { prefixHash, prefixSeq, lastSeq, firstSeq, lastCheckpoint, ...heads } = await db.only(state, {
+    developerId,
+  });
   return {
     ...heads,
     prefix: prefixHash === null ? null : { hash: prefixHash, seq: Number(prefixSeq) },
     lastSeq: Number(lastSeq),
+    firstSeq: numberOf(firstSeq),
     lastCheckpoint: Number(lastCheckpoint),
   };
 }
 
-const numberOf = (text: string | null): number | null => (text === null ? null : Number(text));
 const EVER = { since: new Date('0001-01-01T00:00:00Z'), until: new Date('9999-12-31T23:59:59Z') };
 
 /** The numbers of the first entry since a time, and of the last one until a time; null: there is none. */

@@ -24,22 +24,22 @@ interface Before {
  *
  * An entry without a second hash was written by an older release, and only `hash` protects it. The next entry with a second
  * hash proves that: it was computed as following an entry without one. So a second hash that somebody has removed is found.
- * @param start the hashes of the entry before the first one
+ * @param start the hashes of the entry before the first one; null: it was removed, and they are not known
  */
-export function createEntryCheck(start: Before): (entry: StoredEntry) => Break | null {
+export function createEntryCheck(start: Before | null): (entry: StoredEntry) => Break | null {
   let before = start;
   /** The first entry without a second hash after one that had it. */
   let bare: string | null = null;
   return (entry) => {
     const { id, createdAt, prevHash } = entry;
     const hashed = { ...entry, entryId: id, timestamp: createdAt.toISOString() };
-    if (prevHash !== before.hash) return { firstBrokenAt: id, reason: 'link' };
+    if (before && prevHash !== before.hash) return { firstBrokenAt: id, reason: 'link' };
     if (entry.hash !== entryHash(hashed)) return { firstBrokenAt: id, reason: 'content' };
     if (entry.rowHash !== null) {
-      if (entry.rowHash !== rowHash({ ...hashed, prevRowHash: before.rowHash }))
+      if (before && entry.rowHash !== rowHash({ ...hashed, prevRowHash: before.rowHash }))
         return { firstBrokenAt: bare ?? id, reason: 'content' };
       bare = null;
-    } else if (before.rowHash !== null) bare = id;
+    } else if (before && before.rowHash !== null) bare = id;
     before = { hash: entry.hash, rowHash: entry.rowHash };
     return null;
   };

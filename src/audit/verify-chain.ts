@@ -18,8 +18,6 @@ const ENTRIES_AT_ONCE = 250;
 const CHECKPOINTS_AT_ONCE = 100;
 /** Entries that are hashed before other work gets its turn. */
 const BETWEEN_TURNS = 25;
-/** How often a chain is read anew because retention removed its beginning meanwhile. */
-const ATTEMPTS = 5;
 
 /** What a verification has found. */
 export interface Verification {
@@ -58,11 +56,12 @@ export interface VerifyInput {
 export async function verifyChain(deps: VerifyDeps, input: VerifyInput): Promise<Verification> {
   const findKey = rememberedKeys(deps);
   let state = await chainState(deps.db, input.developerId);
-  for (let attempt = 1; ; attempt++) {
+  for (;;) {
     const found = await walk(deps.db, input, state, findKey);
-    if (found.valid || attempt === ATTEMPTS) return found;
+    if (found.valid) return found;
+    // Retention may have removed entries meanwhile. It comes to an end.
     const now = await chainState(deps.db, input.developerId);
-    if (now.prefix?.hash === state.prefix?.hash) return found;
+    if (now.prefix?.hash === state.prefix?.hash && now.firstSeq === state.firstSeq) return found;
     state = now;
   }
 }
@@ -83,7 +82,7 @@ interface Span {
   readonly afterCheckpoint: number;
   readonly lastCheckpoint: number;
   /** The hashes of the entry before. */
-  readonly start: { readonly hash: string | null; readonly rowHash: string | null };
+  readonly start: { readonly hash: string | null; readonly rowHash: string | null } | null;
   readonly toTheEnd: boolean;
 }
 
@@ -135,7 +134,7 @@ async function walk(
     if (checkedEntries % BETWEEN_TURNS === 0) await setImmediate();
   }
   if (checkpoint) return result(missing(checkpoint));
-  return result(span.toTheEnd ? brokenEnd(state, span.start.hash, last) : null);
+  return result(span.toTheEnd ? brokenEnd(state, span.start?.hash ?? null, last) : null);
 }
 
 const missing = ({ entryId }: Checkpoint): Break => ({ firstBrokenAt: entryId, reason: 'link' });
@@ -188,7 +187,7 @@ interface Beginning {
 /** From the first entry on, or from the checkpoint under which the first ones were removed. */
 async function fromTheBeginning(
   db: Queryable,
-  { developerId, state: { prefix }, part, findKey }: Beginning,
+  { developerId, state: { prefix, firstSeq }, part, findKey }: Beginning,
 ): Promise<Span | Break> {
   // No number is that small, unless somebody has put entries before the others.
   const all = { ...part, after: Number.MIN_SAFE_INTEGER };
@@ -196,12 +195,12 @@ async function fromTheBeginning(
   if (prefix.seq === 0) return { ...all, afterCheckpoint: 0, start: { hash: prefix.hash, rowHash: null } };
   const of = { developerId, after: prefix.seq - 1, last: prefix.seq, limit: 1 };
   const [checkpoint] = await checkpointsAfter(db, of);
-  if (checkpoint?.hash === prefix.hash && (await isSound(checkpoint, developerId, findKey)))
-    return {
-      ...all,
-      afterCheckpoint: prefix.seq,
-      start: { hash: prefix.hash, rowHash: checkpoint.rowHash },
-    };
+  if (checkpoint?.hash === prefix.hash && (await isSound(checkpoint, developerId, findKey))) {
+    // Entries before it that retention has not come to yet must still lead to it.
+    const rest = firstSeq !== null && firstSeq <= prefix.seq;
+    const start = rest ? null : { hash: prefix.hash, rowHash: checkpoint.rowHash };
+    return { ...all, start, afterCheckpoint: rest ? prefix.seq - 1 : prefix.seq };
+  }
   const [first] = await entriesAfter(db, { developerId, after: all.after, last: part.last, limit: 1 });
   return { firstBrokenAt: first?.id ?? null, reason: 'link' };
 }

@@ -6,6 +6,7 @@ const ENV = { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' };
 const COMMANDS = [
   'migrate',
   'keys',
+  'audit',
   'reconcile',
   'stack',
   'demo',
@@ -35,6 +36,7 @@ test('values that cannot be used are refused in one line', async () => {
     npmRun('keys', [], ENV),
     npmRun('keys', ['burn'], ENV),
     npmRun('keys', ['list', 'rotate'], ENV),
+    npmRun('audit', [], ENV),
     npmRun('stack', ['--directory', '--free-ports'], {}),
     npmRun('stack', ['--directory'], {}),
     npmRun('dashboards:pictures', ['--minutes', 'ten'], {}),
@@ -44,6 +46,7 @@ test('values that cannot be used are refused in one line', async () => {
     [2, "Unexpected argument 'twice'; --help says what there is\n"],
     [2, "Unexpected argument 'extra'; --help says what there is\n"],
     ...[1, 2, 3].map(() => [2, 'The command must be list or rotate; --help says what there is\n']),
+    [2, 'The command must be verify; --help says what there is\n'],
     [2, "Option '--directory' argument is ambiguous; --help says what there is\n"],
     [2, "Option '--directory <value>' argument missing; --help says what there is\n"],
     [2, '--minutes must be a number from 1 to 100000; --help says what there is\n'],

@@ -31,7 +31,7 @@ const IS: Readonly<Record<string, string>> = {
   retention: 'the removal of what has ended',
   tallies: 'numbers that are kept, so that gauges count no rows',
   reconciliation: 'the comparison of metrics with rows',
-  commands: '`npm run keys`, `migrate`, `reconcile`',
+  commands: '`npm run keys`, `audit`, `migrate`, `reconcile`',
   'database-source': '`database-source.ts`: the database of `DATABASE_URL`, or the embedded one',
   app: '`app.ts`: puts the routes of all modules together',
   service: '`service.ts`, `gauges.ts`: starts and ends everything',

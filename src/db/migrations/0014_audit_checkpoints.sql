@@ -13,6 +13,7 @@ update audit_heads set checkpoint_due = now() where hash is not null;
 create index audit_heads_due on audit_heads (checkpoint_due) where checkpoint_due is not null;
 
 -- Signed heads. A checkpoint names the last entry of the hours before `made_at`; `jws` says the same with a signature.
+-- `is_prefix`: the entries up to it are removed, or about to be.
 create table audit_checkpoints (
   developer_id  text not null references developers (id) on delete cascade,
   seq           bigint not null,
@@ -23,8 +24,11 @@ create table audit_checkpoints (
   made_at       timestamptz not null,
   kid           text not null,
   jws           text not null,
+  is_prefix     boolean not null default false,
   primary key (developer_id, seq)
 );
+
+create index audit_checkpoints_ended on audit_checkpoints (entry_at) where not is_prefix;
 
 -- The public halves of the keys that signed checkpoints. A key of SIGNING_KEYS_FILE may leave that file.
 create table audit_checkpoint_keys (
@@ -32,10 +36,12 @@ create table audit_checkpoint_keys (
   public_jwk  jsonb not null
 );
 
--- The checkpoint below which the prefix of a chain was removed; 0: an older release removed it, before there were checkpoints.
--- There is no default: an older release that still runs must not cut a chain where nothing is signed, and its attempt fails.
-alter table audit_prefixes add column seq bigint not null default 0;
+-- `seq`: of the checkpoint below which the prefix of a chain is removed; 0: an older release removed it, before there were
+-- checkpoints. There is no default: an older release that still runs must not cut a chain where nothing is signed, and its
+-- attempt fails. `pending`: entries up to `seq` are still there.
+alter table audit_prefixes add column seq bigint not null default 0, add column pending boolean not null default false;
 alter table audit_prefixes alter column seq drop default;
+create index audit_prefixes_pending on audit_prefixes (developer_id) where pending;
 
 -- Lists, exports and verifications that begin or end at a time.
 create index audit_entries_by_time on audit_entries (developer_id, created_at desc, seq desc);
