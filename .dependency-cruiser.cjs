@@ -29,6 +29,7 @@ const ROOMS = {
   grants: ['developers', 'grant-token', 'signing-keys', 'webhooks'],
   agents: ['grants'],
   audit: ['signing-keys'],
+  compliance: ['audit', 'grants', 'policies', 'signing-keys'],
   authorization: ['developers', 'grant-token', 'policies'],
   consent: ['authorization', 'pages'],
   tokens: ['agents', 'developers', 'grant-token', 'grants', 'signing-keys', 'webhooks'],

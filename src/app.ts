@@ -5,6 +5,7 @@ import { anomalyRoutes } from './anomalies/routes.ts';
 import { auditRoutes } from './audit/routes.ts';
 import { authorizationRoutes } from './authorization/routes.ts';
 import type { KeyHolder } from './caller.ts';
+import { complianceRoutes } from './compliance/routes.ts';
 import { consentRoutes } from './consent/routes.ts';
 import type { Deps } from './deps.ts';
 import { authenticate } from './developers/authenticate.ts';
@@ -68,6 +69,7 @@ function allEndpoints(deps: AppDeps, health: Health): Endpoint[] {
     ...principalSessionRoutes(deps),
     ...webhookRoutes(deps),
     ...anomalyRoutes(deps),
+    ...complianceRoutes(deps),
     ...developerRoutes(deps),
     ...oauthRoutes(deps),
     ...signingKeyRoutes(deps),

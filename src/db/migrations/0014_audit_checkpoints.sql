@@ -45,3 +45,6 @@ create index audit_prefixes_pending on audit_prefixes (developer_id) where pendi
 
 -- Lists, exports and verifications that begin or end at a time.
 create index audit_entries_by_time on audit_entries (developer_id, created_at desc, seq desc);
+
+-- How many agents of a developer were removed.
+create index removed_grants_of_developer on removed_grants (developer_id);
