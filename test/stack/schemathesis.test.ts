@@ -109,6 +109,12 @@ async function hintsFor(party: Party): Promise<Hints> {
       values: { 'query.agentId': [agentId] },
       meaning: `since and until are times, and ${DEPTH}`,
     },
+    'GET /v1/audit/verify': { meaning: TIMES },
+    'GET /v1/audit/checkpoints': { meaning: `since and until are times, and ${DEPTH}` },
+    'GET /v1/compliance/summary': { meaning: TIMES },
+    'GET /v1/compliance/export/grants': { meaning: TIMES },
+    'GET /v1/compliance/export/audit': { meaning: TIMES },
+    'GET /v1/compliance/evidence-pack': { meaning: TIMES },
     'GET /v1/audit/{id}': { values: { 'path.id': [entry.body.entryId] } },
   };
 }
@@ -156,6 +162,7 @@ const neverAccepted = ({ valid_rates }: Report) =>
 const linesOf = (level: string) =>
   service.logs.filter((line) => line.level === level && line.msg !== 'webhook.delivery_failed');
 
+const TIMES = 'since and until are times';
 const DEPTH = 'pages end with the 10,000th object';
 
 /** A rotation makes the key of all other requests invalid, so this operation has a separate run. */

@@ -22,6 +22,7 @@ const IS: Readonly<Record<string, string>> = {
   grants: 'consent on record, delegation, revocation',
   agents: 'what acts for principals',
   audit: 'the hash chain of what agents did',
+  compliance: 'reports and exports for auditors',
   authorization: 'requests for consent',
   consent: 'the consent page and the decision',
   tokens: 'exchange, refresh, verify',
