@@ -17,10 +17,10 @@ import { type Endpoint, type SetRoute, serve } from './http/endpoint.ts';
 import { errorHandler, unknownPath } from './http/error-handler.ts';
 import { writeGathered } from './http/headers.ts';
 import { createKnownKeys } from './http/known-keys.ts';
-import { createLongWork } from './http/long-work.ts';
 import type { Limiter } from './http/rate-limit.ts';
 import { requestContext } from './http/request-context.ts';
 import { serveAssets } from './http/serve-assets.ts';
+import { createTurns } from './http/turns.ts';
 import type { UnderWay } from './http/under-way.ts';
 import { oauthRoutes } from './oauth/routes.ts';
 import { findAsset } from './pages/assets.ts';
@@ -37,6 +37,11 @@ import { tokenRoutes } from './tokens/routes.ts';
 import type { SuccessorOf } from './tokens/successor.ts';
 import { webhookRoutes } from './webhooks/routes.ts';
 
+/** Of one developer. A page has up to 2 MiB, and its text takes the event loop some 10 ms. */
+const LARGE_ANSWERS = { atOnce: 4, waiting: 32 };
+/** Of one developer, that may take minutes. */
+const LONG_ANSWERS = { atOnce: 2, waiting: 0 };
+
 /** What all use cases together ask for. */
 export interface AppDeps extends Deps {
   readonly keys: KeyRing;
@@ -45,6 +50,8 @@ export interface AppDeps extends Deps {
   readonly sealer: Sealer;
   readonly sessionTokens: SessionTokens;
   readonly successorOf: SuccessorOf;
+  /** Hears of each API key that lets a request in. */
+  readonly keyUsed: (keyHash: Buffer) => void;
 }
 
 export interface AppOptions {
@@ -105,8 +112,10 @@ export function createApp({ deps, health, limit, setRoute, underWay }: AppOption
     readForm: createFormReader(config.bodyLimit),
     setRoute,
     underWay,
-    longWork: createLongWork(telemetry.events),
+    turns: createTurns(LARGE_ANSWERS),
+    longTurns: createTurns(LONG_ANSWERS),
     authenticate: (caller: KeyHolder) => authenticate(deps, caller),
+    keyUsed: deps.keyUsed,
     readSession: deps.sessionTokens.read,
   };
   for (const endpoint of allEndpoints(deps, health))

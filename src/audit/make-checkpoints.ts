@@ -25,8 +25,8 @@ export function createCheckpointMaker(deps: CheckpointDeps & Pick<Deps, 'telemet
   const onError = (error: unknown) =>
     deps.telemetry.events.backgroundWorkFailed({ work: 'checkpoints', error });
   return createBackgroundLoop({
-    everyMs: LOOK_EVERY_MS,
-    step: () => makeCheckpoints(deps, onError),
+    step: async () => ((await makeCheckpoints(deps, onError)) ? 0 : LOOK_EVERY_MS),
+    retryMs: LOOK_EVERY_MS,
     onError,
   });
 }

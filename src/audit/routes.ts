@@ -57,6 +57,7 @@ export function auditRoutes(
     endpoint({
       method: 'get',
       path: '/v1/audit/entries',
+      large: true,
       summary: 'Audit entries, newest first',
       access: 'developer',
       limit: 'api',

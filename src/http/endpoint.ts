@@ -17,14 +17,14 @@ import type { ReadBody } from './body.ts';
 import { withDeadline } from './deadline.ts';
 import { headersOf } from './headers.ts';
 import type { KnownKeys } from './known-keys.ts';
-import type { BeginLongWork, OneLongWork } from './long-work.ts';
 import { clientKeyOf, oauthRefusal } from './oauth.ts';
 import { toPublicError } from './public-error.ts';
 import { type Limiter, rateLimited } from './rate-limit.ts';
 import { rateLimitKeyOf, rateLimitKeyOfPrincipal } from './rate-limit-key.ts';
 import { type RefusalPage, type Reply, send } from './reply.ts';
 import { headerText, queryText } from './request-text.ts';
-import { sendStream } from './stream.ts';
+import { sendStream, signalOf } from './stream.ts';
+import { holdTurn, type Turns } from './turns.ts';
 import type { UnderWay } from './under-way.ts';
 import { compileValidator, type Validator } from './validate.ts';
 
@@ -82,6 +82,8 @@ export interface Endpoint<
   readonly long?: true;
   readonly body?: B;
   readonly query?: Q;
+  /** The answer may be large. Each developer has a bounded number of such answers under way. */
+  readonly large?: true;
   /** A standard endpoint: the body is a form, the key may be a Basic password, refusals have the form of RFC 6749 §5.2. */
   readonly oauth?: true;
   /** The page that shows a refusal to a person, where the answer is a page. */
@@ -119,9 +121,13 @@ export interface ServeDeps {
   readonly readForm: ReadBody;
   readonly setRoute: SetRoute;
   readonly underWay: UnderWay;
-  readonly longWork: BeginLongWork;
+  /** For endpoints whose answers may be large, and for those that may take long. */
+  readonly turns: Turns;
+  readonly longTurns: Turns;
   /** UNAUTHORIZED for an unknown key. */
   readonly authenticate: (caller: KeyHolder) => Promise<Outcome<Developer>>;
+  /** The API key has let a request in. */
+  readonly keyUsed: (keyHash: Buffer) => void;
   /** UNAUTHORIZED for anything but a live session token. */
   readonly readSession: (token: string) => Promise<Outcome<Principal>>;
 }
@@ -150,10 +156,9 @@ export function serve(definition: Endpoint, deps: ServeDeps): RequestHandler {
     const parts = await parse(definition, deps, { req, validateBody, validateQuery }).catch(refusalOf);
 
     const endAttempt = definition.attempt ? deps.attempts.start(definition.attempt) : undefined;
-    const long = definition.long && deps.longWork(res);
     try {
-      const work = { bearer, session, countNewKey, parts, long };
-      const outcome = await (long
+      const work = { req, res, bearer, session, countNewKey, parts };
+      const outcome = await (definition.long
         ? answer(definition, deps, { ...work, assertInTime: () => undefined })
         : withDeadline((assertInTime) => answer(definition, deps, { ...work, assertInTime }), readOnly)
       ).catch(refusalOf);
@@ -167,7 +172,6 @@ export function serve(definition: Endpoint, deps: ServeDeps): RequestHandler {
       if (outcome.value.parts) await sendStream(req, res, outcome.value.parts, deps.events);
       else send(req, res, outcome.value);
     } finally {
-      long?.end();
       finish();
     }
   };
@@ -218,31 +222,48 @@ async function limit(
 const refusalOf = (error: unknown): Refused => refuse(toPublicError(error));
 
 interface Work {
+  readonly req: ExpressRequest;
+  readonly res: Response;
   readonly bearer: Bearer | null;
   /** Of a principal: what its session token says. */
   readonly session: Outcome<Principal> | null;
   /** Of a key that this process does not know yet. */
   readonly countNewKey: ((developerId: string) => Promise<void>) | null;
   readonly parts: Outcome<Parts<unknown, unknown>>;
-  /** Of an endpoint with `long`. */
-  readonly long: OneLongWork | undefined;
   assertInTime(): void;
 }
 
 async function answer(
-  { access, handle }: Endpoint,
+  definition: Endpoint,
   deps: ServeDeps,
-  { bearer, session, countNewKey, parts, long, assertInTime }: Work,
+  { req, res, bearer, session, countNewKey, parts, assertInTime }: Work,
 ): Promise<Outcome<Reply>> {
+  const { access, handle, long, large } = definition;
   // A wrong key is reported before a wrong body, even where the use case usually looks the key up.
   const lookUp = access === 'developer' || isRefused(parts) || countNewKey !== null;
   const caller = session ? ofPrincipal(session) : await identify(deps, bearer, lookUp, countNewKey);
   if (isRefused(caller)) return caller;
   if (isRefused(parts)) return parts;
+  if (large || long)
+    await holdTurn(long ? deps.longTurns : deps.turns, res, (retryAfter) => {
+      if (definition.limit)
+        deps.events.rateLimitHit({ ip: req.ip ?? 'unknown', endpoint: definition.limit, retryAfter });
+    });
   // The caller may already have the answer that the request failed. Then no work may begin.
   assertInTime();
-  if (caller.value && 'id' in caller.value) long?.begin(caller.value.id);
-  return handle({ ...parts.value, caller: caller.value, signal: long?.signal } as never);
+  const outcome = await handle({
+    ...parts.value,
+    caller: caller.value,
+    signal: long && signalOf(res),
+  } as never);
+  if (!bearer || session) return outcome;
+  if (!isRefused(outcome) || outcome.refusal.code !== 'UNAUTHORIZED') deps.keyUsed(bearer.hash);
+  else if (!lookUp) {
+    // A statement that looks the key up with its work does not say what is wrong with it.
+    const known = await deps.authenticate({ keyHash: bearer.hash });
+    if (isRefused(known)) return known;
+  }
+  return outcome;
 }
 
 /** Identifies the caller by its key. All work of the request counts for that developer from here on. */

@@ -48,6 +48,17 @@ export async function sendStream(
   });
 }
 
+/** Aborted when the caller has left before its answer was sent, or was cut off. */
+export function signalOf(res: Response): AbortSignal {
+  const leaving = new AbortController();
+  const leave = () => {
+    if (!res.writableFinished) leaving.abort(new Error('the caller has left'));
+  };
+  if (res.closed) leave();
+  else res.once('close', leave);
+  return leaving.signal;
+}
+
 /**
  * Waits for a value, and sends blanks meanwhile, which mean nothing between the values of a JSON text (RFC 8259 §2).
  * @returns what `work` resolves to

@@ -81,7 +81,18 @@ const RECIPES: Readonly<Record<string, Recipe>> = {
   'POST /v1/signup': async () => ({
     body: { name: 'Acme', email: `${randomUUID()}@example.com`, mode: 'sandbox' },
   }),
-  'POST /v1/keys/rotate': async ({ service }) => ({ key: (await service.signup()).apiKey }),
+  'POST /v1/keys/rotate': async ({ service }) => ({
+    key: (await service.signup()).apiKey,
+    body: { overlapSeconds: 0 },
+  }),
+  'POST /v1/keys': async ({ service }) => ({
+    key: (await service.signup()).apiKey,
+    body: { name: 'CI', expiresIn: '30d' },
+  }),
+  'DELETE /v1/keys/{id}': async ({ service }) => {
+    const { apiKey: key } = await service.signup();
+    return { key, id: (await service.request('POST', '/v1/keys', { key, body: { name: 'CI' } })).body.id };
+  },
   'POST /v1/agents': async () => ({
     body: { name: 'Agent', description: 'Reads calendars', scopes: ['calendar:read'] },
   }),
@@ -135,6 +146,9 @@ const RECIPES: Readonly<Record<string, Recipe>> = {
       expiresIn: '30m',
     },
   }),
+  'POST /v1/grants/revoke': async ({ party }) => ({
+    body: { principalId: 'nobody', agentId: party.agentId, dryRun: false },
+  }),
   'GET /v1/grants': async ({ party }) => ({
     query: { agentId: party.agentId, principalId: 'user_1', status: 'active', ...page },
   }),
@@ -163,13 +177,21 @@ const RECIPES: Readonly<Record<string, Recipe>> = {
     },
   }),
   'GET /v1/audit/verify': async () => ({ query: { since: '2020-01-01T00:00:00Z', until: '2099-01-01' } }),
-  'GET /v1/audit/checkpoints': async () => ({ query: { since: '2020-01-01T00:00:00Z', until: '2099-01-01', ...page } }),
-  'GET /v1/compliance/summary': async () => ({ query: { since: '2020-01-01T00:00:00Z', until: '2099-01-01' } }),
-  'GET /v1/compliance/export/grants': async () => ({ query: { since: '2020-01-01T00:00:00Z', until: '2099-01-01', status: 'active' } }),
+  'GET /v1/audit/checkpoints': async () => ({
+    query: { since: '2020-01-01T00:00:00Z', until: '2099-01-01', ...page },
+  }),
+  'GET /v1/compliance/summary': async () => ({
+    query: { since: '2020-01-01T00:00:00Z', until: '2099-01-01' },
+  }),
+  'GET /v1/compliance/export/grants': async () => ({
+    query: { since: '2020-01-01T00:00:00Z', until: '2099-01-01', status: 'active' },
+  }),
   'GET /v1/compliance/export/audit': async ({ party }) => ({
     query: { since: '2020-01-01T00:00:00Z', until: '2099-01-01', agentId: party.agentId, status: 'blocked' },
   }),
-  'GET /v1/compliance/evidence-pack': async () => ({ query: { since: '2020-01-01T00:00:00Z', until: '2099-01-01', framework: 'gdpr' } }),
+  'GET /v1/compliance/evidence-pack': async () => ({
+    query: { since: '2020-01-01T00:00:00Z', until: '2099-01-01', framework: 'gdpr' },
+  }),
   'POST /v1/policies': async (world) => ({ key: world.ruled.key, body: policyTerms(world) }),
   'GET /v1/policies': async ({ ruled }) => ({ key: ruled.key }),
   'GET /v1/policies/{id}': newPolicy,
