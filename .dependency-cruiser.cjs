@@ -28,7 +28,8 @@ const ROOMS = {
   webhooks: ['secrets'],
   grants: ['developers', 'grant-token', 'signing-keys', 'webhooks'],
   agents: ['grants'],
-  audit: [],
+  audit: ['signing-keys'],
+  compliance: ['audit', 'grants', 'policies', 'signing-keys'],
   authorization: ['developers', 'grant-token', 'policies'],
   consent: ['authorization', 'pages'],
   tokens: ['agents', 'developers', 'grant-token', 'grants', 'signing-keys', 'webhooks'],
@@ -45,6 +46,7 @@ const ROOMS = {
 for (const [room, others] of Object.entries(ROOMS)) USES[room] = [...FOUNDATION, ...others];
 USES.commands = [
   ...FOUNDATION,
+  'audit',
   'database-source',
   'operators',
   'reconciliation',
@@ -133,7 +135,7 @@ module.exports = {
       name: 'routes-know-no-store',
       comment: 'a route calls a use case; of a store it may know the types of rows',
       severity: 'error',
-      from: { path: '/routes\\.ts$' },
+      from: { path: '[/-]routes\\.ts$' },
       to: { path: [STORE, '^src/db/'], dependencyTypesNot: ['type-only'] },
     },
     {
@@ -197,7 +199,7 @@ module.exports = {
     {
       name: 'no-http-below-routes',
       severity: 'error',
-      from: { path: `^src/(${rooms})/`, pathNot: '/(routes|view|security-headers)\\.ts$' },
+      from: { path: `^src/(${rooms})/`, pathNot: '[/-](routes|view|security-headers)\\.ts$' },
       to: { path: '^src/http/', pathNot: '^src/http/(html|endpoint)\\.ts$' },
     },
     {

@@ -9,7 +9,7 @@ process.env['NODE_COMPILE_CACHE'] ??= fileURLToPath(new URL('node_modules/.cache
 const SECOND = 1_000;
 /** Whatever the service does with its database. */
 const ON_A_DATABASE =
-  '{agents,anomalies,audit,authorization,consent,developers,grant-token,grants,model,policies,feed,principal-sessions,retention,revocations,secrets,signing-keys,tokens,webhooks}';
+  '{agents,anomalies,audit,authorization,compliance,consent,developers,grant-token,grants,model,policies,feed,principal-sessions,retention,revocations,secrets,signing-keys,tokens,webhooks}';
 /** What takes too long for the gate; `npm run test:nightly` runs it. */
 const LONG = 'test/**/*.nightly.test.ts';
 /** What can go wrong with the database, by way of what. */
@@ -51,6 +51,8 @@ const SLOW = [
   'test/reconciliation/{command,ordered-end}.test.ts',
   // The demo plays for its twenty seconds, and its drills for fourteen more.
   'test/demo/demo.test.ts',
+  // 50,000 grants and as many audit entries are made, exported and counted.
+  'test/compliance/large.test.ts',
   // Thousands of grants, which a job works off while it is watched.
   'test/agents/large-agent.test.ts',
   // Four times a thousand callers; some hundred trees that are revoked while they grow.

@@ -26,6 +26,7 @@ import { measuredContext } from '../src/telemetry/measured.ts';
 
 /** nginx's status for a client that closed the connection before it was answered. */
 const CLIENT_CLOSED_REQUEST = 499;
+const CUT_SHORT = 500;
 
 type Emit = (this: Server, event: string, ...args: unknown[]) => boolean;
 
@@ -114,6 +115,15 @@ export function observeActiveRequests(meter: Meter): void {
 
 const countActive = (method: string, by: 1 | -1) => active.set(method, (active.get(method) ?? 0) + by);
 
+/**
+ * The status that the caller has got. One that disconnected has none. Where the service itself cut an answer short, because the
+ * rest of it failed, the status line that went before says nothing.
+ */
+function statusOf(response: ServerResponse): number {
+  if (response.writableFinished) return response.statusCode;
+  return response.errored ? CUT_SHORT : CLIENT_CLOSED_REQUEST;
+}
+
 /** Begins a request's span and measurement, which end with its response, and returns its context. */
 function begin(parts: Parts, request: IncomingMessage, response: ServerResponse) {
   const begun = performance.now();
@@ -153,6 +163,6 @@ function begin(parts: Parts, request: IncomingMessage, response: ServerResponse)
   };
   ENDS.set(metadata, () => end(200));
   // A caller that disconnected has not received the response's status.
-  response.on('close', () => end(response.writableFinished ? response.statusCode : CLIENT_CLOSED_REQUEST));
+  response.on('close', () => end(statusOf(response)));
   return setRPCMetadata(trace.setSpan(parent, span), metadata);
 }

@@ -5,6 +5,7 @@ import { anomalyRoutes } from './anomalies/routes.ts';
 import { auditRoutes } from './audit/routes.ts';
 import { authorizationRoutes } from './authorization/routes.ts';
 import type { KeyHolder } from './caller.ts';
+import { complianceRoutes } from './compliance/routes.ts';
 import { consentRoutes } from './consent/routes.ts';
 import type { Deps } from './deps.ts';
 import { authenticate } from './developers/authenticate.ts';
@@ -41,6 +42,8 @@ import { webhookRoutes } from './webhooks/routes.ts';
 
 /** Of one developer. A page has up to 2 MiB, and its text takes the event loop some 10 ms. */
 const LARGE_ANSWERS = { atOnce: 4, waiting: 32 };
+/** Of one developer, that may take minutes. */
+const LONG_ANSWERS = { atOnce: 2, waiting: 0 };
 
 /** What all use cases together ask for. */
 export interface AppDeps extends Deps {
@@ -79,6 +82,7 @@ function allEndpoints(deps: AppDeps, health: Health): Endpoint[] {
     ...principalSessionRoutes(deps),
     ...webhookRoutes(deps),
     ...anomalyRoutes(deps),
+    ...complianceRoutes(deps),
     ...developerRoutes(deps),
     ...revocationRoutes(deps),
     ...oauthRoutes(deps),
@@ -117,6 +121,7 @@ export function createApp({ deps, health, limit, setRoute, endMeasurement, under
     endMeasurement,
     underWay,
     turns: createTurns(LARGE_ANSWERS),
+    longTurns: createTurns(LONG_ANSWERS),
     authenticate: (caller: KeyHolder) => authenticate(deps, caller),
     keyUsed: deps.keyUsed,
     readSession: deps.sessionTokens.read,

@@ -3,6 +3,7 @@ import { setTimeout } from 'node:timers/promises';
 import { admitAgentsToSeries } from './agents/admit-to-series.ts';
 import { createAnomalyWatch } from './anomalies/watch.ts';
 import { type AppDeps, createApp } from './app.ts';
+import { createCheckpointMaker } from './audit/make-checkpoints.ts';
 import { systemClock } from './clock.ts';
 import { type Config, namingVariables } from './config.ts';
 import { type OpenDatabase, openDatabaseUrl, reachDatabase } from './database-source.ts';
@@ -127,14 +128,15 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     });
     const keyUses = createKeyUses({ db, clock, telemetry });
     const changes = createChangeTeller({ db, telemetry });
-    const works = [deliveries, anomalies, tallies, keyUses, removals, changes, retention];
+    const listener: { port: number } = { port: config.port };
+    const baseUrl = () => config.publicUrl ?? `http://localhost:${listener.port}`;
+    const issuer = () => config.jwtIssuer ?? baseUrl();
+    const checkpoints = createCheckpointMaker({ db, clock, issuer, keys, telemetry });
+    const works = [deliveries, anomalies, tallies, keyUses, removals, changes, retention, checkpoints];
     undo.defer(async () => {
       await Promise.all([...works, revocations].map((work) => work.stop(0)));
     });
 
-    const listener: { port: number } = { port: config.port };
-    const baseUrl = () => config.publicUrl ?? `http://localhost:${listener.port}`;
-    const issuer = () => config.jwtIssuer ?? baseUrl();
     const deps: AppDeps = {
       config,
       db,

@@ -4,7 +4,7 @@ import { whenKnown } from '../developers/known-caller.ts';
 import type { ReadGrantToken } from '../grant-token/read-grant-token.ts';
 import { agentDid } from '../ids.ts';
 import { done, type Outcome } from '../outcome.ts';
-import type { VerificationFailure } from '../telemetry/events.ts';
+import type { VerificationFailure } from '../telemetry/event-fields.ts';
 import { loadTokenState, type TokenState } from './store.ts';
 
 type VerifyDeps = Pick<Deps, 'db' | 'clock' | 'telemetry'> & { readonly readGrantToken: ReadGrantToken };

@@ -109,6 +109,12 @@ async function hintsFor(party: Party): Promise<Hints> {
       values: { 'query.agentId': [agentId] },
       meaning: `since and until are times, and ${DEPTH}`,
     },
+    'GET /v1/audit/verify': { meaning: 'since and until are times' },
+    'GET /v1/audit/checkpoints': { meaning: `since and until are times, and ${DEPTH}` },
+    'GET /v1/compliance/summary': { meaning: 'since and until are times' },
+    'GET /v1/compliance/export/grants': { meaning: 'since and until are times' },
+    'GET /v1/compliance/export/audit': { meaning: 'since and until are times' },
+    'GET /v1/compliance/evidence-pack': { meaning: 'since and until are times' },
     'GET /v1/audit/{id}': { values: { 'path.id': [entry.body.entryId] } },
   };
 }

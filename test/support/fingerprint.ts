@@ -23,6 +23,9 @@ const BY_CALLERS: Readonly<Record<string, string>> = {
   feed_positions: 'select feed from feed_positions',
   retention_turn: 'select only_row from retention_turn',
   retention_positions: 'select name from retention_positions where false',
+  audit_heads: "select to_jsonb(one) - 'checkpoint_due' as row from audit_heads one",
+  audit_checkpoints: 'select seq from audit_checkpoints where false',
+  audit_checkpoint_keys: 'select kid from audit_checkpoint_keys where false',
   failed_exchanges: 'select agent_id from failed_exchanges where false',
 };
 

@@ -10,6 +10,7 @@ const PLACES: Readonly<Record<string, readonly [column: number, row: number]>> =
   consent: [3, 1],
   grants: [1, 2],
   audit: [2, 2],
+  compliance: [4, 1],
   pages: [3, 2],
   authorization: [4, 2],
   webhooks: [0, 3],
