@@ -39,7 +39,8 @@ export function faultsOfLock(packages: Readonly<Record<string, LockedPackage>>):
     if (path === '') return [];
     if (!integrity?.startsWith('sha512-'))
       return [`${path} has no integrity: npm install --package-lock-only`];
-    return resolved?.startsWith(REGISTRY) ? [] : [`${path} comes from ${resolved ?? 'nowhere'}`];
+    // Without an address it comes from the registry, whichever mirror of it npm is told to use.
+    return resolved === undefined || resolved.startsWith(REGISTRY) ? [] : [`${path} comes from ${resolved}`];
   });
 }
 
