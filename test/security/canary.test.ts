@@ -26,6 +26,7 @@ const STORED = [
   ...['audience', 'principalId', 'redirectUri', 'scopes', 'state'].map(
     (member) => `POST /v1/authorize body.${member}`,
   ),
+  'POST /v1/keys body.name',
   ...['name', 'principalId', 'scopes'].map((member) => `POST /v1/policies body.${member}`),
   'POST /v1/signup body.name',
   'POST /v1/webhooks body.url',
