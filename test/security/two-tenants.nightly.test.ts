@@ -7,7 +7,7 @@ const { runs, seed, again } = fuzz('TENANTS', 100_000);
 
 let service: TestService;
 beforeAll(async () => {
-  service = await startService({ env: { MAX_AGENTS: '1000000', ANOMALY_NEW_PRINCIPAL_UP_TO: '1000000' } });
+  service = await startService({ env: { MAX_AGENTS: '1000000' } });
 });
 afterAll(() => service?.stop());
 
