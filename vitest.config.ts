@@ -65,6 +65,10 @@ const SLOW = [
   'test/webhooks/{metrics,attempts,purge}.test.ts',
   // Ten simulated days, starts of services whose tables are made old, kills, and full tables for plans.
   'test/retention/{simulation,concurrency,indexes,removal,metrics}.test.ts',
+  // Marks in every place of a request to every operation, with a valid request made for each.
+  'test/security/canary.test.ts',
+  // Fifteen hundred generated requests of two developers.
+  'test/security/two-tenants.test.ts',
   // Six starts of two replicas, one pair after the other.
   'test/telemetry/agent-series-replicas.test.ts',
   // The feed must have been unreadable for the seconds after which streams end.
