@@ -37,10 +37,11 @@ const ROOMS = {
   retention: ['anomalies'],
   system: [],
   tallies: [],
+  operators: ['agents', 'grants'],
   reconciliation: ['tallies'],
 };
 for (const [room, others] of Object.entries(ROOMS)) USES[room] = [...FOUNDATION, ...others];
-USES.commands = [...FOUNDATION, 'database-source', 'reconciliation', 'secrets', 'signing-keys'];
+USES.commands = [...FOUNDATION, 'database-source', 'operators', 'reconciliation', 'secrets', 'signing-keys'];
 USES['database-source'] = ['base', 'config', 'db', 'embedded-postgres'];
 USES.app = [...FOUNDATION, 'pages', ...Object.keys(ROOMS)];
 USES.service = [...USES.app, 'app', 'database-source'];
@@ -94,7 +95,7 @@ module.exports = {
     {
       name: 'sql-is-behind-use-cases',
       comment:
-        'the stores of other rooms: agents for everybody, grants for the removal of an agent, the outbox for statements that tell webhooks, parts of those that issue tokens, types for statements that join',
+        'the stores of other rooms: agents for everybody, grants for the removal of an agent, the outbox for statements that tell webhooks, parts of those that issue tokens or look up their caller, types for statements that join',
       severity: 'error',
       from: { path: `^src/(${rooms})/`, pathNot: '^src/agents/delete-agent\\.ts$' },
       to: {
@@ -102,7 +103,7 @@ module.exports = {
         pathNot: [
           '^src/agents/store\\.ts$',
           '^src/(tallies/|webhooks/outbox-|grants/removal-marks-)store\\.ts$',
-          '^src/grants/token-parts-store\\.ts$',
+          '^src/(grants/token-parts|developers/key-owner)-store\\.ts$',
           '^src/$1/',
         ],
         dependencyTypesNot: ['type-only'],

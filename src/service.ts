@@ -8,6 +8,7 @@ import { type Config, namingVariables } from './config.ts';
 import { type OpenDatabase, openDatabaseUrl, reachDatabase } from './database-source.ts';
 import { type Database, openDatabase } from './db/client.ts';
 import { assertMigrated, migrate } from './db/migrate.ts';
+import { createKeyUses } from './developers/key-uses.ts';
 import { seedDevelopers } from './developers/seed-developers.ts';
 import { reportGauges } from './gauges.ts';
 import { createTokenReader } from './grant-token/read-grant-token.ts';
@@ -18,6 +19,7 @@ import { openRedis } from './http/redis.ts';
 import { type ListeningServer, listen } from './http/server.ts';
 import { createUnderWay, type UnderWay } from './http/under-way.ts';
 import { systemIds } from './ids.ts';
+import { createChangeTeller } from './operators/tell-changes.ts';
 import { isMetrics } from './origin-form.ts';
 import { createSessionTokens } from './principal-sessions/session-token.ts';
 import { leaveLastCounts } from './reconciliation/leave-counts.ts';
@@ -124,6 +126,11 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     });
     undo.defer(() => removals.stop(0));
 
+    const keyUses = createKeyUses({ db, clock, telemetry });
+    undo.defer(() => keyUses.stop(0));
+    const changes = createChangeTeller({ db, telemetry });
+    undo.defer(() => changes.stop(0));
+
     const listener: { port: number } = { port: config.port };
     const baseUrl = () => config.publicUrl ?? `http://localhost:${listener.port}`;
     const issuer = () => config.jwtIssuer ?? baseUrl();
@@ -136,6 +143,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       readGrantToken: createTokenReader({ keys, issuer, clock }),
       sessionTokens: createSessionTokens({ secretKey, issuer, clock }),
       successorOf: createSuccessors(secretKey),
+      keyUsed: keyUses.keyUsed,
       telemetry,
       sealer,
       deliveriesDue: deliveries.wake,
@@ -177,7 +185,9 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     deliveries.start();
     anomalies.start();
     tallies.start();
+    keyUses.start();
     removals.start();
+    changes.start();
     retention.start();
     const where = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${server.port}`;
     const metricsPort = scrape ? (metrics?.port ?? server.port) : undefined;
@@ -197,7 +207,9 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
         const leftMs = () => Math.max(0, end - performance.now());
         const finished = await drain(server, underWay, leftMs());
         await Promise.all(
-          [deliveries, anomalies, retention, tallies, removals].map((work) => work.stop(leftMs())),
+          [deliveries, anomalies, retention, tallies, removals, keyUses, changes].map((work) =>
+            work.stop(leftMs()),
+          ),
         );
         await endAgentSeries(leftMs());
         // What was cut off may still be counted: then the end is that of a crash.
