@@ -35,7 +35,7 @@ const ROOMS = {
   oauth: ['developers', 'grant-token', 'grants', 'tokens'],
   'principal-sessions': ['audit', 'grants', 'pages'],
   retention: ['anomalies'],
-  system: [],
+  system: ['pages'],
   tallies: [],
   operators: ['agents', 'grants'],
   reconciliation: ['tallies'],

@@ -27,7 +27,7 @@ const IS: Readonly<Record<string, string>> = {
   tokens: 'exchange, refresh, verify',
   oauth: 'metadata, introspection and revocation for clients that know OAuth',
   'principal-sessions': 'the permissions page',
-  system: 'health, `/openapi.json`',
+  system: 'health, `/openapi.json`, the page at `/`',
   retention: 'the removal of what has ended',
   tallies: 'numbers that are kept, so that gauges count no rows',
   reconciliation: 'the comparison of metrics with rows',
