@@ -43,9 +43,9 @@ const SLOW = [
   'test/deploy/command-line.test.ts',
   // Nine starts of replicas: keys are rotated and must have waited before they sign.
   'test/signing-keys/{service,rotation-to-es256}.test.ts',
-  // Twenty runs of up to eighty random commands against the service, compared with the model as they go.
+  // Ten runs of up to eighty random commands against the service, compared with the model as they go.
   'test/model/model.test.ts',
-  // Twenty-five random requests to every operation, with the database looked at before and after.
+  // Some twenty random requests to every operation, with the database looked at before and after.
   'test/contract/generated.test.ts',
   // The command waits until the figures of two replicas stand still.
   'test/reconciliation/command.test.ts',
@@ -53,10 +53,14 @@ const SLOW = [
   'test/demo/demo.test.ts',
   // Thousands of grants, which a job works off while it is watched.
   'test/agents/large-agent.test.ts',
-  // Four times a thousand callers.
-  'test/races/single-use.test.ts',
+  // Four times a thousand callers; some hundred trees that are revoked while they grow.
+  'test/races/{single-use,revocation}.test.ts',
+  // A PostgreSQL is made and copied; a database hangs until health's time limit.
+  'test/{support/test-server,system/health}.test.ts',
+  // A bounded memory is filled to its bound.
+  'test/grant-token/remembered-bytes.test.ts',
   // A delivery must have been due, and attempts must have timed out, for seconds that the metrics tell.
-  'test/webhooks/{metrics,attempts}.test.ts',
+  'test/webhooks/{metrics,attempts,purge}.test.ts',
   // Ten simulated days, starts of services whose tables are made old, kills, and full tables for plans.
   'test/retention/{simulation,concurrency,indexes,removal,metrics}.test.ts',
   // Six starts of two replicas, one pair after the other.

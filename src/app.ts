@@ -19,6 +19,7 @@ import { createKnownKeys } from './http/known-keys.ts';
 import type { Limiter } from './http/rate-limit.ts';
 import { requestContext } from './http/request-context.ts';
 import { serveAssets } from './http/serve-assets.ts';
+import { createTurns } from './http/turns.ts';
 import type { UnderWay } from './http/under-way.ts';
 import { oauthRoutes } from './oauth/routes.ts';
 import { findAsset } from './pages/assets.ts';
@@ -35,6 +36,9 @@ import { tokenRoutes } from './tokens/routes.ts';
 import type { SuccessorOf } from './tokens/successor.ts';
 import { webhookRoutes } from './webhooks/routes.ts';
 
+/** Of one developer. A page has up to 2 MiB, and its text takes the event loop some 10 ms. */
+const LARGE_ANSWERS = { atOnce: 4, waiting: 32 };
+
 /** What all use cases together ask for. */
 export interface AppDeps extends Deps {
   readonly keys: KeyRing;
@@ -43,6 +47,8 @@ export interface AppDeps extends Deps {
   readonly sealer: Sealer;
   readonly sessionTokens: SessionTokens;
   readonly successorOf: SuccessorOf;
+  /** Hears of each API key that lets a request in. */
+  readonly keyUsed: (keyHash: Buffer) => void;
 }
 
 export interface AppOptions {
@@ -103,7 +109,9 @@ export function createApp({ deps, health, limit, setRoute, underWay }: AppOption
     readForm: createFormReader(config.bodyLimit),
     setRoute,
     underWay,
+    turns: createTurns(LARGE_ANSWERS),
     authenticate: (caller: KeyHolder) => authenticate(deps, caller),
+    keyUsed: deps.keyUsed,
     readSession: deps.sessionTokens.read,
   };
   for (const endpoint of allEndpoints(deps, health))

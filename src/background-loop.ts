@@ -9,31 +9,37 @@ export interface BackgroundLoop {
   stop(graceMs: number): Promise<void>;
 }
 
-/**
- * Repeats a step: at once while it says that there is more to do, otherwise after `everyMs`. A step that fails is reported and
- * repeated after the same pause.
- */
-export function createBackgroundLoop({
-  step,
-  everyMs,
-  onError,
-}: {
-  step: () => Promise<boolean>;
-  everyMs: number;
-  onError: (error: unknown) => void;
-}): BackgroundLoop {
+interface LoopOptions {
+  /**
+   * One piece of the work.
+   * @param signal aborted by `stop`
+   * @returns the pause before the next one, in milliseconds; 0: there is more to do at once
+   */
+  readonly step: (signal: AbortSignal) => Promise<number>;
+  /** The pause after a step that has failed, in milliseconds. */
+  readonly retryMs: number;
+  /** A step has failed. Not called for what a stop cut off. */
+  readonly onError: (error: unknown) => void;
+  /** The last work, after a stop. */
+  readonly atEnd?: () => Promise<void>;
+}
+
+/** Repeats a step in the background until it is stopped. A step that fails is reported and repeated. */
+export function createBackgroundLoop({ step, retryMs, onError, atEnd }: LoopOptions): BackgroundLoop {
   const stopping = new AbortController();
   const { signal } = stopping;
+  const report = (error: unknown) => {
+    if (!signal.aborted) onError(error);
+  };
   const run = async () => {
     while (!signal.aborted) {
-      const more = await step().catch((error: unknown) => {
-        // A step that a shutdown cut off is no failure.
-        if (!signal.aborted) onError(error);
-        return false;
+      const pauseMs = await step(signal).catch((error: unknown) => {
+        report(error);
+        return retryMs;
       });
-      // A stop ends the pause early; that is no failure.
-      if (!more) await setTimeout(everyMs, undefined, { signal }).catch(() => undefined);
+      if (pauseMs > 0) await pause(pauseMs, signal);
     }
+    await atEnd?.().catch(report);
   };
   let running: Promise<void> = Promise.resolve();
   return {
@@ -47,3 +53,7 @@ export function createBackgroundLoop({
     },
   };
 }
+
+/** Waits. An abort of `signal` ends the wait early without an error. */
+export const pause = (ms: number, signal: AbortSignal): Promise<void> =>
+  setTimeout(ms, undefined, { signal }).catch(() => undefined);

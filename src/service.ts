@@ -1,4 +1,5 @@
 import type { RequestListener } from 'node:http';
+import { setTimeout } from 'node:timers/promises';
 import { admitAgentsToSeries } from './agents/admit-to-series.ts';
 import { createAnomalyWatch } from './anomalies/watch.ts';
 import { type AppDeps, createApp } from './app.ts';
@@ -7,6 +8,7 @@ import { type Config, namingVariables } from './config.ts';
 import { type OpenDatabase, openDatabaseUrl, reachDatabase } from './database-source.ts';
 import { type Database, openDatabase } from './db/client.ts';
 import { assertMigrated, migrate } from './db/migrate.ts';
+import { createKeyUses } from './developers/key-uses.ts';
 import { seedDevelopers } from './developers/seed-developers.ts';
 import { reportGauges } from './gauges.ts';
 import { createTokenReader } from './grant-token/read-grant-token.ts';
@@ -25,7 +27,7 @@ import { createSealer } from './secrets/sealing.ts';
 import { loadSecretKey } from './secrets/secret-key.ts';
 import { databaseKeyRing, fileKeyRing, type KeyRing } from './signing-keys/key-ring.ts';
 import { startWarnings } from './start-warnings.ts';
-import { createHealth, type Health } from './system/health.ts';
+import { createHealth } from './system/health.ts';
 import { createTallyKeeper } from './tallies/keep-tallies.ts';
 import type { Telemetry } from './telemetry/telemetry.ts';
 import { createSuccessors } from './tokens/successor.ts';
@@ -53,9 +55,9 @@ export interface RunningService {
   /** One line for people: where it listens and where the data is. */
   readonly greeting: string;
   /**
-   * Ordered end: not ready, no new connections, requests under way finish, then webhook deliveries under way, telemetry
-   * is sent, the database comes last.
-   * Takes at most `SHUTDOWN_TIMEOUT_MS`.
+   * Ordered end: not ready; after `SHUTDOWN_DELAY_MS` no new connections; requests under way finish, then webhook deliveries
+   * under way, scrapes, telemetry is sent, the database comes last.
+   * Takes at most `SHUTDOWN_TIMEOUT_MS` after the delay.
    */
   stop(): Promise<void>;
 }
@@ -121,6 +123,9 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     });
     undo.defer(() => removals.stop(0));
 
+    const keyUses = createKeyUses({ db, clock, telemetry });
+    undo.defer(() => keyUses.stop(0));
+
     const changes = createChangeTeller({ db, telemetry });
     undo.defer(() => changes.stop(0));
 
@@ -136,6 +141,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       readGrantToken: createTokenReader({ keys, issuer, clock }),
       sessionTokens: createSessionTokens({ secretKey, issuer, clock }),
       successorOf: createSuccessors(secretKey),
+      keyUsed: keyUses.keyUsed,
       telemetry,
       sealer,
       deliveriesDue: deliveries.wake,
@@ -168,6 +174,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       maxPerAddress: config.maxConnectionsPerAddress,
       isProxy: (address) => app.get('trust proxy fn')(address, 0),
       onClosed: (reason) => telemetry.events.connectionClosed({ reason }),
+      ...(scrape && shared && { isScrape: isMetrics }),
     }).catch(namingVariables('HOST/PORT'));
     listener.port = server.port;
     const metrics = scrape && !shared ? await startMetrics(options, scrape) : null;
@@ -176,6 +183,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     deliveries.start();
     anomalies.start();
     tallies.start();
+    keyUses.start();
     removals.start();
     changes.start();
     retention.start();
@@ -188,15 +196,21 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     return {
       greeting: `grantex-auth listens on ${where}, data in ${source.embedded ? config.dataDir : 'the database of DATABASE_URL'}`,
       async stop() {
+        // Load balancers see `/health/ready` fail, and send no more new connections.
+        health.beginShutdown();
+        server.retire();
+        await setTimeout(config.shutdownDelayMs);
         stopBy = performance.now() + config.shutdownTimeoutMs;
         const end = stopBy - config.shutdownTimeoutMs * CLOSING_SHARE;
         const leftMs = () => Math.max(0, end - performance.now());
-        await drain(server, underWay, health, leftMs());
+        await drain(server, underWay, leftMs());
         await Promise.all(
-          [deliveries, anomalies, retention, tallies, removals, changes].map((work) => work.stop(leftMs())),
+          [deliveries, anomalies, retention, tallies, removals, keyUses, changes].map((work) =>
+            work.stop(leftMs()),
+          ),
         );
         await endAgentSeries(leftMs());
-        await metrics?.close(leftMs());
+        await Promise.all([server.close(), metrics?.close(leftMs())]);
         telemetry.events.flush();
         await options.flushTelemetry(config.shutdownTimeoutMs * (CLOSING_SHARE / 2));
         await closing.disposeAsync();
@@ -253,16 +267,10 @@ const startMetrics = ({ config, startMetricsServer }: ServiceOptions, scrape: Re
   );
 
 /**
- * Load balancers see `/health/ready` fail, kept connections are ended after their answer, requests under way finish. Those
- * that are cut in the end still need the database, and telemetry to tell of them.
+ * Kept connections are ended after their answer, requests under way finish. Those that are cut in the end still need the
+ * database, and telemetry to tell of them.
  */
-async function drain(
-  server: ListeningServer,
-  underWay: UnderWay,
-  health: Health,
-  timeoutMs: number,
-): Promise<void> {
-  health.beginShutdown();
+async function drain(server: ListeningServer, underWay: UnderWay, timeoutMs: number): Promise<void> {
   const drained = server.drain();
   await within(timeoutMs - CUT_MS, drained);
   server.cut();

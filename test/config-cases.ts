@@ -226,6 +226,7 @@ export const CASES: Record<string, Case> = {
   ANOMALY_OFF_HOURS_WINDOW_HOURS: whole('anomalyOffHoursWindowHours', 24, 1, 720),
   ANOMALY_CASCADE_MARGIN: whole('anomalyCascadeMargin', 1, 0, 10),
   SHUTDOWN_TIMEOUT_MS: whole('shutdownTimeoutMs', 10_000, 100, 600_000),
+  SHUTDOWN_DELAY_MS: whole('shutdownDelayMs', 0, 0, 600_000),
   METRICS_ENABLED: flag('metricsEnabled', true),
   METRICS_HOST: text('metricsHost', null, 1, 255),
   METRICS_PORT: whole('metricsPort', null, 0, 65_535),

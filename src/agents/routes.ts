@@ -64,6 +64,7 @@ export const agentRoutes = (deps: AgentDeps): Endpoint[] => [
   endpoint({
     method: 'get',
     path: '/v1/agents',
+    large: true,
     summary: 'Agents, newest first',
     access: 'developer',
     limit: 'api',

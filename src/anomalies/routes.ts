@@ -55,6 +55,7 @@ export function anomalyRoutes(routeDeps: DetectDeps & Pick<Deps, 'db'>): Endpoin
     endpoint({
       method: 'get',
       path: '/v1/anomalies',
+      large: true,
       summary: 'Anomalies, newest first, at most a thousand',
       access: 'developer',
       limit: 'api',

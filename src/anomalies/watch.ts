@@ -1,7 +1,5 @@
-import { setTimeout } from 'node:timers/promises';
+import { type BackgroundLoop, createBackgroundLoop } from '../background-loop.ts';
 import type { AgentActivity, Deps } from '../deps.ts';
-import { outsideRequests } from '../request-scope.ts';
-import { within } from '../within.ts';
 import { type DetectDeps, detectAnomalies } from './detect-anomalies.ts';
 import { claimAnomalyScan, forgetFailedExchanges, tallyFailedExchanges } from './watch-store.ts';
 
@@ -24,12 +22,7 @@ const MARGIN_MS = 10_000;
 const MAX_CLAIM_SECONDS = 30;
 const HOUR_MS = 60 * 60 * 1000;
 
-export interface AnomalyWatch extends AgentActivity {
-  /** Begins the work. Call it once. */
-  start(): void;
-  /** Begins no new detection, and waits at most `graceMs` for one that is running. */
-  stop(graceMs: number): Promise<void>;
-}
+export type AnomalyWatch = AgentActivity & BackgroundLoop;
 
 type WatchDeps = DetectDeps & Pick<Deps, 'db'>;
 
@@ -43,14 +36,10 @@ export function createAnomalyWatch(deps: WatchDeps): AnomalyWatch {
   /** The time since which each agent waits for detection. */
   const acted = new Map<string, number>();
   const refused = new Map<string, { total: number; at: Date }>();
-  const stopping = new AbortController();
   let claimAt = 0;
   let forgetAt = 0;
 
-  /** An abort by a shutdown is no failure. */
-  const report = (error: unknown) => {
-    if (!stopping.signal.aborted) telemetry.events.anomalyScanFailed({ error });
-  };
+  const report = (error: unknown) => telemetry.events.anomalyScanFailed({ error });
 
   const remember = (agentId: string) => {
     if (acted.size < MAX_REMEMBERED && !acted.has(agentId)) acted.set(agentId, clock.now());
@@ -86,36 +75,29 @@ export function createAnomalyWatch(deps: WatchDeps): AnomalyWatch {
     await forgetFailedExchanges(db, new Date(clock.now() - kept));
   };
 
-  const run = async () => {
-    while (!stopping.signal.aborted) {
+  const loop = createBackgroundLoop({
+    async step(signal) {
       const begun = performance.now();
-      // A failure in one detection is no reason to skip the others.
-      for (const step of [storeRefusals, detectAmongActive, detectAmongAll, forgetRefusals])
-        if (!stopping.signal.aborted) await step().catch(report);
+      // A failure in one detection is no reason to skip the others. One that a stop cut off is none.
+      for (const part of [storeRefusals, detectAmongActive, detectAmongAll, forgetRefusals])
+        if (!signal.aborted)
+          await part().catch((error: unknown) => {
+            if (!signal.aborted) report(error);
+          });
       const took = performance.now() - begun;
-      await pause(Math.min(Math.max(LOOK_EVERY_MS, took * PAUSE_FACTOR), MAX_PAUSE_MS), stopping.signal);
-    }
-  };
-  let running: Promise<void> = Promise.resolve();
+      return Math.min(Math.max(LOOK_EVERY_MS, took * PAUSE_FACTOR), MAX_PAUSE_MS);
+    },
+    retryMs: LOOK_EVERY_MS,
+    onError: report,
+  });
 
   return {
-    start() {
-      // Outside the context of whatever starts it: its work belongs to no request.
-      running = outsideRequests(run);
-    },
+    ...loop,
     agentActed: remember,
     exchangeFailed(agentId) {
       if (refused.size >= MAX_REMEMBERED && !refused.has(agentId)) return;
       refused.set(agentId, { total: (refused.get(agentId)?.total ?? 0) + 1, at: new Date(clock.now()) });
       remember(agentId);
     },
-    async stop(graceMs) {
-      stopping.abort();
-      await within(graceMs, running);
-    },
   };
 }
-
-/** Waits. An abort of `signal` ends the wait early without an error. */
-const pause = (ms: number, signal: AbortSignal): Promise<void> =>
-  setTimeout(ms, undefined, { signal }).catch(() => undefined);

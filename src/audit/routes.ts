@@ -50,6 +50,7 @@ export function auditRoutes(deps: Pick<Deps, 'db' | 'ids' | 'clock' | 'activity'
     endpoint({
       method: 'get',
       path: '/v1/audit/entries',
+      large: true,
       summary: 'Audit entries, newest first',
       access: 'developer',
       limit: 'api',

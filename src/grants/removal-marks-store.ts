@@ -44,7 +44,11 @@ const insert = query({
   name: 'removals.insert',
   text: `insert into removals (developer_id, agent_id, principal_id, grant_id, removes_agent, revoked_by, removed_at,
       traceparent)
-    values ($developerId, $agentId, $principalId, $grantId, $removesAgent, $revokedBy, $removedAt, $traceparent)`,
+    select $developerId, $agentId::text, $principalId::text, $grantId::text, $removesAgent::boolean, $revokedBy,
+      $removedAt::timestamptz, $traceparent
+    where $grantId is null or exists (
+      select from grants where id = $grantId and status = 'active' and ${removedAt('grants', '$developerId')} is null)
+    returning id::text as id`,
   params: {
     developerId: text,
     agentId: orNull(text),
@@ -55,10 +59,13 @@ const insert = query({
     removedAt: timestamp,
     traceparent: orNull(text),
   },
-  row: {},
+  row: { id: text },
 });
 
-/** Kills the grants at the commit of `tx`. The job finds the removal by itself. */
-export async function insertRemoval(tx: Queryable, removal: Removal): Promise<void> {
-  await tx.all(insert, removal);
-}
+/**
+ * Kills the grants at the commit of `tx`. The job finds the removal by itself. For one grant the caller must hold the lock of
+ * its root, and this must be a later statement: then it sees a removal that another transaction committed meanwhile.
+ * @returns false when the grant is dead already
+ */
+export const insertRemoval = async (tx: Queryable, removal: Removal): Promise<boolean> =>
+  (await tx.first(insert, removal)) !== undefined;

@@ -55,9 +55,9 @@ async function revoke(deps: RevokeDeps, grant: GrantToRevoke): Promise<boolean> 
   const outbox = outboxOf(deps, now);
   const rows = await deps.db.transaction(async (tx) => {
     const revoked = await revokeGrantTrees(tx, { ...grant, now }, outbox);
+    if (revoked) return revoked;
     // The whole tree is dead at the commit. A job revokes its rows, and tells of them.
-    if (!revoked) await insertRemoval(tx, removalOf(grant, now));
-    return revoked;
+    return (await insertRemoval(tx, removalOf(grant, now))) ? null : [];
   });
   if (!rows) return true;
   recordRevocation(deps, { ...grant, rows });
@@ -84,15 +84,13 @@ export async function revokeGrantsOfAgent(
  * Kills all grants of an agent, and everything delegated from them, at the commit of the transaction that marks the agent as
  * removed. A job revokes their rows, tells of each, and removes the agent at last.
  */
-export const removeGrantsLater = (
+export async function removeGrantsLater(
   tx: Queryable,
   { developerId, agentId, now }: { developerId: string; agentId: string; now: Date },
-): Promise<void> =>
-  insertRemoval(tx, {
-    ...removalOf({ developerId, revokedBy: 'agent_deleted' }, now),
-    agentId,
-    removesAgent: true,
-  });
+): Promise<void> {
+  const removal = removalOf({ developerId, revokedBy: 'agent_deleted' }, now);
+  await insertRemoval(tx, { ...removal, agentId, removesAgent: true });
+}
 
 const removalOf = (
   {

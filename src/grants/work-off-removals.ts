@@ -24,11 +24,11 @@ interface Step {
  */
 export function createRemovalWorker(deps: RevokeDeps): BackgroundLoop {
   return createBackgroundLoop({
-    everyMs: LOOK_EVERY_MS,
+    retryMs: LOOK_EVERY_MS,
     async step() {
       const { more, revoked } = await deps.db.background.transaction((tx) => workOff(deps, tx));
       if (revoked) recordRevocation(deps, revoked);
-      return more;
+      return more ? 0 : LOOK_EVERY_MS;
     },
     onError: (error) => deps.telemetry.events.backgroundWorkFailed({ work: 'removals', error }),
   });
@@ -39,6 +39,7 @@ async function workOff({ clock, ids, config }: RevokeDeps, tx: Queryable): Promi
   if (!removal) return { more: false, revoked: null };
   switch (removal.phase) {
     case 'collect':
+    case 'sweep':
       await collectGrants(tx, removal, FOUND_AT_ONCE);
       return { more: true, revoked: null };
     case 'expand':

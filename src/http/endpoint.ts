@@ -23,6 +23,7 @@ import { toPublicError } from './public-error.ts';
 import { type Limiter, rateLimited } from './rate-limit.ts';
 import { rateLimitKeyOf, rateLimitKeyOfPrincipal } from './rate-limit-key.ts';
 import { type RefusalPage, type Reply, send } from './reply.ts';
+import { holdTurn, type Turns } from './turns.ts';
 import type { UnderWay } from './under-way.ts';
 import { compileValidator, type Validator } from './validate.ts';
 
@@ -73,6 +74,8 @@ export interface Endpoint<
   readonly readOnly?: boolean;
   readonly body?: B;
   readonly query?: Q;
+  /** The answer may be large. Each developer has a bounded number of such answers under way. */
+  readonly large?: true;
   /** A standard endpoint: the body is a form, the key may be a Basic password, refusals have the form of RFC 6749 §5.2. */
   readonly oauth?: true;
   /** The page that shows a refusal to a person, where the answer is a page. */
@@ -110,8 +113,12 @@ export interface ServeDeps {
   readonly readForm: ReadBody;
   readonly setRoute: SetRoute;
   readonly underWay: UnderWay;
+  /** For endpoints whose answers may be large. */
+  readonly turns: Turns;
   /** UNAUTHORIZED for an unknown key. */
   readonly authenticate: (caller: KeyHolder) => Promise<Outcome<Developer>>;
+  /** The API key has let a request in. */
+  readonly keyUsed: (keyHash: Buffer) => void;
   /** UNAUTHORIZED for anything but a live session token. */
   readonly readSession: (token: string) => Promise<Outcome<Principal>>;
 }
@@ -142,7 +149,8 @@ export function serve(definition: Endpoint, deps: ServeDeps): RequestHandler {
     const endAttempt = definition.attempt ? deps.attempts.start(definition.attempt) : undefined;
     try {
       const outcome = await withDeadline(
-        (assertInTime) => answer(definition, deps, { bearer, session, countNewKey, parts, assertInTime }),
+        (assertInTime) =>
+          answer(definition, deps, { req, res, bearer, session, countNewKey, parts, assertInTime }),
         readOnly,
       ).catch(refusalOf);
       const { agentId } = outcome;
@@ -204,6 +212,8 @@ async function limit(
 const refusalOf = (error: unknown): Refused => refuse(toPublicError(error));
 
 interface Work {
+  readonly req: ExpressRequest;
+  readonly res: Response;
   readonly bearer: Bearer | null;
   /** Of a principal: what its session token says. */
   readonly session: Outcome<Principal> | null;
@@ -214,18 +224,32 @@ interface Work {
 }
 
 async function answer(
-  { access, handle }: Endpoint,
+  definition: Endpoint,
   deps: ServeDeps,
-  { bearer, session, countNewKey, parts, assertInTime }: Work,
+  { req, res, bearer, session, countNewKey, parts, assertInTime }: Work,
 ): Promise<Outcome<Reply>> {
+  const { access, handle } = definition;
   // A wrong key is reported before a wrong body, even where the use case usually looks the key up.
   const lookUp = access === 'developer' || isRefused(parts) || countNewKey !== null;
   const caller = session ? ofPrincipal(session) : await identify(deps, bearer, lookUp, countNewKey);
   if (isRefused(caller)) return caller;
   if (isRefused(parts)) return parts;
+  if (definition.large)
+    await holdTurn(deps.turns, res, (retryAfter) => {
+      if (definition.limit)
+        deps.events.rateLimitHit({ ip: req.ip ?? 'unknown', endpoint: definition.limit, retryAfter });
+    });
   // The caller may already have the answer that the request failed. Then no work may begin.
   assertInTime();
-  return handle({ ...parts.value, caller: caller.value } as never);
+  const outcome = await handle({ ...parts.value, caller: caller.value } as never);
+  if (!bearer || session) return outcome;
+  if (!isRefused(outcome) || outcome.refusal.code !== 'UNAUTHORIZED') deps.keyUsed(bearer.hash);
+  else if (!lookUp) {
+    // A statement that looks the key up with its work does not say what is wrong with it.
+    const known = await deps.authenticate({ keyHash: bearer.hash });
+    if (isRefused(known)) return known;
+  }
+  return outcome;
 }
 
 /** Identifies the caller by its key. All work of the request counts for that developer from here on. */

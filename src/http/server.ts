@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
-import { type AddressInfo, Server as NetServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Response } from 'express';
 import { originForm } from '../origin-form.ts';
+import { type Answers, closeAfter, createAnswers } from './answers.ts';
 import { type ConnectionLimits, limitConnections } from './connections.ts';
+import { createDrain, type Drain } from './drain.ts';
 import { send } from './reply.ts';
 import { requestIdOf } from './request-context.ts';
 
@@ -17,15 +19,9 @@ const LOOK_MS = 5_000;
 const STALLED_MS = 60_000;
 /** How long a client that was refused may take to read that, or to close its end. */
 const LINGER_MS = 2_000;
-/** At the end, how long a kept connection may stay silent before it is closed without a last answer. */
-const IDLE_GRACE_MS = 500;
 
-export interface ListeningServer {
+export interface ListeningServer extends Drain {
   readonly port: number;
-  /** Takes no new connections, lets requests under way finish, and resolves when the last one has. */
-  drain(): Promise<void>;
-  /** Cuts what is still open. */
-  cut(): void;
 }
 
 export interface ListenOptions extends ConnectionLimits {
@@ -33,6 +29,8 @@ export interface ListenOptions extends ConnectionLimits {
   readonly port: number;
   /** How long an idle connection is kept. */
   readonly keepAliveMs: number;
+  /** Which request targets are scrapes, whose connections stay open to the very end. Default: none. */
+  readonly isScrape?: (url: string | undefined) => boolean;
   /** For tests: see STALLED_MS and HEADERS_MS. */
   readonly stalledMs?: number;
   readonly headersMs?: number;
@@ -44,7 +42,6 @@ export interface ListenOptions extends ConnectionLimits {
  */
 export async function listen(handler: RequestListener, options: ListenOptions): Promise<ListeningServer> {
   const { host, port, keepAliveMs, stalledMs = STALLED_MS, headersMs = HEADERS_MS } = options;
-  let draining = false;
   const answers = createAnswers();
   const server = createServer({
     keepAliveTimeout: keepAliveMs,
@@ -55,14 +52,15 @@ export async function listen(handler: RequestListener, options: ListenOptions): 
     requireHostHeader: false,
   });
   const connections = limitConnections(server, options);
+  const { isScrape = () => false } = options;
   server.setTimeout(stalledMs, (socket) => {
     // An idle connection that has reached its time ends here too, which is no fault of its client.
     if (answers.first(socket)) options.onClosed('stalled');
     socket.destroy();
   });
+  const drain = createDrain({ server, connections, answers, isScrape });
   server.on('request', (req, res) => {
     answers.add(res);
-    if (draining) closeAfter(res);
     req.url = originForm(req.url);
     handler(req, res);
   });
@@ -79,48 +77,7 @@ export async function listen(handler: RequestListener, options: ListenOptions): 
   await bind(server, host, port);
   return {
     port: (server.address() as AddressInfo).port,
-    drain() {
-      draining = true;
-      for (const socket of connections) closeAfter(answers.last(socket));
-      return new Promise((resolve) => {
-        // `http.Server.close` would cut idle connections at once, and lose requests that are on their way on them.
-        NetServer.prototype.close.call(server, () => resolve());
-        setTimeout(() => {
-          server.closeIdleConnections();
-          // http does not count a connection without a first request as idle.
-          for (const socket of connections) if (socket.bytesRead === 0) socket.destroy();
-        }, IDLE_GRACE_MS);
-      });
-    },
-    cut: () => server.closeAllConnections(),
-  };
-}
-
-/** A client that kept its connection learns that this is the last answer on it. */
-function closeAfter(response: ServerResponse | undefined): void {
-  if (response) response.shouldKeepAlive = false;
-}
-
-/** The responses under way on each connection: several when a client sends requests before it has their answers. */
-interface Answers {
-  add(response: ServerResponse): void;
-  /** The response that is being written. */
-  first(socket: Duplex): ServerResponse | undefined;
-  /** The response to the latest request. */
-  last(socket: Duplex): ServerResponse | undefined;
-}
-
-function createAnswers(): Answers {
-  const underWay = new WeakMap<Duplex, Set<ServerResponse>>();
-  return {
-    add(response) {
-      const { socket } = response.req;
-      const responses = underWay.get(socket) ?? new Set();
-      underWay.set(socket, responses.add(response));
-      response.once('close', () => responses.delete(response));
-    },
-    first: (socket) => underWay.get(socket)?.values().next().value,
-    last: (socket) => [...(underWay.get(socket) ?? [])].at(-1),
+    ...drain,
   };
 }
 

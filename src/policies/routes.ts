@@ -67,6 +67,7 @@ export const policyRoutes = (deps: Pick<Deps, 'db' | 'ids' | 'clock' | 'telemetr
   endpoint({
     method: 'get',
     path: '/v1/policies',
+    large: true,
     summary: 'All policies, by priority and then by age',
     access: 'developer',
     limit: 'api',

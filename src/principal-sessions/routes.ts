@@ -70,6 +70,7 @@ export const principalSessionRoutes = (deps: SessionDeps): Endpoint[] => [
   endpoint({
     method: 'get',
     path: '/v1/principal/grants',
+    large: true,
     summary: "The principal's grants, active ones first, then newest first",
     access: 'principal',
     limit: 'consent',
@@ -100,6 +101,7 @@ export const principalSessionRoutes = (deps: SessionDeps): Endpoint[] => [
   endpoint({
     method: 'get',
     path: '/v1/principal/audit',
+    large: true,
     summary: 'What agents are on record to have done for the principal, newest first',
     access: 'principal',
     limit: 'consent',

@@ -4,10 +4,8 @@
  * Tables: `retention_tallies`, `retention_positions`, `retention_turn`, `audit_prefixes`; it deletes from those of other rooms.
  * Only the service calls: it starts and stops this, and reads `oldest-store.ts` for a gauge.
  */
-import { setTimeout } from 'node:timers/promises';
+import { type BackgroundLoop, createBackgroundLoop, pause } from '../background-loop.ts';
 import type { Deps } from '../deps.ts';
-import { outsideRequests } from '../request-scope.ts';
-import { within } from '../within.ts';
 import { type Pace, type RemoveDeps, removeEnded } from './remove-ended.ts';
 import { giveRetentionTurnBack, takeRetentionTurn } from './state-store.ts';
 
@@ -20,26 +18,12 @@ const KEEP_EVERY_MS = 10_000;
 const PAUSE_FACTOR = 4;
 const MIN_PAUSE_MS = 5;
 
-export interface Retention {
-  /** Begins the work. Call it once. */
-  start(): void;
-  /** Begins no further statement, waits at most `graceMs` for one that runs, and gives the turn back. */
-  stop(graceMs: number): Promise<void>;
-}
-
-/** Removes what has ended on this replica whenever it is its turn. */
-export function createRetention(deps: RemoveDeps & Pick<Deps, 'ids'>): Retention {
+/** Removes what has ended on this replica whenever it is its turn. At a stop it gives the turn back. */
+export function createRetention(deps: RemoveDeps & Pick<Deps, 'ids'>): BackgroundLoop {
   const db = deps.db.background;
   const holder = deps.ids.secret(12);
-  const stopping = new AbortController();
-  const { signal } = stopping;
 
-  /** An abort by a shutdown is no failure. */
-  const report = (error: unknown) => {
-    if (!signal.aborted) deps.telemetry.events.retentionFailed({ step: 'turn', error });
-  };
-
-  const work = async () => {
+  const work = async (signal: AbortSignal) => {
     if (!(await takeRetentionTurn(db, holder, TURN_SECONDS))) return;
     let keptAt = performance.now();
     const pace: Pace = async (tookMs) => {
@@ -52,27 +36,13 @@ export function createRetention(deps: RemoveDeps & Pick<Deps, 'ids'>): Retention
     await removeEnded(deps, pace);
   };
 
-  const run = async () => {
-    while (!signal.aborted) {
-      await work().catch(report);
-      await pause(LOOK_EVERY_MS, signal);
-    }
-    await giveRetentionTurnBack(db, holder).catch(report);
-  };
-  let running: Promise<void> = Promise.resolve();
-
-  return {
-    start() {
-      // Outside the context of whatever starts it: its work belongs to no request.
-      running = outsideRequests(run);
+  return createBackgroundLoop({
+    async step(signal) {
+      await work(signal);
+      return LOOK_EVERY_MS;
     },
-    async stop(graceMs) {
-      stopping.abort();
-      await within(graceMs, running);
-    },
-  };
+    retryMs: LOOK_EVERY_MS,
+    onError: (error) => deps.telemetry.events.retentionFailed({ step: 'turn', error }),
+    atEnd: () => giveRetentionTurnBack(db, holder),
+  });
 }
-
-/** Waits. An abort of `signal` ends the wait early without an error. */
-const pause = (ms: number, signal: AbortSignal): Promise<void> =>
-  setTimeout(ms, undefined, { signal }).catch(() => undefined);

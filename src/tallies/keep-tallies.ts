@@ -20,13 +20,15 @@ export function createTallyKeeper({
   telemetry,
 }: Pick<Deps, 'db' | 'clock' | 'telemetry'>): BackgroundLoop {
   return createBackgroundLoop({
-    everyMs: FOLD_EVERY_MS,
-    step: () =>
-      db.background.transaction((tx) => {
-        // A whole minute that has ended: few transactions are still to write changes of before it.
-        const target = new Date((Math.floor(clock.now() / MINUTE_MS) - 1) * MINUTE_MS);
-        return foldTallies(tx, { target, changes: CHANGES_AT_ONCE, rows: ROWS_AT_ONCE });
-      }),
+    retryMs: FOLD_EVERY_MS,
+    async step() {
+      // A whole minute that has ended: few transactions are still to write changes of before it.
+      const target = new Date((Math.floor(clock.now() / MINUTE_MS) - 1) * MINUTE_MS);
+      const more = await db.background.transaction((tx) =>
+        foldTallies(tx, { target, changes: CHANGES_AT_ONCE, rows: ROWS_AT_ONCE }),
+      );
+      return more ? 0 : FOLD_EVERY_MS;
+    },
     onError: (error) => telemetry.events.backgroundWorkFailed({ work: 'tallies', error }),
   });
 }

@@ -53,15 +53,20 @@ export function createFailureLines(
     quiet.set(key, { until: performance.now() + QUIET_MS, last: null, untold: 0 });
     timer ??= outsideRequests(() => setTimeout(onTimer, QUIET_MS)).unref();
   };
-  const tellRest = ({ last, untold }: Quiet): boolean => {
-    if (last) outsideRequests(() => write({ ...last, suppressed: untold - 1 }));
+  const lineOf = (key: string, failure: AuthenticationFailure, suppressed: number): FailureLine => ({
+    ...failure,
+    ip: key === OTHERS ? OTHERS : failure.ip,
+    suppressed,
+  });
+  const tellRest = (key: string, { last, untold }: Quiet): boolean => {
+    if (last) outsideRequests(() => write(lineOf(key, last, untold - 1)));
     return last !== null;
   };
   const endQuiet = (now: number) => {
     for (const [key, entry] of quiet) {
       if (entry.until > now) return;
       quiet.delete(key);
-      if (tellRest(entry)) begin(key);
+      if (tellRest(key, entry)) begin(key);
     }
   };
   const onTimer = () => {
@@ -83,12 +88,12 @@ export function createFailureLines(
         return;
       }
       begin(key);
-      write({ ...failure, ip: key === OTHERS ? OTHERS : failure.ip, suppressed: 0 });
+      write(lineOf(key, failure, 0));
     },
     flush() {
       clearTimeout(timer);
       timer = undefined;
-      for (const entry of quiet.values()) tellRest(entry);
+      for (const [key, entry] of quiet) tellRest(key, entry);
       quiet.clear();
     },
   };

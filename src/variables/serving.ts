@@ -72,6 +72,12 @@ export const LISTENER = {
     '10000',
     'Longest time of an orderly shutdown, in milliseconds.',
   ),
+  shutdownDelayMs: variable(
+    'SHUTDOWN_DELAY_MS',
+    integer(0, 600_000),
+    '0',
+    'How long before it new connections are still accepted while `/health/ready` says 503, so that load balancers notice first.',
+  ),
 };
 
 export const DATABASE_AND_REDIS = {

@@ -58,6 +58,7 @@ export const webhookRoutes = (deps: RegisterDeps): Endpoint[] => [
   endpoint({
     method: 'get',
     path: '/v1/webhooks',
+    large: true,
     summary: 'All webhooks, newest first',
     access: 'developer',
     limit: 'api',
@@ -76,6 +77,7 @@ export const webhookRoutes = (deps: RegisterDeps): Endpoint[] => [
   endpoint({
     method: 'get',
     path: '/v1/webhooks/:id/deliveries',
+    large: true,
     summary: 'Deliveries of a webhook, newest first',
     access: 'developer',
     limit: 'api',

@@ -12,7 +12,7 @@ import { createSender, type Outgoing, type Sender } from './send.ts';
 import { createWorld, sampleFor, type World } from './world.ts';
 
 /** `runs` are the cases per operation; thousands for a long run. */
-const { runs: CASES, seed: SEED, again: AGAIN } = fuzz('CONTRACT', 25);
+const { runs: CASES, seed: SEED, again: AGAIN } = fuzz('CONTRACT', 10);
 /** Cases whose effect on the database is looked at together. */
 const BATCH = 10;
 const MAX_RSS_MB = 500;

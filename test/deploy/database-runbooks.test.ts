@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import postgres from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { codeBlocks } from '../../deploy/programs/rules/check-runbook.ts';
@@ -8,6 +8,7 @@ import { startService, type TestService, waitFor } from '../support/service.ts';
 /** More than a developer's share of the pool, so that some wait for a connection while the others wait for the lock. */
 const AT_ONCE = 12;
 const HOLDER = 'forgotten-psql';
+const RUNBOOKS = new URL('../../deploy/runbooks/', import.meta.url);
 
 let service: TestService;
 let holder: postgres.Sql;
@@ -22,7 +23,7 @@ afterAll(async () => {
 
 /** The SQL of a runbook, block by block, with the variable of psql filled in. */
 async function sqlOf(alert: string, pid = 0): Promise<string[]> {
-  const file = new URL(`../../deploy/runbooks/${alert}.md`, import.meta.url);
+  const file = new URL(`${alert}.md`, RUNBOOKS);
   return codeBlocks(await readFile(file, 'utf8'), 'sql').map((text) => text.replaceAll(':pid', String(pid)));
 }
 
@@ -43,13 +44,23 @@ function keepRenaming(rename: () => Promise<{ status: number }>): () => Promise<
   };
 }
 
-test('every query of the runbooks about the database is SQL that it takes', async () => {
-  const texts = await Promise.all(
-    ['DatabaseErrors', 'DatabaseConnectionsWaiting', 'DatabaseStatementsEnded'].map((alert) => sqlOf(alert)),
-  );
-  expect(texts.map(({ length }) => length)).toEqual([1, 2, 6]);
-  for (const text of texts.flat()) await service.database.sql.unsafe(text);
-  const [state] = await service.database.sql.unsafe(texts[0]?.[0] ?? '');
+test('every statement of every runbook is SQL that the database takes', async () => {
+  const alerts = (await readdir(RUNBOOKS)).map((file) => file.replace(/\.md$/, ''));
+  const texts = new Map(await Promise.all(alerts.map(async (alert) => [alert, await sqlOf(alert)] as const)));
+  const lengths = Object.fromEntries(Array.from(texts, ([alert, { length }]) => [alert, length]));
+  expect(lengths).toMatchObject({
+    DatabaseErrors: 1,
+    DatabaseConnectionsWaiting: 2,
+    DatabaseStatementsEnded: 6,
+    RetentionBehind: 3,
+  });
+  for (const [alert, text] of Array.from(texts, ([alert, all]) =>
+    all.map((text) => [alert, text] as const),
+  ).flat())
+    await service.database.sql.unsafe(text).catch((error: Error) => {
+      throw new Error(`${alert}: ${error.message}: ${text}`);
+    });
+  const [state] = await service.database.sql.unsafe(texts.get('DatabaseErrors')?.[0] ?? '');
   expect(state).toMatchObject({ standby: false, read_only: false });
 });
 

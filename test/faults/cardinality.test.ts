@@ -15,8 +15,9 @@ import { isGood, startTraffic } from './traffic.ts';
 
 const MINUTE = 60_000;
 const MEBIBYTE = 1 << 20;
-const URLS = 20_000;
-const AGENTS = 10_000;
+/** The night asks for 20,000 URLs and 10,000 agents. */
+const URLS = Number(process.env['UNKNOWN_URLS'] ?? 6_000);
+const AGENTS = URLS / 2;
 const AGENT_LIMIT = 500;
 const WIDTH = 16;
 const SCRAPERS = 50;

@@ -40,8 +40,11 @@ export interface Fault {
   readonly callers: 'refused' | 'some' | 'none';
   /** The minimum duration of the fault. */
   readonly lastsMs?: number;
-  /** The outcome of a statement under way may be unknown. Then 500 is the right answer. */
-  readonly unknown?: true;
+  /**
+   * The outcome of a statement under way may be unknown. Then 500 is the right answer. `behind a pooler`: the server tells the
+   * pooler how the session ended, but the pooler tells the service only that it lost the server.
+   */
+  readonly unknown?: true | 'behind a pooler';
   /** The fault happens while there are no requests. */
   readonly quiet?: true;
   /** The database is on a separate small disk. */

@@ -25,6 +25,7 @@ export const LOGIN_FAULTS: readonly Fault[] = [
   {
     name: 'too many connections (53300)',
     callers: 'refused',
+    unknown: 'behind a pooler',
     lastsMs: 2_000,
     logged: refusedWith('53300'),
     begin: refuseFresh('connection limit 0', () => 'connection limit -1', true),
@@ -32,6 +33,7 @@ export const LOGIN_FAULTS: readonly Fault[] = [
   {
     name: 'password rotated, old connections ended (28P01)',
     callers: 'refused',
+    unknown: 'behind a pooler',
     lastsMs: 2_000,
     logged: refusedWith('28P01'),
     begin: refuseFresh("password 'rotated'", oldPassword, true),

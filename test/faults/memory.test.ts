@@ -9,9 +9,9 @@ import { startOwnService } from './own-service.ts';
 
 const MINUTE = 60_000;
 const FIXTURE = fileURLToPath(new URL('fixtures/gc.ts', import.meta.url));
-const FIRST = 20_000;
+const FIRST = 10_000;
 /** The night asks for more. */
-const ALL = Number(process.env['MEMORY_REQUESTS'] ?? 50_000);
+const ALL = Number(process.env['MEMORY_REQUESTS'] ?? 25_000);
 const WIDTH = 16;
 /** The allowed growth of memory after the second part of the work. */
 const GROWTH = 1.1;

@@ -1,6 +1,6 @@
 import type { Direction } from '../support/cable.ts';
 import type { Fault } from './fault.ts';
-import { ABSENT, ENDED, LOST } from './server-faults.ts';
+import { ABSENT, ENDED, LOST, TOO_LONG } from './server-faults.ts';
 
 const MOVED_TO = '127.0.0.2';
 
@@ -10,7 +10,7 @@ const swallowed = (name: string, direction: Direction): Fault => ({
   lastsMs: 1_000,
   unknown: true,
   // There is no error message: the service itself closes connections that do not answer.
-  logged: () => ({ one: [], others: [...LOST, ...ABSENT, '57014', '57P01'] }),
+  logged: () => ({ one: [], others: [...LOST, ...ABSENT, ...TOO_LONG, '57P01'] }),
   async begin({ route: { front } }) {
     front.losePackets(direction);
     return { end: () => undefined };
@@ -27,7 +27,7 @@ export const NETWORK_FAULTS: readonly Fault[] = [
     callers: 'refused',
     unknown: true,
     lastsMs: 3_000,
-    logged: () => ({ one: LOST, others: ['57014', '57P01'] }),
+    logged: () => ({ one: LOST, others: [...TOO_LONG, '57P01'] }),
     async begin({ route: { front } }) {
       await front.set('swallowing');
       return { end: () => front.set('through') };
@@ -57,7 +57,7 @@ export const NETWORK_FAULTS: readonly Fault[] = [
     name: 'connections hang, and go on',
     callers: 'refused',
     unknown: true,
-    logged: () => ({ one: [], others: [...LOST, ...ABSENT, '57014', '57P01'] }),
+    logged: () => ({ one: [], others: [...LOST, ...ABSENT, ...TOO_LONG, '57P01'] }),
     async begin({ route: { front } }) {
       await front.set('hanging');
       return { end: () => front.set('through') };
@@ -69,7 +69,7 @@ export const NETWORK_FAULTS: readonly Fault[] = [
     callers: 'some',
     unknown: true,
     lastsMs: 1_000,
-    logged: () => ({ one: [], others: [...LOST, ...ABSENT, ...ENDED, '57014'] }),
+    logged: () => ({ one: [], others: [...LOST, ...ABSENT, ...ENDED, ...TOO_LONG] }),
     async begin({ route: { server } }) {
       server.cable.closeConnections();
       return { end: () => undefined };

@@ -1,9 +1,9 @@
 import { once } from 'node:events';
-import { connect } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { printTable } from '../load/table.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { newParty } from '../support/flow.ts';
+import { holdRequest } from '../support/hold-request.ts';
 import { parseScrape, type Scrape } from '../support/scrape.ts';
 import { startService, type TestService, waitFor } from '../support/service.ts';
 import { type Balancer, startBalancer } from './balancer.ts';
@@ -14,9 +14,9 @@ const SECOND = 1_000;
 /** The number of answered requests between two steps of the restart. */
 const MEANWHILE = 300;
 
-async function startReplica(database: TestDatabase, balancer: Balancer): Promise<TestService> {
+async function startReplica(database: TestDatabase, balancer: Balancer, more = {}): Promise<TestService> {
   // All replicas have one address and therefore one issuer, so each accepts the tokens of the others.
-  const env = { PUBLIC_URL: balancer.url, METRICS_PORT: '0' };
+  const env = { PUBLIC_URL: balancer.url, METRICS_PORT: '0', ...more };
   const service = await startService({ database, env });
   onTestFinished(() => void service.process.kill('SIGKILL'));
   return service;
@@ -26,18 +26,6 @@ async function startReplica(database: TestDatabase, balancer: Balancer): Promise
 async function scrape({ logs }: TestService): Promise<Scrape> {
   const port = logs.find(({ msg }) => msg === 'service.started')?.['metricsPort'];
   return parseScrape(await (await fetch(`http://127.0.0.1:${port}/metrics`)).text());
-}
-
-/** Sends a request that stays open until it is released. A replica that shuts down meanwhile waits for it. */
-async function holdRequest({ url }: TestService, key: string): Promise<() => void> {
-  const { hostname, port } = new URL(url);
-  const socket = connect(Number(port), hostname);
-  socket.write(
-    `POST /v1/grants/verify HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${key}\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n`,
-  );
-  const [answer] = await once(socket, 'data');
-  expect(String(answer)).toBe('HTTP/1.1 100 Continue\r\n\r\n');
-  return () => void socket.write('{}');
 }
 
 /** Sends SIGTERM under load. Takes the last scrape after the last answer to a caller and before the end. */
@@ -65,7 +53,7 @@ test('two replicas are restarted in turn under load: no request fails, and the c
   onTestFinished(() => balancer.close());
   const old = await Promise.all([startReplica(database, balancer), startReplica(database, balancer)]);
   let inUse: TestService[] = old;
-  balancer.use(...inUse.map(({ url }) => url));
+  await balancer.use(...inUse.map(({ url }) => url));
   const party = await newParty(old[0], 'sandbox');
   const traffic = startTraffic({ url: balancer.url, ...party, callers: 8 });
   const more = ({ shots } = traffic) => {
@@ -83,7 +71,7 @@ test('two replicas are restarted in turn under load: no request fails, and the c
     ended.push(last);
     const successor = await startReplica(database, balancer);
     inUse = [...inUse.filter((one) => one !== service), successor];
-    balancer.use(...inUse.map(({ url }) => url));
+    await balancer.use(...inUse.map(({ url }) => url));
   }
   // The first callers keep their connections. The connections of these are spread over both replicas.
   const late = startTraffic({ url: balancer.url, ...party, callers: 4, name: 'late' });
@@ -108,4 +96,33 @@ test('two replicas are restarted in turn under load: no request fails, and the c
   for (const { what, counted, rows } of counts) expect([what, counted]).toEqual([what, rows]);
   for (const count of requests) expect(count).toBeGreaterThan(0);
   expect(await Promise.all(inUse.map((service) => service.stop()))).toEqual([0, 0]);
+});
+
+test('with SHUTDOWN_DELAY_MS a balancer that tries nobody else, and asks for readiness now and then, loses no request either', async () => {
+  const database = await createTestDatabase();
+  onTestFinished(() => database.drop());
+  const balancer = await startBalancer({ checkMs: 100 });
+  onTestFinished(() => balancer.close());
+  const start = () => startReplica(database, balancer, { SHUTDOWN_DELAY_MS: '1500' });
+  const replicas = await Promise.all([start(), start()]);
+  await balancer.use(...replicas.map(({ url }) => url));
+  const party = await newParty(replicas[0], 'sandbox');
+  const traffic = startTraffic({ url: balancer.url, ...party, callers: 8 });
+  const more = () => {
+    const target = traffic.shots.length + MEANWHILE;
+    return waitFor(() => traffic.shots.length >= target || undefined, 30 * SECOND);
+  };
+  for (const index of [0, 1]) {
+    await more();
+    const [leaving, other] = [replicas[index], replicas[1 - index]] as [TestService, TestService];
+    expect(await leaving.stop()).toBe(0);
+    replicas[index] = await start();
+    await balancer.use(other.url, (replicas[index] as TestService).url);
+  }
+  await more();
+  await traffic.stop();
+  expect(traffic.shots.filter((shot) => !isGood(shot))).toEqual([]);
+  expectProperAnswers(traffic.shots);
+  await expectAnswersStored(database.sql, traffic.shots);
+  expect(await Promise.all(replicas.map((service) => service.stop()))).toEqual([0, 0]);
 });

@@ -9,6 +9,8 @@ export const LOST = ['CONNECTION_CLOSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT'];
 /** No server listens, or it does not answer. */
 export const ABSENT = ['ECONNREFUSED', 'ECONNRESET', 'CONNECTION_CLOSED', 'ETIMEDOUT'];
 export const ENDED = ['57P01', '57P02', '57P03', '08P01'];
+/** The server ended what stood still for too long: a statement, a transaction whose client is silent, a whole transaction. */
+export const TOO_LONG = ['57014', '25P03', '25P04'];
 
 const repeatedly = (everyMs: number, work: () => Promise<unknown>): (() => Promise<void>) => {
   let over = false;
@@ -44,6 +46,7 @@ export const SERVER_FAULTS: readonly Fault[] = [
   {
     name: 'backends terminated under load, again and again',
     callers: 'some',
+    unknown: 'behind a pooler',
     lastsMs: 2_000,
     logged: ({ pooled }) => (pooled ? { one: ['57P01', '08P01', ...LOST] } : { one: ['57P01', ...LOST] }),
     async begin({ route, database }) {
@@ -73,6 +76,7 @@ export const SERVER_FAULTS: readonly Fault[] = [
   {
     name: 'shut down in order (57P03)',
     callers: 'refused',
+    unknown: 'behind a pooler',
     lastsMs: 2_000,
     logged: ({ pooled }) =>
       pooled
@@ -88,7 +92,7 @@ export const SERVER_FAULTS: readonly Fault[] = [
     name: 'frozen (SIGSTOP)',
     callers: 'refused',
     unknown: true,
-    logged: () => ({ one: [], others: [...LOST, ...ABSENT, ...ENDED, '57014'] }),
+    logged: () => ({ one: [], others: [...LOST, ...ABSENT, ...ENDED, ...TOO_LONG] }),
     async begin({ route: { server } }) {
       server.freeze();
       return { end: () => server.thaw() };

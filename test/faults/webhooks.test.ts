@@ -13,7 +13,8 @@ import { startOwnService } from './own-service.ts';
 import { MAX_ATTEMPTS, RECEIVERS } from './three-receivers.ts';
 import { createAndRevokeTree, EVENTS_PER_TREE } from './trees.ts';
 
-const TREES = 100;
+/** The night asks for more. */
+const TREES = Number(process.env['WEBHOOK_TREES'] ?? 40);
 const EVENTS = TREES * EVENTS_PER_TREE;
 const MINUTE = 60_000;
 const secondsSince = (begun: number): number => Math.round((performance.now() - begun) / 100) / 10;

@@ -64,3 +64,70 @@ test('a request that was on its way on an idle kept connection is answered, and 
   expect(second).toMatch(/\r\nConnection: close\r\n/);
   expect(second.endsWith('/second')).toBe(true);
 });
+
+/** One kept connection that sends a request and waits for its answer, time after time. */
+function keptConnection(port: number) {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  onTestFinished(() => agent.destroy());
+  return (path: string) =>
+    new Promise<{ status: number; connection: string | undefined; reused: boolean }>((resolve, reject) => {
+      const asking = request({ host: '127.0.0.1', port, path, agent }, (answer) => {
+        answer.resume();
+        answer.once('end', () =>
+          resolve({
+            status: answer.statusCode ?? 0,
+            connection: answer.headers.connection,
+            reused: asking.reusedSocket,
+          }),
+        );
+      });
+      asking.once('error', reject).end();
+    });
+}
+
+const echo = () => express().use((request, response) => void response.end(request.path));
+
+test('a server that retires goes on accepting, and every answer is the last on its connection', async () => {
+  const server = await listen(echo(), ON_LOOPBACK);
+  onTestFinished(() => server.cut());
+  const ask = keptConnection(server.port);
+  expect(await ask('/')).toMatchObject({ status: 200, connection: 'keep-alive' });
+  server.retire();
+  expect(await ask('/')).toEqual({ status: 200, connection: 'close', reused: true });
+  expect(await ask('/')).toEqual({ status: 200, connection: 'close', reused: false });
+});
+
+test('a scraper keeps its connection after the last answer to others, until the server is closed', async () => {
+  const server = await listen(echo(), { ...ON_LOOPBACK, isScrape: (url) => url === '/metrics' });
+  onTestFinished(() => server.cut());
+  const [scrape, ask] = [keptConnection(server.port), keptConnection(server.port)];
+  await Promise.all([scrape('/metrics'), ask('/')]);
+  // The other connection is idle and closed after its grace.
+  await server.drain();
+  server.cut();
+  expect(await scrape('/metrics')).toEqual({ status: 200, connection: 'keep-alive', reused: true });
+  await expect(ask('/')).rejects.toThrow('ECONNREFUSED');
+  // Other requests do not go on for ever on the connection of a scraper.
+  expect(await scrape('/')).toEqual({ status: 200, connection: 'close', reused: true });
+  await expect(scrape('/metrics')).rejects.toThrow('ECONNREFUSED');
+});
+
+test('the close waits for a scrape under way, and ends an idle connection of a scraper', async () => {
+  const asked = Promise.withResolvers<ServerResponse>();
+  const app = express()
+    .get('/metrics', (_request, response) => asked.resolve(response))
+    .use((_request, response) => void response.end());
+  const isScrape = () => true;
+  const server = await listen(app, { ...ON_LOOPBACK, isScrape });
+  onTestFinished(() => server.cut());
+  const [slow, idle] = [keptConnection(server.port), keptConnection(server.port)];
+  await idle('/');
+  const answer = slow('/metrics');
+  const response = await asked.promise;
+  await server.drain();
+  const closed = server.close();
+  response.end();
+  expect(await answer).toMatchObject({ status: 200, connection: 'close' });
+  await closed;
+  await expect(idle('/')).rejects.toThrow('ECONNREFUSED');
+});

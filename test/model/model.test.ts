@@ -20,7 +20,7 @@ import { type Inbox, startInbox } from './webhooks/inbox.ts';
 import { EVENTS } from './webhooks/model.ts';
 
 const { MODEL_PATH, MODEL_SHRINK } = process.env;
-const { runs: numRuns, seed, long, again } = fuzz('MODEL', 20);
+const { runs: numRuns, seed, long, again } = fuzz('MODEL', 10);
 /** A failure is made smaller for as long. A run takes about a second, and some more on a busy machine: all must have been. */
 const BUDGET_MS = 45_000 + numRuns * 6000;
 const MAX_COMMANDS = 80;

@@ -60,9 +60,22 @@ export const STEPS: readonly Step[] = [
     env: { MODEL_RUNS: '400', CONTRACT_RUNS: '500', DECISION_RUNS: '5000' },
   },
   {
-    name: 'memory',
-    command: ['npx', 'vitest', 'run', '--project', 'faults', 'test/faults/memory'],
-    env: { MEMORY_REQUESTS: '400000' },
+    name: 'many',
+    command: [
+      ...['npx', 'vitest', 'run', '--project', 'faults', '--project', 'stack'],
+      ...[
+        'test/faults/memory',
+        'test/faults/webhooks.test',
+        'test/faults/cardinality',
+        'test/stack/schemathesis',
+      ],
+    ],
+    env: {
+      MEMORY_REQUESTS: '400000',
+      WEBHOOK_TREES: '100',
+      UNKNOWN_URLS: '20000',
+      SCHEMATHESIS_EXAMPLES: '100',
+    },
   },
   // With the service from its sources: in the gate, most tests start a build of it.
   { name: 'busy', command: UNIT, env: { [SERVICE_BUILD]: '' }, busyLoops: availableParallelism() },

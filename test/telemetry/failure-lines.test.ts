@@ -81,7 +81,7 @@ test('addresses beyond those that are remembered share one line', () => {
   vi.advanceTimersByTime(10_000);
   expect(told().slice(4)).toEqual([
     ['a', 0],
-    ['f', 1],
+    ['others', 1],
   ]);
   expect(sum()).toBe(7);
 });
