@@ -122,8 +122,8 @@ async function act(deps: ActDeps, { what, command, word, yes }: Order, print: Pr
   if (grant.status === 'revoked' || grant.expiresAt <= now)
     return print(`${grantLine(grant, now)}: nothing to revoke`);
   await confirm(grantLine(grant, now));
-  await revokeGrantNow(deps, grant);
-  print(`${id} is revoked, with everything delegated from it`);
+  const revoked = await revokeGrantNow(deps, grant);
+  print(revoked ? `${id} is revoked, with everything delegated from it` : `${id} was revoked meanwhile`);
 }
 
 function only<T extends { readonly id: string }>(rows: readonly T[], id: string, what: string): T {

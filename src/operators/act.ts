@@ -6,6 +6,7 @@ import {
   type AgentRow,
   type GrantRow,
   insertOperatorChange,
+  lockTree,
   type OperatorChange,
   suspendDeveloperRow,
 } from './store.ts';
@@ -44,13 +45,15 @@ export const changeAgentStatus = (
 /**
  * Revokes a grant and everything delegated from it, in the developer's place. All of it is dead at once; a replica then
  * revokes the rows one by one, with their webhooks, counts and log lines.
+ * @returns false when it is dead already
  */
 export const revokeGrantNow = (
   { db, clock }: ActDeps,
   { id, developerId }: Pick<GrantRow, 'id' | 'developerId'>,
-): Promise<void> =>
-  db.transaction((tx) =>
-    insertRemoval(tx, {
+): Promise<boolean> =>
+  db.transaction(async (tx) => {
+    await lockTree(tx, id);
+    return insertRemoval(tx, {
       developerId,
       agentId: null,
       principalId: null,
@@ -59,5 +62,5 @@ export const revokeGrantNow = (
       revokedBy: 'developer',
       removedAt: new Date(clock.now()),
       traceparent: null,
-    }),
-  );
+    });
+  });

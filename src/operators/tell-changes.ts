@@ -12,7 +12,7 @@ const CHANGES_AT_ONCE = 100;
  */
 export function createChangeTeller({ db, telemetry }: Pick<Deps, 'db' | 'telemetry'>): BackgroundLoop {
   return createBackgroundLoop({
-    everyMs: LOOK_EVERY_MS,
+    retryMs: LOOK_EVERY_MS,
     async step() {
       const changes = await db.background.transaction((tx) => takeOperatorChanges(tx, CHANGES_AT_ONCE));
       for (const { developerId, agentId, change } of changes)
@@ -21,7 +21,7 @@ export function createChangeTeller({ db, telemetry }: Pick<Deps, 'db' | 'telemet
             ? { object: 'developer', change, developerId }
             : { object: 'agent', change, agentId, developerId, changes: ['status'] },
         );
-      return changes.length === CHANGES_AT_ONCE;
+      return changes.length === CHANGES_AT_ONCE ? 0 : LOOK_EVERY_MS;
     },
     onError: (error) => telemetry.events.backgroundWorkFailed({ work: 'operator_changes', error }),
   });

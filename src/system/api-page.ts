@@ -1,4 +1,4 @@
-import type { TObject, TSchema } from 'typebox';
+import type { TSchema } from 'typebox';
 import type { Endpoint } from '../http/endpoint.ts';
 import { type Html, html } from '../http/html.ts';
 import { layout } from '../pages/layout.ts';
@@ -44,8 +44,14 @@ ${members('Body', one.body)}
 <p>Answers: ${Object.keys(one.responses).join(', ')}. Refusals: ${statusesOf(one).join(', ') || 'none'}.</p>
 </article>`;
 
+/** The parts of an object's schema that are shown. */
+interface ObjectSchema {
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly required?: readonly string[];
+}
+
 function members(title: string, schema: TSchema | undefined): Html | null {
-  const { properties = {}, required = [] } = (schema ?? {}) as Partial<TObject>;
+  const { properties = {}, required = [] }: ObjectSchema = schema ?? {};
   const all = Object.entries(properties);
   if (all.length === 0) return null;
   return html`<table>
