@@ -38,10 +38,20 @@ const ROOMS = {
   system: ['pages'],
   tallies: [],
   operators: ['agents', 'grants'],
+  feed: [],
+  revocations: ['feed'],
   reconciliation: ['tallies'],
 };
 for (const [room, others] of Object.entries(ROOMS)) USES[room] = [...FOUNDATION, ...others];
-USES.commands = [...FOUNDATION, 'database-source', 'operators', 'reconciliation', 'secrets', 'signing-keys'];
+USES.commands = [
+  ...FOUNDATION,
+  'database-source',
+  'operators',
+  'reconciliation',
+  'secrets',
+  'signing-keys',
+  'webhooks',
+];
 USES['database-source'] = ['base', 'config', 'db', 'embedded-postgres'];
 USES.app = [...FOUNDATION, 'pages', ...Object.keys(ROOMS)];
 USES.service = [...USES.app, 'app', 'database-source'];

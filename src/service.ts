@@ -8,8 +8,10 @@ import { type Config, namingVariables } from './config.ts';
 import { type OpenDatabase, openDatabaseUrl, reachDatabase } from './database-source.ts';
 import { type Database, openDatabase } from './db/client.ts';
 import { assertMigrated, migrate } from './db/migrate.ts';
+import { authenticate } from './developers/authenticate.ts';
 import { createKeyUses } from './developers/key-uses.ts';
 import { seedDevelopers } from './developers/seed-developers.ts';
+import { createHeldConnections, type HeldConnections } from './feed/held-connections.ts';
 import { reportGauges } from './gauges.ts';
 import { createTokenReader } from './grant-token/read-grant-token.ts';
 import { createRemovalWorker } from './grants/work-off-removals.ts';
@@ -21,11 +23,15 @@ import { createUnderWay, type UnderWay } from './http/under-way.ts';
 import { systemIds } from './ids.ts';
 import { createChangeTeller } from './operators/tell-changes.ts';
 import { isMetrics } from './origin-form.ts';
+import { isRefused } from './outcome.ts';
 import { createSessionTokens } from './principal-sessions/session-token.ts';
+import { leaveLastCounts } from './reconciliation/leave-counts.ts';
 import { createRetention } from './retention/retention.ts';
+import { createRevocationFollower } from './revocations/follow-feed.ts';
 import { createSealer } from './secrets/sealing.ts';
 import { loadSecretKey } from './secrets/secret-key.ts';
-import { databaseKeyRing, fileKeyRing, type KeyRing } from './signing-keys/key-ring.ts';
+import { fileKeyRing } from './signing-keys/file-key-ring.ts';
+import { databaseKeyRing, type KeyNews, type KeyRing } from './signing-keys/key-ring.ts';
 import { startWarnings } from './start-warnings.ts';
 import { createHealth } from './system/health.ts';
 import { createTallyKeeper } from './tallies/keep-tallies.ts';
@@ -40,12 +46,15 @@ export interface ServiceOptions {
   readonly telemetry: Telemetry;
   /** Answers `GET /metrics`; null: no metrics. */
   readonly scrape: RequestListener | null;
+  /** What a scrape would show now; null: no metrics. */
+  readonly readMetrics: (() => Promise<string>) | null;
   readonly startMetricsServer: (
     handler: RequestListener,
     host: string,
     port: number,
   ) => Promise<{ readonly port: number; close(graceMs: number): Promise<void> }>;
   readonly setRoute: SetRoute;
+  readonly endMeasurement: () => void;
   readonly flushTelemetry: (timeoutMs: number) => Promise<void>;
   /** The embedded database ended without having been asked to. */
   readonly onDatabaseLost: () => void;
@@ -56,7 +65,7 @@ export interface RunningService {
   readonly greeting: string;
   /**
    * Ordered end: not ready; after `SHUTDOWN_DELAY_MS` no new connections; requests under way finish, then webhook deliveries
-   * under way, scrapes, telemetry is sent, the database comes last.
+   * under way, scrapes. The last counts are kept in the database, telemetry is sent, the database comes last.
    * Takes at most `SHUTDOWN_TIMEOUT_MS` after the delay.
    */
   stop(): Promise<void>;
@@ -78,7 +87,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   try {
     // A bad SECRET_KEY is a fault of configuration, to be told before anything is started.
     const secretKey = await loadSecretKey(config);
-    const sealer = createSealer(secretKey);
+    const sealer = createSealer(secretKey, config.secretKeyOld);
     const source = await openSource(options);
     undo.defer(() => source.close());
     await reachDatabase(source);
@@ -105,14 +114,18 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     const clock = systemClock;
     const ids = systemIds;
     const deliveries = createDeliveryWorkers({ config, db, clock, telemetry, sealer });
-    undo.defer(() => deliveries.stop(0));
     const anomalies = createAnomalyWatch({ config, db, clock, telemetry, ids });
-    undo.defer(() => anomalies.stop(0));
     const retention = createRetention({ config, db, clock, telemetry, ids });
-    undo.defer(() => retention.stop(0));
-
     const tallies = createTallyKeeper({ db, clock, telemetry });
-    undo.defer(() => tallies.stop(0));
+    const revocations = createRevocationFollower({ db, clock, telemetry });
+    const heldConnections = createHeldConnections({
+      max: config.maxStreams,
+      isValid: async ({ keyHash, developerId }) => {
+        const owner = await authenticate({ db }, { keyHash });
+        return !isRefused(owner) && owner.value.id === developerId;
+      },
+    });
+    undo.defer(async () => heldConnections.close());
     const removals = createRemovalWorker({
       config,
       db,
@@ -121,13 +134,12 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       telemetry,
       deliveriesDue: deliveries.wake,
     });
-    undo.defer(() => removals.stop(0));
-
     const keyUses = createKeyUses({ db, clock, telemetry });
-    undo.defer(() => keyUses.stop(0));
-
     const changes = createChangeTeller({ db, telemetry });
-    undo.defer(() => changes.stop(0));
+    const works = [deliveries, anomalies, tallies, keyUses, removals, changes, retention, revocations];
+    undo.defer(async () => {
+      await Promise.all(works.map((work) => work.stop(0)));
+    });
 
     const listener: { port: number } = { port: config.port };
     const baseUrl = () => config.publicUrl ?? `http://localhost:${listener.port}`;
@@ -139,13 +151,20 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       ids,
       keys,
       readGrantToken: createTokenReader({ keys, issuer, clock }),
-      sessionTokens: createSessionTokens({ secretKey, issuer, clock }),
+      sessionTokens: createSessionTokens({
+        secretKey,
+        otherKey: config.secretKeyOld,
+        issuer,
+        clock,
+      }),
       successorOf: createSuccessors(secretKey),
       keyUsed: keyUses.keyUsed,
       telemetry,
       sealer,
       deliveriesDue: deliveries.wake,
       activity: anomalies,
+      revocations,
+      heldConnections,
       baseUrl,
       issuer,
     };
@@ -153,7 +172,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     const endAgentSeries = await admitAgentsToSeries({ config, db, telemetry });
     undo.defer(() => endAgentSeries(0));
     const health = createHealth(db.side);
-    const endGauges = reportGauges({ config, telemetry, db, keys, clock });
+    const endGauges = reportGauges({ config, telemetry, db, keys, clock, revocations, heldConnections });
     undo.defer(async () => endGauges());
 
     const redis = await openRedis(config, telemetry);
@@ -162,7 +181,8 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       ? createLimiter(config.rateLimits, config.rateLimitMaxKeys, redis)
       : null;
     const underWay = createUnderWay();
-    const app = createApp({ deps, health, limit, setRoute: options.setRoute, underWay });
+    const { setRoute, endMeasurement } = options;
+    const app = createApp({ deps, health, limit, setRoute, endMeasurement, underWay });
     const { scrape } = options;
     const shared = metricsShareListener(config);
     const handler = scrape && shared ? withMetrics(app, scrape) : app;
@@ -180,13 +200,8 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     const metrics = scrape && !shared ? await startMetrics(options, scrape) : null;
 
     // Not before: while the start keeps the event loop busy, their connections would run out of time.
-    deliveries.start();
-    anomalies.start();
-    tallies.start();
-    keyUses.start();
-    removals.start();
-    changes.start();
-    retention.start();
+    for (const work of works) work.start();
+    heldConnections.start();
     const where = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${server.port}`;
     const metricsPort = scrape ? (metrics?.port ?? server.port) : undefined;
     telemetry.logger.info({ url: where, metricsPort }, 'service.started');
@@ -203,13 +218,17 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
         stopBy = performance.now() + config.shutdownTimeoutMs;
         const end = stopBy - config.shutdownTimeoutMs * CLOSING_SHARE;
         const leftMs = () => Math.max(0, end - performance.now());
-        await drain(server, underWay, leftMs());
-        await Promise.all(
-          [deliveries, anomalies, retention, tallies, removals, keyUses, changes].map((work) =>
-            work.stop(leftMs()),
-          ),
-        );
+        const finished = await drain({ server, underWay, heldConnections }, leftMs());
+        await Promise.all(works.map((work) => work.stop(leftMs())));
         await endAgentSeries(leftMs());
+        // What was cut off may still be counted: then the end is that of a crash.
+        if (finished && options.readMetrics)
+          await within(
+            leftMs(),
+            leaveLastCounts(deps, options.readMetrics).catch((error: unknown) =>
+              telemetry.events.backgroundWorkFailed({ work: 'last_counts', error }),
+            ),
+          );
         await Promise.all([server.close(), metrics?.close(leftMs())]);
         telemetry.events.flush();
         await options.flushTelemetry(config.shutdownTimeoutMs * (CLOSING_SHARE / 2));
@@ -242,13 +261,18 @@ function openKeys(
   db: Database,
   sealer: ReturnType<typeof createSealer>,
 ): Promise<KeyRing> {
-  if (config.signingKeys) return fileKeyRing(config.signingKeys);
-  return databaseKeyRing(
-    { db, sealer, clock: systemClock, algorithm: config.signingAlgorithm },
-    (error) => telemetry.logger.warn({ reason: describe(error) }, 'keys.reload_failed'),
-    ({ kid, rotated }) =>
-      telemetry.events.adminChanged({ object: 'signing_key', change: rotated ? 'rotated' : 'created', kid }),
-  );
+  const onError = (error: unknown) =>
+    telemetry.logger.warn({ reason: describe(error) }, 'keys.reload_failed');
+  const tell = (change: 'created' | 'rotated' | 'revoked', kid: string) =>
+    telemetry.events.adminChanged({ object: 'signing_key', change, kid });
+  const heard: KeyNews = {
+    added: ({ kid, rotated }) => tell(rotated ? 'rotated' : 'created', kid),
+    revoked: ({ kid, counts }) =>
+      counts ? tell('revoked', kid) : telemetry.logger.warn({ kid }, 'signing_key.revoked'),
+  };
+  const clock = systemClock;
+  if (config.signingKeys) return fileKeyRing(config.signingKeys, { db, clock, onError, heard });
+  return databaseKeyRing({ db, sealer, clock, algorithm: config.signingAlgorithm }, onError, heard);
 }
 
 /** METRICS_HOST may also name the service's own address; METRICS_PORT, where it is set, is another than PORT. */
@@ -266,15 +290,25 @@ const startMetrics = ({ config, startMetricsServer }: ServiceOptions, scrape: Re
     namingVariables('METRICS_HOST/METRICS_PORT'),
   );
 
+interface Drained {
+  readonly server: ListeningServer;
+  readonly underWay: UnderWay;
+  readonly heldConnections: HeldConnections;
+}
+
 /**
  * Kept connections are ended after their answer, requests under way finish. Those that are cut in the end still need the
  * database, and telemetry to tell of them.
+ * @returns whether every request has ended
  */
-async function drain(server: ListeningServer, underWay: UnderWay, timeoutMs: number): Promise<void> {
+async function drain({ server, underWay, heldConnections }: Drained, timeoutMs: number): Promise<boolean> {
   const drained = server.drain();
+  // Streams have no end of their own, and their clients connect elsewhere at once.
+  heldConnections.close();
   await within(timeoutMs - CUT_MS, drained);
   server.cut();
-  await within(CUT_MS, Promise.all([drained, underWay.idle()]));
+  const idle = Promise.all([drained, underWay.idle()]).then(() => true);
+  return (await within(CUT_MS, idle)) ?? false;
 }
 
 const describe = (error: unknown): string => {

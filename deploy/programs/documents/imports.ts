@@ -29,6 +29,8 @@ const IS: Readonly<Record<string, string>> = {
   'principal-sessions': 'the permissions page',
   system: 'health, `/openapi.json`, the page at `/`',
   retention: 'the removal of what has ended',
+  feed: 'numbered entries that many clients follow, by streams and long polls',
+  revocations: 'the revocation feed',
   tallies: 'numbers that are kept, so that gauges count no rows',
   reconciliation: 'the comparison of metrics with rows',
   operators: 'what operators do by `npm run admin`',
