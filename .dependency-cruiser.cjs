@@ -36,7 +36,7 @@ const ROOMS = {
   oauth: ['developers', 'grant-token', 'grants', 'tokens'],
   'principal-sessions': ['audit', 'grants', 'pages'],
   retention: ['anomalies'],
-  system: [],
+  system: ['pages'],
   tallies: [],
   feed: [],
   revocations: ['feed'],

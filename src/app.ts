@@ -108,7 +108,8 @@ export function createApp({ deps, health, limit, setRoute, endMeasurement, under
     app.options('/{*path}', writeGathered);
     app.use(cors({ origin: [...config.corsOrigins], maxAge: 600 }));
   }
-  app.use(['/consent', '/permissions'], pageSecurity);
+  app.use(['/consent', '/permissions', '/docs'], pageSecurity);
+  app.get('/', pageSecurity);
 
   const serving = {
     attempts: telemetry.attempts,

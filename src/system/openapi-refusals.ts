@@ -128,7 +128,8 @@ function contentOfRefusal({ refusalPage, oauth }: Endpoint): object | null {
   return refusalPage ? { 'text/html': { schema: { type: 'string' } } } : null;
 }
 
-function statusesOf({ method, path, access, limit, query }: Endpoint): number[] {
+/** The statuses of every refusal of an endpoint. */
+export function statusesOf({ method, path, access, limit, query }: Endpoint): number[] {
   const hasId = path.includes(':');
   const readsBody = method === 'post' || method === 'patch';
   const statuses = [

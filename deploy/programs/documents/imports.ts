@@ -28,7 +28,7 @@ const IS: Readonly<Record<string, string>> = {
   tokens: 'exchange, refresh, verify',
   oauth: 'metadata, introspection and revocation for clients that know OAuth',
   'principal-sessions': 'the permissions page',
-  system: 'health, `/openapi.json`',
+  system: 'health, `/openapi.json`, the page at `/`',
   retention: 'the removal of what has ended',
   feed: 'numbered entries that many clients follow, by streams and long polls',
   revocations: 'the revocation feed',
