@@ -37,11 +37,21 @@ const ROOMS = {
   retention: ['anomalies'],
   system: [],
   tallies: [],
+  feed: [],
+  revocations: ['feed'],
   operators: ['agents', 'grants'],
   reconciliation: ['tallies'],
 };
 for (const [room, others] of Object.entries(ROOMS)) USES[room] = [...FOUNDATION, ...others];
-USES.commands = [...FOUNDATION, 'database-source', 'operators', 'reconciliation', 'secrets', 'signing-keys'];
+USES.commands = [
+  ...FOUNDATION,
+  'database-source',
+  'operators',
+  'reconciliation',
+  'secrets',
+  'signing-keys',
+  'webhooks',
+];
 USES['database-source'] = ['base', 'config', 'db', 'embedded-postgres'];
 USES.app = [...FOUNDATION, 'pages', ...Object.keys(ROOMS)];
 USES.service = [...USES.app, 'app', 'database-source'];
@@ -54,7 +64,7 @@ const FILES = {
   deps: 'deps',
   'database-source': 'database-source',
   app: 'app',
-  service: 'service|gauges|start-warnings',
+  service: 'service|feeds|gauges|start-warnings',
   main: 'main',
 };
 const pathOf = (part) => (FILES[part] ? `^src/(${FILES[part]})\\.ts$` : `^src/${part}/`);

@@ -9,7 +9,7 @@ process.env['NODE_COMPILE_CACHE'] ??= fileURLToPath(new URL('node_modules/.cache
 const SECOND = 1_000;
 /** Whatever the service does with its database. */
 const ON_A_DATABASE =
-  '{agents,anomalies,audit,authorization,consent,developers,grant-token,grants,model,policies,principal-sessions,retention,secrets,signing-keys,tokens,webhooks}';
+  '{agents,anomalies,audit,authorization,consent,developers,grant-token,grants,model,policies,feed,principal-sessions,retention,revocations,secrets,signing-keys,tokens,webhooks}';
 /** What takes too long for the gate; `npm run test:nightly` runs it. */
 const LONG = 'test/**/*.nightly.test.ts';
 /** What can go wrong with the database, by way of what. */
@@ -42,7 +42,7 @@ const SLOW = [
   // Twenty-five starts of npm.
   'test/deploy/command-line.test.ts',
   // Nine starts of replicas: keys are rotated and must have waited before they sign.
-  'test/signing-keys/{service,rotation-to-es256}.test.ts',
+  'test/signing-keys/{service,rotation-to-es256,revoke}.test.ts',
   // Ten runs of up to eighty random commands against the service, compared with the model as they go.
   'test/model/model.test.ts',
   // Some twenty random requests to every operation, with the database looked at before and after.
@@ -65,6 +65,10 @@ const SLOW = [
   'test/retention/{simulation,concurrency,indexes,removal,metrics}.test.ts',
   // Six starts of two replicas, one pair after the other.
   'test/telemetry/agent-series-replicas.test.ts',
+  // The feed must have been unreadable for the seconds after which streams end.
+  'test/revocations/unreadable.test.ts',
+  // Three replicas, one thousand revocations with kills, and five hundred streams that idle through some heartbeats.
+  'test/revocations/replicas.test.ts',
   // Windows and periods of detection pass, with replicas that restart.
   'test/anomalies/{replicas,detection}.test.ts',
 ];

@@ -9,6 +9,7 @@ import { consentRoutes } from './consent/routes.ts';
 import type { Deps } from './deps.ts';
 import { authenticate } from './developers/authenticate.ts';
 import { developerRoutes } from './developers/routes.ts';
+import type { HeldConnections } from './feed/held-connections.ts';
 import type { ReadGrantToken } from './grant-token/read-grant-token.ts';
 import { grantRoutes } from './grants/routes.ts';
 import { createBodyReader, createFormReader } from './http/body.ts';
@@ -27,6 +28,8 @@ import { pageSecurity } from './pages/security-headers.ts';
 import { policyRoutes } from './policies/routes.ts';
 import { principalSessionRoutes } from './principal-sessions/routes.ts';
 import type { SessionTokens } from './principal-sessions/session-token.ts';
+import type { RevocationFollower } from './revocations/follow-feed.ts';
+import { revocationRoutes } from './revocations/routes.ts';
 import type { Sealer } from './secrets/sealing.ts';
 import type { KeyRing } from './signing-keys/key-ring.ts';
 import { signingKeyRoutes } from './signing-keys/routes.ts';
@@ -47,6 +50,8 @@ export interface AppDeps extends Deps {
   readonly sealer: Sealer;
   readonly sessionTokens: SessionTokens;
   readonly successorOf: SuccessorOf;
+  readonly revocations: RevocationFollower;
+  readonly heldConnections: HeldConnections;
   /** Hears of each API key that lets a request in. */
   readonly keyUsed: (keyHash: Buffer) => void;
 }
@@ -57,6 +62,7 @@ export interface AppOptions {
   /** null: no rate limits and no rate-limit headers. */
   readonly limit: Limiter | null;
   readonly setRoute: SetRoute;
+  readonly endMeasurement: () => void;
   readonly underWay: UnderWay;
 }
 
@@ -74,6 +80,7 @@ function allEndpoints(deps: AppDeps, health: Health): Endpoint[] {
     ...webhookRoutes(deps),
     ...anomalyRoutes(deps),
     ...developerRoutes(deps),
+    ...revocationRoutes(deps),
     ...oauthRoutes(deps),
     ...signingKeyRoutes(deps),
     ...systemRoutes(health, () => endpoints),
@@ -82,7 +89,7 @@ function allEndpoints(deps: AppDeps, health: Health): Endpoint[] {
 }
 
 /** The whole HTTP surface but `/metrics`, which belongs to the instrumentation. */
-export function createApp({ deps, health, limit, setRoute, underWay }: AppOptions): Express {
+export function createApp({ deps, health, limit, setRoute, endMeasurement, underWay }: AppOptions): Express {
   const { config, telemetry } = deps;
   const app = express();
   app.disable('x-powered-by');
@@ -107,6 +114,7 @@ export function createApp({ deps, health, limit, setRoute, underWay }: AppOption
     readBody: createBodyReader(config.bodyLimit),
     readForm: createFormReader(config.bodyLimit),
     setRoute,
+    endMeasurement,
     underWay,
     turns: createTurns(LARGE_ANSWERS),
     authenticate: (caller: KeyHolder) => authenticate(deps, caller),

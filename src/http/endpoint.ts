@@ -3,12 +3,11 @@
  * Nothing here knows a room. `server.ts` is the listener, `error-handler.ts` the only place where an error becomes an answer,
  * `rate-limit.ts` and `redis*.ts` are the limits, `reply.ts` is what a handler answers with.
  */
-import type { IncomingMessage } from 'node:http';
 import type { Request as ExpressRequest, RequestHandler, Response } from 'express';
 import { type Static, type TObject, type TSchema, Type } from 'typebox';
 import type { Developer, KeyHolder, Principal } from '../caller.ts';
 import type { LimiterName } from '../config.ts';
-import { notFound, type ServiceError } from '../errors.ts';
+import { notFound, type ServiceError, TooManyError } from '../errors.ts';
 import { done, isRefused, mapOutcome, type Outcome, type Refused, refuse } from '../outcome.ts';
 import { requestScope } from '../request-scope.ts';
 import type { AttemptKind, Attempts } from '../telemetry/attempts.ts';
@@ -16,13 +15,15 @@ import type { Events } from '../telemetry/events.ts';
 import { type Bearer, bearerOf } from './bearer.ts';
 import type { ReadBody } from './body.ts';
 import { withDeadline } from './deadline.ts';
+import { handOver } from './hand-over.ts';
 import { headersOf } from './headers.ts';
 import type { KnownKeys } from './known-keys.ts';
 import { clientKeyOf, oauthRefusal } from './oauth.ts';
 import { toPublicError } from './public-error.ts';
-import { type Limiter, rateLimited } from './rate-limit.ts';
+import type { Limiter } from './rate-limit.ts';
 import { rateLimitKeyOf, rateLimitKeyOfPrincipal } from './rate-limit-key.ts';
 import { type RefusalPage, type Reply, send } from './reply.ts';
+import { headerText, queryText } from './request-text.ts';
 import { holdTurn, type Turns } from './turns.ts';
 import type { UnderWay } from './under-way.ts';
 import { compileValidator, type Validator } from './validate.ts';
@@ -78,6 +79,8 @@ export interface Endpoint<
   readonly large?: true;
   /** A standard endpoint: the body is a form, the key may be a Basic password, refusals have the form of RFC 6749 §5.2. */
   readonly oauth?: true;
+  /** The answer is a `text/event-stream`. */
+  readonly eventStream?: true;
   /** The page that shows a refusal to a person, where the answer is a page. */
   readonly refusalPage?: RefusalPage;
   /** Schemas of the successful answers by status, for /openapi.json; null: no body. */
@@ -112,6 +115,8 @@ export interface ServeDeps {
   readonly readBody: ReadBody;
   readonly readForm: ReadBody;
   readonly setRoute: SetRoute;
+  /** Ends the measurement of the active request, as one that was answered with 200. */
+  readonly endMeasurement: () => void;
   readonly underWay: UnderWay;
   /** For endpoints whose answers may be large. */
   readonly turns: Turns;
@@ -147,6 +152,7 @@ export function serve(definition: Endpoint, deps: ServeDeps): RequestHandler {
     const parts = await parse(definition, deps, { req, validateBody, validateQuery }).catch(refusalOf);
 
     const endAttempt = definition.attempt ? deps.attempts.start(definition.attempt) : undefined;
+    let reply: Reply;
     try {
       const outcome = await withDeadline(
         (assertInTime) =>
@@ -159,11 +165,13 @@ export function serve(definition: Endpoint, deps: ServeDeps): RequestHandler {
         endAttempt?.({ status, code, agentId });
         throw outcome.refusal;
       }
-      endAttempt?.({ status: outcome.value.status, agentId });
-      send(req, res, outcome.value);
+      reply = outcome.value;
+      endAttempt?.({ status: reply.status, agentId });
+      if (!reply.takeOver) send(req, res, reply);
     } finally {
       finish();
     }
+    if (reply.takeOver) await handOver(reply, { req, res, endMeasurement: deps.endMeasurement });
   };
 }
 
@@ -191,7 +199,7 @@ async function limit(
     const retryAfter = await limit(name, key, headersOf(res));
     if (retryAfter === null) return;
     events.rateLimitHit({ ip, endpoint: name, retryAfter });
-    throw rateLimited(retryAfter);
+    throw new TooManyError(retryAfter);
   };
   const address = rateLimitKeyOf(ip);
   if (!bearer) await count(address);
@@ -243,13 +251,11 @@ async function answer(
   assertInTime();
   const outcome = await handle({ ...parts.value, caller: caller.value } as never);
   if (!bearer || session) return outcome;
-  if (!isRefused(outcome) || outcome.refusal.code !== 'UNAUTHORIZED') deps.keyUsed(bearer.hash);
-  else if (!lookUp) {
-    // A statement that looks the key up with its work does not say what is wrong with it.
-    const known = await deps.authenticate({ keyHash: bearer.hash });
-    if (isRefused(known)) return known;
-  }
-  return outcome;
+  const keyRefused = isRefused(outcome) && outcome.refusal.code === 'UNAUTHORIZED';
+  if (!keyRefused) deps.keyUsed(bearer.hash);
+  // A statement that looks the key up with its work does not say what is wrong with it.
+  const why = keyRefused && !lookUp ? await deps.authenticate({ keyHash: bearer.hash }) : outcome;
+  return isRefused(why) ? why : outcome;
 }
 
 /** Identifies the caller by its key. All work of the request counts for that developer from here on. */
@@ -304,19 +310,4 @@ async function parse(
   };
   const fault = check?.(parts as never);
   return fault ? refuse(fault) : done(parts);
-}
-
-/** Query members as text. NUL, which no stored value holds, becomes a character that none holds either. */
-function queryText(req: ExpressRequest): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(req.query).map(([name, value]) => [
-      name,
-      typeof value === 'string' ? value.replaceAll('\0', '\u{FFFF}') : value,
-    ]),
-  );
-}
-
-function headerText(req: IncomingMessage, name: string): string | undefined {
-  const value = req.headers[name];
-  return Array.isArray(value) ? value.join(', ') : value;
 }

@@ -10,6 +10,11 @@ export interface Reply {
   readonly json?: unknown;
   readonly text?: string | Buffer;
   readonly headers?: Readonly<Headers>;
+  /**
+   * Answers later, or goes on answering; HEAD gets the rest of this reply. For deadline, shutdown and measurements the request
+   * is over when it is called. Before it has sent anything it may throw a refusal.
+   */
+  readonly takeOver?: (req: IncomingMessage, res: Response) => void | Promise<void>;
 }
 
 /** What stands in place of the JSON envelope of a refusal: a page, or another form of error. */

@@ -130,7 +130,7 @@ export interface Events extends SecurityEvents {
   anomalyScanFailed(event: { error: unknown }): void;
   /** A step of background work failed; it is repeated. */
   backgroundWorkFailed(event: {
-    work: 'tallies' | 'removals' | 'key_uses' | 'last_counts' | 'operator_changes';
+    work: 'tallies' | 'removals' | 'key_uses' | 'last_counts' | 'operator_changes' | 'revocation_feed';
     error: unknown;
   }): void;
   /** Rows that had ended long ago were removed, and that is committed. Only a metric. */

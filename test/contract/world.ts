@@ -134,6 +134,7 @@ const RECIPES: Readonly<Record<string, Recipe>> = {
   'POST /oauth/revoke': async (world) => ({
     body: { token: (await quickGrant(world)).refreshToken, token_type_hint: 'refresh_token' },
   }),
+  'GET /v1/revocations': async () => ({ query: { since: '0', wait: '0' } }),
   'GET /v1/revocations/status': async ({ pair }) => ({
     query: { grantId: pair.grantId, jti: jtiOf(pair) },
   }),

@@ -55,7 +55,10 @@ test('values that cannot be used are refused in one line', async () => {
     [2, 'grants list wants an id of what they belong to; --help says what there is\n'],
     [2, 'The command of agents must be list or suspend or resume; --help says what there is\n'],
     [2, 'developers suspend wants an id; --help says what there is\n'],
-    ...[1, 2, 3].map(() => [2, 'The command must be list or rotate; --help says what there is\n']),
+    ...[1, 2, 3].map(() => [
+      2,
+      'The command must be list, rotate, revoke <kid> or reseal; --help says what there is\n',
+    ]),
     [2, '--output is missing: the directory where the files go; --help says what there is\n'],
     [
       2,

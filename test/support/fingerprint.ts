@@ -16,6 +16,11 @@ const BY_CALLERS: Readonly<Record<string, string>> = {
   // The numbers of gauges follow from the other tables, and are added up in the background.
   tallies: 'select name from tallies',
   tally_changes: 'select name from tally_changes where false',
+  // What the triggers wrote is numbered in the background. Entries say the same before and after.
+  revocation_outbox: 'select id from revocation_outbox where false',
+  revocation_agents: 'select id from revocation_agents where false',
+  revocation_entries: 'select seq from revocation_entries where false',
+  feed_positions: 'select feed from feed_positions',
   retention_turn: 'select only_row from retention_turn',
   retention_positions: 'select name from retention_positions where false',
   failed_exchanges: 'select agent_id from failed_exchanges where false',

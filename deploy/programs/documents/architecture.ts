@@ -23,6 +23,8 @@ const PLACES: Readonly<Record<string, readonly [column: number, row: number]>> =
   system: [3, 5],
   tallies: [3, 4],
   reconciliation: [4, 5],
+  revocations: [4, 0],
+  feed: [4, 1],
 };
 const BOX = { width: 150, height: 34 };
 const STEP = { x: 172, y: 78 };

@@ -29,13 +29,15 @@ const IS: Readonly<Record<string, string>> = {
   'principal-sessions': 'the permissions page',
   system: 'health, `/openapi.json`',
   retention: 'the removal of what has ended',
+  feed: 'numbered entries that many clients follow, by streams and long polls',
+  revocations: 'the revocation feed',
   tallies: 'numbers that are kept, so that gauges count no rows',
   reconciliation: 'the comparison of metrics with rows',
   operators: 'what operators do by `npm run admin`',
   commands: '`npm run admin`, `keys`, `migrate`, `reconcile`',
   'database-source': '`database-source.ts`: the database of `DATABASE_URL`, or the embedded one',
   app: '`app.ts`: puts the routes of all modules together',
-  service: '`service.ts`, `gauges.ts`: starts and ends everything',
+  service: '`service.ts`, `feeds.ts`, `gauges.ts`: starts and ends everything',
   main: '`main.ts`: the process',
 };
 
