@@ -57,7 +57,8 @@ const db = openDatabase({
 });
 const sealer = createSealer(await loadSecretKey(config));
 const { signingAlgorithm: algorithm } = config;
-const keys = await databaseKeyRing({ db, sealer, clock: systemClock, algorithm }, fail, () => undefined);
+const nobody = { added: () => undefined, revoked: () => undefined };
+const keys = await databaseKeyRing({ db, sealer, clock: systemClock, algorithm }, fail, nobody);
 const issuer = config.jwtIssuer ?? '';
 const readGrantToken = createTokenReader({ keys, issuer: () => issuer, clock: systemClock });
 const headers = constantHeaders(helmet());
