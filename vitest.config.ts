@@ -15,7 +15,7 @@ const LONG = 'test/**/*.nightly.test.ts';
 /** What can go wrong with the database, by way of what. */
 const TABLES = 'test/faults/table-*.test.ts';
 /** What needs more than Node, and has projects of its own. */
-const SURROUNDINGS = ['stack', 'faults', 'load', 'pgbouncer', 'failover'].map((name) => `test/${name}/**`);
+const SURROUNDINGS = ['stack', 'faults', 'pgbouncer', 'failover'].map((name) => `test/${name}/**`);
 /** They promise that every answer comes within seconds, or that none is lost under load: nothing else may take the cores. */
 const FAULTS_ALONE =
   'test/faults/{connections,fairness,hostile-tenant,lost-answers,pool-exhausted,rolling-restart,scrape-storm,sigterm}.test.ts';
