@@ -5,12 +5,16 @@ import type { Exemplars } from './exemplars.ts';
 import { createFamilyWriter, type FamilyWriter } from './exposition-family.ts';
 import { type Format, labelsOf } from './exposition-text.ts';
 import { withoutEmptyOther } from './views.ts';
+import { createZeros } from './zeros.ts';
 
 /** Lines written before other work gets a turn: a scrape may not hold the event loop for more than some milliseconds. */
 const LINES_PER_TURN = 1000;
 
 export interface Exposition {
-  /** Writes collected metrics with `target_info`, and without `otel_scope_*` labels and families that have no series. */
+  /**
+   * Writes collected metrics with `target_info` and the zeros of histograms, and without `otel_scope_*` labels and families
+   * that have no series.
+   */
   write(collected: ResourceMetrics, format: Format): Promise<string>;
 }
 
@@ -20,6 +24,7 @@ export interface Exposition {
  */
 export function createExposition(exemplars?: Exemplars): Exposition {
   const writers = new Map<string, FamilyWriter>();
+  const withZeros = createZeros();
   const writerOf = (metric: MetricData, format: Format): FamilyWriter => {
     const key = `${format} ${metric.descriptor.name}`;
     const known = writers.get(key);
@@ -33,18 +38,18 @@ export function createExposition(exemplars?: Exemplars): Exposition {
     async write(collected, format) {
       const parts = [targetInfo(collected.resource.attributes, format)];
       let lines = 0;
-      for (const { metrics } of collected.scopeMetrics)
-        for (const metric of metrics.map(withoutEmptyOther)) {
-          if (metric.dataPoints.length === 0) continue;
-          const writer = writerOf(metric, format);
-          parts.push(writer.header);
-          for (const point of metric.dataPoints) {
-            lines += writer.write(point, parts);
-            if (lines < LINES_PER_TURN) continue;
-            lines = 0;
-            await nextTurn();
-          }
+      for (const metric of withZeros(collected.scopeMetrics.flatMap(({ metrics }) => metrics))) {
+        const { dataPoints } = withoutEmptyOther(metric);
+        if (dataPoints.length === 0) continue;
+        const writer = writerOf(metric, format);
+        parts.push(writer.header);
+        for (const point of dataPoints) {
+          lines += writer.write(point, parts);
+          if (lines < LINES_PER_TURN) continue;
+          lines = 0;
+          await nextTurn();
         }
+      }
       if (format === 'openmetrics') parts.push('# EOF\n');
       return parts.join('');
     },

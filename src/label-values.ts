@@ -14,6 +14,17 @@ export const HTTP_METHODS = [
   'QUERY',
 ] as const;
 
+/**
+ * The requests that have an error budget (`deploy/programs/rules/slo`), with the status of their success. Their series are in
+ * `grantex_http_request_duration_seconds` from the first scrape, so that even an outage shorter than the time between two
+ * scrapes is in the budget.
+ */
+export const BUDGETED_REQUESTS = [
+  { method: 'POST', route: '/v1/authorize', success: 201 },
+  { method: 'POST', route: '/v1/token', success: 201 },
+  { method: 'POST', route: '/v1/tokens/verify', success: 200 },
+] as const;
+
 /** How an attempt to deliver a webhook can end; also the values of the `outcome` label of `grantex_webhook_attempts_total`. */
 export const ATTEMPT_OUTCOMES = ['2xx', '3xx', '4xx', '5xx', 'timeout', 'refused', 'blocked'] as const;
 export type AttemptOutcome = (typeof ATTEMPT_OUTCOMES)[number];

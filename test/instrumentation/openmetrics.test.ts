@@ -63,17 +63,19 @@ describe('families', () => {
 
   test('the beginning of a series is the time of its first event, and stays', async () => {
     const before = Date.now() / 1000;
-    harness.telemetry.instruments.tokenExchangeDuration.record(1);
+    const record = (seconds: number) =>
+      harness.telemetry.instruments.redisDuration.record(seconds, { outcome: 'ok' });
+    record(1);
     const created = async () =>
       Number(
-        /^grantex_token_exchange_duration_seconds_created (\S+)$/m.exec(
+        /^redis_client_operation_duration_seconds_created\{outcome="ok"\} (\S+)$/m.exec(
           await harness.scrape('openmetrics'),
         )?.[1],
       );
     const first = await created();
     expect(first).toBeGreaterThanOrEqual(Math.floor(before * 1000) / 1000);
     expect(first).toBeLessThanOrEqual(Date.now() / 1000);
-    harness.telemetry.instruments.tokenExchangeDuration.record(2);
+    record(2);
     expect(await created()).toBe(first);
   });
 

@@ -53,6 +53,14 @@ test('a counter that a scrape has not seen yet: its first increments are not los
   expect(await value(`increase(${series}[5m])`)).toBeGreaterThanOrEqual(3);
 });
 
+test('the first event of a histogram is one that was counted', async () => {
+  const first = 'min_over_time(grantex_token_exchange_duration_seconds_count[5m])';
+  await waitFor(async () => (await value(first)) === 0 || undefined, 30_000);
+  const failures = `grantex_http_request_duration_seconds_count{route="/v1/token",status_code="503"}`;
+  expect(await value(failures)).toBe(0);
+  expect(await value(`increase(${failures}[5m])`)).toBe(0);
+});
+
 test('the exemplar of the latency of authorize opens its trace in Jaeger', async () => {
   const found = await waitFor(async () => {
     const exemplars = await pipeline.prometheus.exemplars('grantex_authorize_duration_seconds_bucket');

@@ -46,7 +46,10 @@ export interface Family {
   readonly labels: Readonly<Record<string, Label>>;
   /** Upper bounds of a histogram's buckets. */
   readonly boundaries?: readonly number[];
-  /** Label sets that a counter has with 0 from the first scrape; without it, every combination of closed labels. */
+  /**
+   * Label sets that a counter or a histogram has with 0 from the first scrape. Without it, a counter has every combination of
+   * closed labels, and a histogram none.
+   */
   readonly seeds?: readonly Attributes[];
   /** Series that carry exemplars: all, or those with one of these label values. Without it, none. */
   readonly exemplars?: 'all' | readonly string[];

@@ -1,4 +1,4 @@
-import { HTTP_METHODS } from '../../label-values.ts';
+import { BUDGETED_REQUESTS, HTTP_METHODS } from '../../label-values.ts';
 import { type Family, type Kind, oneOf } from './family.ts';
 
 const HTTP_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -32,6 +32,13 @@ export const PACKAGE_FAMILIES: readonly Family[] = [
     help: 'Duration of HTTP requests, in seconds, by route template; 499 is a client that left before the answer.',
     note: 'Every request but `/metrics`.',
     boundaries: HTTP_SECONDS,
+    seeds: BUDGETED_REQUESTS.flatMap(({ method, route, success }) =>
+      [success, 500, 503].map((status) => ({
+        'http.request.method': method,
+        'http.route': route,
+        'http.response.status_code': String(status),
+      })),
+    ),
     exemplars: 'all',
     labels: {
       'http.request.method': { as: 'method', text: 'HTTP verb, or `_OTHER`.', values: HTTP_METHODS },

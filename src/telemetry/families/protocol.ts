@@ -38,6 +38,7 @@ export const PROTOCOL_FAMILIES = {
     unit: 's',
     help: 'Duration of every counted authorization request, failures too, in seconds.',
     labels: {},
+    seeds: [{}],
     boundaries: ATTEMPT_SECONDS,
     exemplars: 'all',
     perAgent: {
@@ -52,6 +53,7 @@ export const PROTOCOL_FAMILIES = {
     unit: 's',
     help: 'Duration of every counted token exchange attempt, failures too, in seconds.',
     labels: {},
+    seeds: [{}],
     boundaries: ATTEMPT_SECONDS,
     exemplars: 'all',
   },
