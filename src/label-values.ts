@@ -84,6 +84,66 @@ export const ADMIN_CHANGES = {
   signing_key: ['created', 'rotated', 'revoked'],
 } as const;
 
+/** Why a token was found invalid. */
+export const VERIFICATION_FAILURES = [
+  'malformed',
+  'bad_signature',
+  'unknown_key',
+  'wrong_issuer',
+  'expired',
+  'revoked',
+  'not_found',
+  'other_developer',
+  'agent_suspended',
+] as const;
+export type VerificationFailure = (typeof VERIFICATION_FAILURES)[number];
+
+/** What every operation can be refused for: the form of the request, a failure of the service, or a part that is away. */
+const ANYWHERE = ['bad_request', 'internal_error', 'unavailable'] as const;
+
+/**
+ * Why each operation can be refused; also the label sets of `grantex_refusals_total`, and the words of its log lines and spans.
+ * 401 and 429 have families of their own.
+ */
+export const REFUSAL_REASONS = {
+  authorize: ['unknown_agent', 'agent_suspended', 'scope_not_registered', 'policy_denied', ...ANYWHERE],
+  exchange: [
+    'unknown_agent',
+    'agent_suspended',
+    'unknown_code',
+    'wrong_agent',
+    'code_used',
+    'code_expired',
+    'wrong_verifier',
+    ...ANYWHERE,
+  ],
+  refresh: [
+    'unknown_agent',
+    'agent_suspended',
+    'unknown_token',
+    'wrong_agent',
+    'token_used',
+    'grant_revoked',
+    'grant_expired',
+    ...ANYWHERE,
+  ],
+  verify: [...VERIFICATION_FAILURES, ...ANYWHERE],
+  delegate: [
+    'invalid_parent_token',
+    'other_developer',
+    'parent_not_active',
+    'unknown_agent',
+    'agent_suspended',
+    'scope_not_held',
+    'depth_exceeded',
+    ...ANYWHERE,
+  ],
+  consent: ['unknown_request', 'already_decided', 'request_expired', 'not_sandbox', ...ANYWHERE],
+  introspect: [...VERIFICATION_FAILURES, ...ANYWHERE],
+} as const;
+export type RefusableOperation = keyof typeof REFUSAL_REASONS;
+export type RefusalReason = (typeof REFUSAL_REASONS)[RefusableOperation][number];
+
 /** The label of all agents that have no series of their own, and of requests that named no known agent. */
 export const OTHER_AGENT = 'other';
 /** The greatest `METRICS_AGENT_LIMIT`. */

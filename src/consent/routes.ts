@@ -30,6 +30,7 @@ export const consentRoutes = (deps: ConsentDeps): Endpoint[] => [
     summary: 'The page on which a principal decides',
     access: 'public',
     limit: 'consent',
+    operation: 'consent',
     query: Type.Object({ req: Type.Optional(Type.String()) }),
     refusalPage: (status) =>
       statePage(status, status === 429 ? 'limited' : status >= 500 ? 'unavailable' : 'unknown'),
@@ -43,6 +44,7 @@ export const consentRoutes = (deps: ConsentDeps): Endpoint[] => [
     summary: 'What a pending request asks for',
     access: 'public',
     limit: 'consent',
+    operation: 'consent',
     responses: {
       200: Type.Object({
         id: Type.String(),
@@ -71,6 +73,7 @@ const publicDecision = (deps: ConsentDeps, verb: 'approve' | 'deny', decision: D
     summary: `The principal's decision: ${decision}`,
     access: 'public',
     limit: 'consent',
+    operation: 'consent',
     responses: {
       200: Type.Object({
         ...(decision === 'approved' && { code: Type.String() }),
@@ -92,6 +95,7 @@ const sandboxDecision = (deps: ConsentDeps, verb: 'approve' | 'deny', decision: 
     summary: `Decide for the principal, sandbox developers only: ${decision}`,
     access: 'developer',
     limit: 'api',
+    operation: 'consent',
     responses: {
       200: Type.Object({
         requestId: Type.String(),

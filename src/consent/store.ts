@@ -54,6 +54,8 @@ export type Decision = 'approved' | 'denied';
 /** The destination of a decision, and whether this call made the decision. */
 export interface DecisionRow {
   readonly decided: boolean;
+  /** Nobody had decided in time. */
+  readonly expired: boolean;
   readonly redirectUri: string | null;
   readonly state: string | null;
   readonly agentId: string;
@@ -67,7 +69,9 @@ const decide = query({
   collection: 'authorization_requests',
   name: 'consent.decide',
   text: `with request as materialized (
-      select id, redirect_uri, state, agent_id, principal_id, developer_id from authorization_requests
+      select id, redirect_uri, state, agent_id, principal_id, developer_id,
+        status = 'pending' and exchanged_at is null and expires_at <= $now as expired
+      from authorization_requests
       where id = $id and ($developerId::text is null or developer_id = $developerId)
         and exists (select from agents where agents.id = agent_id and removed_at is null)),
     decided as (
@@ -76,7 +80,7 @@ const decide = query({
       from request
       where pending.id = request.id and pending.status = 'pending' and exchanged_at is null and expires_at > $now
       returning pending.id)
-    select decided.id is not null as decided, redirect_uri as "redirectUri", state, agent_id as "agentId",
+    select decided.id is not null as decided, expired, redirect_uri as "redirectUri", state, agent_id as "agentId",
       principal_id as "principalId", developer_id as "developerId"
     from request left join decided on true`,
   params: {
@@ -89,6 +93,7 @@ const decide = query({
   },
   row: {
     decided: bool,
+    expired: bool,
     redirectUri: orNull(text),
     state: orNull(text),
     agentId: text,

@@ -1,26 +1,21 @@
 import { type Attributes, SpanStatusCode, trace } from '@opentelemetry/api';
 import type { LimiterName } from '../config.ts';
-import type { AnomalySeverity, AnomalyType, AttemptOutcome, RetentionTable } from '../label-values.ts';
+import type {
+  AnomalySeverity,
+  AnomalyType,
+  AttemptOutcome,
+  RetentionTable,
+  VerificationFailure,
+} from '../label-values.ts';
 import { outsideRequests } from '../request-scope.ts';
 import { describeError } from './describe-error.ts';
 import type { Instruments } from './instruments.ts';
 import type { Logger } from './logger.ts';
+import { createRefusals, type RefusalEvents } from './refusals.ts';
 import { actorIp, createSecurityEvents, type SecurityEvents } from './security-events.ts';
 
 /** Who brought a revocation about. */
 export type RevokedBy = 'developer' | 'principal' | 'code_replay' | 'refresh_reuse' | 'agent_deleted';
-
-/** Why a token was found invalid; a closed set, for the log. */
-export type VerificationFailure =
-  | 'malformed'
-  | 'bad_signature'
-  | 'unknown_key'
-  | 'wrong_issuer'
-  | 'expired'
-  | 'revoked'
-  | 'not_found'
-  | 'other_developer'
-  | 'agent_suspended';
 
 interface GrantIds {
   readonly grantId: string;
@@ -49,6 +44,7 @@ interface TokenVerified {
   readonly developerId: string;
 }
 interface TokenVerificationFailed {
+  readonly operation: 'verify' | 'introspect';
   readonly reason: VerificationFailure;
   readonly tokenId?: string | undefined;
   /** Only of a token that is the caller's own. */
@@ -107,7 +103,7 @@ interface RequestFailed {
 }
 
 /** The moments of the domain. One call is the counter, the log line and the attributes of the active span. None ever throws. */
-export interface Events extends SecurityEvents {
+export interface Events extends SecurityEvents, RefusalEvents {
   grantCreated(event: GrantCreated): void;
   grantRevoked(event: GrantRevoked): void;
   tokenExchanged(event: GrantIds): void;
@@ -172,9 +168,11 @@ export function createEvents(
     ...(scopes !== undefined && { 'grantex.scopes': [...scopes] }),
     ...(options.capturePrincipal && principalId !== undefined && { 'grantex.principal_id': principalId }),
   });
+  const { countRefusal, ...refusals } = createRefusals(instruments, logger);
 
   return {
     ...createSecurityEvents(instruments, logger),
+    ...refusals,
     grantCreated(event) {
       const { grantId, agentId, principalId, scopes, latencyMs, origin } = event;
       record(
@@ -204,10 +202,11 @@ export function createEvents(
     tokenVerified(event) {
       record(event, () => instruments.tokenVerifications.add(1, VALID));
     },
-    tokenVerificationFailed({ reason, tokenId, grant }) {
+    tokenVerificationFailed({ operation, reason, tokenId, grant }) {
       record(
         grant ?? null,
         () => instruments.tokenVerifications.add(1, INVALID),
+        () => countRefusal({ operation, reason }),
         () => logger.warn({ reason, tokenId }, 'token.verification_failed'),
       );
     },

@@ -1,5 +1,6 @@
 import type { Counter } from '@opentelemetry/api';
 import { afterEach, describe, expect, test } from 'vitest';
+import { REFUSAL_REASONS } from '../../src/label-values.ts';
 import { FAMILIES } from '../../src/telemetry/families.ts';
 import { startHarness } from '../telemetry/harness.ts';
 
@@ -127,6 +128,14 @@ grantex_metrics_collection_errors_total 0
 grantex_telemetry_faults_total 0
 `;
 
+const REFUSALS = `# HELP grantex_refusals_total Requests that were refused or failed, by operation and reason. 401 and 429 have families of their own.
+# TYPE grantex_refusals_total counter
+${Object.entries(REFUSAL_REASONS)
+  .flatMap(([operation, reasons]) =>
+    reasons.map((reason) => `grantex_refusals_total{operation="${operation}",reason="${reason}"} 0\n`),
+  )
+  .join('')}`;
+
 const ATTEMPT_BUCKETS = ['0.01', '0.05', '0.1', '0.25', '0.5', '1', '2.5', '5', '+Inf'];
 
 /** Apart from those of HTTP requests, whose zeros have a test of their own. */
@@ -168,7 +177,7 @@ describe('the whole exposition', () => {
 
   test('at the start: every closed counter and histogram at zero, no gauge, no agent', async () => {
     harness = startHarness();
-    const expected = ZEROS + EXCHANGE + authorize(null);
+    const expected = ZEROS + REFUSALS + EXCHANGE + authorize(null);
     expect(families(withoutHttp(await harness.scrape()))).toEqual(families(expected));
   });
 
@@ -189,6 +198,7 @@ describe('the whole exposition', () => {
         'revoked_total 0',
         'revoked_total 2',
       ) +
+      REFUSALS +
       EXCHANGE +
       authorize(0.3) +
       histogram(

@@ -36,6 +36,7 @@ interface Case {
   readonly span?: Record<string, unknown>;
 }
 
+const EXPIRED = { operation: 'verify', reason: 'expired' } as const;
 const CASES: Case[] = [
   {
     name: 'grantCreated',
@@ -110,16 +111,13 @@ const CASES: Case[] = [
   },
   {
     name: 'tokenVerificationFailed',
-    emit: (events) => events.tokenVerificationFailed({ reason: 'expired', tokenId: 'tok_1', grant: IDS }),
+    emit: (events) => events.tokenVerificationFailed({ ...EXPIRED, tokenId: 'tok_1', grant: IDS }),
     line: { level: 'warn', msg: 'token.verification_failed', reason: 'expired', tokenId: 'tok_1' },
-    counted: { 'grantex_token_verifications_total{result="invalid"}': 1 },
-    span: SPAN_IDS,
-  },
-  {
-    name: 'tokenVerificationFailed without a token id',
-    emit: (events) => events.tokenVerificationFailed({ reason: 'malformed' }),
-    line: { level: 'warn', msg: 'token.verification_failed', reason: 'malformed' },
-    counted: { 'grantex_token_verifications_total{result="invalid"}': 1 },
+    counted: {
+      'grantex_token_verifications_total{result="invalid"}': 1,
+      'grantex_refusals_total{operation="verify",reason="expired"}': 1,
+    },
+    span: { ...SPAN_IDS, 'grantex.refusal_reason': 'expired' },
   },
   {
     name: 'authorizationRequested',

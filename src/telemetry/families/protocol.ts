@@ -1,7 +1,10 @@
 import { LIMITER_NAMES } from '../../config.ts';
+import { REFUSAL_REASONS, type RefusableOperation } from '../../label-values.ts';
 import { type Family, oneOf } from './family.ts';
 
 const ATTEMPT_SECONDS = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+
+const OPERATIONS = Object.keys(REFUSAL_REASONS) as RefusableOperation[];
 
 /** What happens in the protocol: attempts, tokens, grants, decisions, refusals of the rate limits. */
 export const PROTOCOL_FAMILIES = {
@@ -74,6 +77,22 @@ export const PROTOCOL_FAMILIES = {
     help: 'Tokens verified online, by result.',
     labels: { result: oneOf('Whether the token was valid.', ['valid', 'invalid']) },
     exemplars: ['invalid'],
+  },
+  requestsRefused: {
+    name: 'grantex_refusals_total',
+    instrument: 'grantex.refusals',
+    kind: 'counter',
+    unit: '{request}',
+    help: 'Requests that were refused or failed, by operation and reason. 401 and 429 have families of their own.',
+    note: 'The log line and the span of the request have the same word.',
+    labels: {
+      operation: oneOf('What was asked for.', OPERATIONS),
+      reason: oneOf('Why it was refused.', [...new Set(Object.values(REFUSAL_REASONS).flat())]),
+    },
+    seeds: OPERATIONS.flatMap((operation) =>
+      REFUSAL_REASONS[operation].map((reason) => ({ operation, reason })),
+    ),
+    exemplars: 'all',
   },
   grantsCreated: {
     name: 'grantex_grants_created_total',
