@@ -144,6 +144,19 @@ export const REFUSAL_REASONS = {
 export type RefusableOperation = keyof typeof REFUSAL_REASONS;
 export type RefusalReason = (typeof REFUSAL_REASONS)[RefusableOperation][number];
 
+/** What a principal can decide; also the values of the `decision` labels. */
+export const DECISIONS = ['approved', 'denied'] as const;
+export type Decision = (typeof DECISIONS)[number];
+
+/** How a request for authorization can end; also the values of the `end` label of `grantex_authorization_requests_ended_total`. */
+export const REQUEST_ENDS = [
+  'exchanged',
+  'denied',
+  'expired_undecided',
+  'expired_unused',
+  'policy_denied',
+] as const;
+
 /** The label of all agents that have no series of their own, and of requests that named no known agent. */
 export const OTHER_AGENT = 'other';
 /** The greatest `METRICS_AGENT_LIMIT`. */

@@ -3,9 +3,10 @@ import type { Developer } from '../caller.ts';
 import type { Deps } from '../deps.ts';
 import { notFound, ServiceError } from '../errors.ts';
 import { sha256 } from '../hash.ts';
+import type { Decision } from '../label-values.ts';
 import { done, type Outcome, refuseFor } from '../outcome.ts';
 import { refusalOf } from './read-request.ts';
-import { type Decision, decideRequest } from './store.ts';
+import { decideRequest } from './store.ts';
 
 type DecideDeps = Pick<Deps, 'db' | 'ids' | 'clock' | 'telemetry'>;
 
@@ -37,7 +38,14 @@ async function record(
   if (!row) return 'unknown';
   if (!row.decided) return row.expired ? 'expired' : 'decided';
   const { redirectUri, state, agentId, principalId, developerId: owner } = row;
-  telemetry.events.consentDecided({ decision, authRequestId: id, agentId, principalId, developerId: owner });
+  telemetry.events.consentDecided({
+    decision,
+    waited: (now - row.createdAt.getTime()) / 1000,
+    authRequestId: id,
+    agentId,
+    principalId,
+    developerId: owner,
+  });
   return { code, redirectUri, state };
 }
 

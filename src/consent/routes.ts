@@ -11,13 +11,14 @@ import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import { htmlPage, ok, type Reply } from '../http/reply.ts';
 import { Timestamp } from '../http/schemas.ts';
 import { agentDid } from '../ids.ts';
+import type { Decision } from '../label-values.ts';
 import { mapOutcome } from '../outcome.ts';
 import { describeScope } from '../pages/scope-descriptions.ts';
 import { decideAsPrincipal, decideInSandbox } from './decide.ts';
 import { consentPage } from './page.ts';
 import { pendingRequest, type RequestState, requestState } from './read-request.ts';
 import { type ConsentState, consentStatePage } from './state-page.ts';
-import type { ConsentRequest, Decision } from './store.ts';
+import type { ConsentRequest } from './store.ts';
 
 const Nullable = Type.Union([Type.String(), Type.Null()]);
 

@@ -38,6 +38,13 @@ grantex_grants_revoked_total 0
 # TYPE grantex_consent_decisions_total counter
 grantex_consent_decisions_total{decision="approved"} 0
 grantex_consent_decisions_total{decision="denied"} 0
+# HELP grantex_authorization_requests_ended_total Requests for authorization that have ended, by end. With those still open they add up to all that were made.
+# TYPE grantex_authorization_requests_ended_total counter
+grantex_authorization_requests_ended_total{end="exchanged"} 0
+grantex_authorization_requests_ended_total{end="denied"} 0
+grantex_authorization_requests_ended_total{end="expired_undecided"} 0
+grantex_authorization_requests_ended_total{end="expired_unused"} 0
+grantex_authorization_requests_ended_total{end="policy_denied"} 0
 # HELP grantex_rate_limited_total Requests refused with 429, by limiter.
 # TYPE grantex_rate_limited_total counter
 grantex_rate_limited_total{endpoint="api"} 0
@@ -138,10 +145,10 @@ ${Object.entries(REFUSAL_REASONS)
 
 const ATTEMPT_BUCKETS = ['0.01', '0.05', '0.1', '0.25', '0.5', '1', '2.5', '5', '+Inf'];
 
-/** Apart from those of HTTP requests, whose zeros have a test of their own. */
-const withoutHttp = (exposition: string): string =>
+/** Apart from the histograms of other boundaries, whose zeros have a test of their own. */
+const withoutOthers = (exposition: string): string =>
   families(exposition)
-    .filter((family) => !family.startsWith('# HELP grantex_http_request_duration_seconds '))
+    .filter((family) => !/^# HELP grantex_(http_request_duration|consent_wait)_seconds /.test(family))
     .join('');
 
 function histogram(name: string, help: string, labels: string, seconds: number | null): string {
@@ -178,7 +185,7 @@ describe('the whole exposition', () => {
   test('at the start: every closed counter and histogram at zero, no gauge, no agent', async () => {
     harness = startHarness();
     const expected = ZEROS + REFUSALS + EXCHANGE + authorize(null);
-    expect(families(withoutHttp(await harness.scrape()))).toEqual(families(expected));
+    expect(families(withoutOthers(await harness.scrape()))).toEqual(families(expected));
   });
 
   test('after an authorization and a revocation', async () => {
@@ -214,7 +221,7 @@ grantex_agent_authorize_total{status="denied",agent_id="ag_1"} 1
 # TYPE grantex_agent_grants_revoked_total counter
 grantex_agent_grants_revoked_total{agent_id="ag_1"} 2
 `;
-    expect(families(withoutHttp(await harness.scrape()))).toEqual(families(expected));
+    expect(families(withoutOthers(await harness.scrape()))).toEqual(families(expected));
   });
 
   test('the boundaries of every histogram are those of the contract', () => {

@@ -1,8 +1,11 @@
 import { LIMITER_NAMES } from '../../config.ts';
-import { REFUSAL_REASONS, type RefusableOperation } from '../../label-values.ts';
+import { DECISIONS, REFUSAL_REASONS, REQUEST_ENDS, type RefusableOperation } from '../../label-values.ts';
 import { type Family, oneOf } from './family.ts';
 
 const ATTEMPT_SECONDS = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+
+/** People take seconds or minutes, and a request waits ten. */
+const WAIT_SECONDS = [1, 5, 10, 30, 60, 120, 300, 600];
 
 const OPERATIONS = Object.keys(REFUSAL_REASONS) as RefusableOperation[];
 
@@ -140,7 +143,26 @@ export const PROTOCOL_FAMILIES = {
     kind: 'counter',
     unit: '{decision}',
     help: 'Decisions of principals on consent requests.',
-    labels: { decision: oneOf('What the principal decided.', ['approved', 'denied']) },
+    labels: { decision: oneOf('What the principal decided.', DECISIONS) },
+  },
+  requestsEnded: {
+    name: 'grantex_authorization_requests_ended_total',
+    instrument: 'grantex.authorization_requests.ended',
+    kind: 'counter',
+    unit: '{request}',
+    help: 'Requests for authorization that have ended, by end. With those still open they add up to all that were made.',
+    note: '`expired_undecided`: nobody decided; `expired_unused`: nobody exchanged the code. These two are counted up to two minutes later. A request that goes with its agent has no end.',
+    labels: { end: oneOf('How the request ended.', REQUEST_ENDS) },
+  },
+  consentWait: {
+    name: 'grantex_consent_wait_seconds',
+    instrument: 'grantex.consent.wait',
+    kind: 'histogram',
+    unit: 's',
+    help: 'Time from a request for authorization to its decision, in seconds, by decision.',
+    labels: { decision: oneOf('What the principal decided.', DECISIONS) },
+    seeds: DECISIONS.map((decision) => ({ decision })),
+    boundaries: WAIT_SECONDS,
   },
   rateLimited: {
     name: 'grantex_rate_limited_total',

@@ -16,6 +16,7 @@ export const VALUES_OF_THE_FLOW: Readonly<Record<string, Readonly<Record<string,
   grantex_grants_created_total: { 'origin=consent': 1, 'origin=delegation': 1 },
   grantex_grants_revoked_total: { '': 2 },
   grantex_consent_decisions_total: { 'decision=approved': 1 },
+  grantex_authorization_requests_ended_total: { 'end=exchanged': 1 },
   grantex_refusals_total: {
     'operation=exchange reason=code_used': 1,
     'operation=verify reason=revoked': 1,
