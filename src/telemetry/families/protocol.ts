@@ -121,6 +121,19 @@ export const PROTOCOL_FAMILIES = {
       help: 'Grants that went from active to revoked, cascades included, by agent.',
     },
   },
+  agentInfo: {
+    name: 'grantex_agent_info',
+    instrument: 'grantex.agent.info',
+    kind: 'observableGauge',
+    unit: '{agent}',
+    help: 'Agents that have series of their own, with their names; always 1. Every replica reports the same series.',
+    note: 'Only with `METRICS_AGENT_NAMES=true`. Names are cut after 100 characters. Join it with `group_left` on a `max by`, because each replica has it.',
+    labels: {
+      agent_id: { text: 'Agent, or `other` beyond METRICS_AGENT_LIMIT.' },
+      agent_name: { text: 'Present name of the agent.' },
+      developer_id: { text: 'Developer of the agent.' },
+    },
+  },
   activeGrants: {
     name: 'grantex_active_grants',
     instrument: 'grantex.grants.active',
