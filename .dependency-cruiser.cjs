@@ -94,7 +94,7 @@ module.exports = {
     {
       name: 'sql-is-behind-use-cases',
       comment:
-        'the stores of other rooms: agents for everybody, grants for the removal of an agent, the outbox for statements that tell webhooks, parts of those that issue tokens, types for statements that join',
+        'the stores of other rooms: agents for everybody, grants for the removal of an agent, the outbox for statements that tell webhooks, parts of those that issue tokens or look up their caller, types for statements that join',
       severity: 'error',
       from: { path: `^src/(${rooms})/`, pathNot: '^src/agents/delete-agent\\.ts$' },
       to: {
@@ -102,7 +102,7 @@ module.exports = {
         pathNot: [
           '^src/agents/store\\.ts$',
           '^src/(tallies/|webhooks/outbox-|grants/removal-marks-)store\\.ts$',
-          '^src/grants/token-parts-store\\.ts$',
+          '^src/(grants/token-parts|developers/key-owner)-store\\.ts$',
           '^src/$1/',
         ],
         dependencyTypesNot: ['type-only'],

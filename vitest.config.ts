@@ -51,14 +51,22 @@ const SLOW = [
   'test/demo/demo.test.ts',
   // Thousands of grants, which a job works off while it is watched.
   'test/agents/large-agent.test.ts',
-  // Four times a thousand callers.
-  'test/races/single-use.test.ts',
+  // Four times a thousand callers; some hundred trees that are revoked while they grow.
+  'test/races/{single-use,revocation}.test.ts',
+  // A PostgreSQL is made and copied; a database hangs until health's time limit.
+  'test/{support/test-server,system/health}.test.ts',
+  // A bounded memory is filled to its bound.
+  'test/grant-token/remembered-bytes.test.ts',
   // A delivery must have been due, and attempts must have timed out, for seconds that the metrics tell.
-  'test/webhooks/{metrics,attempts}.test.ts',
+  'test/webhooks/{metrics,attempts,purge}.test.ts',
   // Ten simulated days, starts of services whose tables are made old, kills, and full tables for plans.
   'test/retention/{simulation,concurrency,indexes,removal,metrics}.test.ts',
   // Six starts of two replicas, one pair after the other.
   'test/telemetry/agent-series-replicas.test.ts',
+  // A gauge is read every five seconds: names of agents appear, change and go.
+  'test/agents/agent-names.test.ts',
+  // Each operation is refused for each reason, and waits for a lock once.
+  'test/telemetry/refusals-by-reason.test.ts',
   // Windows and periods of detection pass, with replicas that restart.
   'test/anomalies/{replicas,detection}.test.ts',
 ];

@@ -47,6 +47,8 @@ export interface AppDeps extends Deps {
   readonly sealer: Sealer;
   readonly sessionTokens: SessionTokens;
   readonly successorOf: SuccessorOf;
+  /** Hears of each API key that lets a request in. */
+  readonly keyUsed: (keyHash: Buffer) => void;
 }
 
 export interface AppOptions {
@@ -108,6 +110,7 @@ export function createApp({ deps, health, limit, setRoute, underWay }: AppOption
     underWay,
     turns: createTurns(LARGE_ANSWERS),
     authenticate: (caller: KeyHolder) => authenticate(deps, caller),
+    keyUsed: deps.keyUsed,
     readSession: deps.sessionTokens.read,
   };
   for (const endpoint of allEndpoints(deps, health))

@@ -1,7 +1,7 @@
 import { randomBytes, randomFillSync } from 'node:crypto';
 import { ulid } from 'ulid';
 
-export type IdPrefix = 'dev' | 'ag' | 'areq' | 'grnt' | 'tok' | 'alog' | 'pol' | 'wh' | 'evt' | 'anm';
+export type IdPrefix = 'dev' | 'key' | 'ag' | 'areq' | 'grnt' | 'tok' | 'alog' | 'pol' | 'wh' | 'evt' | 'anm';
 
 /** The decentralised identifier of an agent. */
 export const agentDid = (agentId: string): string => `did:grantex:${agentId}`;

@@ -8,6 +8,7 @@ import { type Config, namingVariables } from './config.ts';
 import { type OpenDatabase, openDatabaseUrl, reachDatabase } from './database-source.ts';
 import { type Database, openDatabase } from './db/client.ts';
 import { assertMigrated, migrate } from './db/migrate.ts';
+import { createKeyUses } from './developers/key-uses.ts';
 import { seedDevelopers } from './developers/seed-developers.ts';
 import { reportGauges } from './gauges.ts';
 import { createTokenReader } from './grant-token/read-grant-token.ts';
@@ -121,6 +122,9 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     });
     undo.defer(() => removals.stop(0));
 
+    const keyUses = createKeyUses({ db, clock, telemetry });
+    undo.defer(() => keyUses.stop(0));
+
     const listener: { port: number } = { port: config.port };
     const baseUrl = () => config.publicUrl ?? `http://localhost:${listener.port}`;
     const issuer = () => config.jwtIssuer ?? baseUrl();
@@ -133,6 +137,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       readGrantToken: createTokenReader({ keys, issuer, clock }),
       sessionTokens: createSessionTokens({ secretKey, issuer, clock }),
       successorOf: createSuccessors(secretKey),
+      keyUsed: keyUses.keyUsed,
       telemetry,
       sealer,
       deliveriesDue: deliveries.wake,
@@ -174,6 +179,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     deliveries.start();
     anomalies.start();
     tallies.start();
+    keyUses.start();
     removals.start();
     retention.start();
     const where = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${server.port}`;
@@ -194,7 +200,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
         const leftMs = () => Math.max(0, end - performance.now());
         await drain(server, underWay, leftMs());
         await Promise.all(
-          [deliveries, anomalies, retention, tallies, removals].map((work) => work.stop(leftMs())),
+          [deliveries, anomalies, retention, tallies, removals, keyUses].map((work) => work.stop(leftMs())),
         );
         await endAgentSeries(leftMs());
         await Promise.all([server.close(), metrics?.close(leftMs())]);

@@ -2,6 +2,7 @@ import type { Developer, KeyHolder } from '../caller.ts';
 import type { Database } from '../db/client.ts';
 import { bool, bytes, int, orNull, text, textOf, texts, timestamp } from '../db/column-types.ts';
 import { batchQuery } from '../db/query.ts';
+import { ownerOfKey } from '../developers/key-owner-store.ts';
 import type { PolicyEffect } from '../policies/store.ts';
 
 /** The content of a request for authorization. */
@@ -92,7 +93,7 @@ const create = batchQuery({
   text: (asked) => `with ${asked},
     developer as materialized (
       select asked.ordinal, developer.* from asked cross join lateral (
-        select id, mode from developers where api_key_hash = asked."keyHash" limit 1) developer),
+        select id, mode from developers where id = (${ownerOfKey('asked."keyHash"')}) limit 1) developer),
     agent as materialized (
       select asked.ordinal, agent.status, cardinality(agent.scopes) = 0 or asked.scopes <@ agent.scopes as scopes_allowed
       from asked join developer using (ordinal) cross join lateral (

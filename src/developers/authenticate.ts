@@ -5,7 +5,7 @@ import { done, type Outcome, refuse } from '../outcome.ts';
 import { developerByKeyHash } from './store.ts';
 
 /**
- * The developer whose API key has this SHA-256; UNAUTHORIZED when there is none. It asks the database each time,
+ * The developer whose API key has this SHA-256; UNAUTHORIZED when there is none, or the key has expired. It asks the database each time,
  * because no replica may accept a rotated key.
  */
 export async function authenticate(
@@ -13,5 +13,7 @@ export async function authenticate(
   { keyHash }: KeyHolder,
 ): Promise<Outcome<Developer>> {
   const developer = await developerByKeyHash(db, keyHash);
-  return developer ? done(developer) : refuse(unauthorized());
+  if (!developer) return refuse(unauthorized());
+  const { keyExpired, ...owner } = developer;
+  return keyExpired ? refuse(unauthorized('api_key', 'expired')) : done(owner);
 }

@@ -1,5 +1,6 @@
 import type { Deps } from '../deps.ts';
 import { sha256 } from '../hash.ts';
+import { prefixOf } from './api-keys.ts';
 import { insertSeedDeveloper } from './store.ts';
 
 /**
@@ -23,7 +24,9 @@ export async function seedDevelopers({
       id: ids.next('dev', now),
       name,
       mode,
+      keyId: ids.next('key', now),
       keyHash: sha256(key),
+      keyPrefix: prefixOf(key),
       createdAt: new Date(now),
     });
   }

@@ -4,7 +4,7 @@ import type { Deps } from '../deps.ts';
 import { ServiceError } from '../errors.ts';
 import { sha256 } from '../hash.ts';
 import { done, type Outcome, refuse } from '../outcome.ts';
-import { newApiKey } from './api-keys.ts';
+import { newApiKey, prefixOf } from './api-keys.ts';
 import { insertDeveloper } from './store.ts';
 
 /**
@@ -18,7 +18,14 @@ export async function signUp(
 ): Promise<Outcome<Developer & { apiKey: string }>> {
   const now = clock.now();
   const apiKey = newApiKey(ids, input.mode);
-  const row = { ...input, id: ids.next('dev', now), keyHash: sha256(apiKey), createdAt: new Date(now) };
+  const row = {
+    ...input,
+    id: ids.next('dev', now),
+    keyId: ids.next('key', now),
+    keyHash: sha256(apiKey),
+    keyPrefix: prefixOf(apiKey),
+    createdAt: new Date(now),
+  };
   try {
     const developer = await insertDeveloper(db, row);
     telemetry.events.adminChanged({ object: 'developer', change: 'created', developerId: developer.id });

@@ -1,19 +1,28 @@
 import type { Developer } from '../caller.ts';
-import { bytes, orNull, text, textOf, timestamp } from '../db/column-types.ts';
+import { bool, bytes, orNull, text, textOf, timestamp } from '../db/column-types.ts';
 import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
+import { USABLE } from './key-owner-store.ts';
 
 const COLUMNS = 'id, name, email, mode, plan, created_at as "createdAt"';
 const mode = textOf<Developer['mode']>();
 const row = { id: text, name: text, email: orNull(text), mode, plan: text, createdAt: timestamp };
 
+const KEY = { keyId: text, keyHash: bytes, keyPrefix: text };
+/** The first key of a developer, which a release before this one finds in `developers` too. */
+const FIRST_KEY = `insert into api_keys (id, developer_id, hash, name, prefix, created_at)
+      select $keyId, id, $keyHash, 'default', $keyPrefix, now() from developer`;
+
 const insert = query({
   operation: 'INSERT',
   collection: 'developers',
   name: 'developers.insert',
-  text: `insert into developers (id, name, email, mode, api_key_hash, created_at)
-    values ($id, $name, $email, $mode, $keyHash, $createdAt) returning ${COLUMNS}`,
-  params: { id: text, name: text, email: orNull(text), mode, keyHash: bytes, createdAt: timestamp },
+  text: `with developer as (
+      insert into developers (id, name, email, mode, api_key_hash, created_at)
+      values ($id, $name, $email, $mode, $keyHash, $createdAt) returning *),
+    first_key as (${FIRST_KEY})
+    select ${COLUMNS} from developer`,
+  params: { id: text, name: text, email: orNull(text), mode, ...KEY, createdAt: timestamp },
   row,
 });
 
@@ -21,9 +30,12 @@ const insertSeed = query({
   operation: 'INSERT',
   collection: 'developers',
   name: 'developers.insert_seed',
-  text: `insert into developers (id, name, mode, api_key_hash, created_at)
-    values ($id, $name, $mode, $keyHash, $createdAt) on conflict (api_key_hash) do nothing`,
-  params: { id: text, name: text, mode, keyHash: bytes, createdAt: timestamp },
+  text: `with developer as (
+      insert into developers (id, name, mode, api_key_hash, created_at)
+      select $id, $name, $mode, $keyHash, $createdAt where not exists (select from api_keys where hash = $keyHash)
+      on conflict (api_key_hash) do nothing returning id)
+    ${FIRST_KEY}`,
+  params: { id: text, name: text, mode, ...KEY, createdAt: timestamp },
   row: {},
 });
 
@@ -31,21 +43,18 @@ const byKeyHash = query({
   operation: 'SELECT',
   collection: 'developers',
   name: 'developers.by_key_hash',
-  text: `select ${COLUMNS} from developers where api_key_hash = $keyHash`,
+  text: `select developers.id, developers.name, email, mode, plan, developers.created_at as "createdAt",
+      not ${USABLE} as "keyExpired"
+    from api_keys join developers on developers.id = api_keys.developer_id where api_keys.hash = $keyHash`,
   params: { keyHash: bytes },
-  row,
+  row: { ...row, keyExpired: bool },
 });
 
-const replaceKey = query({
-  operation: 'UPDATE',
-  collection: 'developers',
-  name: 'developers.replace_key',
-  text: 'update developers set api_key_hash = $newHash where api_key_hash = $oldHash returning id, mode',
-  params: { oldHash: bytes, newHash: bytes },
-  row: { id: text, mode },
-});
-
-type NewDeveloper = Pick<Developer, 'id' | 'name' | 'mode' | 'createdAt'> & { readonly keyHash: Buffer };
+type NewDeveloper = Pick<Developer, 'id' | 'name' | 'mode' | 'createdAt'> & {
+  readonly keyId: string;
+  readonly keyHash: Buffer;
+  readonly keyPrefix: string;
+};
 
 /** @throws a unique violation when the email is taken */
 export const insertDeveloper = (
@@ -58,11 +67,8 @@ export async function insertSeedDeveloper(db: Queryable, developer: NewDeveloper
   await db.all(insertSeed, developer);
 }
 
-/** The developer whose API key has this SHA-256; undefined when there is none. */
-export const developerByKeyHash = (db: Queryable, keyHash: Buffer): Promise<Developer | undefined> =>
-  db.first(byKeyHash, { keyHash });
-
-/** Replaces the key if `oldHash` is still current. Of two concurrent attempts, one succeeds. */
-export async function replaceApiKey(db: Queryable, oldHash: Buffer, newHash: Buffer): Promise<boolean> {
-  return (await db.first(replaceKey, { oldHash, newHash })) !== undefined;
-}
+/** The developer whose API key has this SHA-256, and whether the key has expired; undefined when there is none. */
+export const developerByKeyHash = (
+  db: Queryable,
+  keyHash: Buffer,
+): Promise<(Developer & { readonly keyExpired: boolean }) | undefined> => db.first(byKeyHash, { keyHash });

@@ -12,7 +12,10 @@ export interface OpenRemoval {
   readonly developerId: string;
   readonly agentId: string | null;
   readonly grantId: string | null;
-  readonly phase: 'collect' | 'expand' | 'revoke' | 'purge';
+  /** The principal of a stop (`stop-store.ts`); null: it has none. */
+  readonly principalId: string | null;
+  /** `sweep`: a stop collects. */
+  readonly phase: 'collect' | 'sweep' | 'expand' | 'revoke' | 'purge';
   readonly removesAgent: boolean;
   readonly revokedBy: RevokedBy;
   readonly removedAt: Date;
@@ -26,8 +29,10 @@ const next = query({
   collection,
   name: 'removals.next',
   text: `update removals set worked_at = clock_timestamp()
-    where id = (select id from removals where finished_at is null order by worked_at limit 1 for update skip locked)
-    returning id::text as id, developer_id as "developerId", agent_id as "agentId", grant_id as "grantId", phase,
+    where id = (select id from removals where finished_at is null and worked_at < clock_timestamp()
+      order by worked_at limit 1 for update skip locked)
+    returning id::text as id, developer_id as "developerId", agent_id as "agentId", grant_id as "grantId",
+      principal_id as "principalId", phase,
       removes_agent as "removesAgent", revoked_by as "revokedBy", removed_at as "removedAt", traceparent`,
   params: {},
   row: {
@@ -35,6 +40,7 @@ const next = query({
     developerId: text,
     agentId: orNull(text),
     grantId: orNull(text),
+    principalId: orNull(text),
     phase: textOf<OpenRemoval['phase']>(),
     removesAgent: bool,
     revokedBy: textOf<RevokedBy>(),
@@ -72,6 +78,11 @@ const collectBy = (kind: string, conditions: string) =>
   });
 const collectGrant = collectBy('grant', 'grants.id = removal.grant_id');
 const collectAgent = collectBy('agent', 'grants.agent_id = removal.agent_id');
+const collectPrincipal = collectBy(
+  'principal',
+  'grants.principal_id = removal.principal_id and grants.agent_id = coalesce(removal.agent_id, grants.agent_id)',
+);
+const collectAll = collectBy('all', 'true');
 
 const expand = query({
   operation: 'INSERT',
@@ -163,6 +174,28 @@ const forget = query({
   params: { id: text },
   row: {},
 });
+// A stop keeps no request from making a grant. What began before it may be committed after its grants were found. So it ends only
+// when every such request has ended, and after a last look; until then such a grant is dead by its mark.
+const STOP_SETTLES = "interval '10 seconds'";
+const IS_STOP = 'grant_id is null and not removes_agent';
+const sweepAgain = query({
+  operation: 'UPDATE',
+  collection,
+  name: 'removals.sweep_again',
+  text: `update removals set worked_at = clock_timestamp() + interval '1 second',
+      phase = case when due then 'sweep' else phase end,
+      after_issued_at = case when due then 'infinity' else after_issued_at end,
+      after_id = case when due then '' else after_id end
+    from (select removed_at + ${STOP_SETTLES} < clock_timestamp() as due from removals where id = $id::text::bigint) as now
+    where id = $id::text::bigint and ${IS_STOP} and (not due or exists (
+      select from grants where grants.developer_id = removals.developer_id and grants.status = 'active'
+        and grants.issued_at <= removals.issued_by
+        and grants.agent_id = coalesce(removals.agent_id, grants.agent_id)
+        and grants.principal_id = coalesce(removals.principal_id, grants.principal_id)))
+    returning id::text as id`,
+  params: { id: text },
+  row: { id: text },
+});
 const endRevoking = query({
   operation: 'UPDATE',
   collection,
@@ -181,10 +214,12 @@ export const nextRemoval = (tx: Queryable): Promise<OpenRemoval | undefined> => 
 /** Finds up to `limit` more of the grants that match the removal; the phase ends with the last. */
 export async function collectGrants(
   tx: Queryable,
-  { id, grantId }: OpenRemoval,
+  { id, grantId, principalId, agentId }: OpenRemoval,
   limit: number,
 ): Promise<void> {
-  await tx.all(grantId === null ? collectAgent : collectGrant, { id, limit });
+  const ofStop = principalId === null ? collectAll : collectPrincipal;
+  const ofMany = agentId === null || principalId !== null ? ofStop : collectAgent;
+  await tx.all(grantId === null ? ofMany : collectGrant, { id, limit });
 }
 
 /** Finds what was delegated from up to `limit` of the grants that were found; the phase ends when there is no more. */
@@ -194,7 +229,7 @@ export async function expandGrants(tx: Queryable, { id }: OpenRemoval, limit: nu
 
 /**
  * Revokes up to `limit` of the grants that were found, and tells the webhooks.
- * @returns the rows that changed from active to revoked; null: there are none left, and the phase has ended
+ * @returns the rows that changed from active to revoked; null: there are none left for now, or the phase has ended
  */
 export async function revokeFound(
   tx: Queryable,
@@ -205,6 +240,7 @@ export async function revokeFound(
   const ids = (await tx.all(lockSome, { id, limit })).map((grant) => grant.id);
   if (ids.length === 0) {
     await tx.all(forget, { id });
+    if (await tx.first(sweepAgain, { id })) return null;
     return (await tx.first(endRevoking, { id })) ? null : [];
   }
   await tx.all(expandLocked, { id, ids });

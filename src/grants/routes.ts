@@ -9,11 +9,12 @@ import { durationSeconds, faultOfDuration } from '../duration.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import { faultOfPage, pageInfo, pageOf, pageQuery, pageView } from '../http/pagination.ts';
 import { created, noContent, ok } from '../http/reply.ts';
-import { Duration, GrantToken, Id, SomeScopes, Timestamp } from '../http/schemas.ts';
+import { Duration, GrantToken, Id, PrincipalId, SomeScopes, Timestamp } from '../http/schemas.ts';
 import { faultOfTimes, timesOf } from '../http/time-range.ts';
 import { type DelegateDeps, delegateGrant } from './delegate-grant.ts';
 import { ownGrant, ownGrants } from './read-grants.ts';
 import { type RevokeDeps, revokeGrant } from './revoke-grants.ts';
+import { faultOfStop, stopGrants } from './stop-grants.ts';
 import { verifyGrant } from './verify-grant.ts';
 import { GrantStatus, GrantView, grantView } from './view.ts';
 
@@ -63,6 +64,28 @@ export const grantRoutes = (deps: DelegateDeps & RevokeDeps): Endpoint[] => [
     check: ({ body: { expiresIn } }) => (expiresIn === undefined ? null : faultOfDuration(expiresIn)),
     handle: async ({ caller, body: { expiresIn = DEFAULT_DELEGATION_LIFE, ...body } }) =>
       created(await delegateGrant(deps, caller, { ...body, grantSeconds: durationSeconds(expiresIn) })),
+  }),
+  endpoint({
+    method: 'post',
+    path: '/v1/grants/revoke',
+    summary: 'The emergency stop: revoke all grants of a principal, of an agent, or of the developer',
+    access: 'developer',
+    limit: 'api',
+    body: Type.Object({
+      principalId: Type.Optional(PrincipalId),
+      agentId: Type.Optional(Id),
+      all: Type.Optional(Type.Boolean()),
+      dryRun: Type.Optional(Type.Boolean({ description: 'true: only count' })),
+    }),
+    responses: {
+      200: Type.Object({
+        revoked: Type.Integer({ description: 'How many grants were alive' }),
+        dryRun: Type.Boolean(),
+      }),
+    },
+    check: ({ body }) => faultOfStop(body),
+    handle: async ({ caller, body: { principalId, agentId, dryRun = false } }) =>
+      ok(await stopGrants(deps, caller, { principalId, agentId, dryRun })),
   }),
   endpoint({
     method: 'get',

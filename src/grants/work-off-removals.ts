@@ -39,6 +39,7 @@ async function workOff({ clock, ids, config }: RevokeDeps, tx: Queryable): Promi
   if (!removal) return { more: false, revoked: null };
   switch (removal.phase) {
     case 'collect':
+    case 'sweep':
       await collectGrants(tx, removal, FOUND_AT_ONCE);
       return { more: true, revoked: null };
     case 'expand':

@@ -3,7 +3,6 @@
  * Nothing here knows a room. `server.ts` is the listener, `error-handler.ts` the only place where an error becomes an answer,
  * `rate-limit.ts` and `redis*.ts` are the limits, `reply.ts` is what a handler answers with.
  */
-import type { IncomingMessage } from 'node:http';
 import type { Request as ExpressRequest, RequestHandler, Response } from 'express';
 import { type Static, type TObject, type TSchema, Type } from 'typebox';
 import type { Developer, KeyHolder, Principal } from '../caller.ts';
@@ -24,6 +23,7 @@ import { toPublicError } from './public-error.ts';
 import { type Limiter, rateLimited } from './rate-limit.ts';
 import { rateLimitKeyOf, rateLimitKeyOfPrincipal } from './rate-limit-key.ts';
 import { type RefusalPage, type Reply, send } from './reply.ts';
+import { headerText, queryText } from './request-text.ts';
 import { tellRefusal } from './tell-refusal.ts';
 import { holdTurn, type Turns } from './turns.ts';
 import type { UnderWay } from './under-way.ts';
@@ -121,6 +121,8 @@ export interface ServeDeps {
   readonly turns: Turns;
   /** UNAUTHORIZED for an unknown key. */
   readonly authenticate: (caller: KeyHolder) => Promise<Outcome<Developer>>;
+  /** The API key has let a request in. */
+  readonly keyUsed: (keyHash: Buffer) => void;
   /** UNAUTHORIZED for anything but a live session token. */
   readonly readSession: (token: string) => Promise<Outcome<Principal>>;
 }
@@ -244,7 +246,15 @@ async function answer(
     });
   // The caller may already have the answer that the request failed. Then no work may begin.
   assertInTime();
-  return handle({ ...parts.value, caller: caller.value } as never);
+  const outcome = await handle({ ...parts.value, caller: caller.value } as never);
+  if (!bearer || session) return outcome;
+  if (!isRefused(outcome) || outcome.refusal.code !== 'UNAUTHORIZED') deps.keyUsed(bearer.hash);
+  else if (!lookUp) {
+    // A statement that looks the key up with its work does not say what is wrong with it.
+    const known = await deps.authenticate({ keyHash: bearer.hash });
+    if (isRefused(known)) return known;
+  }
+  return outcome;
 }
 
 /** Identifies the caller by its key. All work of the request counts for that developer from here on. */
@@ -299,19 +309,4 @@ async function parse(
   };
   const fault = check?.(parts as never);
   return fault ? refuse(fault) : done(parts);
-}
-
-/** Query members as text. NUL, which no stored value holds, becomes a character that none holds either. */
-function queryText(req: ExpressRequest): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(req.query).map(([name, value]) => [
-      name,
-      typeof value === 'string' ? value.replaceAll('\0', '\u{FFFF}') : value,
-    ]),
-  );
-}
-
-function headerText(req: IncomingMessage, name: string): string | undefined {
-  const value = req.headers[name];
-  return Array.isArray(value) ? value.join(', ') : value;
 }

@@ -2,6 +2,7 @@ import type { Database } from '../db/client.ts';
 import { bool, bytes, int, orNull, text, textOf, texts, timestamp } from '../db/column-types.ts';
 import { batchQuery, query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
+import { ownerOfKey } from '../developers/key-owner-store.ts';
 import { removedAt } from '../grants/removal-marks-store.ts';
 import { agentsFrom } from '../grants/token-parts-store.ts';
 
@@ -69,7 +70,7 @@ const introspected = batchQuery({
       found.dead as "tokenRevoked", least(grants.expires_at, found.expires_at) as "expiresAt",
       found.issued_at as "issuedAt"
     from asked
-      left join lateral (select id from developers where api_key_hash = asked."keyHash" limit 1) developers on true
+      left join lateral (${ownerOfKey('asked."keyHash"')}) developers on true
       left join found using (ordinal)
       left join lateral (select * from grants where id = found.grant_id limit 1) grants on true
       left join lateral (select status from agents where id = grants.agent_id limit 1) agents on true

@@ -5,6 +5,9 @@ import { OAUTH_CHALLENGE, OAUTH_ERRORS } from '../oauth-errors.ts';
 /** Refusals that follow from the work of an endpoint. `statusesOf` derives those that follow from its declaration. */
 const OWN_REFUSALS: Readonly<Record<string, readonly number[]>> = {
   'post /v1/signup': [409],
+  'post /v1/keys': [409],
+  'delete /v1/keys/:id': [409],
+  'post /v1/keys/rotate': [409],
   'post /v1/agents': [402],
   'post /v1/authorize': [403, 404],
   'post /v1/authorize/:id/approve': [403],
@@ -26,7 +29,7 @@ export const DESCRIPTIONS: Readonly<Record<number, string>> = {
   402: 'A quota of the developer is used up',
   403: 'Not allowed',
   404: "Unknown, or another developer's",
-  409: 'Taken',
+  409: 'Taken, or not possible in this state',
   410: 'Expired or already decided',
   429: 'Too many requests; nothing was committed',
   500: 'The service failed; whether the request took effect is not known',

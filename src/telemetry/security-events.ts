@@ -11,7 +11,8 @@ type Of<O extends keyof Changes, Fields> = {
 
 /** One change of what developers and operators set up. */
 export type AdminChange =
-  | Of<'developer' | 'key', { readonly developerId: string }>
+  | Of<'developer', { readonly developerId: string }>
+  | Of<'key', { readonly developerId: string; readonly keyId?: string }>
   | Of<
       'agent',
       { readonly agentId: string; readonly developerId: string; readonly changes: readonly string[] }

@@ -1,4 +1,5 @@
 import { bool, int, orNull, text, texts, timestamp } from '../db/column-types.ts';
+import { ownerOfKey } from '../developers/key-owner-store.ts';
 import type { TokenSubject } from '../grant-token/claims.ts';
 
 /** The result for a presented credential. `grant` is null when the credential was refused. */
@@ -98,7 +99,7 @@ export function toIssued(row: IssuedRow): Issued {
  */
 export const callersOf = (questions: string): string => `developer as materialized (
       select ${questions}.ordinal, developer.id from ${questions} cross join lateral (
-        select id from developers where api_key_hash = ${questions}."keyHash" limit 1) developer),
+        ${ownerOfKey(`${questions}."keyHash"`)}) developer),
     agent as materialized (
       select ${questions}.ordinal, agent.* from ${questions} join developer using (ordinal) cross join lateral (
         select id, developer_id, status from agents

@@ -3,6 +3,7 @@ import type { Database } from '../db/client.ts';
 import { bool, bytes, orNull, text, textOf, texts, timestamp } from '../db/column-types.ts';
 import { batchQuery, query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
+import { ownerOfKey } from '../developers/key-owner-store.ts';
 import { removedAt } from '../grants/removal-marks-store.ts';
 
 /** The facts in the database about a token to verify and its caller. */
@@ -46,7 +47,7 @@ const states = batchQuery({
       tokens.revoked_at is not null as "tokenRevoked",
       least(grants.expires_at, tokens.expires_at) as "expiresAt", grants.principal_id as "principalId", grants.scopes
     from asked
-      left join lateral (select id from developers where api_key_hash = asked."keyHash" limit 1) developers on true
+      left join lateral (${ownerOfKey('asked."keyHash"')}) developers on true
       left join lateral (select grant_id, expires_at, revoked_at from tokens where jti = asked.jti limit 1) tokens on true
       left join lateral (select * from grants where id = tokens.grant_id limit 1) grants on true
       left join lateral (select status from agents where id = grants.agent_id limit 1) agents on true

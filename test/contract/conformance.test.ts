@@ -88,6 +88,12 @@ test('the ordinary flow: every answer is as documented', async () => {
   const rotated = await service.request('POST', '/v1/keys/rotate', { key: apiKey });
   expect((await service.request('GET', '/v1/me', { key: rotated.body.apiKey })).status).toBe(200);
 
+  const key = rotated.body.apiKey;
+  const { id } = (await service.request('POST', '/v1/keys', { key, body: { name: 'CI', expiresIn: '1h' } }))
+    .body;
+  expect((await service.request('GET', '/v1/keys', { key })).body.total).toBe(2);
+  expect((await service.request('DELETE', `/v1/keys/${id}`, { key })).status).toBe(204);
+
   const live = await newParty(service, 'live');
   const call = (method: string, path: string, body?: unknown) =>
     service.request(method, path, { key: live.key, body });
@@ -101,6 +107,8 @@ test('the ordinary flow: every answer is as documented', async () => {
   const child = await live.delegate(first.grantToken, { subAgentId });
   const refresh = { refreshToken: first.refreshToken, agentId: live.agentId };
   const second = (await call('POST', '/v1/token/refresh', refresh)).body;
+  const counted = await call('POST', '/v1/grants/revoke', { agentId: live.agentId, dryRun: true });
+  expect([counted.status, counted.body]).toEqual([200, { revoked: 2, dryRun: true }]);
   const entry = { agentId: subAgentId, grantId: child.grantId, action: 'a', metadata: { b: [1, null] } };
   for (let n = 0; n < 2; n++) expect((await call('POST', '/v1/audit/log', entry)).status).toBe(201);
   const { entries } = (await call('GET', '/v1/audit/entries?pageSize=100')).body;
@@ -150,6 +158,13 @@ async function refuseByMeaning(): Promise<void> {
   }
   await ask('GET', `/v1/consent/${decided}`);
   for (const query of [`req=${decided}`, 'req=unknown', 'req=a&req=b']) await ask('GET', `/consent?${query}`);
+  const { apiKey, developerId } = await service.signup();
+  const { keys } = (await ask('GET', '/v1/keys', undefined, apiKey)).body;
+  await ask('DELETE', `/v1/keys/${keys[0].id}`, undefined, apiKey);
+  await service.database.sql`insert into api_keys (id, developer_id, hash, name, prefix, created_at)
+    select 'key_' || n, ${developerId}, convert_to(n::text, 'UTF8'), 'many', '', now() from generate_series(1, 99) n`;
+  await ask('POST', '/v1/keys', { name: 'one more' }, apiKey);
+  await ask('POST', '/v1/keys/rotate', { overlapSeconds: 1 }, apiKey);
   const foreign = await live.grant();
   for (let n = 0; n < MAX_AGENTS; n++) await ask('POST', '/v1/agents', { name: 'Agent' }, live.key);
   const entry = { agentId: live.agentId, grantId: foreign.grantId, action: 'a' };

@@ -81,7 +81,18 @@ const RECIPES: Readonly<Record<string, Recipe>> = {
   'POST /v1/signup': async () => ({
     body: { name: 'Acme', email: `${randomUUID()}@example.com`, mode: 'sandbox' },
   }),
-  'POST /v1/keys/rotate': async ({ service }) => ({ key: (await service.signup()).apiKey }),
+  'POST /v1/keys/rotate': async ({ service }) => ({
+    key: (await service.signup()).apiKey,
+    body: { overlapSeconds: 0 },
+  }),
+  'POST /v1/keys': async ({ service }) => ({
+    key: (await service.signup()).apiKey,
+    body: { name: 'CI', expiresIn: '30d' },
+  }),
+  'DELETE /v1/keys/{id}': async ({ service }) => {
+    const { apiKey: key } = await service.signup();
+    return { key, id: (await service.request('POST', '/v1/keys', { key, body: { name: 'CI' } })).body.id };
+  },
   'POST /v1/agents': async () => ({
     body: { name: 'Agent', description: 'Reads calendars', scopes: ['calendar:read'] },
   }),
@@ -134,6 +145,9 @@ const RECIPES: Readonly<Record<string, Recipe>> = {
       scopes: ['calendar:read'],
       expiresIn: '30m',
     },
+  }),
+  'POST /v1/grants/revoke': async ({ party }) => ({
+    body: { principalId: 'nobody', agentId: party.agentId, dryRun: false },
   }),
   'GET /v1/grants': async ({ party }) => ({
     query: { agentId: party.agentId, principalId: 'user_1', status: 'active', ...page },

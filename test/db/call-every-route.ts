@@ -73,5 +73,11 @@ export async function callEveryRoute(service: TestService, party: Party): Promis
   await call(200, 'GET', `/v1/webhooks/${hook.id}/deliveries?status=pending`);
   await call(204, 'DELETE', `/v1/webhooks/${hook.id}`);
   const { apiKey } = await service.signup();
+  for (const named of [{ principalId: 'p' }, { agentId }, { principalId: 'p', agentId }, { all: true }])
+    await call(200, 'POST', '/v1/grants/revoke', { ...named, dryRun: true });
+  await call(200, 'POST', '/v1/grants/revoke', { principalId: 'user_none', agentId });
+  await call(200, 'GET', '/v1/keys', undefined, apiKey);
+  const { id } = await call(201, 'POST', '/v1/keys', { name: 'CI' }, apiKey);
+  await call(204, 'DELETE', `/v1/keys/${id}`, undefined, apiKey);
   await call(200, 'POST', '/v1/keys/rotate', undefined, apiKey);
 }

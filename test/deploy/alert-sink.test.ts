@@ -41,12 +41,12 @@ const alert = (labels: Record<string, string>) =>
   JSON.stringify({ alerts: [{ status: 'firing', labels: { severity: 'warning', ...labels } }] });
 
 test('an alert is printed and kept', async () => {
-  const body = alert({ alertname: 'TargetDown' });
+  const body = alert({ alertname: 'GrantexTargetDown' });
   expect(await post('/alerts', body, 'application/json; charset=utf-8')).toBe(200);
   expect((await received('/alerts')).at(-1)).toEqual(JSON.parse(body));
   await expect
     .poll(() => lines)
-    .toEqual(['firing warning TargetDown {"severity":"warning","alertname":"TargetDown"}']);
+    .toEqual(['firing warning GrantexTargetDown {"severity":"warning","alertname":"GrantexTargetDown"}']);
 });
 
 test('a body of a million bytes is taken, one byte more is not, nor are twenty times as many', async () => {

@@ -12,6 +12,7 @@ const COMMANDS = [
   'dashboards',
   'dashboards:pictures',
   'slo',
+  'rules',
 ];
 
 test.each(COMMANDS)('npm run %s -- --help prints how it is used, and does nothing else', async (command) => {
@@ -35,6 +36,8 @@ test('values that cannot be used are refused in one line', async () => {
     npmRun('keys', [], ENV),
     npmRun('keys', ['burn'], ENV),
     npmRun('keys', ['list', 'rotate'], ENV),
+    npmRun('rules', [], {}),
+    npmRun('rules', ['--output', '/nowhere', '--job', 'a"b'], {}),
     npmRun('stack', ['--directory', '--free-ports'], {}),
     npmRun('stack', ['--directory'], {}),
     npmRun('dashboards:pictures', ['--minutes', 'ten'], {}),
@@ -44,6 +47,11 @@ test('values that cannot be used are refused in one line', async () => {
     [2, "Unexpected argument 'twice'; --help says what there is\n"],
     [2, "Unexpected argument 'extra'; --help says what there is\n"],
     ...[1, 2, 3].map(() => [2, 'The command must be list or rotate; --help says what there is\n']),
+    [2, '--output is missing: the directory where the files go; --help says what there is\n'],
+    [
+      2,
+      '--job a"b: a name of a scrape job has letters, digits and . _ - / only; --help says what there is\n',
+    ],
     [2, "Option '--directory' argument is ambiguous; --help says what there is\n"],
     [2, "Option '--directory <value>' argument missing; --help says what there is\n"],
     [2, '--minutes must be a number from 1 to 100000; --help says what there is\n'],

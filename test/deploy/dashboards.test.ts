@@ -9,7 +9,14 @@ import { isAlert, readRules } from '../../deploy/programs/rules/rule-files.ts';
 const DIRECTORY = new URL('../../deploy/grafana/', import.meta.url);
 const SOURCE = { type: 'prometheus', uid: `\${DS_PROMETHEUS}` };
 /** Variables of Grafana itself, and any value for ours. */
-const VALUES = { ...timeValues(3600, 15, 15), job: 'a-job', agent_id: ['an-agent', 'another'], slo: 'a-slo' };
+const VALUES = {
+  ...timeValues(3600, 15, 15),
+  job: 'a-job',
+  instance: '.+',
+  pipeline: 'otel-collector|prometheus',
+  agent_id: ['an-agent', 'another'],
+  slo: 'a-slo',
+};
 
 /** The seven signals, and what else has two limits on a gauge or a graph. */
 const DRAWN_IN_OVERVIEW = [
@@ -120,7 +127,9 @@ describe.each(dashboards)('%s', (file, dashboard) => {
   test('variables are filled from labels that exist, and all of them and several can be chosen', () => {
     const [source, ...others] = dashboard.templating.list;
     expect(source).toMatchObject({ name: 'DS_PROMETHEUS', type: 'datasource', query: 'prometheus' });
-    const [runbooks, ...queried] = others;
+    const [runbooks, pipeline, ...queried] = others;
+    expect(pipeline).toMatchObject({ name: 'pipeline', query: 'otel-collector|prometheus|alertmanager' });
+    expect(queried.slice(0, 2)).toMatchObject([{ name: 'job' }, { name: 'instance', allValue: '.+' }]);
     expect(runbooks).toMatchObject({ name: 'runbooks', type: 'textbox', query: '/public/runbooks' });
     for (const variable of queried) {
       expect(variable).toMatchObject({ type: 'query', multi: true, includeAll: true });
@@ -234,14 +243,6 @@ function foreignSeries(): [string, Map<string, null>][] {
     );
   const names = [
     ['ALERTS', 'alertname', 'alertstate', 'severity', 'sloth_slo', 'sloth_severity'],
-    [
-      'traces_span_metrics_duration_milliseconds_bucket',
-      'service_name',
-      'span_name',
-      'span_kind',
-      'status_code',
-      'le',
-    ],
     ['scrape_samples_scraped'],
     ['scrape_series_added'],
     ['prometheus_rule_evaluation_failures_total', 'rule_group'],

@@ -83,7 +83,7 @@ test('the picture of a budget has the series with the least left', () => {
 });
 
 test('words stand for bars that are all 0, and no bar of the height 0 is drawn', () => {
-  const bars = (svg: string) => [...svg.matchAll(/<path [^>]*fill="#3a9a44"/g)].length;
+  const bars = (svg: string) => [...svg.matchAll(/<path [^>]*fill="#7eb26d"/g)].length;
   const none = draw({ look: 'bars' }, { faults: [0, 0, 0] });
   expect(none).toContain('>0 all the time<');
   expect(bars(none)).toBe(0);

@@ -83,9 +83,9 @@ test.each([
   [
     'no runbook_url',
     SIGNALS,
-    /^ *runbook_url: deploy.runbooks.HighRateLimitRate.md\n/m,
+    /^ *runbook_url: .*HighRateLimitRate.md\n/m,
     '',
-    'its runbook_url is not deploy/runbooks/HighRateLimitRate.md',
+    'its runbook_url is not http://localhost:3000/public/runbooks/HighRateLimitRate.md',
   ],
   ['no summary', SIGNALS, /^ *summary: .*429.*\n/m, '', 'HighRateLimitRate: has no summary'],
   [
@@ -107,7 +107,7 @@ test.each([
     'deploy/prometheus/rules/watching.yml',
     'severity: none',
     'severity: warning',
-    'Watchdog: its severity is not none, though it always fires',
+    'GrantexWatchdog: its severity is not none, though it always fires',
   ],
   [
     'no dashboard of ours',
@@ -140,15 +140,15 @@ test.each([
   [
     'a label that the metric does not have',
     SIGNALS,
-    'total{status="error"}[5m]',
-    'total{result="error"}[5m]',
+    'status="error"}[5m]',
+    'result="error"}[5m]',
     'grantex_token_exchange_total has no label "result"',
   ],
   [
     'a value that the label never has',
     SIGNALS,
-    'total{status="error"}[5m]',
-    'total{status="failure"}[5m]',
+    'status="error"}[5m]',
+    'status="failure"}[5m]',
     'grantex_token_exchange_total never has status="failure"',
   ],
   [
@@ -161,16 +161,37 @@ test.each([
   [
     'a grouping by what is not there',
     SIGNALS,
-    'sum by (le)',
-    'sum by (le, agent_id)',
+    'sum by (job, le)',
+    'sum by (job, le, agent_id)',
     'no series that is grouped or joined by "agent_id" has such a label',
   ],
   [
     'an expression that does not parse',
     SIGNALS,
-    'sum(rate(grantex_rate_limited_total[5m])) * 60',
-    'sum(rate(grantex_rate_limited_total[5m]) * 60',
+    'rate(grantex_rate_limited_total{job="grantex-auth"}[5m])) * 60',
+    'rate(grantex_rate_limited_total{job="grantex-auth"}[5m]) * 60',
     'PromQL, at character',
+  ],
+  [
+    'series of whatever deployment',
+    SIGNALS,
+    'probe_success{job="grantex-auth-health"} == 0',
+    'probe_success == 0',
+    'HealthCheckFailing: probe_success may be of another deployment',
+  ],
+  [
+    'no label of the service',
+    SIGNALS,
+    /^ *service: .*\n/m,
+    '',
+    'HighTokenExchangeFailureRate: has no label service',
+  ],
+  [
+    'a name of kube-prometheus',
+    SIGNALS,
+    'alert: HealthCheckFailing',
+    'alert: TargetDown',
+    'TargetDown: kube-prometheus has an alert of this name',
   ],
   [
     'a runbook with a query that does not parse',

@@ -13,6 +13,7 @@ test.each([
   ],
   ['expr: increase(a[1h]) / b:c:increase1h', 'expr: increase(a[240s]) / b:c:increase1h'],
   ['        for: 5m', '        for: 20s'],
+  ['        keep_firing_for: 5m', '        keep_firing_for: 20s'],
   ['          sloth_window: 5m', '          sloth_window: 5m'],
 ])('%s becomes %s', (committed, shortened) => {
   expect(shortenRules(committed)).toBe(shortened);
@@ -20,7 +21,8 @@ test.each([
 
 test('only windows and `for` of the rules are shortened: every threshold stays', async () => {
   const files = (await readdir(RULES)).filter((name) => name.endsWith('.yml'));
-  const durations = (text: string) => text.replace(/\[\w+\]/g, '[]').replace(/^( *for): \w+$/gm, '$1:');
+  const durations = (text: string) =>
+    text.replace(/\[\w+\]/g, '[]').replace(/^( *(?:keep_firing_)?for): \w+$/gm, '$1:');
   for (const name of files) {
     const text = await readFile(new URL(name, RULES), 'utf8');
     const shortened = shortenRules(text);

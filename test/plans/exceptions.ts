@@ -5,6 +5,7 @@ const EXCEPTIONS: Readonly<Record<string, string>> = {
   'anomalies.count': 'counts that grow with the anomalies of a developer, or of all',
   'grants.of_principal': 'sorts all grants of one principal',
   'grants.revoke_trees': 'its work is the size of the tree',
+  'grants.stop': 'counts the grants that it stops',
   'keys.lock': 'LOCK has no plan',
   'migrate.': 'runs at the start, on tables of its own',
   'system.': 'reads no table',

@@ -57,7 +57,7 @@ test('alerts reach their receiver with runbook and dashboard; a warning beside i
   await received<Sent>('/alerts', 2);
   await raise(
     { alertname: 'WebhookDeliveryFailure', severity: 'warning' },
-    { alertname: 'Watchdog', severity: 'none' },
+    { alertname: 'GrantexWatchdog', severity: 'none' },
   );
 
   const sent = await received<Sent>('/alerts', 4);
@@ -77,7 +77,7 @@ test('alerts reach their receiver with runbook and dashboard; a warning beside i
     ['critical', 'firing', 'HighAuthLatency', 'critical', 'grantex-auth'],
     ['warning', 'firing', 'HighAuthLatency', 'warning', 'another'],
     ['warning', 'firing', 'WebhookDeliveryFailure', 'warning', 'grantex-auth'],
-    ['watchdog', 'firing', 'Watchdog', 'none', 'grantex-auth'],
+    ['watchdog', 'firing', 'GrantexWatchdog', 'none', 'grantex-auth'],
   ]);
   const messages = await received<Message>('/messages', 3);
   expect(messages.map(({ channel }) => channel).sort()).toEqual(['#alerts', '#alerts', '#on-call']);

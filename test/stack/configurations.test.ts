@@ -84,7 +84,7 @@ describe('Alertmanager', () => {
     ['severity=warning', 'warning'],
     // Alerts with an unknown severity must reach a receiver, too.
     ['severity=page', 'warning'],
-    ['alertname=Watchdog severity=none', 'watchdog'],
+    ['alertname=GrantexWatchdog severity=none', 'watchdog'],
   ])('an alert with %s goes to the receiver %s', async (labels, receiver) => {
     const { output } = await amtool(
       'config',

@@ -46,7 +46,7 @@ const allIsWell = (alerts = '.+') =>
   waitFor(async () => {
     const [up, pending] = await Promise.all([
       watch.prometheus.query('grantex_active_grants'),
-      watch.prometheus.query(`ALERTS{alertname=~"${alerts}", alertname!="Watchdog"}`),
+      watch.prometheus.query(`ALERTS{alertname=~"${alerts}", alertname!="GrantexWatchdog"}`),
     ]);
     return up.length === 1 && pending.length === 0 ? true : undefined;
   }, MINUTE);
@@ -80,10 +80,10 @@ test(
   'so does a service that was killed, until it is started again',
   async () => {
     // The error budgets still contain the errors of the first drills.
-    await allIsWell('HealthCheckFailing|TargetDown');
+    await allIsWell('HealthCheckFailing|GrantexTargetDown');
     const faults = faultBehind(
       'a killed service',
-      { HealthCheckFailing: { job: 'grantex-auth-health' }, TargetDown: { job: 'grantex-auth' } },
+      { HealthCheckFailing: { job: 'grantex-auth-health' }, GrantexTargetDown: { job: 'grantex-auth' } },
       async () => {
         const exited = once(service.process, 'exit');
         service.process.kill('SIGKILL');
@@ -95,7 +95,7 @@ test(
     );
     outcomes.push(...(await Promise.all(faults.map((fault) => drill(fault, watch)))));
     await tryFilters('HealthCheckFailing');
-    await tryFilters('TargetDown');
+    await tryFilters('GrantexTargetDown');
   },
   3 * MINUTE,
 );

@@ -2,13 +2,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { COMMITTED, type Installation, renderRules } from '../../deploy/programs/rules/render.ts';
 import { ROOT, readText } from '../deploy/compose-file.ts';
 import { temporaryDirectory } from '../support/service.ts';
 import {
   CHART,
   helm,
   type Rendered,
-  type Resource,
   render,
   renderChart,
   rendered,
@@ -38,13 +38,10 @@ describe('what watches the service in Kubernetes', () => {
         interval: '15s',
         scrapeTimeout: '10s',
         authorization: { type: 'Bearer', credentials: { name: 'auth', key: 'metrics-key' } },
-        relabelings: [{ targetLabel: 'job', replacement: 'grantex-auth', action: 'replace' }],
+        relabelings: [{ targetLabel: 'job', replacement: 'auth-grantex-auth', action: 'replace' }],
       },
     ]);
-    const jobs = parse(readText('deploy/prometheus/prometheus.yml')).scrape_configs;
-    expect(jobs.map((job: Resource) => job.job_name)).toEqual(
-      expect.arrayContaining(['grantex-auth', chart.one('Probe', 'auth-grantex-auth-health').spec.jobName]),
-    );
+    expect(chart.one('Probe', 'auth-grantex-auth-health').spec.jobName).toBe('auth-grantex-auth-health');
   });
 
   test('a Probe asks /health with the module of the blackbox exporter', () => {
@@ -60,40 +57,52 @@ describe('what watches the service in Kubernetes', () => {
     );
   });
 
-  test('the PrometheusRules are the rule files, with links that lead somewhere', () => {
-    const files = readdirSync(`${ROOT}deploy/prometheus/rules`).filter((file) => file.endsWith('.yml'));
+  const files = readdirSync(`${ROOT}deploy/prometheus/rules`)
+    .filter((file) => file.endsWith('.yml'))
+    .toSorted();
+  const rulesFor = (installation: Installation) =>
+    files.map((file) => parse(renderRules(readText(`deploy/prometheus/rules/${file}`), installation)));
+
+  test('the PrometheusRules are the rules for its own job, with its labels and links that lead somewhere', () => {
     const rules = chart.resources.filter(({ kind }) => kind === 'PrometheusRule');
-    const expected = files.toSorted().map((file) => {
-      const text = readText(`deploy/prometheus/rules/${file}`)
-        .replaceAll('http://localhost:3000/', 'https://grafana.example.com/')
-        .replaceAll('deploy/runbooks/', 'https://git.example.com/grantex-auth/deploy/runbooks/');
-      return parse(text).groups;
-    });
-    expect(rules.map(({ spec }) => spec.groups)).toEqual(expected);
-    expect(expected.flat().length).toBeGreaterThan(1);
+    expect(rules.map(({ spec }) => spec)).toEqual(
+      rulesFor({
+        jobs: ['auth-grantex-auth'],
+        labels: { service: 'auth-grantex-auth', namespace: 'identity', team: 'identity' },
+        grafanaUrl: 'https://grafana.example.com',
+        runbooksUrl: 'https://git.example.com/grantex-auth/deploy/runbooks',
+      }),
+    );
     expect(new Set(rules.map(({ metadata }) => metadata.name)).size).toBe(files.length);
   });
 
-  test('without prefixes of their own they are the rule files to the letter', async () => {
-    const empty = ['grafanaUrl=', 'runbooksUrl='].flatMap((value) => [
-      '--set',
-      `metrics.prometheusRule.${value}`,
-    ]);
-    const { output } = await render('production', ...empty);
+  test('with the job and addresses of compose they are the committed rules', async () => {
+    const { output } = await render(
+      'production',
+      ...['grafanaUrl=', 'runbooksUrl=', 'alertLabels.team='].flatMap((value) => [
+        '--set',
+        `metrics.prometheusRule.${value}`,
+      ]),
+      '--set=metrics.job=grantex-auth',
+    );
     const rules = resourcesIn(output).filter(({ kind }) => kind === 'PrometheusRule');
-    const files = readdirSync(`${ROOT}deploy/prometheus/rules`).filter((file) => file.endsWith('.yml'));
     expect(rules.map(({ spec }) => spec)).toEqual(
-      files.toSorted().map((file) => parse(readText(`deploy/prometheus/rules/${file}`))),
+      rulesFor({ ...COMMITTED, labels: { service: 'grantex-auth', namespace: 'identity' } }),
     );
   });
 
-  test('the ConfigMaps are the dashboards, byte by byte', () => {
+  test('the ConfigMaps are the dashboards, byte by byte but for where their runbooks are', () => {
     const maps = chart.resources.filter(({ kind }) => kind === 'ConfigMap');
-    const files = readdirSync(`${ROOT}deploy/grafana`).filter((file) => file.endsWith('.json'));
+    const dashboards = readdirSync(`${ROOT}deploy/grafana`).filter((file) => file.endsWith('.json'));
+    const textOf = (file: string) =>
+      readFileSync(`${ROOT}deploy/grafana/${file}`, 'utf8').replace(
+        '"query": "/public/runbooks"',
+        '"query": "https://git.example.com/grantex-auth/deploy/runbooks"',
+      );
     expect(Object.assign({}, ...maps.map(({ data }) => data))).toEqual(
-      Object.fromEntries(files.map((file) => [file, readFileSync(`${ROOT}deploy/grafana/${file}`, 'utf8')])),
+      Object.fromEntries(dashboards.map((file) => [file, textOf(file)])),
     );
-    expect(files.length).toBeGreaterThan(1);
+    expect(dashboards.length).toBe(4);
     for (const { metadata } of maps) expect(metadata.labels).toMatchObject({ grafana_dashboard: '1' });
   });
 });

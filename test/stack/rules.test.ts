@@ -1,10 +1,14 @@
 import { execFile } from 'node:child_process';
-import { readdir, readFile } from 'node:fs/promises';
+import { cp, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { logFiltersOf } from '../../deploy/programs/rules/check-runbook.ts';
 import { committedSloRules, generateSloRules } from '../../deploy/programs/rules/generate-slo.ts';
+import { COMMITTED } from '../../deploy/programs/rules/render.ts';
+import { writeRules } from '../../deploy/programs/rules/rules.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { binary } from './binaries/build.ts';
 
 const DEPLOY = new URL('../../deploy/', import.meta.url);
@@ -39,6 +43,33 @@ describe('each alert fires when it should, and only then', () => {
       expect(await run(promtool, 'test', 'rules', file)).toContain('SUCCESS');
     },
   );
+});
+
+describe('two deployments on one Prometheus have alerts of their own', () => {
+  let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
+  beforeAll(async () => {
+    directory = await temporaryDirectory();
+    await writeRules(join(directory.path, 'rules'), {
+      ...COMMITTED,
+      jobs: ['grantex-auth', 'grantex-eu'],
+      labels: { service: 'agents', team: 'identity', namespace: '', cluster: 'one' },
+    });
+    await cp(new URL('rules/', import.meta.url), join(directory.path, 'rule-tests'), { recursive: true });
+  });
+  afterAll(() => directory?.remove());
+
+  test('promtool finds nothing wrong with their rules', async () => {
+    const files = (await readdir(join(directory.path, 'rules'))).map((name) =>
+      join(directory.path, 'rules', name),
+    );
+    const output = await run(promtool, 'check', 'rules', '--lint=all', '--lint-fatal', ...files);
+    expect(output.match(/SUCCESS/g)).toHaveLength(ruleFiles.length);
+  });
+
+  test('what is wrong with one fires for that one', async () => {
+    const file = join(directory.path, 'rule-tests/two-deployments.yml');
+    expect(await run(promtool, 'test', 'rules', file)).toContain('SUCCESS');
+  });
 });
 
 test('the rules of the error budgets are what sloth makes of their specifications', async () => {

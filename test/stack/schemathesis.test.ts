@@ -158,10 +158,12 @@ const linesOf = (level: string) =>
 
 const DEPTH = 'pages end with the 10,000th object';
 
-/** A rotation makes the key of all other requests invalid, so this operation has a separate run. */
-const ROTATION = '/v1/keys/rotate';
+/** These make the key of all other requests invalid, so they have a separate run. */
+const ROTATION = '^/v1/keys/';
 /** These operations need the session token of a principal. */
 const PRINCIPAL = '^/v1/principal/';
+/** It revokes the grants of all other requests. */
+const STOP = '^/v1/grants/revoke$';
 /** A generated policy may deny all other requests. */
 const POLICIES = '^/v1/policies';
 
@@ -170,21 +172,30 @@ test('no operation answers otherwise than /openapi.json says, and each is reache
   const { code, output, report } = await schemathesis(
     party.key,
     await hintsFor(party),
-    ...['--exclude-path', ROTATION, '--exclude-path-regex', `${POLICIES}|${PRINCIPAL}`],
+    ...['--exclude-path-regex', `${POLICIES}|${PRINCIPAL}|${ROTATION}|${STOP}`],
   );
   expect(report.failures, output).toEqual([]);
   expect(report, output).toMatchObject({ complete: true, errors: [], operations: { errored: 0 } });
-  expect(report.operations.tested).toBe(report.operations.total - 9);
+  expect(report.operations.tested).toBe(report.operations.total - 11);
   expect(report.test_cases.generated).toBeGreaterThan(20 * report.operations.tested);
   expect(neverAccepted(report)).toEqual([]);
   expect([code, linesOf('error'), linesOf('fatal')]).toEqual([0, [], []]);
 }, 600_000);
 
-test('nor does the rotation of the key', async () => {
+test('nor does the emergency stop', async () => {
   const { apiKey } = await service.signup();
-  const { code, output, report } = await schemathesis(apiKey, {}, '--include-path', ROTATION);
+  const hints = { 'POST /v1/grants/revoke': { meaning: 'it names what it stops in one way' } };
+  const { code, output, report } = await schemathesis(apiKey, hints, '--include-path-regex', STOP);
   expect(report.failures, output).toEqual([]);
   expect(report, output).toMatchObject({ complete: true, errors: [], operations: { tested: 1, errored: 0 } });
+  expect([code, linesOf('error'), linesOf('fatal')]).toEqual([0, [], []]);
+}, 600_000);
+
+test('nor do the rotation and the removal of keys', async () => {
+  const { apiKey } = await service.signup();
+  const { code, output, report } = await schemathesis(apiKey, {}, '--include-path-regex', ROTATION);
+  expect(report.failures, output).toEqual([]);
+  expect(report, output).toMatchObject({ complete: true, errors: [], operations: { tested: 2, errored: 0 } });
   expect((await service.request('GET', '/v1/me', { key: apiKey })).status).toBe(401);
   expect([code, linesOf('error'), linesOf('fatal')]).toEqual([0, [], []]);
 }, 600_000);

@@ -7,6 +7,7 @@ export type Fingerprint = Readonly<Record<string, string>>;
 const BY_CALLERS: Readonly<Record<string, string>> = {
   webhook_deliveries: 'select id from webhook_deliveries',
   webhooks: "select to_jsonb(one) - 'attempted_at' as row from webhooks one",
+  api_keys: "select to_jsonb(one) - 'last_used_at' as row from api_keys one",
   anomalies: 'select id, acknowledged_at, notes from anomalies where acknowledged_at is not null',
   anomaly_scan: 'select only_row from anomaly_scan',
   agent_series: 'select agent_id from agent_series where false',

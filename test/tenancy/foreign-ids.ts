@@ -42,6 +42,7 @@ export const FOREIGN_IDS: readonly (readonly [
     UNKNOWN,
     ({ owner }) => asStranger('POST', `/v1/agents/${owner.agentId}`, { status: 'suspended' }),
   ],
+  ['DELETE /v1/keys/{id} id', UNKNOWN, ({ ownersKeyId }) => asStranger('DELETE', `/v1/keys/${ownersKeyId}`)],
   ['DELETE /v1/agents/{id} id', UNKNOWN, ({ owner }) => asStranger('DELETE', `/v1/agents/${owner.agentId}`)],
   [
     'PATCH /v1/anomalies/{id}/acknowledge id',
@@ -92,6 +93,11 @@ export const FOREIGN_IDS: readonly (readonly [
       refreshToken: own.refreshToken,
       agentId: owner.agentId,
     })),
+  ],
+  [
+    'POST /v1/grants/revoke agentId',
+    [200, { revoked: 0, dryRun: false }],
+    post('/v1/grants/revoke', ({ owner }) => ({ agentId: owner.agentId })),
   ],
   [
     'POST /v1/tokens/verify token',

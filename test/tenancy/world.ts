@@ -13,6 +13,7 @@ export interface World {
   readonly otherPrincipalsSession: string;
   /** What another developer has, all of it alive, and things that were used once already. */
   readonly owner: Party;
+  readonly ownersKeyId: string;
   readonly pair: TokenPair;
   readonly jti: string;
   readonly entryId: string;
@@ -53,8 +54,10 @@ export async function makeWorld(service: TestService): Promise<World> {
     url: 'https://hooks.invalid/',
     events: ['grant.revoked'],
   });
+  const { body: keys } = await service.request('GET', '/v1/keys', { key: owner.key });
   return {
     stranger,
+    ownersKeyId: keys.keys[0].id,
     own,
     ownPolicyId: ownPolicy.body.id,
     strangersSession: await session(stranger, 'user_1'),

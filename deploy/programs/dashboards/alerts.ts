@@ -12,8 +12,8 @@ export const ALERT_NAMES: readonly string[] = [
   ),
 ].sort();
 
-/** Selects our firing alerts. A shared Prometheus may also have alerts of others. */
-export const FIRING = `ALERTS{alertstate="firing", alertname=~"${ALERT_NAMES.join('|')}"}`;
+/** Selects the firing alerts of the chosen deployments and of the pipeline. A shared Prometheus has those of others, too. */
+export const FIRING = `ALERTS{alertstate="firing", alertname=~"${ALERT_NAMES.join('|')}", job=~"\${job}(-health)?|$pipeline"}`;
 
 /**
  * The address of an alert's runbook. It begins with the variable `runbooks`, because only the operator knows where the

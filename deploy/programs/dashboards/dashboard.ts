@@ -11,7 +11,7 @@ import {
   type VariableModel,
 } from '@grafana/grafana-foundation-sdk/dashboard';
 import { FIRING } from './alerts.ts';
-import { DATA_SOURCE, dataSource, INPUTS, runbooks } from './variables.ts';
+import { DATA_SOURCE, dataSource, INPUTS, instance, job, pipelineJobs, runbooks } from './variables.ts';
 
 export interface Row {
   readonly title: string;
@@ -23,7 +23,8 @@ export interface DashboardOptions {
   readonly name: string;
   readonly title: string;
   readonly description: string;
-  readonly variables: readonly Builder<VariableModel>[];
+  /** Those beside data source, deployment and replica. */
+  readonly variables?: readonly Builder<VariableModel>[];
   readonly rows: readonly Row[];
 }
 
@@ -43,6 +44,9 @@ export function dashboard(options: DashboardOptions): ImportableDashboard {
     .tooltip(DashboardCursorSync.Crosshair)
     .withVariable(dataSource())
     .withVariable(runbooks())
+    .withVariable(pipelineJobs())
+    .withVariable(job())
+    .withVariable(instance())
     .annotation(firingAlerts())
     .link(
       new DashboardLinkBuilder('Grantex auth')
@@ -51,7 +55,7 @@ export function dashboard(options: DashboardOptions): ImportableDashboard {
         .includeVars(true)
         .keepTime(true),
     );
-  for (const variable of options.variables) builder.withVariable(variable);
+  for (const variable of options.variables ?? []) builder.withVariable(variable);
   for (const { title, panels } of options.rows) {
     builder.withRow(new RowBuilder(title));
     for (const panel of panels) builder.withPanel(panel);

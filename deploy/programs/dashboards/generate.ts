@@ -1,5 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { readOptions } from '../command-line.ts';
+import { knownSeries } from '../rules/known-series.ts';
+import { readRules } from '../rules/rule-files.ts';
+import { checkDashboard, checkSameColours } from './check-dashboard.ts';
 import type { ImportableDashboard } from './dashboard.ts';
 import { overview } from './overview.ts';
 import { perAgent } from './per-agent.ts';
@@ -37,6 +40,18 @@ export async function outdatedPictures(directory: URL = PICTURES): Promise<strin
   return outdated;
 }
 
+/** What breaks the rules of `check-dashboard.ts`, one sentence each. */
+export async function problems(): Promise<string[]> {
+  const known = knownSeries(await readRules(new URL('../../prometheus/rules/', import.meta.url)));
+  const made = Object.entries(DASHBOARDS).map(([name, make]) => [name, make()] as const);
+  return [
+    ...made.flatMap(([name, dashboard]) =>
+      checkDashboard(dashboard, known).map((problem) => `${name}: ${problem}`),
+    ),
+    ...checkSameColours(made.map(([, dashboard]) => dashboard)),
+  ];
+}
+
 async function main(): Promise<void> {
   const { check } = readOptions(USAGE, { check: { type: 'boolean', default: false } });
   const drifted: string[] = [];
@@ -58,6 +73,7 @@ async function main(): Promise<void> {
     process.stderr.write(`${fault}\n`);
     process.exitCode = 1;
   };
+  for (const problem of await problems()) complain(problem);
   if (drifted.length > 0)
     complain(`not what deploy/programs/dashboards makes (npm run dashboards): ${drifted.join(', ')}`);
   if (outdated.length > 0)

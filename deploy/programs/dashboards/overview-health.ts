@@ -1,5 +1,7 @@
+import { LIMITER_NAMES } from '../../../src/config.ts';
+import { ANOMALY_SEVERITIES } from '../../../src/label-values.ts';
 import type { Row } from './dashboard.ts';
-import { graph, stat } from './panels.ts';
+import { graph, heatmap, stat } from './panels.ts';
 import { count, globalGauge, orZero, perSecond, quantile, series, share } from './queries.ts';
 import { SIGNALS } from './signals.ts';
 
@@ -28,7 +30,7 @@ export const anomalies: Row = {
       queries: [
         {
           expr: `floor(${count(series('grantex_anomalies_detected_total'), '', '1h')})`,
-          legend: 'anomalies',
+          legend: 'opened',
         },
       ],
       signal: SIGNALS.anomaliesPerHour,
@@ -44,6 +46,7 @@ export const anomalies: Row = {
         {
           expr: count(series('grantex_anomalies_detected_total'), 'type, severity'),
           legend: '{{type}} ({{severity}})',
+          names: Object.entries(ANOMALY_SEVERITIES).map(([type, severity]) => `${type} (${severity})`),
         },
       ],
       links: [{ title: 'By agent', url: `/d/grantex-per-agent?\${__url_time_range}&\${job:queryparam}` }],
@@ -86,6 +89,17 @@ export const http: Row = {
       queries: [{ expr: quantile(0.99, HTTP, [], 'method, route'), legend: '{{method}} {{route}}' }],
       noValue: 'no traffic',
     }),
+    heatmap({
+      title: 'Latency of all requests',
+      description:
+        'Requests a second by duration. A second band is a second kind of request: look at the panel of routes. A dot is one traced request: click it to open its trace.',
+      unit: 's',
+      width: 24,
+      queries: [
+        { expr: `sum by (le) (rate(${series(`${HTTP}_bucket`)}[$__rate_interval]))`, legend: '{{le}}' },
+      ],
+      noValue: 'no traffic',
+    }),
     graph({
       title: '429 a minute, by limit',
       description:
@@ -97,6 +111,7 @@ export const http: Row = {
         {
           expr: `60 * ${perSecond(series('grantex_rate_limited_total'), 'endpoint')}`,
           legend: '{{endpoint}}',
+          names: LIMITER_NAMES,
         },
       ],
       signal: SIGNALS.rateLimitedPerMinute,
@@ -111,6 +126,7 @@ export const http: Row = {
         {
           expr: perSecond(series(`${HTTP}_count`, 'status_code=~"5.."'), 'route, status_code'),
           legend: '{{route}} {{status_code}}',
+          shades: [['.+', 'red']],
         },
       ],
       noValue: 'none',
@@ -125,6 +141,7 @@ export const http: Row = {
         {
           expr: perSecond(series(`${HTTP}_count`, 'status_code=~"4.."'), 'status_code'),
           legend: '{{status_code}}',
+          shades: [['.+', 'orange']],
         },
       ],
       noValue: 'none',

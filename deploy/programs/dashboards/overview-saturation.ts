@@ -1,9 +1,12 @@
+import { RETENTION_TABLES, STATEMENT_ENDS } from '../../../src/label-values.ts';
 import type { Row } from './dashboard.ts';
 import { graph, stat } from './panels.ts';
 import { count, orZero, perSecond, quantile, series, share } from './queries.ts';
 import { MORE_SIGNALS } from './signals.ts';
 
 const DATABASE = 'db_client_operation_duration_seconds';
+/** The pools of database connections. */
+const POOLS = ['main', 'side', 'background'];
 const REDIS = 'redis_client_operation_duration_seconds';
 
 export const saturation: Row = {
@@ -28,6 +31,7 @@ export const saturation: Row = {
         {
           expr: `sum by (db_client_connection_pool_name, db_client_connection_state) (${series('db_client_connection_count')})`,
           legend: '{{db_client_connection_pool_name}}: {{db_client_connection_state}}',
+          names: POOLS.flatMap((pool) => ['idle', 'used'].map((state) => `${pool}: ${state}`)),
         },
       ],
     }),
@@ -57,7 +61,13 @@ export const saturation: Row = {
       width: 8,
       decimals: 0,
       runbooks: MORE_SIGNALS.databaseWaitP95Seconds.alerts,
-      queries: [{ expr: `sum by (pool) (${series('db_client_connection_waiting')})`, legend: '{{pool}}' }],
+      queries: [
+        {
+          expr: `sum by (pool) (${series('db_client_connection_waiting')})`,
+          legend: '{{pool}}',
+          names: POOLS,
+        },
+      ],
     }),
     graph({
       title: 'Wait for a connection p95',
@@ -85,6 +95,7 @@ export const saturation: Row = {
         {
           expr: `floor(${count(series('grantex_statements_ended_total'), 'by', '5m')})`,
           legend: '{{by}}',
+          names: STATEMENT_ENDS,
         },
       ],
       signal: MORE_SIGNALS.statementsEndedPer5Minutes,
@@ -126,6 +137,7 @@ export const saturation: Row = {
         {
           expr: `60 * ${perSecond(series(`${DATABASE}_count`, 'error_type!=""'), 'error_type')}`,
           legend: '{{error_type}}',
+          shades: [['.+', 'red']],
         },
       ],
       noValue: 'none',
@@ -180,6 +192,10 @@ export const saturation: Row = {
         {
           expr: `60 * ${perSecond(series(`${REDIS}_count`, 'outcome!="ok"'), 'instance, outcome')}`,
           legend: '{{instance}}: {{outcome}}',
+          shades: [
+            [': error$', 'red'],
+            [': timeout$', 'orange'],
+          ],
         },
       ],
       noValue: 'none',
@@ -190,7 +206,13 @@ export const saturation: Row = {
         'Rows a second that had ended long enough ago, by table. After an upgrade or a lowered retention it is high until the backlog has gone.',
       unit: 'ops',
       width: 12,
-      queries: [{ expr: perSecond(series('grantex_retention_removed_total'), 'table'), legend: '{{table}}' }],
+      queries: [
+        {
+          expr: perSecond(series('grantex_retention_removed_total'), 'table'),
+          legend: '{{table}}',
+          names: RETENTION_TABLES,
+        },
+      ],
       runbooks: ['RetentionBehind'],
     }),
     graph({
@@ -201,7 +223,11 @@ export const saturation: Row = {
       width: 12,
       runbooks: ['RetentionBehind'],
       queries: [
-        { expr: `max by (table) (${series('grantex_retention_oldest_seconds')})`, legend: '{{table}}' },
+        {
+          expr: `max by (table) (${series('grantex_retention_oldest_seconds')})`,
+          legend: '{{table}}',
+          names: RETENTION_TABLES,
+        },
       ],
     }),
   ],

@@ -1,3 +1,4 @@
+import { ADMIN_CHANGES, AUTHENTICATION_REASONS, CREDENTIALS } from '../../../src/label-values.ts';
 import type { Row } from './dashboard.ts';
 import { graph } from './panels.ts';
 import { count, perSecond, series } from './queries.ts';
@@ -19,6 +20,9 @@ export const security: Row = {
         {
           expr: `60 * ${perSecond(series(FAILURES), 'credential, reason')}`,
           legend: '{{credential}} {{reason}}',
+          names: CREDENTIALS.flatMap((credential) =>
+            AUTHENTICATION_REASONS.map((reason) => `${credential} ${reason}`),
+          ),
         },
       ],
       signal: MORE_SIGNALS.authenticationFailuresPerMinute,
@@ -34,6 +38,9 @@ export const security: Row = {
         {
           expr: count(series('grantex_admin_changes_total'), 'object, change'),
           legend: '{{object}} {{change}}',
+          names: Object.entries(ADMIN_CHANGES).flatMap(([object, changes]) =>
+            changes.map((change) => `${object} ${change}`),
+          ),
         },
       ],
       noValue: 'none',

@@ -33,10 +33,15 @@ export const signalsNow: Row = {
       decimals: 0,
       queries: [
         {
-          expr: `max(count_over_time(probe_success{job=~"\${job}-health"}[45s]) - sum_over_time(probe_success{job=~"$job-health"}[45s]))`,
+          expr: `max(count_over_time(probe_success{job=~"\${job}-health"}[45s]) - sum_over_time(probe_success{job=~"\${job}-health"}[45s]))`,
         },
       ],
       signal: SIGNALS.healthCheckFailures,
+      words: [
+        { from: 0, to: 0, text: 'OK', color: 'green' },
+        { from: 1, to: 2, text: 'failing', color: 'orange' },
+        { from: 3, to: null, text: 'down', color: 'red' },
+      ],
       noValue: 'not probed',
     }),
     stat({

@@ -1,5 +1,6 @@
+import { ATTEMPT_OUTCOMES } from '../../../src/label-values.ts';
 import type { Row } from './dashboard.ts';
-import { gauge, graph, stat } from './panels.ts';
+import { gauge, graph, heatmap, stat } from './panels.ts';
 import { count, globalGauge, perSecond, quantile, series, share } from './queries.ts';
 import { SIGNALS, succeeded } from './signals.ts';
 
@@ -7,19 +8,17 @@ const EXCHANGE = 'grantex_token_exchange_total';
 const AUTHORIZE = 'grantex_authorize_total';
 const REFRESH = 'grantex_token_refresh_total';
 
-/**
- * Latency with links to traces. The dots are exemplars of the spans. The collector counts spans in milliseconds, so the whole
- * panel is in milliseconds.
- */
-const latency = (histogram: string, span: string) => [
-  { expr: `1000 * ${quantile(0.5, histogram)}`, legend: 'p50' },
-  { expr: `1000 * ${quantile(0.99, histogram)}`, legend: 'p99' },
-  {
-    expr: `histogram_quantile(0.99, sum by (le) (rate(traces_span_metrics_duration_milliseconds_bucket{span_name="${span}"}[$__rate_interval])))`,
-    legend: 'p99 of traced requests',
-    exemplar: true,
-  },
+/** The dots of exemplars stand at their durations in seconds, so the lines are in seconds, too. */
+const latency = (histogram: string) => [
+  { expr: quantile(0.5, histogram), legend: 'p50' },
+  { expr: quantile(0.99, histogram), legend: 'p99' },
 ];
+
+const buckets = (histogram: string) => [
+  { expr: `sum by (le) (rate(${series(`${histogram}_bucket`)}[$__rate_interval]))`, legend: '{{le}}' },
+];
+
+const OUTCOMES = ['success', 'error'];
 
 export const tokens: Row = {
   title: 'Tokens and authorization',
@@ -30,7 +29,7 @@ export const tokens: Row = {
         'Codes exchanged for grant tokens, by outcome. 401 and 429 do not count as attempts. If there are attempts and no success, see the runbook of the failure rate.',
       unit: 'ops',
       width: 10,
-      queries: [{ expr: perSecond(series(EXCHANGE), 'status'), legend: '{{status}}' }],
+      queries: [{ expr: perSecond(series(EXCHANGE), 'status'), legend: '{{status}}', names: OUTCOMES }],
       runbooks: SIGNALS.exchangeFailures.alerts,
     }),
     gauge({
@@ -78,21 +77,38 @@ export const tokens: Row = {
     graph({
       title: 'Authorize latency',
       description:
-        'p50 and p99 of requests for authorization, failures included. A dot is one traced request: click it to open its trace in Jaeger and see which step was slow. The line of traced requests only carries the dots. Do not read it as a measurement: it has only sampled traces, and some of them twice while the collector is full. The alert uses /metrics.',
-      unit: 'ms',
+        'p50 and p99 of requests for authorization, failures included. The alert begins at the dashed lines. A dot is one traced request: click it to open its trace in Jaeger and see which step was slow.',
+      unit: 's',
       width: 12,
-      queries: latency('grantex_authorize_duration_seconds', 'POST /v1/authorize'),
+      queries: latency('grantex_authorize_duration_seconds'),
       signal: SIGNALS.authorizeP99Seconds,
-      scale: 1000,
       noValue: 'no traffic',
     }),
     graph({
       title: 'Token exchange latency',
       description:
-        'p50 and p99 of token exchanges, failures included. Every success makes one RS256 signature. A dot is one traced request: click it to open its trace in Jaeger. The line of traced requests only carries the dots. Do not read it as a measurement: it has only sampled traces, and some of them twice while the collector is full.',
-      unit: 'ms',
+        'p50 and p99 of token exchanges, failures included. Every success makes one RS256 signature. A dot is one traced request: click it to open its trace in Jaeger.',
+      unit: 's',
       width: 12,
-      queries: latency('grantex_token_exchange_duration_seconds', 'POST /v1/token'),
+      queries: latency('grantex_token_exchange_duration_seconds'),
+      noValue: 'no traffic',
+    }),
+    heatmap({
+      title: 'Authorize latency, all requests',
+      description:
+        'Requests a second by duration. Two bands are two kinds of requests, which a percentile hides. A dot is one traced request: click it to open its trace in Jaeger.',
+      unit: 's',
+      width: 12,
+      queries: buckets('grantex_authorize_duration_seconds'),
+      noValue: 'no traffic',
+    }),
+    heatmap({
+      title: 'Token exchange latency, all requests',
+      description:
+        'Exchanges a second by duration. Two bands are two kinds of exchanges, which a percentile hides. A dot is one traced request: click it to open its trace in Jaeger.',
+      unit: 's',
+      width: 12,
+      queries: buckets('grantex_token_exchange_duration_seconds'),
       noValue: 'no traffic',
     }),
     graph({
@@ -101,7 +117,13 @@ export const tokens: Row = {
         'Requests by outcome. denied is the refusal of a policy. error is every other failure. If many are denied after a change of a policy, check that policy.',
       unit: 'ops',
       width: 8,
-      queries: [{ expr: perSecond(series(AUTHORIZE), 'status'), legend: '{{status}}' }],
+      queries: [
+        {
+          expr: perSecond(series(AUTHORIZE), 'status'),
+          legend: '{{status}}',
+          names: ['success', 'denied', 'error'],
+        },
+      ],
     }),
     graph({
       title: 'Decisions of people',
@@ -113,6 +135,7 @@ export const tokens: Row = {
         {
           expr: `60 * ${perSecond(series('grantex_consent_decisions_total'), 'decision')}`,
           legend: '{{decision}}',
+          names: ['approved', 'denied'],
         },
       ],
     }),
@@ -126,8 +149,13 @@ export const tokens: Row = {
         {
           expr: perSecond(series('grantex_token_verifications_total'), 'result'),
           legend: 'verify: {{result}}',
+          names: ['verify: valid', 'verify: invalid'],
         },
-        { expr: perSecond(series(REFRESH), 'status'), legend: 'refresh: {{status}}' },
+        {
+          expr: perSecond(series(REFRESH), 'status'),
+          legend: 'refresh: {{status}}',
+          names: OUTCOMES.map((status) => `refresh: ${status}`),
+        },
       ],
     }),
   ],
@@ -164,6 +192,7 @@ export const grants: Row = {
         {
           expr: `60 * ${perSecond(series('grantex_grants_created_total'), 'origin')}`,
           legend: 'made by {{origin}}',
+          names: ['made by consent', 'made by delegation'],
         },
         { expr: `60 * ${perSecond(series('grantex_grants_revoked_total'))}`, legend: 'revoked' },
       ],
@@ -184,6 +213,7 @@ export const webhooks: Row = {
         {
           expr: `60 * ${perSecond(series('grantex_webhook_deliveries_total'), 'status')}`,
           legend: '{{status}}',
+          names: ['delivered', 'failed'],
         },
       ],
       runbooks: SIGNALS.webhookSuccess.alerts,
@@ -198,6 +228,7 @@ export const webhooks: Row = {
         {
           expr: `60 * ${perSecond(series('grantex_webhook_attempts_total'), 'outcome')}`,
           legend: '{{outcome}}',
+          names: ATTEMPT_OUTCOMES,
         },
       ],
       runbooks: SIGNALS.webhookSuccess.alerts,

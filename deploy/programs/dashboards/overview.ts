@@ -4,13 +4,11 @@ import { saturation } from './overview-saturation.ts';
 import { security } from './overview-security.ts';
 import { signalsNow } from './overview-signals.ts';
 import { grants, tokens, webhooks } from './overview-work.ts';
-import { job } from './variables.ts';
 
 export const overview = () =>
   dashboard({
     name: 'overview',
     title: 'overview',
     description: 'Whether the service works, what callers ask of it, and what slows it down.',
-    variables: [job()],
     rows: [signalsNow, tokens, grants, webhooks, anomalies, http, security, saturation],
   });

@@ -62,9 +62,17 @@ export async function offeredBy(variable: VariableModel, view: View): Promise<st
 export const queriedVariables = ({ templating }: Dashboard): VariableModel[] =>
   (templating?.list ?? []).filter(({ type }) => type === 'query');
 
+/** The values of the variables that are texts. */
+const writtenIn = ({ templating }: Dashboard): Values =>
+  Object.fromEntries(
+    (templating?.list ?? [])
+      .filter(({ type, query }) => type === 'textbox' && typeof query === 'string')
+      .map(({ name, query }) => [name, String(query)]),
+  );
+
 /** The values of all variables when a dashboard opens: each is at All. */
 export async function allOf(dashboard: Dashboard, view: Omit<View, 'values'>): Promise<Values> {
-  let values: Values = {};
+  let values: Values = writtenIn(dashboard);
   // In order, because the values of one variable may depend on those before it.
   for (const variable of queriedVariables(dashboard))
     values = {

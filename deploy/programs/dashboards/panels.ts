@@ -1,4 +1,4 @@
-import type { Builder, Dataquery } from '@grafana/grafana-foundation-sdk/cog';
+import type { Builder } from '@grafana/grafana-foundation-sdk/cog';
 import {
   AxisPlacement,
   BigValueColorMode,
@@ -19,61 +19,38 @@ import {
   VizTooltipOptionsBuilder,
 } from '@grafana/grafana-foundation-sdk/common';
 import {
-  DashboardLinkBuilder,
-  DashboardLinkType,
   type DataTransformerConfig,
   type DynamicConfigValue,
   FieldColorBuilder,
   FieldColorModeId,
   type Panel,
-  ThresholdsConfigBuilder,
-  ThresholdsMode,
 } from '@grafana/grafana-foundation-sdk/dashboard';
 import { PanelBuilder as GaugeBuilder } from '@grafana/grafana-foundation-sdk/gauge';
-import { DataqueryBuilder, PromQueryFormat } from '@grafana/grafana-foundation-sdk/prometheus';
+import {
+  CellValuesBuilder,
+  PanelBuilder as HeatmapBuilder,
+  HeatmapColorMode,
+  HeatmapColorOptionsBuilder,
+  HeatmapColorScale,
+  YAxisConfigBuilder,
+} from '@grafana/grafana-foundation-sdk/heatmap';
+import { PromQueryFormat } from '@grafana/grafana-foundation-sdk/prometheus';
 import { PanelBuilder as StatBuilder } from '@grafana/grafana-foundation-sdk/stat';
 import { PanelBuilder as TableBuilder } from '@grafana/grafana-foundation-sdk/table';
 import { PanelBuilder as TimeseriesBuilder } from '@grafana/grafana-foundation-sdk/timeseries';
-import { runbookUrl } from './alerts.ts';
+import { colourOfSeries } from './colours.ts';
+import {
+  dress,
+  type Link,
+  limits,
+  type PanelOptions,
+  type Query,
+  refId,
+  target,
+  type Word,
+  wordsOf,
+} from './panel-parts.ts';
 import type { Signal } from './signals.ts';
-import { DATA_SOURCE } from './variables.ts';
-
-export interface Query {
-  readonly expr: string;
-  /** The name of a line. It may contain labels as `{{label}}`. */
-  readonly legend?: string;
-  /** Shows dots that link to traces. */
-  readonly exemplar?: boolean;
-}
-
-export interface PanelOptions {
-  readonly title: string;
-  /** What the panel shows and what to do about it. */
-  readonly description: string;
-  readonly unit: string;
-  /** In columns; a dashboard has 24. */
-  readonly width: number;
-  readonly height?: number;
-  readonly queries: readonly Query[];
-  /** The alert on these values. The panel draws its limits and links its runbook. */
-  readonly signal?: Signal;
-  /** How many units of the panel are one unit of the alert. */
-  readonly scale?: number;
-  /** Further alerts whose runbooks are linked. */
-  readonly runbooks?: readonly string[];
-  readonly links?: readonly Link[];
-  /** The lower end of the axis: 0 by default; null: the smallest value. */
-  readonly min?: number | null;
-  readonly max?: number;
-  readonly decimals?: number;
-  /** The text to show when there is no value. */
-  readonly noValue?: string;
-}
-
-interface Link {
-  readonly title: string;
-  readonly url: string;
-}
 
 /** Lines over time. `look: 'bars'` draws stacked bars, for counts of events instead of rates. */
 export function graph(options: PanelOptions & { readonly look?: 'lines' | 'bars' }): Builder<Panel> {
@@ -84,7 +61,7 @@ export function graph(options: PanelOptions & { readonly look?: 'lines' | 'bars'
     .fillOpacity(bars ? 80 : 8)
     .showPoints(VisibilityMode.Never)
     .axisPlacement(AxisPlacement.Auto)
-    .colorScheme(new FieldColorBuilder().mode(FieldColorModeId.PaletteClassicByName))
+    .colorScheme(new FieldColorBuilder().mode(FieldColorModeId.PaletteClassic))
     .legend(
       new VizLegendOptionsBuilder()
         .displayMode(LegendDisplayMode.Table)
@@ -104,7 +81,42 @@ export function graph(options: PanelOptions & { readonly look?: 'lines' | 'bars'
       .thresholdsStyle(new GraphThresholdsStyleConfigBuilder().mode(GraphThresholdsStyleMode.Dashed))
       // The first limit is always visible.
       .axisSoftMax(options.signal.warning * (options.scale ?? 1) * 1.1);
-  for (const [index, query] of options.queries.entries()) panel.withTarget(target(query, index).range());
+  for (const [index, query] of options.queries.entries()) {
+    panel.withTarget(target(query, index).range());
+    for (const name of namesOf(query)) panel.overrideByName(name, inColour('fixed', colourOfSeries(name)));
+    for (const [pattern, colour] of query.shades ?? [])
+      panel.overrideByRegexp(`/${pattern}/`, inColour('shades', colour));
+  }
+  return panel;
+}
+
+/** The names that are known: those given, or the legend itself when it contains no label. */
+const namesOf = ({ names, legend }: Query): readonly string[] =>
+  names ?? (legend !== undefined && !legend.includes('{{') ? [legend] : []);
+
+const inColour = (mode: 'fixed' | 'shades', fixedColor: string): DynamicConfigValue[] => [
+  { id: 'color', value: { mode, fixedColor } },
+];
+
+/** How many observations fell into each bucket of a histogram over time, with dots that link to traces. */
+export function heatmap(options: PanelOptions): Builder<Panel> {
+  const panel = dress(new HeatmapBuilder(), { height: 8, ...options }, false)
+    .calculate(false)
+    .color(
+      new HeatmapColorOptionsBuilder()
+        .mode(HeatmapColorMode.Scheme)
+        .scheme('Blues')
+        .scale(HeatmapColorScale.Exponential)
+        .exponent(0.5)
+        .steps(64),
+    )
+    .cellGap(1)
+    .cellValues(new CellValuesBuilder().unit('reqps'))
+    .yAxis(new YAxisConfigBuilder().unit(options.unit).axisPlacement(AxisPlacement.Left))
+    .exemplarsColor('orange')
+    .showLegend();
+  for (const [index, query] of options.queries.entries())
+    panel.withTarget(target(query, index).range().format(PromQueryFormat.Heatmap));
   return panel;
 }
 
@@ -137,6 +149,7 @@ export interface Column extends Query {
   /** Colours the cells by the alert's limits. */
   readonly signal?: Signal;
   readonly scale?: number;
+  readonly words?: readonly Word[];
 }
 
 /** Current values: one row for each value of the label `by`, one column for each query. */
@@ -168,6 +181,7 @@ function columnLook(column: Column): DynamicConfigValue[] {
   return [
     { id: 'displayName', value: column.title },
     { id: 'unit', value: column.unit },
+    ...(column.words ? [{ id: 'mappings', value: wordsOf(column.words) }] : []),
     ...(column.decimals === undefined ? [] : [{ id: 'decimals', value: column.decimals }]),
     ...(column.signal
       ? [
@@ -186,78 +200,3 @@ const joinedBy = (label: string, ids: readonly string[]): DataTransformerConfig[
   },
   { id: 'sortBy', options: { sort: [{ field: ids.length > 1 ? 'Value #A' : 'Value', desc: true }] } },
 ];
-
-/** The methods that the builders of all panel types share. */
-interface Dressable {
-  title(title: string): this;
-  description(text: string): this;
-  datasource(ref: typeof DATA_SOURCE): this;
-  span(width: number): this;
-  height(height: number): this;
-  unit(unit: string): this;
-  min(value: number): this;
-  max(value: number): this;
-  decimals(decimals: number): this;
-  noValue(text: string): this;
-  thresholds(config: Builder<ReturnType<ThresholdsConfigBuilder['build']>>): this;
-  links(links: DashboardLinkBuilder[]): this;
-}
-
-function dress<P extends Dressable>(
-  panel: P,
-  options: PanelOptions & { readonly height: number },
-  coloured: boolean,
-): P {
-  panel
-    .title(options.title)
-    .description(options.description)
-    .datasource(DATA_SOURCE)
-    .span(options.width)
-    .height(options.height)
-    .unit(options.unit)
-    .noValue(options.noValue ?? 'no data')
-    .links(linksOf(options));
-  if (typeof options.min === 'number') panel.min(options.min);
-  if (options.max !== undefined) panel.max(options.max);
-  if (options.decimals !== undefined) panel.decimals(options.decimals);
-  // One colour for panels without a signal. Grafana's default turns red at 80.
-  const plain = new ThresholdsConfigBuilder()
-    .mode(ThresholdsMode.Absolute)
-    .steps([{ value: null, color: coloured ? 'blue' : 'green' }]);
-  return panel.thresholds(options.signal ? limits(options.signal, options.scale) : plain);
-}
-
-function limits({ warning, critical, falling }: Signal, scale = 1): ThresholdsConfigBuilder {
-  const [low, high] = [warning * scale, critical * scale];
-  return new ThresholdsConfigBuilder().mode(ThresholdsMode.Absolute).steps(
-    falling
-      ? [
-          { value: null, color: 'red' },
-          { value: high, color: 'orange' },
-          { value: low, color: 'green' },
-        ]
-      : [
-          { value: null, color: 'green' },
-          { value: low, color: 'orange' },
-          { value: high, color: 'red' },
-        ],
-  );
-}
-
-const linksOf = ({ signal, runbooks = [], links = [] }: PanelOptions): DashboardLinkBuilder[] => [
-  ...[...(signal?.alerts ?? []), ...runbooks].map((alert) => link(`Runbook: ${alert}`, runbookUrl(alert))),
-  ...links.map(({ title, url }) => link(title, url)),
-];
-
-const link = (title: string, url: string) =>
-  new DashboardLinkBuilder(title).type(DashboardLinkType.Link).url(url).targetBlank(true);
-
-/** A, B, C, …: the ids by which Grafana distinguishes the queries of a panel. */
-const refId = (index: number): string => String.fromCharCode('A'.charCodeAt(0) + index);
-
-function target({ expr, legend, exemplar }: Query, index: number): DataqueryBuilder & Builder<Dataquery> {
-  const query = new DataqueryBuilder().refId(refId(index)).datasource(DATA_SOURCE).expr(expr);
-  if (legend !== undefined) query.legendFormat(legend);
-  if (exemplar) query.exemplar(true);
-  return query;
-}

@@ -1,3 +1,4 @@
+import { NEUTRAL } from './colours.ts';
 import type { Row } from './dashboard.ts';
 import { gauge, graph, table } from './panels.ts';
 import { countFromFirst, orZero, perSecond, quantile, series, share } from './queries.ts';
@@ -11,6 +12,16 @@ const REVOKED = 'grantex_agent_grants_revoked_total';
 const DELIVERIES = 'grantex_agent_webhook_deliveries_total';
 const ANOMALIES = 'grantex_agent_anomalies_detected_total';
 const AGENT = 'agent_id=~"$agent_id"';
+/** What each outcome means, for all agents: shades of one colour. */
+const ATTEMPTS = [
+  [' success$', 'green'],
+  [' denied$', 'orange'],
+  [' error$', 'red'],
+] as const;
+const ENDED = [
+  [' delivered$', 'green'],
+  [' failed$', 'red'],
+] as const;
 const NONE = 'no agent did that';
 
 const of = (name: string, ...matchers: string[]) => series(name, AGENT, ...matchers);
@@ -84,7 +95,13 @@ export const perAgentRows: readonly Row[] = [
           'Codes exchanged for grant tokens, by agent and outcome. If only one agent has errors, look at that agent.',
         unit: 'ops',
         width: 10,
-        queries: [{ expr: perSecond(of(EXCHANGE), 'agent_id, status'), legend: '{{agent_id}} {{status}}' }],
+        queries: [
+          {
+            expr: perSecond(of(EXCHANGE), 'agent_id, status'),
+            legend: '{{agent_id}} {{status}}',
+            shades: ATTEMPTS,
+          },
+        ],
         runbooks: SIGNALS.exchangeFailures.alerts,
         noValue: NONE,
       }),
@@ -161,7 +178,13 @@ export const perAgentRows: readonly Row[] = [
         description: 'Requests by agent and outcome. denied is the refusal of a policy.',
         unit: 'ops',
         width: 24,
-        queries: [{ expr: perSecond(of(AUTHORIZE), 'agent_id, status'), legend: '{{agent_id}} {{status}}' }],
+        queries: [
+          {
+            expr: perSecond(of(AUTHORIZE), 'agent_id, status'),
+            legend: '{{agent_id}} {{status}}',
+            shades: ATTEMPTS,
+          },
+        ],
         noValue: NONE,
       }),
     ],
@@ -208,7 +231,11 @@ export const perAgentRows: readonly Row[] = [
         width: 12,
         look: 'bars',
         queries: [
-          { expr: countFromFirst(of(DELIVERIES), 'agent_id, status'), legend: '{{agent_id}} {{status}}' },
+          {
+            expr: countFromFirst(of(DELIVERIES), 'agent_id, status'),
+            legend: '{{agent_id}} {{status}}',
+            shades: ENDED,
+          },
         ],
         runbooks: SIGNALS.webhookSuccess.alerts,
         noValue: NONE,
@@ -224,6 +251,11 @@ export const perAgentRows: readonly Row[] = [
           {
             expr: countFromFirst(of(ANOMALIES), 'agent_id, type, severity'),
             legend: '{{agent_id}} {{type}} ({{severity}})',
+            shades: [
+              ['\\(high\\)$', 'red'],
+              ['\\(medium\\)$', 'orange'],
+              ['\\(low\\)$', NEUTRAL[0]],
+            ],
           },
         ],
         runbooks: SIGNALS.anomaliesPerHour.alerts,

@@ -1,6 +1,6 @@
 import { dashboard } from './dashboard.ts';
 import { agentsNow, perAgentRows } from './per-agent-rows.ts';
-import { agentId, job } from './variables.ts';
+import { agentId } from './variables.ts';
 
 export const perAgent = () =>
   dashboard({
@@ -8,6 +8,6 @@ export const perAgent = () =>
     title: 'per agent',
     description:
       'The overview for single agents. The first METRICS_AGENT_LIMIT agents of the deployment have separate series. METRICS_PER_AGENT=false removes all of them.',
-    variables: [job(), agentId()],
+    variables: [agentId()],
     rows: [agentsNow, ...perAgentRows],
   });

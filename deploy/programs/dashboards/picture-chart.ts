@@ -3,17 +3,19 @@ import { BarChart, LineChart, ScatterChart } from 'echarts/charts';
 import { GridComponent, MarkLineComponent } from 'echarts/components';
 import { type EChartsCoreOption, init, use } from 'echarts/core';
 import { SVGRenderer } from 'echarts/renderers';
+import { paint } from './colours.ts';
 import type { Answer, View } from './panel-data.ts';
-import { drawLegend, PALETTE, placeLegend } from './picture-legend.ts';
-import { colourOf, stepsOf } from './picture-values.ts';
+import { drawLegend, placeLegend } from './picture-legend.ts';
+import { stepsOf } from './picture-values.ts';
 import type { Exemplar } from './prometheus.ts';
+import { colourOf } from './series-colours.ts';
 import { type Box, text } from './svg.ts';
 import { format } from './units.ts';
 
 use([BarChart, GridComponent, LineChart, MarkLineComponent, ScatterChart, SVGRenderer]);
 
 /** A panel draws at most this many lines and dots. The legend counts the lines left out. */
-const MOST_LINES = PALETTE.length;
+const MOST_LINES = 6;
 const MOST_DOTS = 25;
 const [LEFT, RIGHT] = [74, 12];
 
@@ -34,6 +36,7 @@ export function chart(panel: Panel, answers: Answer[], { width, height }: Box, {
     width,
   );
   const shown = ranked.slice(0, names.entries.length);
+  const colours = shown.map((line) => colourOf(panel, line.name, all.indexOf(line)));
   const top = Math.max(custom?.axisSoftMax ?? 0, ...shown.map(({ points }) => peak(points)));
   const limits = stepsOf(panel).filter(
     ({ value }) => custom?.axisSoftMax !== undefined && value !== null && value <= top,
@@ -45,7 +48,7 @@ export function chart(panel: Panel, answers: Answer[], { width, height }: Box, {
   const barWidth = Math.max(1, (plot * stepOf(times, span.step) * 0.8) / (span.end - span.start));
   const option: EChartsCoreOption = {
     animation: false,
-    color: PALETTE,
+    color: colours,
     grid: { left: LEFT, right: RIGHT, top: 10, bottom: 22 },
     xAxis: {
       type: 'time',
@@ -86,7 +89,7 @@ export function chart(panel: Panel, answers: Answer[], { width, height }: Box, {
   drawn.dispose();
   const words =
     bars && shown.length > 0 && top <= 0 ? nothing(LEFT + plot / 2, (height - names.height) / 2) : '';
-  return svg + words + drawLegend(names, height);
+  return svg + words + drawLegend(names, height, colours);
 }
 
 /** Bars of the height 0 cannot be seen, and an empty panel looks like a fault of the picture. */
@@ -135,7 +138,7 @@ const limitLines = (limits: readonly { value: number | null; color: string }[]) 
   label: { show: false },
   data: limits.map(({ value, color }) => ({
     yAxis: value,
-    lineStyle: { color: colourOf(color), type: 'dashed', width: 1 },
+    lineStyle: { color: paint(color), type: 'dashed', width: 1 },
   })),
 });
 

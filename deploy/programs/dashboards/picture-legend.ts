@@ -1,7 +1,5 @@
 import { element, text } from './svg.ts';
 
-export const PALETTE = ['#3a9a44', '#e0b400', '#2f6fc4', '#e8811a', '#d0303e', '#7a4fb5'];
-
 const SIZE = 9.5;
 const ROWS = 2;
 const ROW_HEIGHT = 14;
@@ -52,12 +50,19 @@ function place(labels: readonly string[], marked: number, width: number): Legend
   });
 }
 
-/** @param bottom where the panel ends */
-export function drawLegend({ entries, more, height }: Legend, bottom: number): string {
+/**
+ * @param bottom where the panel ends
+ * @param colours of the lines, in their order
+ */
+export function drawLegend(
+  { entries, more, height }: Legend,
+  bottom: number,
+  colours: readonly string[],
+): string {
   const y = (row: number) => bottom - height + 12 + row * ROW_HEIGHT;
   const names = entries.map(
     ({ label, x, row }, index) =>
-      element('rect', { x, y: y(row) - 5, width: 10, height: 3, fill: PALETTE[index] ?? '' }) +
+      element('rect', { x, y: y(row) - 5, width: 10, height: 3, fill: colours[index] ?? '' }) +
       text(label, { x: x + MARK, y: y(row), 'font-size': SIZE, fill: '#444' }),
   );
   if (more) names.push(text(more.label, { x: more.x, y: y(more.row), 'font-size': SIZE, fill: '#777' }));

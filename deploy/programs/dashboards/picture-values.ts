@@ -1,15 +1,13 @@
-import type { DataTransformerConfig, Panel } from '@grafana/grafana-foundation-sdk/dashboard';
+import {
+  type DataTransformerConfig,
+  MappingType,
+  type Panel,
+  type ValueMapping,
+} from '@grafana/grafana-foundation-sdk/dashboard';
+import { paint } from './colours.ts';
 import type { Answer } from './panel-data.ts';
 import { type Box, element, text } from './svg.ts';
 import { format } from './units.ts';
-
-/** Grafana's colour names. */
-const COLOURS: Readonly<Record<string, string>> = {
-  green: '#3a9a44',
-  orange: '#e8811a',
-  red: '#d0303e',
-  blue: '#2f6fc4',
-};
 
 interface Step {
   readonly value: number | null;
@@ -19,10 +17,15 @@ interface Step {
 /** The limits of a panel. At each, a colour begins. */
 export const stepsOf = (panel: Panel): Step[] => panel.fieldConfig?.defaults.thresholds?.steps ?? [];
 
-export const colourOf = (name: string): string => COLOURS[name] ?? name;
+/** What a panel says in place of a number. */
+const wordFor = (value: number, mappings: readonly ValueMapping[] = []): string | undefined =>
+  mappings
+    .filter((mapping) => mapping.type === MappingType.RangeToText)
+    .find(({ options: { from, to } }) => value >= (from ?? -Infinity) && value <= (to ?? Infinity))?.options
+    .result.text;
 
 const colourAt = (steps: readonly Step[], value: number): string =>
-  colourOf(steps.findLast((step) => step.value === null || value >= step.value)?.color ?? 'green');
+  paint(steps.findLast((step) => step.value === null || value >= step.value)?.color ?? 'green');
 
 const lastOf = (answers: readonly Answer[]): { name: string; value: number }[] =>
   answers.flatMap(({ series }) =>
@@ -38,7 +41,7 @@ export function tiles(panel: Panel, answers: Answer[], { width, height }: Box): 
   return values
     .map(({ name, value }, index) => {
       const colour = colourAt(steps, value);
-      const shown = format(value, unit, decimals);
+      const shown = wordFor(value, panel.fieldConfig?.defaults.mappings) ?? format(value, unit, decimals);
       const [tile, x] = [width / values.length, (index * width) / values.length];
       const back = element('rect', {
         x: x + 4,
@@ -91,7 +94,7 @@ export function dial(panel: Panel, answers: Answer[], { width, height }: Box): s
       part(step.value ?? min ?? 0),
       next === undefined || next === null ? 1 : part(next),
       radius + 11,
-      colourOf(step.color),
+      paint(step.color),
       4,
     );
   });
@@ -140,11 +143,11 @@ export function rows(panel: Panel, answers: Answer[], { width, height }: Box): s
     return [
       element('rect', { x: 6, y: y - 13, width: width - 12, height: 0.5, fill: '#d8d9da' }),
       text(name, { x: 10, y, 'font-size': 11, fill: '#2f6fc4' }),
-      ...columns.map(({ values, unit, decimals, steps }, index) => {
+      ...columns.map(({ values, unit, decimals, steps, words }, index) => {
         const value = values.get(name);
         if (value === undefined) return '';
         const fill = steps ? colourAt(steps, value) : '#24292e';
-        return text(format(value, unit, decimals), {
+        return text(wordFor(value, words) ?? format(value, unit, decimals), {
           x: at(index),
           y,
           'text-anchor': 'end',
@@ -172,5 +175,6 @@ function looks(panel: Panel, field: string) {
     unit: (of('unit') ?? 'none') as string,
     decimals: of('decimals') as number | undefined,
     steps: of('thresholds')?.steps as Step[] | undefined,
+    words: of('mappings') as readonly ValueMapping[] | undefined,
   };
 }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Dashboard, Panel, RowPanel } from '@grafana/grafana-foundation-sdk/dashboard';
 import { type Answer, allOf, dataOf, panelsOf, type View } from './panel-data.ts';
 import { chart } from './picture-chart.ts';
+import { heat } from './picture-heatmap.ts';
 import { dial, rows, tiles } from './picture-values.ts';
 import { type Box, element, text } from './svg.ts';
 
@@ -14,6 +15,7 @@ const HEAD = 44;
 
 const BODIES: Readonly<Record<string, (panel: Panel, answers: Answer[], box: Box, view: View) => string>> = {
   timeseries: chart,
+  heatmap: heat,
   stat: tiles,
   gauge: dial,
   table: rows,

@@ -1,42 +1,66 @@
+import { NEUTRAL } from './colours.ts';
 import type { Row } from './dashboard.ts';
 import { graph, stat, table } from './panels.ts';
-import { count, perSecond, series } from './queries.ts';
+import { count, OUR_JOBS, PIPELINE, perSecond, series } from './queries.ts';
 
-const COLLECTOR = 'job="otel-collector"';
 const SIGNALS_OF_OTLP = ['spans', 'log_records', 'metric_points'];
 const byInstance = (what: string) => `{{instance}} ${what}`;
+/** Every target of the chosen deployments, of their health checks, and of the pipeline. */
+const ALL = `${OUR_JOBS.slice(0, -1)}|$pipeline"`;
 
-/** The same counter of the collector for traces, logs and metrics. */
-const eachSignal = (prefix: string, by: string, what = '') =>
-  SIGNALS_OF_OTLP.map((signal) => ({
-    expr: `sum by (${by}) (rate(${prefix}_${signal}_total{${COLLECTOR}}[$__rate_interval]))`,
+/** The same counter of the collector for traces, logs and metrics: each in shades of its own colour. */
+const eachSignal = (prefix: string, by: string, colours: readonly string[], what = '') =>
+  SIGNALS_OF_OTLP.map((signal, index) => ({
+    expr: `sum by (${by}) (rate(${prefix}_${signal}_total{${PIPELINE}}[$__rate_interval]))`,
     legend: `{{${by}}} ${what}${signal.replace('_', ' ')}`,
+    shades: [[` ${what}${signal.replace('_', ' ')}$`, colours[index] ?? NEUTRAL[0]] as const],
   }));
+const LOST = ['red', 'dark-red', 'light-red'];
+const NOT_TAKEN = ['orange', 'dark-orange', 'yellow'];
 
 export const arriving: Row = {
   title: 'What gets lost',
   panels: [
     stat({
       title: 'Targets not scraped',
-      runbooks: ['TargetDown', 'MetricsMissing'],
+      runbooks: ['GrantexTargetDown', 'MetricsMissing'],
       description:
-        'All jobs of this Prometheus. If it is not 0, the table in the next panel names the target. Its metrics are unknown until it is back.',
+        'Of the chosen deployments and of the pipeline. If it is not 0, the table in the next panel names the target. Its metrics are unknown until it is back.',
       unit: 'none',
       width: 4,
       height: 8,
       decimals: 0,
-      queries: [{ expr: 'count(up == 0) or vector(0)' }],
+      queries: [{ expr: `count(up{${ALL}} == 0) or vector(0)` }],
     }),
     table({
       title: 'Targets',
       description:
-        'Every target: 1 is scraped, 0 is not. If a replica is missing here, the configuration of Prometheus does not name it.',
+        'Every target, and whether it is scraped. If a replica is missing here, the configuration of Prometheus does not name it.',
       width: 10,
       by: { label: 'instance', title: 'Target' },
       columns: [
-        { title: 'Up', unit: 'none', decimals: 0, expr: 'min by (instance) (up)' },
-        { title: 'Scrape', unit: 's', decimals: 3, expr: 'max by (instance) (scrape_duration_seconds)' },
-        { title: 'Samples', unit: 'locale', decimals: 0, expr: 'max by (instance) (scrape_samples_scraped)' },
+        {
+          title: 'State',
+          unit: 'none',
+          decimals: 0,
+          expr: `min by (instance) (up{${ALL}})`,
+          words: [
+            { from: 0, to: 0, text: 'down', color: 'red' },
+            { from: 1, to: 1, text: 'up', color: 'green' },
+          ],
+        },
+        {
+          title: 'Scrape',
+          unit: 's',
+          decimals: 3,
+          expr: `max by (instance) (scrape_duration_seconds{${ALL}})`,
+        },
+        {
+          title: 'Samples',
+          unit: 'locale',
+          decimals: 0,
+          expr: `max by (instance) (scrape_samples_scraped{${ALL}})`,
+        },
       ],
     }),
     graph({
@@ -50,6 +74,7 @@ export const arriving: Row = {
         {
           expr: `60 * ${perSecond(series('grantex_telemetry_dropped_total'), 'signal')}`,
           legend: '{{signal}}',
+          names: ['traces', 'logs', 'stdout'],
         },
       ],
     }),
@@ -122,7 +147,7 @@ export const collector: Row = {
         'What the collector accepted, by receiver. If it is 0 while the service has traffic, check OTEL_EXPORTER_OTLP_ENDPOINT.',
       unit: 'eps',
       width: 8,
-      queries: eachSignal('otelcol_receiver_accepted', 'receiver'),
+      queries: eachSignal('otelcol_receiver_accepted', 'receiver', NEUTRAL),
       noValue: 'no collector',
     }),
     graph({
@@ -132,7 +157,7 @@ export const collector: Row = {
         'What the collector refused, because its memory or its queue is full. The service tries again and then drops. Give the collector more memory, or repair the backend that it sends to.',
       unit: 'eps',
       width: 8,
-      queries: eachSignal('otelcol_receiver_refused', 'receiver'),
+      queries: eachSignal('otelcol_receiver_refused', 'receiver', NOT_TAKEN, 'refused '),
       noValue: 'none',
     }),
     graph({
@@ -141,7 +166,7 @@ export const collector: Row = {
         'What the collector sent, by exporter. If it is much less than it received, look at the queues.',
       unit: 'eps',
       width: 8,
-      queries: eachSignal('otelcol_exporter_sent', 'exporter'),
+      queries: eachSignal('otelcol_exporter_sent', 'exporter', NEUTRAL),
       noValue: 'nothing yet',
     }),
     graph({
@@ -152,8 +177,8 @@ export const collector: Row = {
       unit: 'eps',
       width: 8,
       queries: [
-        ...eachSignal('otelcol_exporter_send_failed', 'exporter'),
-        ...eachSignal('otelcol_exporter_enqueue_failed', 'exporter', 'queue full: '),
+        ...eachSignal('otelcol_exporter_send_failed', 'exporter', LOST, 'failed '),
+        ...eachSignal('otelcol_exporter_enqueue_failed', 'exporter', NOT_TAKEN, 'queue full: '),
       ],
       noValue: 'none',
     }),
@@ -167,7 +192,7 @@ export const collector: Row = {
       max: 1,
       queries: [
         {
-          expr: `max by (exporter, data_type) (otelcol_exporter_queue_size{${COLLECTOR}} / otelcol_exporter_queue_capacity{${COLLECTOR}})`,
+          expr: `max by (exporter, data_type) (otelcol_exporter_queue_size{${PIPELINE}} / otelcol_exporter_queue_capacity{${PIPELINE}})`,
           legend: '{{exporter}} {{data_type}}',
         },
       ],
@@ -179,7 +204,7 @@ export const collector: Row = {
         'Resident memory. Near OTELCOL_MEMORY_LIMIT_MIB the collector begins to refuse: raise the limit, or run another collector.',
       unit: 'bytes',
       width: 8,
-      queries: [{ expr: `otelcol_process_memory_rss_bytes{${COLLECTOR}}`, legend: '{{instance}}' }],
+      queries: [{ expr: `otelcol_process_memory_rss_bytes{${PIPELINE}}`, legend: '{{instance}}' }],
       noValue: 'no collector',
     }),
   ],
@@ -197,8 +222,9 @@ export const alerting: Row = {
       look: 'bars',
       queries: [
         {
-          expr: 'sum by (instance) (increase(prometheus_rule_evaluation_failures_total[$__rate_interval]))',
+          expr: `sum by (instance) (increase(prometheus_rule_evaluation_failures_total{${PIPELINE}}[$__rate_interval]))`,
           legend: byInstance('failed'),
+          shades: [[' failed$', 'red']],
         },
       ],
       noValue: 'no rules',
@@ -212,12 +238,14 @@ export const alerting: Row = {
       look: 'bars',
       queries: [
         {
-          expr: 'sum by (instance) (increase(prometheus_notifications_sent_total[$__rate_interval]))',
+          expr: `sum by (instance) (increase(prometheus_notifications_sent_total{${PIPELINE}}[$__rate_interval]))`,
           legend: byInstance('sent'),
+          shades: [[' sent$', 'green']],
         },
         {
-          expr: 'sum by (instance) (increase(prometheus_notifications_dropped_total[$__rate_interval]))',
+          expr: `sum by (instance) (increase(prometheus_notifications_dropped_total{${PIPELINE}}[$__rate_interval]))`,
           legend: byInstance('dropped'),
+          shades: [[' dropped$', 'red']],
         },
       ],
       noValue: 'no Alertmanager',
@@ -232,11 +260,12 @@ export const alerting: Row = {
       queries: [
         {
           // Alertmanager has a series for every kind of receiver, also for unused ones.
-          expr: 'sum by (integration) (increase(alertmanager_notifications_total[$__rate_interval])) > 0',
+          expr: `sum by (integration) (increase(alertmanager_notifications_total{${PIPELINE}}[$__rate_interval])) > 0`,
           legend: '{{integration}} sent',
+          shades: [[' sent$', 'green']],
         },
         {
-          expr: 'sum(increase(alertmanager_notifications_failed_total[$__rate_interval]))',
+          expr: `sum(increase(alertmanager_notifications_failed_total{${PIPELINE}}[$__rate_interval]))`,
           legend: 'failed',
         },
       ],
@@ -245,11 +274,11 @@ export const alerting: Row = {
     graph({
       title: 'Series in memory of Prometheus',
       description:
-        'All jobs together. A series needs about 4 KB of memory. The size and the time of a step show which job added the series.',
+        'All its jobs together. A series needs about 4 KB of memory. The size and the time of a step show which job added the series.',
       unit: 'locale',
       width: 24,
       height: 6,
-      queries: [{ expr: 'prometheus_tsdb_head_series', legend: '{{instance}}' }],
+      queries: [{ expr: `prometheus_tsdb_head_series{${PIPELINE}}`, legend: '{{instance}}' }],
       noValue: 'Prometheus does not scrape itself',
     }),
   ],

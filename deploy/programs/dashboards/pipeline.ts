@@ -1,6 +1,5 @@
 import { dashboard } from './dashboard.ts';
 import { alerting, arriving, collector, scrapes } from './pipeline-rows.ts';
-import { job } from './variables.ts';
 
 export const pipeline = () =>
   dashboard({
@@ -8,6 +7,5 @@ export const pipeline = () =>
     title: 'pipeline',
     description:
       'Whether telemetry arrives: what the service drops, what a scrape costs, and what waits in the collector.',
-    variables: [job()],
     rows: [arriving, scrapes, collector, alerting],
   });

@@ -1,15 +1,21 @@
 /** Matchers of a selector, such as `status="error"`. */
 type Matchers = readonly string[];
 
-/** The selected deployment. Every dashboard with families of the service has the variable `$job`. */
-const JOB = 'job=~"$job"';
+/** The selected deployments and replicas. Every dashboard has these variables. */
+const OURS = ['job=~"$job"', 'instance=~"$instance"'];
+
+/** The scrape jobs of a deployment and of its health check. Targets of probes have instances of their own. */
+export const OUR_JOBS = `job=~"\${job}(-health)?"`;
+
+/** The collector, Prometheus and Alertmanager. */
+export const PIPELINE = 'job=~"$pipeline"';
 
 /** Grafana's interval that spans at least four scrapes at any zoom. */
 const RATE = '$__rate_interval';
 
-/** `name{job=~"$job", …}` */
+/** `name{job=~"$job", instance=~"$instance", …}` */
 export const series = (name: string, ...matchers: Matchers): string =>
-  `${name}{${[JOB, ...matchers].join(', ')}}`;
+  `${name}{${[...OURS, ...matchers].join(', ')}}`;
 
 const over = (aggregation: string, by: string): string => (by ? `${aggregation} by (${by})` : aggregation);
 

@@ -1,10 +1,12 @@
 import { ALERT_NAMES } from './alerts.ts';
 import { dashboard, type Row } from './dashboard.ts';
+import { OBJECTIVES, WINDOWS } from './objectives.ts';
 import { graph, stat, table } from './panels.ts';
+import { perSecond, quantile, series, share } from './queries.ts';
 import { BURN } from './signals.ts';
 import { slo } from './variables.ts';
 
-const OF = 'sloth_slo=~"$slo"';
+const OF = 'job=~"$job", sloth_slo=~"$slo"';
 const ERRORS = (window: string) => `slo:sli_error:ratio_rate${window}{${OF}}`;
 
 /** How the rules treat little traffic. A reader of a share must know it. */
@@ -29,7 +31,7 @@ const now: Row = {
           title: 'Promised',
           unit: 'percentunit',
           decimals: 2,
-          expr: `max by (sloth_slo) (slo:objective:ratio{${OF}})`,
+          expr: `max by (sloth_slo) (slo:objective:ratio{sloth_slo=~"$slo"} and on (sloth_id) slo:current_burn_rate:ratio{${OF}})`,
         },
         {
           title: 'Kept so far',
@@ -85,7 +87,13 @@ const time: Row = {
       width: 12,
       min: null,
       max: 1,
-      queries: [{ expr: `slo:period_error_budget_remaining:ratio{${OF}}`, legend: '{{sloth_slo}}' }],
+      queries: [
+        {
+          expr: `min by (sloth_slo) (slo:period_error_budget_remaining:ratio{${OF}})`,
+          legend: '{{sloth_slo}}',
+          names: OBJECTIVES,
+        },
+      ],
       noValue: 'no rules of objectives',
     }),
     graph({
@@ -93,7 +101,13 @@ const time: Row = {
       description: `Errors over the last 5 minutes, divided by the errors that the objective allows. At 1 the budget lasts the whole period. At 14.4 it lasts two days. ${LITTLE}`,
       unit: 'none',
       width: 12,
-      queries: [{ expr: `slo:current_burn_rate:ratio{${OF}}`, legend: '{{sloth_slo}}' }],
+      queries: [
+        {
+          expr: `max by (sloth_slo) (slo:current_burn_rate:ratio{${OF}})`,
+          legend: '{{sloth_slo}}',
+          names: OBJECTIVES,
+        },
+      ],
       signal: BURN,
       noValue: 'no traffic',
     }),
@@ -102,9 +116,10 @@ const time: Row = {
       description: `Share of events that broke the objective. A page fires when both 5 m and 1 h, or both 30 m and 6 h, are over their limit. ${LITTLE}`,
       unit: 'percentunit',
       width: 12,
-      queries: ['5m', '30m', '1h', '6h'].map((window) => ({
-        expr: ERRORS(window),
+      queries: WINDOWS.short.map((window) => ({
+        expr: `max by (sloth_slo) (${ERRORS(window)})`,
         legend: `{{sloth_slo}} ${window}`,
+        names: OBJECTIVES.map((objective) => `${objective} ${window}`),
       })),
       noValue: 'no traffic',
     }),
@@ -113,10 +128,47 @@ const time: Row = {
       description: `A ticket fires when both 2 h and 1 d, or both 6 h and 3 d, are over their limit. Tickets are for faults too slow to wake anybody. ${LITTLE}`,
       unit: 'percentunit',
       width: 12,
-      queries: ['2h', '1d', '3d'].map((window) => ({
-        expr: ERRORS(window),
+      queries: WINDOWS.long.map((window) => ({
+        expr: `max by (sloth_slo) (${ERRORS(window)})`,
         legend: `{{sloth_slo}} ${window}`,
+        names: OBJECTIVES.map((objective) => `${objective} ${window}`),
       })),
+      noValue: 'no traffic',
+    }),
+  ],
+};
+
+/** The objectives are those of a whole deployment. These panels find the replica that misses them. */
+const PROMISED = ['method="POST"', 'route=~"/v1/authorize|/v1/token|/v1/tokens/verify"'];
+const HTTP = 'grantex_http_request_duration_seconds';
+
+const replicas: Row = {
+  title: 'By replica',
+  panels: [
+    graph({
+      title: 'Server errors, by replica',
+      description:
+        'Share of the requests with an objective that each replica answered with 5xx. If one replica differs, look at it alone. If all fail, look at the database.',
+      unit: 'percentunit',
+      width: 12,
+      queries: [
+        {
+          expr: share(
+            `(${perSecond(series(`${HTTP}_count`, ...PROMISED, 'status_code=~"5.."'), 'instance')} or 0 * ${perSecond(series(`${HTTP}_count`, ...PROMISED), 'instance')})`,
+            perSecond(series(`${HTTP}_count`, ...PROMISED), 'instance'),
+          ),
+          legend: '{{instance}}',
+        },
+      ],
+      noValue: 'no traffic',
+    }),
+    graph({
+      title: 'Latency p99, by replica',
+      description:
+        'Of the requests with an objective. A dot is one traced request: click it to open its trace. If one replica is slow, look at its event loop and its machine.',
+      unit: 's',
+      width: 12,
+      queries: [{ expr: quantile(0.99, HTTP, PROMISED, 'instance'), legend: '{{instance}}' }],
       noValue: 'no traffic',
     }),
   ],
@@ -129,5 +181,5 @@ export const objectives = () =>
     description:
       'The objectives of authorize, exchange and verify, and how much of their error budgets is left.',
     variables: [slo()],
-    rows: [now, time],
+    rows: [now, time, replicas],
   });

@@ -40,6 +40,17 @@ export const runbooks = (): TextBoxVariableBuilder =>
     .hide(VariableHide.HideVariable)
     .defaultValue('/public/runbooks');
 
+/**
+ * The scrape jobs of the collector, Prometheus and Alertmanager, as a regular expression. Their names are those of
+ * deploy/prometheus/prometheus.yml. Other installations call them otherwise.
+ */
+export const pipelineJobs = (): TextBoxVariableBuilder =>
+  new TextBoxVariableBuilder('pipeline')
+    .label('Pipeline jobs')
+    .description('Scrape jobs of the collector, Prometheus and Alertmanager: a regular expression')
+    .hide(VariableHide.HideVariable)
+    .defaultValue('otel-collector|prometheus|alertmanager');
+
 /** A variable with the values of a label. A person can choose several of them, or All. */
 const fromLabel = (name: string, label: string, description: string, query: string): QueryVariableBuilder =>
   new QueryVariableBuilder(name)
@@ -58,13 +69,22 @@ const fromLabel = (name: string, label: string, description: string, query: stri
 export const job = (): QueryVariableBuilder =>
   fromLabel('job', 'Deployment', 'Scrape job of the service', 'label_values(grantex_authorize_total, job)');
 
+/** The replicas of the chosen deployments. All is `.+`, so that a replica that begins later is there, too. */
+export const instance = (): QueryVariableBuilder =>
+  fromLabel(
+    'instance',
+    'Replica',
+    'Replicas of the service, by the address that is scraped',
+    'label_values(grantex_authorize_total{job=~"$job"}, instance)',
+  ).allValue('.+');
+
 /** All is `.+` here, because 500 agents by name would make a query of many kilobytes. */
 export const agentId = (): QueryVariableBuilder =>
   fromLabel(
     'agent_id',
     'Agent',
     'Agents that have acted; `other` is all those beyond METRICS_AGENT_LIMIT, and unknown ones',
-    'label_values({__name__=~"grantex_agent_.+", job=~"$job"}, agent_id)',
+    'label_values({__name__=~"grantex_agent_.+", job=~"$job", instance=~"$instance"}, agent_id)',
   ).allValue('.+');
 
 export const slo = (): QueryVariableBuilder =>
@@ -72,5 +92,5 @@ export const slo = (): QueryVariableBuilder =>
     'slo',
     'Objective',
     'Service level objectives',
-    'label_values(sloth_slo_info, sloth_slo)',
+    'label_values(slo:current_burn_rate:ratio{job=~"$job"}, sloth_slo)',
   ).allValue('.+');

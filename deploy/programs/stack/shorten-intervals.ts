@@ -15,8 +15,11 @@ export const shortenIntervals = (text: string): string =>
     '$1: 1s',
   );
 
-/** Shortens the windows and the `for` of rules. Thresholds stay as they are, also those for ages. */
+/** Shortens the windows, the `for` and the `keep_firing_for` of rules. Thresholds stay as they are, also those for ages. */
 export const shortenRules = (text: string): string =>
   text
     .replace(/\[(\d+)([smhd])\]/g, (_all, amount, unit) => `[${shorter(amount, unit)}]`)
-    .replace(/^( *for): (\d+)([smhd])$/gm, (_all, key, amount, unit) => `${key}: ${shorter(amount, unit)}`);
+    .replace(
+      /^( *(?:keep_firing_)?for): (\d+)([smhd])$/gm,
+      (_all, key, amount, unit) => `${key}: ${shorter(amount, unit)}`,
+    );

@@ -33,6 +33,11 @@ app.kubernetes.io/part-of: grantex-auth
 {{ include "grantex-auth.commonLabels" . }}
 {{- end }}
 
+{{/* The scrape job, which tells releases on one Prometheus apart. */}}
+{{- define "grantex-auth.job" -}}
+{{- .Values.metrics.job | default (include "grantex-auth.fullname" .) }}
+{{- end }}
+
 {{- define "grantex-auth.image" -}}
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- end }}
