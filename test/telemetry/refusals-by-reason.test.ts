@@ -29,7 +29,14 @@ const nameOf = (operation: string, reason: string) => `${operation} ${reason}`;
 const sendAs =
   (name: string): Send =>
   (path, body, key = party.key, method = 'POST') =>
-    service.request(method, path, { key, body, headers: { 'x-request-id': name } });
+    service.request(method, path, {
+      key,
+      body: body instanceof URLSearchParams ? body.toString() : body,
+      headers: {
+        'x-request-id': name,
+        ...(body instanceof URLSearchParams && { 'content-type': 'application/x-www-form-urlencoded' }),
+      },
+    });
 
 async function everyCase(): Promise<void> {
   const { cases, working } = refusalCases(service, party, stranger, (await party.grant()).grantToken);
