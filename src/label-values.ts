@@ -65,6 +65,10 @@ export type RetentionTable = (typeof RETENTION_TABLES)[number];
 export const CONNECTION_ENDS = ['limit', 'address_limit', 'stalled'] as const;
 export type ConnectionEnd = (typeof CONNECTION_ENDS)[number];
 
+/** Why the HTTP server refused what never became a request; also the values of the label of `grantex_http_refused_total`. */
+export const HTTP_REFUSALS = ['headers_too_large', 'malformed', 'connect', 'method', 'timeout'] as const;
+export type HttpRefusal = (typeof HTTP_REFUSALS)[number];
+
 /** What callers show to be let in; also the values of the `credential` label of `grantex_authentication_failures_total`. */
 export const CREDENTIALS = ['api_key', 'session_token'] as const;
 export type Credential = (typeof CREDENTIALS)[number];

@@ -87,6 +87,13 @@ grantex_admin_changes_total{object="session",change="created"} 0
 grantex_admin_changes_total{object="signing_key",change="created"} 0
 grantex_admin_changes_total{object="signing_key",change="rotated"} 0
 grantex_admin_changes_total{object="signing_key",change="revoked"} 0
+# HELP grantex_http_refused_total What the HTTP server refused before it became a request, by reason; it is in no other family of requests.
+# TYPE grantex_http_refused_total counter
+grantex_http_refused_total{reason="headers_too_large"} 0
+grantex_http_refused_total{reason="malformed"} 0
+grantex_http_refused_total{reason="connect"} 0
+grantex_http_refused_total{reason="method"} 0
+grantex_http_refused_total{reason="timeout"} 0
 # HELP grantex_http_connections_closed_total Connections that the service closed because of their client, by reason.
 # TYPE grantex_http_connections_closed_total counter
 grantex_http_connections_closed_total{reason="limit"} 0
