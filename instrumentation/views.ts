@@ -39,7 +39,11 @@ export function createViews({ perAgent, agentLimit, exemplars, agentNames }: Vie
     const { name, help } = family.perAgent;
     // The SDK's limit counts per collection; `agents` bounds the series for good.
     const cardinality = CARDINALITY + (agentLimit + 1) * 4;
-    return [base, view(family, name, help, selectLabelsAndAgent(labels, agents), cardinality)];
+    const ofAgent = selectLabelsAndAgent(labels, agents);
+    // Of failures only: the buckets of each agent would be many.
+    const kept =
+      family.kind === 'counter' && exemplars ? exemplars.keep({ ...family, name }, ofAgent) : ofAgent;
+    return [base, view(family, name, help, kept, cardinality)];
   });
   const dropped = DROPPED_INSTRUMENTS.map((instrumentName) => ({
     instrumentName,
