@@ -37,10 +37,11 @@ const ROOMS = {
   retention: ['anomalies'],
   system: [],
   tallies: [],
+  operators: ['agents', 'grants'],
   reconciliation: ['tallies'],
 };
 for (const [room, others] of Object.entries(ROOMS)) USES[room] = [...FOUNDATION, ...others];
-USES.commands = [...FOUNDATION, 'database-source', 'reconciliation', 'secrets', 'signing-keys'];
+USES.commands = [...FOUNDATION, 'database-source', 'operators', 'reconciliation', 'secrets', 'signing-keys'];
 USES['database-source'] = ['base', 'config', 'db', 'embedded-postgres'];
 USES.app = [...FOUNDATION, 'pages', ...Object.keys(ROOMS)];
 USES.service = [...USES.app, 'app', 'database-source'];

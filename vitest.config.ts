@@ -37,6 +37,8 @@ const SLOW = [
   'test/races/consent.test.ts',
   // A process for each state of a collector: there, hanging, broken, absent.
   'test/instrumentation/otlp.test.ts',
+  // Fourteen starts of npm beside two replicas.
+  'test/operators/admin.test.ts',
   // Twenty-five starts of npm.
   'test/deploy/command-line.test.ts',
   // Nine starts of replicas: keys are rotated and must have waited before they sign.
@@ -45,8 +47,8 @@ const SLOW = [
   'test/model/model.test.ts',
   // Some twenty random requests to every operation, with the database looked at before and after.
   'test/contract/generated.test.ts',
-  // The command waits until the figures of two replicas stand still.
-  'test/reconciliation/command.test.ts',
+  // The command waits until figures stand still; processes end in order one after another, under load.
+  'test/reconciliation/{command,ordered-end}.test.ts',
   // The demo plays for its twenty seconds, and its drills for fourteen more.
   'test/demo/demo.test.ts',
   // Thousands of grants, which a job works off while it is watched.

@@ -30,6 +30,8 @@ export type ScrapeHandler = (request: IncomingMessage, response: ServerResponse)
 export interface Scrape {
   /** Answers `GET /metrics`, whatever the path. Never throws. */
   readonly handler: ScrapeHandler;
+  /** What a scrape would show now, as text of version 0.0.4. @throws when it cannot be read or written */
+  read(): Promise<string>;
   /** From now on 503: a scrape that found nothing must not look like a service that lost its counters. */
   close(): void;
 }
@@ -111,6 +113,7 @@ export function createScrape(options: ScrapeOptions): Scrape {
 
   return {
     handler: (request, response) => void answer(request, response),
+    read: async () => (await current({ format: 'text', gzip: false })).toString(),
     close() {
       closed = true;
     },

@@ -29,6 +29,8 @@ import { createViews } from './views.ts';
 export interface TelemetrySdk {
   /** Answers `GET /metrics`; null: there are no metrics, and `/metrics` is a path like any unknown one. */
   readonly scrape: ScrapeHandler | null;
+  /** What a scrape would show now; null: as above. @throws when it cannot be read */
+  readonly readMetrics: (() => Promise<string>) | null;
   /** The meter and tracer of the service. Its instruments must be made on this meter: a second one loses series. */
   readonly meter: Meter;
   readonly tracer: Tracer;
@@ -64,6 +66,7 @@ export async function startTelemetry(config: Config, env: NodeJS.ProcessEnv): Pr
     context.setGlobalContextManager(contextManager.enable());
     return {
       scrape: null,
+      readMetrics: null,
       meter: metrics.getMeter(SERVICE_NAME),
       tracer: trace.getTracer(SERVICE_NAME),
       logStream: logs.stream,
@@ -140,6 +143,7 @@ export async function startTelemetry(config: Config, env: NodeJS.ProcessEnv): Pr
   };
   return {
     scrape: scrape?.handler ?? null,
+    readMetrics: scrape?.read ?? null,
     meter,
     tracer: trace.getTracer(SERVICE_NAME, SERVICE_VERSION),
     logStream: logs.stream,

@@ -57,6 +57,7 @@ try {
     config,
     telemetry,
     scrape: telemetrySdk.scrape,
+    readMetrics: telemetrySdk.readMetrics,
     startMetricsServer: (handler, host, port) => startMetricsServer(handler, { host, port }),
     setRoute: setHttpRoute,
     flushTelemetry: (timeoutMs) => telemetrySdk.shutdown(timeoutMs),

@@ -20,8 +20,10 @@ import { openRedis } from './http/redis.ts';
 import { type ListeningServer, listen } from './http/server.ts';
 import { createUnderWay, type UnderWay } from './http/under-way.ts';
 import { systemIds } from './ids.ts';
+import { createChangeTeller } from './operators/tell-changes.ts';
 import { isMetrics } from './origin-form.ts';
 import { createSessionTokens } from './principal-sessions/session-token.ts';
+import { leaveLastCounts } from './reconciliation/leave-counts.ts';
 import { createRetention } from './retention/retention.ts';
 import { createSealer } from './secrets/sealing.ts';
 import { loadSecretKey } from './secrets/secret-key.ts';
@@ -40,6 +42,8 @@ export interface ServiceOptions {
   readonly telemetry: Telemetry;
   /** Answers `GET /metrics`; null: no metrics. */
   readonly scrape: RequestListener | null;
+  /** What a scrape would show now; null: no metrics. */
+  readonly readMetrics: (() => Promise<string>) | null;
   readonly startMetricsServer: (
     handler: RequestListener,
     host: string,
@@ -56,7 +60,7 @@ export interface RunningService {
   readonly greeting: string;
   /**
    * Ordered end: not ready; after `SHUTDOWN_DELAY_MS` no new connections; requests under way finish, then webhook deliveries
-   * under way, scrapes, telemetry is sent, the database comes last.
+   * under way, scrapes. The last counts are kept in the database, telemetry is sent, the database comes last.
    * Takes at most `SHUTDOWN_TIMEOUT_MS` after the delay.
    */
   stop(): Promise<void>;
@@ -125,6 +129,8 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
 
     const keyUses = createKeyUses({ db, clock, telemetry });
     undo.defer(() => keyUses.stop(0));
+    const changes = createChangeTeller({ db, telemetry });
+    undo.defer(() => changes.stop(0));
 
     const listener: { port: number } = { port: config.port };
     const baseUrl = () => config.publicUrl ?? `http://localhost:${listener.port}`;
@@ -184,6 +190,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     tallies.start();
     keyUses.start();
     removals.start();
+    changes.start();
     retention.start();
     const where = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${server.port}`;
     const metricsPort = scrape ? (metrics?.port ?? server.port) : undefined;
@@ -201,11 +208,21 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
         stopBy = performance.now() + config.shutdownTimeoutMs;
         const end = stopBy - config.shutdownTimeoutMs * CLOSING_SHARE;
         const leftMs = () => Math.max(0, end - performance.now());
-        await drain(server, underWay, leftMs());
+        const finished = await drain(server, underWay, leftMs());
         await Promise.all(
-          [deliveries, anomalies, retention, tallies, removals, keyUses].map((work) => work.stop(leftMs())),
+          [deliveries, anomalies, retention, tallies, removals, keyUses, changes].map((work) =>
+            work.stop(leftMs()),
+          ),
         );
         await endAgentSeries(leftMs());
+        // What was cut off may still be counted: then the end is that of a crash.
+        if (finished && options.readMetrics)
+          await within(
+            leftMs(),
+            leaveLastCounts(deps, options.readMetrics).catch((error: unknown) =>
+              telemetry.events.backgroundWorkFailed({ work: 'last_counts', error }),
+            ),
+          );
         await Promise.all([server.close(), metrics?.close(leftMs())]);
         telemetry.events.flush();
         await options.flushTelemetry(config.shutdownTimeoutMs * (CLOSING_SHARE / 2));
@@ -265,12 +282,14 @@ const startMetrics = ({ config, startMetricsServer }: ServiceOptions, scrape: Re
 /**
  * Kept connections are ended after their answer, requests under way finish. Those that are cut in the end still need the
  * database, and telemetry to tell of them.
+ * @returns whether every request has ended
  */
-async function drain(server: ListeningServer, underWay: UnderWay, timeoutMs: number): Promise<void> {
+async function drain(server: ListeningServer, underWay: UnderWay, timeoutMs: number): Promise<boolean> {
   const drained = server.drain();
   await within(timeoutMs - CUT_MS, drained);
   server.cut();
-  await within(CUT_MS, Promise.all([drained, underWay.idle()]));
+  const idle = Promise.all([drained, underWay.idle()]).then(() => true);
+  return (await within(CUT_MS, idle)) ?? false;
 }
 
 const describe = (error: unknown): string => {

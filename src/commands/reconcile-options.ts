@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { parseFault } from '../command-line-error.ts';
+import { REMEMBERED_DAYS } from '../db/removed-counts.ts';
 import { usageError } from './run-command.ts';
 
 export interface ReconcileCommand {
@@ -27,7 +28,7 @@ Exit codes: 0 equal, or explained by a process that has ended; 1 they differ; 2 
                        with METRICS_API_KEY where that is set
   --prometheus <url>   asks a Prometheus instead, which also knows of processes that have ended
   --job <name>         its scrape job of the service (grantex-auth)
-  --lookback <days>    how far back its samples are looked at, without --since (15)
+  --lookback <days>    how far back its samples are looked at, without --since (15; at most ${REMEMBERED_DAYS})
   --snapshot <file>    compares nothing; writes down how things stand, as the beginning of an interval
   --since <file>       compares what has come since that snapshot; without it, since the database was new
   --patience <seconds> how long to look again before a difference is one (15; 60 with --prometheus: longer than two scrapes)
@@ -52,7 +53,7 @@ export function readReconcileOptions(args: readonly string[]): ReconcileCommand 
     scrape,
     prometheus,
     job: values.job,
-    lookbackMs: positive('--lookback', values.lookback) * DAY_MS,
+    lookbackMs: positive('--lookback', values.lookback, REMEMBERED_DAYS) * DAY_MS,
     snapshot: values.snapshot ?? null,
     since: values.since ?? null,
     patienceMs: positive('--patience', values.patience ?? (prometheus === null ? '15' : '60')) * 1000,
@@ -89,8 +90,9 @@ function assertUrl(name: string, text: string): string {
   return text;
 }
 
-function positive(name: string, text: string): number {
+function positive(name: string, text: string, most = 1e6): number {
   const value = Number(text);
-  if (text.trim() === '' || !(value > 0) || value > 1e6) throw usageError(`${name} must be a number above 0`);
+  if (text.trim() === '' || !(value > 0) || value > most)
+    throw usageError(`${name} must be a number above 0, and at most ${most}`);
   return value;
 }

@@ -4,6 +4,7 @@ import { USAGE_ERROR } from '../command-line-error.ts';
 import { type Config, ConfigError, loadConfig } from '../config.ts';
 import { hasCluster } from '../data-dir.ts';
 import type { Database } from '../db/client.ts';
+import { REMEMBERED_DAYS } from '../db/removed-counts.ts';
 import { describeReconciliation } from '../reconciliation/describe.ts';
 import type { Source } from '../reconciliation/observation.ts';
 import { createPrometheus } from '../reconciliation/prometheus-api.ts';
@@ -61,7 +62,8 @@ function sourceOf(command: ReconcileCommand, config: Config, since: Snapshot | n
   const { prometheus, scrape, job, lookbackMs } = command;
   if (prometheus !== null) {
     const from = since ? Date.parse(since.takenAt) : Date.now() - lookbackMs;
-    return prometheusSource(createPrometheus(prometheus), job, from);
+    const endingMs = config.shutdownDelayMs + config.shutdownTimeoutMs;
+    return prometheusSource(createPrometheus(prometheus), job, from, endingMs);
   }
   const port = config.metricsPort ?? config.port;
   return scrapeSource(scrape ?? [`http://127.0.0.1:${port}/metrics`], config.metricsApiKey);
@@ -69,7 +71,10 @@ function sourceOf(command: ReconcileCommand, config: Config, since: Snapshot | n
 
 async function readSnapshot(file: string): Promise<Snapshot> {
   try {
-    return parseSnapshot(await readFile(file, 'utf8'));
+    const snapshot = parseSnapshot(await readFile(file, 'utf8'));
+    if (Date.now() - Date.parse(snapshot.takenAt) > REMEMBERED_DAYS * 86_400_000)
+      throw new Error(`it is older than ${REMEMBERED_DAYS} days`);
+    return snapshot;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new CommandError(`--since ${file}: ${reason}`, USAGE_ERROR, error);

@@ -3,15 +3,21 @@
 import { bigint, int, text } from '../db/column-types.ts';
 import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
+import { timed } from '../db/removed-counts.ts';
 
 const params = { developerId: text, agentId: text, limit: bigint };
 const row = { removed: int };
-/** @param counts SQL for each number that the tally keeps, over the rows of `gone`; absent: 0 */
+/**
+ * @param counts SQL for each number that the tally keeps, over the rows of `gone`; absent: 0
+ * @param times selects of the same numbers with the time of each row
+ */
 const tallied = (
   counts: Partial<Record<'consented' | 'delegated' | 'revoked' | 'requested' | 'refreshed', string>>,
+  times: readonly string[],
 ) => {
   const of = (name: keyof typeof counts) => counts[name] ?? '0';
-  return `tallied as (
+  return `${timed(times.join(' union all '))},
+    tallied as (
       insert into removed_grants (agent_id, developer_id, removed_at, consented, delegated, revoked, requested, refreshed)
       select $agentId, $developerId, now(), ${of('consented')}, ${of('delegated')}, ${of('revoked')}, ${of('requested')},
         ${of('refreshed')} from gone having count(*) > 0
@@ -29,8 +35,10 @@ const refreshTokens = query({
   text: `with gone as (
       delete from refresh_tokens where hash = any(array(
         select hash from refresh_tokens where agent_id = $agentId order by issued_at limit $limit))
-      returning predecessor, repeats),
-    ${tallied({ refreshed: 'coalesce(sum(1 + repeats) filter (where predecessor is not null), 0)' })}`,
+      returning predecessor, issued_at, repeats),
+    ${tallied({ refreshed: 'coalesce(sum(1 + repeats) filter (where predecessor is not null), 0)' }, [
+      "select 'refreshed', issued_at, 1 + repeats from gone where predecessor is not null",
+    ])}`,
   params,
   row,
 });
@@ -41,8 +49,8 @@ const requests = query({
   text: `with gone as (
       delete from authorization_requests where id = any(array(
         select id from authorization_requests where agent_id = $agentId order by created_at limit $limit))
-      returning id),
-    ${tallied({ requested: 'count(*)' })}`,
+      returning created_at),
+    ${tallied({ requested: 'count(*)' }, ["select 'requested', created_at, 1 from gone"])}`,
   params,
   row,
 });
@@ -67,12 +75,19 @@ const grants = query({
   collection: 'grants',
   name: 'removals.purge_grants',
   text: `with gone as (
-      delete from grants where id = any(array(${SOME_GRANTS('$limit')})) returning parent_grant_id, status),
-    ${tallied({
-      consented: 'count(*) filter (where parent_grant_id is null)',
-      delegated: 'count(parent_grant_id)',
-      revoked: `count(*) filter (where status = 'revoked')`,
-    })}`,
+      delete from grants where id = any(array(${SOME_GRANTS('$limit')})) returning parent_grant_id, status, issued_at,
+        revoked_at),
+    ${tallied(
+      {
+        consented: 'count(*) filter (where parent_grant_id is null)',
+        delegated: 'count(parent_grant_id)',
+        revoked: `count(*) filter (where status = 'revoked')`,
+      },
+      [
+        "select case when parent_grant_id is null then 'consented' else 'delegated' end, issued_at, 1 from gone",
+        "select 'revoked', revoked_at, 1 from gone where status = 'revoked'",
+      ],
+    )}`,
   params,
   row,
 });

@@ -1,6 +1,7 @@
 import { bool, int, orNull, text, textOf, timestamp } from '../db/column-types.ts';
 import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
+import { timed } from '../db/removed-counts.ts';
 import type { RevokedBy } from '../telemetry/events.ts';
 import { ANY_ENQUEUED, deliveriesOfRevocation, type Outbox } from '../webhooks/outbox-store.ts';
 import { removedAt } from './removal-marks-store.ts';
@@ -94,16 +95,24 @@ export async function revokeGrantTrees(
   return tx.all(revokeTrees, { developerId, grantId, agentId, now, revokedBy, ...outbox });
 }
 
+const OF_AGENT = 'from grants where developer_id = $developerId and agent_id = $agentId';
+const TIMES = [
+  `select case when parent_grant_id is null then 'consented' else 'delegated' end, issued_at, 1 ${OF_AGENT}`,
+  `select 'revoked', revoked_at, 1 ${OF_AGENT} and status = 'revoked'`,
+  `select 'requested', created_at, 1 from authorization_requests where agent_id = $agentId`,
+  `select 'refreshed', issued_at, 1 + repeats from refresh_tokens where agent_id = $agentId and predecessor is not null`,
+].join(' union all ');
 const tally = query({
   operation: 'INSERT',
   collection: 'removed_grants',
   name: 'grants.tally_removed',
-  text: `insert into removed_grants (agent_id, developer_id, removed_at, consented, delegated, revoked, requested, refreshed)
+  text: `with ${timed(TIMES)}
+    insert into removed_grants (agent_id, developer_id, removed_at, consented, delegated, revoked, requested, refreshed)
     select $agentId, $developerId, $now, count(*) filter (where parent_grant_id is null),
       count(*) filter (where parent_grant_id is not null), count(*) filter (where status = 'revoked'),
       (select count(*) from authorization_requests where agent_id = $agentId),
       (select coalesce(sum(1 + repeats), 0) from refresh_tokens where agent_id = $agentId and predecessor is not null)
-    from grants where developer_id = $developerId and agent_id = $agentId`,
+    ${OF_AGENT}`,
   params: { developerId: text, agentId: text, now: timestamp },
   row: {},
 });

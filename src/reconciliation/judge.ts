@@ -1,6 +1,6 @@
+import type { Counting } from './interval.ts';
 import { COUNTERS, type CounterLine, GAUGES, type GaugeLine } from './lines.ts';
-import type { Process } from './observation.ts';
-import type { Snapshot } from './snapshot.ts';
+import type { Counts } from './observation.ts';
 import type { Ledger, Totals } from './store.ts';
 
 /** Rows around the moment at which the metrics were read. */
@@ -23,13 +23,11 @@ export interface Finding {
   readonly most: number;
   /** How many may have gone uncounted with processes that have ended. */
   readonly uncounted: number;
-  readonly verdict: 'equal' | 'explained' | 'differs';
+  /** `explained`: counts are missing, and no more than that. `unknown`: no living process reports the gauge. */
+  readonly verdict: 'equal' | 'explained' | 'differs' | 'unknown';
 }
 
-interface Input extends Pick<Seen, 'least' | 'most' | 'recent'> {
-  readonly processes: readonly Process[];
-  readonly since: Snapshot | null;
-}
+interface Input extends Pick<Seen, 'least' | 'most' | 'recent'>, Counting {}
 
 /** Compares every line. @param uncounted what processes that have ended may have done after their last scrape */
 export const judge = (input: Input, uncounted: Totals): Finding[] => [
@@ -37,11 +35,16 @@ export const judge = (input: Input, uncounted: Totals): Finding[] => [
   ...GAUGES.map((line) => judgeGauge(line, input)),
 ];
 
-const sum = (line: CounterLine, processes: readonly Pick<Process, 'counts'>[]): number =>
-  processes.reduce((total, { counts }) => total + (counts[line.what] ?? 0), 0);
+interface Counted {
+  readonly processes: readonly { readonly counts: Counts }[];
+  readonly left?: Counts;
+}
+const sum = ({ what }: CounterLine, { processes, left }: Counted): number =>
+  processes.reduce((total, { counts }) => total + (counts[what] ?? 0), left?.[what] ?? 0);
 
-function judgeCounter(line: CounterLine, { processes, since, ...rows }: Input, within: Totals): Finding {
-  const counted = sum(line, processes) - (since ? sum(line, since.processes) : 0);
+function judgeCounter(line: CounterLine, input: Input, within: Totals): Finding {
+  const { since, ...rows } = input;
+  const counted = sum(line, input) - (since ? sum(line, since) : 0);
   const least = line.of(rows.least) - (since ? line.of(since.most) : 0);
   const most = line.of(rows.most) - (since ? line.of(since.least) : 0);
   const uncounted = line.of(within);
@@ -56,7 +59,7 @@ function judgeGauge({ what, of }: GaugeLine, { processes, recent }: Input): Find
   const values = recent.map(of);
   const [least, most] = [Math.min(...values), Math.max(...values)];
   const living = processes.filter(({ ended }) => ended === null);
-  if (living.length === 0) return { what, counted: null, least, most, uncounted: 0, verdict: 'explained' };
+  if (living.length === 0) return { what, counted: null, least, most, uncounted: 0, verdict: 'unknown' };
   const reported = living.map(({ gauges }) => gauges[what]);
   const isRight = (value: number | undefined) => value !== undefined && value >= least && value <= most;
   const wrong = reported.find((value) => !isRight(value));

@@ -1,4 +1,5 @@
 import { ANOMALY_SEVERITIES, type AnomalyType } from '../label-values.ts';
+import type { LastCount } from './ended-store.ts';
 import type { Labels, Sample } from './exposition.ts';
 import type { Ledger, Totals } from './store.ts';
 
@@ -111,3 +112,15 @@ export function countsOf(samples: readonly Sample[], from: string): Record<strin
     }),
   );
 }
+
+/** How the labels of a line are kept in the database. */
+export const labelsText = ({ labels }: Series): string => JSON.stringify(Object.entries(labels).sort());
+
+/** The counters that processes have left, by their `what`; 0 where there are none. */
+export const countsLeft = (left: readonly LastCount[]): Record<string, number> =>
+  Object.fromEntries(
+    COUNTERS.map((line) => [
+      line.what,
+      left.find(({ family, labels }) => family === line.metric && labels === labelsText(line))?.total ?? 0,
+    ]),
+  );

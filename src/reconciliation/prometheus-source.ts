@@ -6,10 +6,12 @@ import { type Run, runsOf, type Sighting } from './runs.ts';
 
 /** What was read so far is read no more, but for what may have arrived late. */
 const OVERLAP_SECONDS = 60;
+/** SHUTDOWN_TIMEOUT_MS, unless the caller knows better. */
+const ENDING_MS = 10_000;
 
 interface Target {
   readonly sightings: Map<number, Sighting>;
-  readonly ages: Map<number, number>;
+  readonly starts: Map<number, number>;
   readonly downs: Set<number>;
 }
 
@@ -17,40 +19,42 @@ interface Target {
  * Counts from what a Prometheus has scraped: of each process its last sample, which is exact, where `increase` guesses what
  * lies between samples. A process that began and ended between two scrapes was never seen.
  * @param from by this machine's clock, ms; what ended before is left out
+ * @param endingMs how long a process may work on after a scrape of it has failed
  */
-export function prometheusSource(prometheus: Prometheus, job: string, from: number): Source {
+export function prometheusSource(
+  prometheus: Prometheus,
+  job: string,
+  from: number,
+  endingMs: number = ENDING_MS,
+): Source {
   const targets = new Map<string, Target>();
-  /** Of processes that have ended nothing changes any more. */
+  /** Of a process that has ended nothing changes any more, unless it is scraped again. */
   const known = new Map<string, Pick<Process, 'counts' | 'gauges'>>();
   let readUntil: number | null = null;
   const matcher = `job=${JSON.stringify(job)}`;
 
   const targetAt = (instance = ''): Target => {
-    const target = targets.get(instance) ?? { sightings: new Map(), ages: new Map(), downs: new Set() };
+    const target = targets.get(instance) ?? { sightings: new Map(), starts: new Map(), downs: new Set() };
     targets.set(instance, target);
     return target;
   };
 
   async function read(since: number, now: number): Promise<void> {
-    const [infos, ages, ups] = await Promise.all(
-      ['target_info', 'nodejs_eventloop_time_seconds_total', 'up'].map((name) =>
+    const [infos, starts, ups] = await Promise.all(
+      ['target_info', 'process_start_time_seconds', 'up'].map((name) =>
         prometheus.raw(`${name}{${matcher}}`, since, now),
       ),
     );
-    const sums = new Map<Target, Map<number, number>>();
-    for (const { labels, samples } of ages ?? []) {
+    for (const { labels, samples } of starts ?? []) {
       const target = targetAt(labels['instance']);
-      const sum = sums.get(target) ?? new Map<number, number>();
-      sums.set(target, sum);
-      for (const [time, value] of samples) sum.set(time, (sum.get(time) ?? 0) + value);
+      for (const [time, value] of samples) target.starts.set(time, value);
     }
-    for (const [target, sum] of sums) for (const [time, age] of sum) target.ages.set(time, age);
     for (const { labels, samples } of infos ?? []) {
       const id = labels['service_instance_id'];
       // Prometheus also has a target_info for the span metrics that a collector sends. That one is not a target.
       if (id === undefined) continue;
-      const { sightings, ages: of } = targetAt(labels['instance']);
-      for (const [time] of samples) sightings.set(time, { id, age: of.get(time) });
+      const { sightings, starts: of } = targetAt(labels['instance']);
+      for (const [time] of samples) sightings.set(time, { id, startedAt: of.get(time) });
     }
     for (const { labels, samples } of ups ?? []) {
       const { downs } = targetAt(labels['instance']);
@@ -58,17 +62,17 @@ export function prometheusSource(prometheus: Prometheus, job: string, from: numb
     }
   }
 
-  async function valuesOf({ instance, id, last, goneBy }: Run): Promise<Pick<Process, 'counts' | 'gauges'>> {
-    const name = `${instance} ${id}`;
+  async function valuesOf({ instance, last, ended }: Run): Promise<Pick<Process, 'counts' | 'gauges'>> {
+    const name = `${instance} ${last}`;
     const cached = known.get(name);
     if (cached) return cached;
     const selector = `{__name__=~"${METRICS.join('|')}",${matcher},instance=${JSON.stringify(instance)}}`;
     const samples = (await prometheus.at(selector, last)).map(
       ({ labels, value }): Sample => ({ name: labels['__name__'] ?? '', labels, value }),
     );
-    const gauges = goneBy !== null ? [] : GAUGES.map((line) => [line.what, seriesValue(samples, line)]);
+    const gauges = ended ? [] : GAUGES.map((line) => [line.what, seriesValue(samples, line)]);
     const values = { counts: countsOf(samples, instance), gauges: Object.fromEntries(gauges) };
-    if (goneBy !== null) known.set(name, values);
+    if (ended) known.set(name, values);
     return values;
   }
 
@@ -86,7 +90,7 @@ export function prometheusSource(prometheus: Prometheus, job: string, from: numb
           instance,
           sightings,
           [...downs].sort((a, b) => a - b),
-          now,
+          { now, endingSeconds: endingMs / 1000 },
         ),
       );
       if (runs.length === 0) throw new Error(`no target of the job "${job}" was scraped in this time`);
@@ -95,14 +99,16 @@ export function prometheusSource(prometheus: Prometheus, job: string, from: numb
       for (const run of runs)
         processes.push({
           id: run.id,
+          startedAt: run.startedAt,
           instance: run.instance,
           ...(await valuesOf(run)),
-          ended:
-            run.goneBy === null
-              ? null
-              : { lastScrape: new Date(here(run.last)), goneBy: new Date(here(run.goneBy)) },
+          ended: run.ended && {
+            lastScrape: new Date(here(run.last)),
+            goneBy: new Date(here(run.ended.goneBy)),
+            state: run.ended.state,
+          },
         });
-      const living = runs.filter(({ goneBy }) => goneBy === null).map(({ last }) => here(last));
+      const living = runs.filter(({ ended }) => ended === null).map(({ last }) => here(last));
       return { processes, asOf: living.length > 0 ? Math.min(...living) : Date.now() };
     },
   };

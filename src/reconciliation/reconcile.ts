@@ -1,12 +1,15 @@
 /**
  * Reconciliation: whether the counters and gauges of a deployment agree with its database. `scrape-source.ts` and
- * `prometheus-source.ts` observe the metrics, `store.ts` reads the ledger from every table, `judge.ts` compares. It writes
- * nothing. Only the `reconcile` command calls.
+ * `prometheus-source.ts` observe the metrics, `store.ts` reads the ledger from every table, `judge.ts` compares. The
+ * `reconcile` command calls, and writes nothing. The service calls `leave-counts.ts` at its end. Table: `process_counts`.
  */
 import type { Queryable } from '../db/queryable.ts';
+import { readLeft } from './ended-store.ts';
+import { countingOf } from './interval.ts';
 import { type Finding, judge, type Seen } from './judge.ts';
-import type { Observation, Process, Source } from './observation.ts';
-import type { Snapshot } from './snapshot.ts';
+import { countsLeft } from './lines.ts';
+import type { Ending, Left, Observation, Process, Source } from './observation.ts';
+import type { Snapshot, SnapshotProcess } from './snapshot.ts';
 import { type Ledger, type Period, readLedger, type Totals, totalsWithin } from './store.ts';
 
 export interface ReconcileOptions {
@@ -55,18 +58,19 @@ export async function reconcile(options: ReconcileOptions): Promise<Reconciliati
   const deadline = performance.now() + patienceMs;
   const looks: Look[] = [];
   for (;;) {
-    const { processes, seen } = await look(options, looks);
-    const counted = since ? withThoseOf(since, processes) : processes;
-    const ended = counted.filter(({ ended }) => ended !== null);
+    const { processes, left, seen } = await look(options, looks);
+    const counting = countingOf(processes, left, since);
+    const ended = counting.processes.filter(({ ended }) => ended !== null);
     const late = performance.now() > deadline + (seen.settled ? 0 : GRACE_MS);
-    const input = { ...seen, processes: counted, since };
+    const input = { ...seen, ...counting };
     let findings = judge(input, NOTHING);
     const wrong = findings.filter(({ verdict }) => verdict !== 'equal');
     if (wrong.length > 0 && ended.length > 0) findings = judge(input, await uncountedOf(db, ended));
     const differs = findings.some(({ verdict }) => verdict === 'differs');
-    // A gap that is explained may be one that closes yet.
-    if (wrong.length === 0 || late || (!differs && seen.settled))
-      return { findings, ended, living: counted.filter(({ ended }) => ended === null) };
+    // A gap that is explained may be one that closes yet: also by a process that is silent and returns.
+    const silent = ended.some(({ ended }) => ended?.state === 'silent');
+    if (wrong.length === 0 || late || (!differs && !silent && seen.settled))
+      return { findings, ended, living: counting.processes.filter(({ ended }) => ended === null) };
     await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
   }
 }
@@ -78,22 +82,40 @@ export async function takeSnapshot(
   const deadline = performance.now() + options.patienceMs;
   const looks: Look[] = [];
   for (;;) {
-    const { processes, asOf, seen } = await look({ ...options, fullCount: false }, looks);
+    const { processes, left, asOf, seen } = await look({ ...options, fullCount: false }, looks);
     const { least, most, settled } = seen;
     const still = settled && JSON.stringify(stable(least)) === JSON.stringify(stable(most));
     if (still || (settled && performance.now() > deadline)) {
-      const living = processes.filter(({ ended }) => ended === null);
       return {
         version: 1,
         takenAt: new Date(asOf).toISOString(),
         least,
         most,
-        past: processes.filter(({ ended }) => ended !== null).map(({ id }) => id),
-        processes: living.map(({ id, instance, counts }) => ({ id, instance, counts })),
+        left: left.counts,
+        processes: await Promise.all(
+          countingOf(processes, left, null).processes.map((process) => inSnapshot(options.db, process)),
+        ),
       };
     }
     await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
   }
+}
+
+/** A process that seems to have ended may be frozen, and be back later. */
+async function inSnapshot(
+  db: Queryable,
+  { id, startedAt, instance, counts, ended }: Process,
+): Promise<SnapshotProcess> {
+  if (!ended) return { id, startedAt, instance, counts };
+  if (ended.state === 'replaced') return { id, startedAt, instance, counts, ended: true };
+  return {
+    id,
+    startedAt,
+    instance,
+    counts,
+    ended: true,
+    uncounted: await totalsWithin(db, [periodOf(ended)]),
+  };
 }
 
 /** What changes by mere time is left out. */
@@ -102,9 +124,12 @@ const stable = ({ active: _active, removalPending: _pending, expired: _expired, 
 async function look(
   { db, source, fullCount }: Pick<ReconcileOptions, 'db' | 'source' | 'fullCount'>,
   looks: Look[],
-): Promise<Observation & { seen: Seen }> {
+): Promise<Observation & { left: Left; seen: Seen }> {
   await readInto(looks, db, fullCount);
   const { processes, asOf } = await source.observe();
+  // After that: a process that leaves its counts meanwhile is then known by them, and not by what was scraped before.
+  const { counts, processes: gone } = await readLeft(db);
+  const left = { counts: countsLeft(counts), processes: gone };
   await readInto(looks, db, fullCount);
   const most = looks.at(-1)?.ledger;
   const least = looks.findLast(({ ended }) => ended <= asOf - SETTLED_MS)?.ledger ?? most;
@@ -112,28 +137,13 @@ async function look(
   // From the last look before the oldest moment at which a gauge may have been read.
   const first = looks.findLastIndex(({ ended }) => ended <= asOf - GAUGE_AGE_MS);
   const recent = looks.slice(Math.max(0, first)).map(({ ledger }) => ledger);
-  return { processes, asOf, seen: { least, most, recent, settled: first >= 0 } };
+  return { processes, left, asOf, seen: { least, most, recent, settled: first >= 0 } };
 }
 
 async function readInto(looks: Look[], db: Queryable, fullCount: boolean): Promise<void> {
   const begun = Date.now();
   const ledger = await readLedger(db, { fullCount });
   looks.push({ begun, ended: Date.now(), ledger });
-}
-
-/** Processes that ran at the snapshot and are gone now have ended since, at an unknown time. */
-function withThoseOf(since: Snapshot, observed: readonly Process[]): Process[] {
-  const before = new Map(since.processes.map(({ id, counts }) => [id, counts]));
-  // An id that was set by hand outlives its process; counters never fall.
-  const isAnother = ({ id, counts }: Process) =>
-    Object.entries(before.get(id) ?? {}).some(([what, count]) => (counts[what] ?? 0) < count);
-  const processes = observed
-    .filter(({ id }) => !since.past.includes(id))
-    .map((process) => (isAnother(process) ? { ...process, id: `${process.id}#again` } : process));
-  const seen = new Set(processes.map(({ id }) => id));
-  const ended = { lastScrape: new Date(since.takenAt), goneBy: new Date() };
-  const lost = since.processes.filter(({ id }) => !seen.has(id));
-  return [...processes, ...lost.map((process) => ({ ...process, gauges: {}, ended }))];
 }
 
 const NOTHING: Totals = {
@@ -148,11 +158,13 @@ const NOTHING: Totals = {
 };
 
 /** What may have been done after the last scrapes of processes that have ended. */
-function uncountedOf(db: Queryable, processes: readonly Process[]): Promise<Totals> {
-  const periods = processes.flatMap(({ ended }): Period[] => {
-    if (!ended) return [];
-    const from = new Date(ended.lastScrape.getTime() - MARGIN_MS);
-    return [{ from, to: new Date(ended.goneBy.getTime() + MARGIN_MS) }];
-  });
-  return totalsWithin(db, periods);
-}
+const uncountedOf = (db: Queryable, processes: readonly Process[]): Promise<Totals> =>
+  totalsWithin(
+    db,
+    processes.flatMap(({ ended }) => (ended ? [periodOf(ended)] : [])),
+  );
+
+const periodOf = ({ lastScrape, goneBy }: Ending): Period => ({
+  from: new Date(lastScrape.getTime() - MARGIN_MS),
+  to: new Date(goneBy.getTime() + MARGIN_MS),
+});

@@ -1,6 +1,7 @@
 import { parseSamples } from './exposition.ts';
+import { processOf } from './leave-counts.ts';
 import { countsOf, GAUGES, seriesValue } from './lines.ts';
-import type { Process, Source } from './observation.ts';
+import { isSame, type Process, type Source } from './observation.ts';
 
 const TIMEOUT_MS = 10_000;
 
@@ -13,7 +14,9 @@ export const scrapeSource = (urls: readonly string[], apiKey: string | null): So
   async observe() {
     const asOf = Date.now();
     const processes = await Promise.all(urls.map((url) => scrape(url, apiKey)));
-    const twice = processes.findIndex(({ id }, index) => processes.findIndex((one) => one.id === id) < index);
+    const twice = processes.findIndex(
+      (one, index) => processes.findIndex((other) => isSame(one, other)) < index,
+    );
     if (twice >= 0) throw new Error(`${urls[twice]} is a process that another of the URLs is, too`);
     return { processes, asOf };
   },
@@ -22,10 +25,10 @@ export const scrapeSource = (urls: readonly string[], apiKey: string | null): So
 async function scrape(url: string, apiKey: string | null): Promise<Process> {
   const text = await fetchText(url, apiKey);
   const samples = parseSamples(text);
-  const id = samples.find(({ name }) => name === 'target_info')?.labels['service_instance_id'];
+  const { id, startedAt } = processOf(samples);
   if (id === undefined) throw new Error(`${url} has no target_info with service_instance_id`);
   const gauges = Object.fromEntries(GAUGES.map((line) => [line.what, seriesValue(samples, line)]));
-  return { id, instance: new URL(url).host, counts: countsOf(samples, url), gauges, ended: null };
+  return { id, startedAt, instance: new URL(url).host, counts: countsOf(samples, url), gauges, ended: null };
 }
 
 async function fetchText(url: string, apiKey: string | null): Promise<string> {

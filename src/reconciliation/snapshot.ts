@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import { Value } from 'typebox/value';
-import type { Ledger } from './store.ts';
+import type { Counts } from './observation.ts';
+import type { Ledger, Totals } from './store.ts';
 
 /** Where an interval begins: what rows and counters had come to then. */
 export interface Snapshot {
@@ -10,15 +11,28 @@ export interface Snapshot {
   /** The rows were at least, and at most, these when the counters were read; the same where nothing was under way. */
   readonly least: Ledger;
   readonly most: Ledger;
-  /** Ids of processes that had ended by then. */
-  readonly past: readonly string[];
-  /** Of the processes that ran then. */
-  readonly processes: readonly { readonly id: string; readonly instance: string; readonly counts: Counts }[];
+  /** Ids of processes that had ended by then and do not count: only in snapshots of the release before. */
+  readonly past?: readonly string[];
+  /** What processes that had ended in order had left in the database. */
+  readonly left?: Counts;
+  /** The others that there had been by then, whether or not they ran. */
+  readonly processes: readonly SnapshotProcess[];
 }
-type Counts = Readonly<Record<string, number>>;
+
+export interface SnapshotProcess {
+  readonly id: string;
+  /** null or absent: as of `Process`. */
+  readonly startedAt?: number | null;
+  readonly instance: string;
+  readonly counts: Counts;
+  /** Set where it seemed to have ended, and the interval must not wait for it. */
+  readonly ended?: true;
+  /** What it may have done after its last scrape. Some of that belongs to the interval if it comes back. */
+  readonly uncounted?: Totals;
+}
 
 const counts = Type.Record(Type.String(), Type.Number());
-const ledger = Type.Object({
+const totals = {
   requested: Type.Number(),
   consented: Type.Number(),
   delegated: Type.Number(),
@@ -27,6 +41,9 @@ const ledger = Type.Object({
   delivered: Type.Number(),
   failed: Type.Number(),
   anomalies: counts,
+};
+const ledger = Type.Object({
+  ...totals,
   active: Type.Number(),
   // Snapshots of the release before do not have it.
   removalPending: Type.Optional(Type.Number()),
@@ -39,8 +56,18 @@ const snapshot = Type.Object({
   takenAt: Type.String(),
   least: ledger,
   most: ledger,
-  past: Type.Array(Type.String()),
-  processes: Type.Array(Type.Object({ id: Type.String(), instance: Type.String(), counts })),
+  past: Type.Optional(Type.Array(Type.String())),
+  left: Type.Optional(counts),
+  processes: Type.Array(
+    Type.Object({
+      id: Type.String(),
+      startedAt: Type.Optional(Type.Union([Type.Number(), Type.Null()])),
+      instance: Type.String(),
+      counts,
+      ended: Type.Optional(Type.Literal(true)),
+      uncounted: Type.Optional(Type.Object(totals)),
+    }),
+  ),
 });
 
 /** @throws when it is not what `npm run reconcile -- --snapshot` wrote */

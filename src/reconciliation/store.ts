@@ -49,13 +49,13 @@ const totals = {
   anomalies: json<Totals['anomalies']>(),
 };
 
-/** What the rows that retention removed had counted for. @param where which of their days */
-const retired = (where = 'true') => `select coalesce(sum(total) filter (where counted = 'requested'), 0),
+/** What the rows that retention removed had counted for. */
+const RETIRED = `select coalesce(sum(total) filter (where counted = 'requested'), 0),
         coalesce(sum(total) filter (where counted = 'consented'), 0),
         coalesce(sum(total) filter (where counted = 'delegated'), 0),
         coalesce(sum(total) filter (where counted = 'refreshed'), 0),
         coalesce(sum(total) filter (where counted = 'revoked'), 0)
-      from retention_tallies where ${where}`;
+      from retention_tallies`;
 
 const ledgerWith = (name: string, numbers: ReturnType<typeof keptNumbers>) =>
   query({
@@ -82,7 +82,7 @@ const ledgerWith = (name: string, numbers: ReturnType<typeof keptNumbers>) =>
         coalesce(sum(delegated), 0)::int as delegated, coalesce(sum(refreshed), 0)::int as refreshed,
         coalesce(sum(revoked), 0)::int as revoked, coalesce(sum(consented + delegated - revoked), 0)::int as expired
       from (select requested, consented, delegated, refreshed, revoked from removed_grants
-        union all ${retired()}) every) removed,
+        union all ${RETIRED}) every) removed,
       (select coalesce(sum(total) filter (where status = 'delivered'), 0)::int as delivered,
         coalesce(sum(total) filter (where status = 'failed'), 0)::int as failed,
         coalesce(sum(total) filter (where status = 'pending'), 0)::int as pending
@@ -108,46 +108,44 @@ const fullLedger = ledgerWith('reconciliation.ledger_full_count', countedNumbers
 export const readLedger = (db: Queryable, { fullCount }: { fullCount: boolean }): Promise<Ledger> =>
   db.only(fullCount ? fullLedger : cheapLedger, {});
 
-// What a deleted agent had may belong to the periods, and so may the deliveries that were removed: all of it is added. Grants of
-// a removal bear its time, and are counted from then to its end. When a delivery failed is not kept: all that were created
-// before the end of a period may have failed within it. Of what retention removed the day is known.
-const IN_PERIOD = `exists (select from period
+// Of what was removed early the minute is known in which it was counted, and of what retention removed the day. Grants of a removal
+// bear its time, and are counted from then to its end. A failed delivery of a release before this one has no time of failure: it
+// may have failed within a period that begins after it was created.
+const DAY_IN_PERIOD = `exists (select from period
           where day between ("from" at time zone 'UTC')::date and ("to" at time zone 'UTC')::date)`;
+const MINUTE_IN_PERIOD = `exists (select from period where minute <= "to" and minute + interval '1 minute' > "from")`;
+const inPeriod = (time: string) => `exists (select from period where ${time} between "from" and "to")`;
 const within = query({
   operation: 'SELECT',
   collection: 'grants',
   name: 'reconciliation.within',
   text: `with period as materialized (
       select * from jsonb_to_recordset($periods::text::jsonb) as period ("from" timestamptz, "to" timestamptz)),
+    gone as materialized (
+      select counted, type, total from retention_tallies where ${DAY_IN_PERIOD}
+      union all select counted, '', total from removed_counts where ${MINUTE_IN_PERIOD}),
     removed as materialized (
-      select coalesce(sum(requested), 0)::int as requested, coalesce(sum(consented), 0)::int as consented,
-        coalesce(sum(delegated), 0)::int as delegated, coalesce(sum(refreshed), 0)::int as refreshed,
-        coalesce(sum(revoked), 0)::int as revoked
-      from (select requested, consented, delegated, refreshed, revoked from removed_grants
-          where removed_at >= (select min("from") from period)
-        union all ${retired(IN_PERIOD)}) every)
-    select removed.requested + (select count(*) from authorization_requests
-        where exists (select from period where created_at between "from" and "to"))::int as requested,
-      removed.consented + (select count(*) from grants where parent_grant_id is null
-        and exists (select from period where issued_at between "from" and "to"))::int as consented,
-      removed.delegated + (select count(*) from grants where parent_grant_id is not null
-        and exists (select from period where issued_at between "from" and "to"))::int as delegated,
-      removed.refreshed + (select coalesce(sum(1 + repeats), 0) from refresh_tokens where predecessor is not null
-        and exists (select from period where issued_at between "from" and "to"))::int as refreshed,
-      removed.revoked + (select count(*) from grants
-        where exists (select from period where revoked_at between "from" and "to"))::int
+      select ${['requested', 'consented', 'delegated', 'refreshed', 'revoked', 'delivered', 'failed']
+        .map((name) => `coalesce(sum(total) filter (where counted = '${name}'), 0)::int as ${name}`)
+        .join(', ')}
+      from gone)
+    select removed.requested + (select count(*) from authorization_requests where ${inPeriod('created_at')})::int as requested,
+      removed.consented + (select count(*) from grants
+        where parent_grant_id is null and ${inPeriod('issued_at')})::int as consented,
+      removed.delegated + (select count(*) from grants
+        where parent_grant_id is not null and ${inPeriod('issued_at')})::int as delegated,
+      removed.refreshed + (select coalesce(sum(1 + repeats), 0) from refresh_tokens
+        where predecessor is not null and ${inPeriod('issued_at')})::int as refreshed,
+      removed.revoked + (select count(*) from grants where ${inPeriod('revoked_at')})::int
         + (select coalesce(sum(removals.revoked), 0) from removals where exists (
           select from period where removed_at <= "to" and coalesce(finished_at, 'infinity') >= "from"))::int as revoked,
-      ((select count(*) from webhook_deliveries
-        where exists (select from period where delivered_at between "from" and "to"))
-        + (select coalesce(sum(total), 0) from removed_deliveries where status = 'delivered'))::int as delivered,
-      ((select count(*) from webhook_deliveries where status = 'failed' and created_at <= (select max("to") from period))
-        + (select coalesce(sum(total), 0) from removed_deliveries where status = 'failed'))::int as failed,
+      removed.delivered + (select count(*) from webhook_deliveries where ${inPeriod('delivered_at')})::int as delivered,
+      removed.failed + (select count(*) from webhook_deliveries where status = 'failed' and (${inPeriod('failed_at')}
+        or failed_at is null and created_at <= (select max("to") from period)))::int as failed,
       (select coalesce(json_object_agg(type, total), '{}') from (
         select type, sum(total) as total from (
-          select type, count(*) as total from anomalies
-          where exists (select from period where detected_at between "from" and "to") group by type
-          union all select type, total from retention_tallies where counted = 'anomalies' and ${IN_PERIOD}) every
+          select type, count(*) as total from anomalies where ${inPeriod('detected_at')} group by type
+          union all select type, total from gone where counted = 'anomalies') every
         group by type) opened) as anomalies
     from removed`,
   params: { periods: text },

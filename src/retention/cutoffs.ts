@@ -1,5 +1,6 @@
 import { historyMs } from '../anomalies/history.ts';
 import type { Config } from '../config.ts';
+import { REMEMBERED_DAYS } from '../db/removed-counts.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 /** A detection that began a little earlier still reads what it began with. */
@@ -15,6 +16,8 @@ export interface Cutoffs {
   readonly tokensOfGrants: Date;
   /** Audit entries; null: they stay for ever. */
   readonly audit: Date | null;
+  /** What only explains a gap between counts and rows: `npm run reconcile` looks back no further. */
+  readonly explanations: Date;
 }
 
 /** The times as of `now`. Nothing goes that the detection of anomalies may still look at, however short the retention is. */
@@ -27,6 +30,7 @@ export function cutoffsAt(config: Config, now: number): Cutoffs {
     rows: new Date(rows),
     grants: new Date(grants),
     tokensOfGrants: new Date(Math.max(rows, grants)),
+    explanations: new Date(now - REMEMBERED_DAYS * DAY_MS),
     audit: config.auditRetentionDays === 0 ? null : new Date(before(config.auditRetentionDays)),
   };
 }

@@ -1,6 +1,7 @@
 import type { Deps } from '../deps.ts';
 import type { RetentionTable } from '../label-values.ts';
 import { type Cutoffs, cutoffsAt } from './cutoffs.ts';
+import { EXPLANATIONS } from './explanations-store.ts';
 import {
   endedGrants,
   type GrantPosition,
@@ -121,7 +122,7 @@ function stepsOf(deps: RemoveDeps, cutoffs: Cutoffs): Map<string, Step> {
     return removed === AT_ONCE;
   };
 
-  return new Map([
+  return new Map<string, Step>([
     ['authorization_requests', byTime('authorization_requests', removeRequests)],
     ['tokens', byTime('tokens', removeTokens)],
     ['used_refresh_tokens', usedRefreshTokens],
@@ -129,6 +130,10 @@ function stepsOf(deps: RemoveDeps, cutoffs: Cutoffs): Map<string, Step> {
     ['grants', grants],
     ['anomalies', byTime('anomalies', removeAnomalies)],
     ['audit_entries', auditEntries],
+    ...[...EXPLANATIONS].map(([name, remove]): [string, Step] => [
+      name,
+      async () => (await remove(db, cutoffs.explanations, AT_ONCE)) === AT_ONCE,
+    ]),
   ]);
 }
 

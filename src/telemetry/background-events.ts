@@ -10,7 +10,10 @@ export interface BackgroundEvents {
   /** A look for anomalies failed; it is repeated. */
   anomalyScanFailed(event: { error: unknown }): void;
   /** A step of background work failed; it is repeated. */
-  backgroundWorkFailed(event: { work: 'tallies' | 'removals' | 'key_uses'; error: unknown }): void;
+  backgroundWorkFailed(event: {
+    work: 'tallies' | 'removals' | 'key_uses' | 'last_counts' | 'operator_changes';
+    error: unknown;
+  }): void;
   /** Rows that had ended long ago were removed, and that is committed. Only a metric. */
   rowsRemoved(event: { table: RetentionTable; rows: number }): void;
   /** A step of that removal failed; it is repeated. */

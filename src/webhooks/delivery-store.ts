@@ -12,8 +12,9 @@ import {
 } from '../db/column-types.ts';
 import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
+import { timed } from '../db/removed-counts.ts';
 import type { EventType } from './event-types.ts';
-import type { DeliveryStatus } from './store.ts';
+import { DELIVERY_TIMES, type DeliveryStatus } from './store.ts';
 
 /** All that is needed to make one attempt. */
 export interface DueDelivery {
@@ -104,7 +105,8 @@ const settle = query({
     settled as (
       update webhook_deliveries delivery
       set attempts = delivery.attempts + 1, status = ended.status, last_error = ended."lastError",
-        delivered_at = case when ended.status = 'delivered' then ended.at end, next_attempt_at = ended."nextAttemptAt"
+        delivered_at = case when ended.status = 'delivered' then ended.at end,
+        failed_at = case when ended.status = 'failed' then ended.at end, next_attempt_at = ended."nextAttemptAt"
       from ended
       where delivery.id = any(array(select id from ended)) and delivery.id = ended.id and delivery.status = 'pending'
         and delivery.attempts = ended.attempts
@@ -129,7 +131,8 @@ const purge = query({
       delete from webhook_deliveries where id = any(array(
         select id from webhook_deliveries where status <> 'pending' and created_at < $before
         order by created_at limit $limit for update skip locked))
-      returning status),
+      returning status, delivered_at, failed_at),
+    ${timed(DELIVERY_TIMES)},
     tallied as (
       insert into removed_deliveries (status, total) select status, count(*) from gone group by status order by status
       on conflict (status) do update set total = removed_deliveries.total + excluded.total)

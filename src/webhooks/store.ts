@@ -2,6 +2,7 @@ import { boundedCount } from '../db/bounded-count.ts';
 import { bigint, bytes, int, orNull, text, textOf, textsOf, timestamp } from '../db/column-types.ts';
 import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
+import { timed } from '../db/removed-counts.ts';
 import { takeTurn } from '../db/take-turn.ts';
 import type { EventType } from './event-types.ts';
 
@@ -60,11 +61,14 @@ const lock = query({
   params: key,
   row: { id: text },
 });
+/** For `timed`: when the deliveries that are gone had ended. */
+export const DELIVERY_TIMES = `select status, coalesce(delivered_at, failed_at), 1 from gone where status <> 'pending'`;
 const removeDeliveries = query({
   operation: 'DELETE',
   collection: 'webhook_deliveries',
   name: 'webhooks.remove_deliveries',
-  text: `with gone as (delete from webhook_deliveries where webhook_id = $webhookId returning status)
+  text: `with gone as (delete from webhook_deliveries where webhook_id = $webhookId returning status, delivered_at, failed_at),
+      ${timed(DELIVERY_TIMES)}
     insert into removed_deliveries (status, total) select status, count(*) from gone group by status order by status
     on conflict (status) do update set total = removed_deliveries.total + excluded.total`,
   params: { webhookId: text },

@@ -6,6 +6,7 @@ const ENV = { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' };
 const COMMANDS = [
   'migrate',
   'keys',
+  'admin',
   'reconcile',
   'stack',
   'demo',
@@ -33,6 +34,10 @@ test('values that cannot be used are refused in one line', async () => {
   const given = await Promise.all([
     npmRun('stack', ['twice'], {}),
     npmRun('migrate', ['extra'], ENV),
+    npmRun('admin', [], ENV),
+    npmRun('admin', ['grants', 'list'], ENV),
+    npmRun('admin', ['agents', 'revoke', 'ag_1'], ENV),
+    npmRun('admin', ['developers', 'suspend'], ENV),
     npmRun('keys', [], ENV),
     npmRun('keys', ['burn'], ENV),
     npmRun('keys', ['list', 'rotate'], ENV),
@@ -46,6 +51,10 @@ test('values that cannot be used are refused in one line', async () => {
   expect(given.map(({ code, stdout, stderr }) => [code, stdout + stderr])).toEqual([
     [2, "Unexpected argument 'twice'; --help says what there is\n"],
     [2, "Unexpected argument 'extra'; --help says what there is\n"],
+    [2, 'The first word must be developers, agents or grants; --help says what there is\n'],
+    [2, 'grants list wants an id of what they belong to; --help says what there is\n'],
+    [2, 'The command of agents must be list or suspend or resume; --help says what there is\n'],
+    [2, 'developers suspend wants an id; --help says what there is\n'],
     ...[1, 2, 3].map(() => [2, 'The command must be list or rotate; --help says what there is\n']),
     [2, '--output is missing: the directory where the files go; --help says what there is\n'],
     [

@@ -68,6 +68,7 @@ const USUAL = ({
   'anomalies.tally_failed_exchanges': { refused: JSON.stringify([{ agentId, total: 1, at: now }]) },
   'anomalies.claim_scan': { seconds: 60 },
   'reconciliation.within': { periods: JSON.stringify([{ from: now, to: now }]) },
+  'reconciliation.leave_counts': { counts: '[]' },
   'webhooks.settle': { ends: '[]' },
   'webhooks.insert': { limit: 50, events: ['grant.created'] },
 });

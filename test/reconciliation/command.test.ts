@@ -102,8 +102,11 @@ test('two replicas: equal together, and neither is alone; a killed one is explai
   await exited;
   const killed = await command([first], '--since', file, '--patience', '5');
   expect([killed.code, killed.stderr]).toEqual([0, '']);
-  expect(killed.stdout).toMatch(/\| exchanges +\| 2 +\| 4 +\| explained: up to \d+ after a last scrape/);
-  expect(killed.stdout).toContain('1 processes, 1 that have ended');
+  expect(killed.stdout).toMatch(/\| exchanges +\| 2 +\| 4 +\| 2 not counted \(at most \d+\)/);
+  expect(killed.stdout).toContain('1 living process, 1 without a last count');
+  expect(killed.stdout).toMatch(
+    /^equal but for at most \d+ events after the last scrape of process [\da-f-]{36}$/m,
+  );
   expect(await first.stop()).toBe(0);
 });
 

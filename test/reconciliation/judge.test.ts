@@ -3,28 +3,13 @@ import { judge } from '../../src/reconciliation/judge.ts';
 import { COUNTERS, GAUGES } from '../../src/reconciliation/lines.ts';
 import type { Process } from '../../src/reconciliation/observation.ts';
 import type { Snapshot } from '../../src/reconciliation/snapshot.ts';
-import type { Ledger } from '../../src/reconciliation/store.ts';
+import { NONE, revoked } from './ledgers.ts';
 
-const NONE: Ledger = {
-  requested: 0,
-  consented: 0,
-  delegated: 0,
-  refreshed: 0,
-  revoked: 0,
-  delivered: 0,
-  failed: 0,
-  anomalies: {},
-  active: 0,
-  removalPending: 0,
-  unacknowledged: 0,
-  expired: 0,
-  pending: 0,
-};
-const revoked = (count: number): Ledger => ({ ...NONE, revoked: count });
-const ENDED = { lastScrape: new Date(0), goneBy: new Date(1000) };
+const ENDED = { lastScrape: new Date(0), goneBy: new Date(1000), state: 'gone' } as const;
 
 const process = (id: string, count: number, ended: Process['ended'] = null): Process => ({
   id,
+  startedAt: 1,
   instance: 'here',
   counts: { ...Object.fromEntries(COUNTERS.map(({ what }) => [what, 0])), revoked: count },
   gauges: Object.fromEntries(GAUGES.map(({ what }) => [what, 0])),
@@ -35,10 +20,14 @@ const process = (id: string, count: number, ended: Process['ended'] = null): Pro
 const verdict = (
   counts: readonly Process[],
   [least, most]: readonly [number, number],
-  { uncounted = 0, since = null }: { uncounted?: number; since?: Snapshot | null } = {},
+  {
+    uncounted = 0,
+    since = null,
+    left = {},
+  }: { uncounted?: number; since?: Snapshot | null; left?: Record<string, number> } = {},
 ) =>
   judge(
-    { processes: counts, least: revoked(least), most: revoked(most), recent: [NONE], since },
+    { processes: counts, left, least: revoked(least), most: revoked(most), recent: [NONE], since },
     revoked(uncounted),
   ).find(({ what }) => what === 'revoked')?.verdict;
 
@@ -46,6 +35,11 @@ test('counts of all processes together are what the rows say', () => {
   expect(verdict([process('a', 3), process('b', 4)], [7, 7])).toBe('equal');
   expect(verdict([process('a', 3), process('b', 4)], [8, 8])).toBe('differs');
   expect(verdict([process('a', 3), process('b', 4)], [6, 6])).toBe('differs');
+});
+
+test('what processes have left at their ends counts with those that live', () => {
+  expect(verdict([process('a', 3)], [7, 7], { left: { revoked: 4 } })).toBe('equal');
+  expect(verdict([process('a', 3)], [8, 8], { left: { revoked: 4 } })).toBe('differs');
 });
 
 test('while the service works, counts lie between the rows before and after', () => {
@@ -81,6 +75,7 @@ test('every living process must report a gauge as the database had it; one that 
     judge(
       {
         processes: counts,
+        left: {},
         least: NONE,
         most: NONE,
         recent: recent.map((count) => ({ ...NONE, active: count })),
@@ -95,5 +90,5 @@ test('every living process must report a gauge as the database had it; one that 
   expect(active([gauge(5), gauge(6)], 5, 6)?.verdict).toBe('equal');
   expect(active([gauge(5), gauge(7)], 5, 6)).toMatchObject({ verdict: 'differs', counted: 7 });
   expect(active([gauge(5), gauge(undefined)], 5)).toMatchObject({ verdict: 'differs', counted: null });
-  expect(active([process('a', 0, ENDED)], 5)?.verdict).toBe('explained');
+  expect(active([process('a', 0, ENDED)], 5)?.verdict).toBe('unknown');
 });

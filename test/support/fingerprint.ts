@@ -11,6 +11,8 @@ const BY_CALLERS: Readonly<Record<string, string>> = {
   anomalies: 'select id, acknowledged_at, notes from anomalies where acknowledged_at is not null',
   anomaly_scan: 'select only_row from anomaly_scan',
   agent_series: 'select agent_id from agent_series where false',
+  process_counts: 'select process from process_counts where false',
+  removed_counts: 'select counted from removed_counts where false',
   // The numbers of gauges follow from the other tables, and are added up in the background.
   tallies: 'select name from tallies',
   tally_changes: 'select name from tally_changes where false',

@@ -36,6 +36,16 @@ export async function expectReconciled(...services: readonly TestService[]): Pro
   expect(living).toHaveLength(services.length);
 }
 
+/** The same for what has come since the snapshot, whichever processes have ended in order. */
+export async function expectReconciledSince(
+  since: Snapshot,
+  ...services: readonly TestService[]
+): Promise<void> {
+  const { findings, ended } = await reconcile({ ...optionsFor(services), since });
+  expect(findings.filter(({ verdict }) => verdict !== 'equal')).toEqual([]);
+  expect(ended).toEqual([]);
+}
+
 /**
  * `killed` processes were killed since the snapshot. Everything counted exists, and the uncounted rows are at most
  * those that the killed processes may have written.

@@ -4,6 +4,7 @@ import { allowedImports, FOUNDATION } from './rules-of-imports.ts';
 const PLACES: Readonly<Record<string, readonly [column: number, row: number]>> = {
   oauth: [0, 0],
   tokens: [1, 0],
+  operators: [0, 1],
   agents: [1, 1],
   'principal-sessions': [2, 1],
   consent: [3, 1],

@@ -81,9 +81,12 @@ export async function drill(
       waitFor(() => notificationOf('firing', before), FIRE_MS),
     ]);
     const runbook = arrived.annotations['runbook_url'] ?? 'none';
-    expect(runbook).toBe(`deploy/runbooks/${fault.alert}.md`);
+    expect(runbook).toBe(`http://localhost:3000/public/runbooks/${fault.alert}.md`);
     expect(arrived.annotations['dashboard_url']).toMatch(/\/d\/grantex-overview$/);
-    await tryQueries(await readFile(new URL(runbook, REPOSITORY), 'utf8'), prometheus);
+    await tryQueries(
+      await readFile(new URL(`deploy/runbooks/${fault.alert}.md`, REPOSITORY), 'utf8'),
+      prometheus,
+    );
   } finally {
     await end();
   }
