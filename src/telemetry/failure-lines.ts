@@ -14,7 +14,7 @@ export interface AuthenticationFailure {
 /** `suppressed`: failures before this one, from the same network, that have no line. */
 export type FailureLine<F = AuthenticationFailure> = F & { readonly suppressed: number };
 
-export interface FailureLines<F> {
+export interface FailureLines<F = AuthenticationFailure> {
   /**
    * Tells of a failure, at once or with the next line of its network.
    * @param network what counts as one address: an IPv4 address or an IPv6 network
