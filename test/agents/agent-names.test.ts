@@ -19,7 +19,7 @@ const until = (names: readonly string[]) =>
   });
 
 test('agents that have series of their own, under their present names, each once', async () => {
-  const long = `a "b"\\\n${'😀'.repeat(120)}`;
+  const long = `Bot ${'😀'.repeat(50)}${'x'.repeat(80)}`;
   const named = await party.newAgent({ name: long });
   for (const agentId of [named, party.agentId, await party.newAgent({ name: 'Beyond the limit' })])
     await party.grant({ agentId });
