@@ -9,13 +9,13 @@ process.env['NODE_COMPILE_CACHE'] ??= fileURLToPath(new URL('node_modules/.cache
 const SECOND = 1_000;
 /** Whatever the service does with its database. */
 const ON_A_DATABASE =
-  '{agents,anomalies,audit,authorization,consent,developers,grant-token,grants,model,policies,principal-sessions,retention,secrets,signing-keys,tokens,webhooks}';
+  '{agents,anomalies,audit,authorization,compliance,consent,developers,grant-token,grants,model,policies,feed,principal-sessions,retention,revocations,secrets,signing-keys,tokens,webhooks}';
 /** What takes too long for the gate; `npm run test:nightly` runs it. */
 const LONG = 'test/**/*.nightly.test.ts';
 /** What can go wrong with the database, by way of what. */
 const TABLES = 'test/faults/table-*.test.ts';
 /** What needs more than Node, and has projects of its own. */
-const SURROUNDINGS = ['stack', 'faults', 'load', 'pgbouncer', 'failover'].map((name) => `test/${name}/**`);
+const SURROUNDINGS = ['stack', 'faults', 'pgbouncer', 'failover'].map((name) => `test/${name}/**`);
 /** They promise that every answer comes within seconds, or that none is lost under load: nothing else may take the cores. */
 const FAULTS_ALONE =
   'test/faults/{connections,fairness,hostile-tenant,lost-answers,pool-exhausted,rolling-restart,scrape-storm,sigterm}.test.ts';
@@ -42,7 +42,7 @@ const SLOW = [
   // Twenty-five starts of npm.
   'test/deploy/command-line.test.ts',
   // Nine starts of replicas: keys are rotated and must have waited before they sign.
-  'test/signing-keys/{service,rotation-to-es256}.test.ts',
+  'test/signing-keys/{service,rotation-to-es256,revoke}.test.ts',
   // Ten runs of up to eighty random commands against the service, compared with the model as they go.
   'test/model/model.test.ts',
   // Some twenty random requests to every operation, with the database looked at before and after.
@@ -51,6 +51,8 @@ const SLOW = [
   'test/reconciliation/{command,ordered-end}.test.ts',
   // The demo plays for its twenty seconds, and its drills for fourteen more.
   'test/demo/demo.test.ts',
+  // 50,000 grants and as many audit entries are made, exported and counted.
+  'test/compliance/large.test.ts',
   // Thousands of grants, which a job works off while it is watched.
   'test/agents/large-agent.test.ts',
   // Four times a thousand callers; some hundred trees that are revoked while they grow.
@@ -63,12 +65,20 @@ const SLOW = [
   'test/webhooks/{metrics,attempts,purge}.test.ts',
   // Ten simulated days, starts of services whose tables are made old, kills, and full tables for plans.
   'test/retention/{simulation,concurrency,indexes,removal,metrics}.test.ts',
+  // Marks in every place of a request to every operation, with a valid request made for each.
+  'test/security/canary.test.ts',
+  // Fifteen hundred generated requests of two developers.
+  'test/security/two-tenants.test.ts',
   // Six starts of two replicas, one pair after the other.
   'test/telemetry/agent-series-replicas.test.ts',
   // A gauge is read every five seconds: names of agents appear, change and go.
   'test/agents/agent-names.test.ts',
   // Each operation is refused for each reason, and waits for a lock once.
   'test/telemetry/refusals-by-reason.test.ts',
+  // The feed must have been unreadable for the seconds after which streams end.
+  'test/revocations/unreadable.test.ts',
+  // Three replicas, one thousand revocations with kills, and five hundred streams that idle through some heartbeats.
+  'test/revocations/replicas.test.ts',
   // Windows and periods of detection pass, with replicas that restart.
   'test/anomalies/{replicas,detection}.test.ts',
 ];

@@ -26,6 +26,7 @@ import { measuredContext } from '../src/telemetry/measured.ts';
 
 /** nginx's status for a client that closed the connection before it was answered. */
 const CLIENT_CLOSED_REQUEST = 499;
+const CUT_SHORT = 500;
 
 type Emit = (this: Server, event: string, ...args: unknown[]) => boolean;
 
@@ -52,6 +53,18 @@ export function setHttpRoute(
   const { ip, protocol } = from;
   if (ip !== undefined) metadata.span.setAttribute('client.address', ip);
   if (protocol === 'https') metadata.span.setAttribute('url.scheme', protocol);
+}
+
+/** What ends the measurement of a request before its response does. */
+const ENDS = new WeakMap<RPCMetadata, () => void>();
+
+/**
+ * Ends span and measurement of the active request, as answered with 200: what follows, a stream for example, lasts as long as
+ * its client likes. Outside a request, or without instrumentation, it does nothing.
+ */
+export function endHttpMeasurement(): void {
+  const metadata = getRPCMetadata(context.active());
+  if (metadata) ENDS.get(metadata)?.();
 }
 
 /**
@@ -102,6 +115,15 @@ export function observeActiveRequests(meter: Meter): void {
 
 const countActive = (method: string, by: 1 | -1) => active.set(method, (active.get(method) ?? 0) + by);
 
+/**
+ * The status that the caller has got. One that disconnected has none. Where the service itself cut an answer short, because the
+ * rest of it failed, the status line that went before says nothing.
+ */
+function statusOf(response: ServerResponse): number {
+  if (response.writableFinished) return response.statusCode;
+  return response.errored ? CUT_SHORT : CLIENT_CLOSED_REQUEST;
+}
+
 /** Begins a request's span and measurement, which end with its response, and returns its context. */
 function begin(parts: Parts, request: IncomingMessage, response: ServerResponse) {
   const begun = performance.now();
@@ -121,10 +143,11 @@ function begin(parts: Parts, request: IncomingMessage, response: ServerResponse)
   const span = parts.tracer.startSpan(method, { kind: SpanKind.SERVER, attributes }, parent);
   const metadata: RPCMetadata = { type: RPCType.HTTP, span };
   countActive(knownMethod, 1);
-  response.on('close', () => {
+  let ended = false;
+  const end = (status: number) => {
+    if (ended) return;
+    ended = true;
     countActive(knownMethod, -1);
-    // A caller that disconnected has not received the response's status.
-    const status = response.writableFinished ? response.statusCode : CLIENT_CLOSED_REQUEST;
     const { route } = metadata;
     labels['http.response.status_code'] = status;
     if (route !== undefined) labels['http.route'] = route;
@@ -137,6 +160,9 @@ function begin(parts: Parts, request: IncomingMessage, response: ServerResponse)
     span.end();
     const seconds = (performance.now() - begun) / 1000;
     parts._httpServerDurationHistogram.record(seconds, labels, measuredContext(seconds, span.spanContext()));
-  });
+  };
+  ENDS.set(metadata, () => end(200));
+  // A caller that disconnected has not received the response's status.
+  response.on('close', () => end(statusOf(response)));
   return setRPCMetadata(trace.setSpan(parent, span), metadata);
 }

@@ -8,6 +8,10 @@ import type { ScrapeHandler } from './scrape.ts';
 
 /** At the end, how long a scrape under way may take: its own deadline. */
 const SCRAPE_MS = 1000;
+/** Connections at once. Scrapers are few; whoever else reaches the port must not take the service's file descriptors. */
+export const MAX_SCRAPERS = 100;
+/** How long a caller may take to ask. Silent ones then leave their places to scrapers. */
+const HEADERS_MS = 5_000;
 
 export interface MetricsServer {
   /** The port it listens on, also when 0 was asked for. */
@@ -17,15 +21,17 @@ export interface MetricsServer {
 }
 
 /**
- * Serves only `/metrics`, on a separate port (`METRICS_HOST`, `METRICS_PORT`).
+ * Serves only `/metrics`, on a separate port (`METRICS_HOST`, `METRICS_PORT`). Connections beyond `MAX_SCRAPERS` are closed, and
+ * so are those that have not asked within `headersMs`.
  * @throws when the address cannot be listened on
  */
 export async function startMetricsServer(
   handler: ScrapeHandler,
-  { host, port }: { host: string; port: number },
+  { host, port, headersMs = HEADERS_MS }: { host: string; port: number; headersMs?: number },
 ): Promise<MetricsServer> {
   let closing = false;
-  const server = createServer((request, response) => {
+  const timeouts = { headersTimeout: headersMs, connectionsCheckingInterval: headersMs / 5 };
+  const server = createServer(timeouts, (request, response) => {
     // After the last answer the caller would keep the connection open.
     response.once('close', () => closing && server.closeIdleConnections());
     if (isMetrics(request.url)) return handler(request, response);
@@ -33,6 +39,7 @@ export async function startMetricsServer(
   });
   // Requests to this port are not requests of the service.
   leaveUnmeasured(server);
+  server.maxConnections = MAX_SCRAPERS;
   server.listen(port, host);
   await once(server, 'listening');
   return {

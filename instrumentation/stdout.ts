@@ -1,7 +1,7 @@
 import { writeSync } from 'node:fs';
 
 export interface LineStream {
-  /** Takes one line, its newline included. Never waits and never throws; what does not fit is lost and counted. */
+  /** Takes one line of JSON, its newline included. Never waits and never throws; what does not fit is lost and counted. */
   write(line: string): void;
   /** Writes out what is held, before it returns; waits for a reader only as long as it reads. */
   flushSync(): void;
@@ -19,6 +19,12 @@ const RETRY_MS = 10;
 const [SILENT_MS, LONGEST_MS] = [300, 2000];
 
 const NEWLINE = 10;
+/**
+ * JSON leaves them as they are, and Unicode ends lines with them, as many readers of lines do: whoever could have one logged could
+ * begin a line of their own.
+ */
+const LINE_ENDS = /[\u0085\u2028\u2029]/g;
+const escaped = (end: string) => `\\u${end.charCodeAt(0).toString(16).padStart(4, '0')}`;
 const NOTHING = Buffer.alloc(0);
 
 /**
@@ -99,7 +105,7 @@ export function createLineStream(fd: number): LineStream {
         lost += 1;
         return;
       }
-      held += line;
+      held += line.replace(LINE_ENDS, escaped);
       if (waiting) return;
       if (held.length > HOLD) flush();
       if (scheduled || held === '') return;

@@ -5,10 +5,12 @@ import { anomalyRoutes } from './anomalies/routes.ts';
 import { auditRoutes } from './audit/routes.ts';
 import { authorizationRoutes } from './authorization/routes.ts';
 import type { KeyHolder } from './caller.ts';
+import { complianceRoutes } from './compliance/routes.ts';
 import { consentRoutes } from './consent/routes.ts';
 import type { Deps } from './deps.ts';
 import { authenticate } from './developers/authenticate.ts';
 import { developerRoutes } from './developers/routes.ts';
+import type { HeldConnections } from './feed/held-connections.ts';
 import type { ReadGrantToken } from './grant-token/read-grant-token.ts';
 import { grantRoutes } from './grants/routes.ts';
 import { createBodyReader, createFormReader } from './http/body.ts';
@@ -27,6 +29,8 @@ import { pageSecurity } from './pages/security-headers.ts';
 import { policyRoutes } from './policies/routes.ts';
 import { principalSessionRoutes } from './principal-sessions/routes.ts';
 import type { SessionTokens } from './principal-sessions/session-token.ts';
+import type { RevocationFollower } from './revocations/follow-feed.ts';
+import { revocationRoutes } from './revocations/routes.ts';
 import type { Sealer } from './secrets/sealing.ts';
 import type { KeyRing } from './signing-keys/key-ring.ts';
 import { signingKeyRoutes } from './signing-keys/routes.ts';
@@ -38,6 +42,8 @@ import { webhookRoutes } from './webhooks/routes.ts';
 
 /** Of one developer. A page has up to 2 MiB, and its text takes the event loop some 10 ms. */
 const LARGE_ANSWERS = { atOnce: 4, waiting: 32 };
+/** Of one developer, that may take minutes. */
+const LONG_ANSWERS = { atOnce: 2, waiting: 0 };
 
 /** What all use cases together ask for. */
 export interface AppDeps extends Deps {
@@ -47,6 +53,8 @@ export interface AppDeps extends Deps {
   readonly sealer: Sealer;
   readonly sessionTokens: SessionTokens;
   readonly successorOf: SuccessorOf;
+  readonly revocations: RevocationFollower;
+  readonly heldConnections: HeldConnections;
   /** Hears of each API key that lets a request in. */
   readonly keyUsed: (keyHash: Buffer) => void;
 }
@@ -57,6 +65,7 @@ export interface AppOptions {
   /** null: no rate limits and no rate-limit headers. */
   readonly limit: Limiter | null;
   readonly setRoute: SetRoute;
+  readonly endMeasurement: () => void;
   readonly underWay: UnderWay;
 }
 
@@ -73,7 +82,9 @@ function allEndpoints(deps: AppDeps, health: Health): Endpoint[] {
     ...principalSessionRoutes(deps),
     ...webhookRoutes(deps),
     ...anomalyRoutes(deps),
+    ...complianceRoutes(deps),
     ...developerRoutes(deps),
+    ...revocationRoutes(deps),
     ...oauthRoutes(deps),
     ...signingKeyRoutes(deps),
     ...systemRoutes(health, () => endpoints),
@@ -82,7 +93,7 @@ function allEndpoints(deps: AppDeps, health: Health): Endpoint[] {
 }
 
 /** The whole HTTP surface but `/metrics`, which belongs to the instrumentation. */
-export function createApp({ deps, health, limit, setRoute, underWay }: AppOptions): Express {
+export function createApp({ deps, health, limit, setRoute, endMeasurement, underWay }: AppOptions): Express {
   const { config, telemetry } = deps;
   const app = express();
   app.disable('x-powered-by');
@@ -97,7 +108,8 @@ export function createApp({ deps, health, limit, setRoute, underWay }: AppOption
     app.options('/{*path}', writeGathered);
     app.use(cors({ origin: [...config.corsOrigins], maxAge: 600 }));
   }
-  app.use(['/consent', '/permissions'], pageSecurity);
+  app.use(['/consent', '/permissions', '/docs'], pageSecurity);
+  app.get('/', pageSecurity);
 
   const serving = {
     attempts: telemetry.attempts,
@@ -107,8 +119,10 @@ export function createApp({ deps, health, limit, setRoute, underWay }: AppOption
     readBody: createBodyReader(config.bodyLimit),
     readForm: createFormReader(config.bodyLimit),
     setRoute,
+    endMeasurement,
     underWay,
     turns: createTurns(LARGE_ANSWERS),
+    longTurns: createTurns(LONG_ANSWERS),
     authenticate: (caller: KeyHolder) => authenticate(deps, caller),
     keyUsed: deps.keyUsed,
     readSession: deps.sessionTokens.read,

@@ -61,6 +61,14 @@ export const unauthorized = (
   credential: Credential = 'api_key',
   reason: AuthenticationReason = 'unknown',
 ): AuthenticationError => new AuthenticationError(credential, reason);
+/** Too many requests, or connections; `retryAfter`: whole seconds after which to try again. The wording is the contract's. */
+export class TooManyError extends ServiceError {
+  readonly retryAfter: number;
+  constructor(retryAfter: number) {
+    super('RATE_LIMITED', `Rate limit exceeded, retry in ${retryAfter} seconds`);
+    this.retryAfter = retryAfter;
+  }
+}
 export const notFound = (what: string) => new ServiceError('NOT_FOUND', `${what} not found`);
 /** Only for requests of which nothing was committed: clients repeat them by themselves. */
 export const unavailable = (cause?: unknown) =>

@@ -2,8 +2,10 @@ import { agentsWithSeries } from './agents/names-store.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
 import type { Database } from './db/client.ts';
+import type { HeldConnections } from './feed/held-connections.ts';
 import { cutoffsAt } from './retention/cutoffs.ts';
 import { oldestDueSeconds } from './retention/oldest-store.ts';
+import type { RevocationFollower } from './revocations/follow-feed.ts';
 import type { KeyRing } from './signing-keys/key-ring.ts';
 import { keptActiveGrants, keptRemovalPending, keptUnacknowledged } from './tallies/store.ts';
 import type { Telemetry } from './telemetry/telemetry.ts';
@@ -20,12 +22,16 @@ export function reportGauges({
   db,
   keys,
   clock,
+  revocations,
+  heldConnections,
 }: {
   config: Config;
   telemetry: Telemetry;
   db: Database;
   keys: KeyRing;
   clock: Clock;
+  revocations: RevocationFollower;
+  heldConnections: HeldConnections;
 }): () => void {
   const ends = [
     telemetry.observeActiveGrants(() => keptActiveGrants(db.side, new Date(clock.now()))),
@@ -37,6 +43,10 @@ export function reportGauges({
       ? [telemetry.observeAgents(() => agentsWithSeries(db.side, config.metricsAgentLimit))]
       : []),
     telemetry.observeSigningKeys(() => keys.observe()),
+    telemetry.observeFeeds({
+      clients: heldConnections.count,
+      lagSeconds: revocations.lagSeconds,
+    }),
     telemetry.database.observePool('main', () => db.connections()),
     telemetry.database.observePool('side', () => db.side.connections()),
     telemetry.database.observePool('background', () => db.background.connections()),

@@ -61,8 +61,12 @@ export const RETENTION_TABLES = [
 ] as const;
 export type RetentionTable = (typeof RETENTION_TABLES)[number];
 
+/** How a client follows a feed; also the values of the `transport` label of the metrics of feeds. */
+export const TRANSPORTS = ['poll', 'stream'] as const;
+export type Transport = (typeof TRANSPORTS)[number];
+
 /** Why the service closed a connection; also the values of the `reason` label of `grantex_http_connections_closed_total`. */
-export const CONNECTION_ENDS = ['limit', 'address_limit', 'stalled'] as const;
+export const CONNECTION_ENDS = ['limit', 'address_limit', 'stalled', 'slow_reader'] as const;
 export type ConnectionEnd = (typeof CONNECTION_ENDS)[number];
 
 /** Why the HTTP server refused what never became a request; also the values of the label of `grantex_http_refused_total`. */

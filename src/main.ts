@@ -1,5 +1,5 @@
 import { flushCompileCache } from 'node:module';
-import { setHttpRoute } from '../instrumentation/http.ts';
+import { endHttpMeasurement, setHttpRoute } from '../instrumentation/http.ts';
 import { startMetricsServer } from '../instrumentation/metrics-server.ts';
 import { config, telemetrySdk } from '../instrumentation/register.ts';
 import { BAD_CONFIGURATION, ConfigError } from './config.ts';
@@ -60,6 +60,7 @@ try {
     readMetrics: telemetrySdk.readMetrics,
     startMetricsServer: (handler, host, port) => startMetricsServer(handler, { host, port }),
     setRoute: setHttpRoute,
+    endMeasurement: endHttpMeasurement,
     flushTelemetry: (timeoutMs) => telemetrySdk.shutdown(timeoutMs),
     onDatabaseLost: () =>
       void die('database.ended', new Error('the embedded PostgreSQL has ended by itself')),

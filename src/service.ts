@@ -3,6 +3,7 @@ import { setTimeout } from 'node:timers/promises';
 import { admitAgentsToSeries } from './agents/admit-to-series.ts';
 import { createAnomalyWatch } from './anomalies/watch.ts';
 import { type AppDeps, createApp } from './app.ts';
+import { createCheckpointMaker } from './audit/make-checkpoints.ts';
 import { systemClock } from './clock.ts';
 import { type Config, namingVariables } from './config.ts';
 import { type OpenDatabase, openDatabaseUrl, reachDatabase } from './database-source.ts';
@@ -10,6 +11,7 @@ import { type Database, openDatabase } from './db/client.ts';
 import { assertMigrated, migrate } from './db/migrate.ts';
 import { createKeyUses } from './developers/key-uses.ts';
 import { seedDevelopers } from './developers/seed-developers.ts';
+import { createFeeds } from './feeds.ts';
 import { reportGauges } from './gauges.ts';
 import { createTokenReader } from './grant-token/read-grant-token.ts';
 import { createRemovalWorker } from './grants/work-off-removals.ts';
@@ -27,7 +29,8 @@ import { leaveLastCounts } from './reconciliation/leave-counts.ts';
 import { createRetention } from './retention/retention.ts';
 import { createSealer } from './secrets/sealing.ts';
 import { loadSecretKey } from './secrets/secret-key.ts';
-import { databaseKeyRing, fileKeyRing, type KeyRing } from './signing-keys/key-ring.ts';
+import { fileKeyRing } from './signing-keys/file-key-ring.ts';
+import { databaseKeyRing, type KeyNews, type KeyRing } from './signing-keys/key-ring.ts';
 import { startWarnings } from './start-warnings.ts';
 import { createHealth } from './system/health.ts';
 import { createTallyKeeper } from './tallies/keep-tallies.ts';
@@ -50,6 +53,7 @@ export interface ServiceOptions {
     port: number,
   ) => Promise<{ readonly port: number; close(graceMs: number): Promise<void> }>;
   readonly setRoute: SetRoute;
+  readonly endMeasurement: () => void;
   readonly flushTelemetry: (timeoutMs: number) => Promise<void>;
   /** The embedded database ended without having been asked to. */
   readonly onDatabaseLost: () => void;
@@ -82,7 +86,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   try {
     // A bad SECRET_KEY is a fault of configuration, to be told before anything is started.
     const secretKey = await loadSecretKey(config);
-    const sealer = createSealer(secretKey);
+    const sealer = createSealer(secretKey, config.secretKeyOld);
     const source = await openSource(options);
     undo.defer(() => source.close());
     await reachDatabase(source);
@@ -109,14 +113,12 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     const clock = systemClock;
     const ids = systemIds;
     const deliveries = createDeliveryWorkers({ config, db, clock, telemetry, sealer });
-    undo.defer(() => deliveries.stop(0));
     const anomalies = createAnomalyWatch({ config, db, clock, telemetry, ids });
-    undo.defer(() => anomalies.stop(0));
     const retention = createRetention({ config, db, clock, telemetry, ids });
-    undo.defer(() => retention.stop(0));
-
     const tallies = createTallyKeeper({ db, clock, telemetry });
-    undo.defer(() => tallies.stop(0));
+    const feeds = createFeeds({ config, db, clock, telemetry });
+    const { revocations, heldConnections } = feeds;
+    undo.defer(async () => heldConnections.close());
     const removals = createRemovalWorker({
       config,
       db,
@@ -125,16 +127,17 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       telemetry,
       deliveriesDue: deliveries.wake,
     });
-    undo.defer(() => removals.stop(0));
-
     const keyUses = createKeyUses({ db, clock, telemetry });
-    undo.defer(() => keyUses.stop(0));
     const changes = createChangeTeller({ db, telemetry });
-    undo.defer(() => changes.stop(0));
-
     const listener: { port: number } = { port: config.port };
     const baseUrl = () => config.publicUrl ?? `http://localhost:${listener.port}`;
     const issuer = () => config.jwtIssuer ?? baseUrl();
+    const checkpoints = createCheckpointMaker({ db, clock, issuer, keys, telemetry });
+    const works = [deliveries, anomalies, tallies, keyUses, removals, changes, retention, checkpoints];
+    undo.defer(async () => {
+      await Promise.all([...works, revocations].map((work) => work.stop(0)));
+    });
+
     const deps: AppDeps = {
       config,
       db,
@@ -142,13 +145,20 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       ids,
       keys,
       readGrantToken: createTokenReader({ keys, issuer, clock }),
-      sessionTokens: createSessionTokens({ secretKey, issuer, clock }),
+      sessionTokens: createSessionTokens({
+        secretKey,
+        otherKey: config.secretKeyOld,
+        issuer,
+        clock,
+      }),
       successorOf: createSuccessors(secretKey),
       keyUsed: keyUses.keyUsed,
       telemetry,
       sealer,
       deliveriesDue: deliveries.wake,
       activity: anomalies,
+      revocations,
+      heldConnections,
       baseUrl,
       issuer,
     };
@@ -156,7 +166,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     const endAgentSeries = await admitAgentsToSeries({ config, db, telemetry });
     undo.defer(() => endAgentSeries(0));
     const health = createHealth(db.side);
-    const endGauges = reportGauges({ config, telemetry, db, keys, clock });
+    const endGauges = reportGauges({ config, telemetry, db, keys, clock, revocations, heldConnections });
     undo.defer(async () => endGauges());
 
     const redis = await openRedis(config, telemetry);
@@ -165,7 +175,8 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       ? createLimiter(config.rateLimits, config.rateLimitMaxKeys, redis)
       : null;
     const underWay = createUnderWay();
-    const app = createApp({ deps, health, limit, setRoute: options.setRoute, underWay });
+    const { setRoute, endMeasurement } = options;
+    const app = createApp({ deps, health, limit, setRoute, endMeasurement, underWay });
     const { scrape } = options;
     const shared = metricsShareListener(config);
     const handler = scrape && shared ? withMetrics(app, scrape) : app;
@@ -185,13 +196,8 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     const metrics = scrape && !shared ? await startMetrics(options, scrape) : null;
 
     // Not before: while the start keeps the event loop busy, their connections would run out of time.
-    deliveries.start();
-    anomalies.start();
-    tallies.start();
-    keyUses.start();
-    removals.start();
-    changes.start();
-    retention.start();
+    for (const work of works) work.start();
+    feeds.start();
     const where = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${server.port}`;
     const metricsPort = scrape ? (metrics?.port ?? server.port) : undefined;
     telemetry.logger.info({ url: where, metricsPort }, 'service.started');
@@ -208,12 +214,10 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
         stopBy = performance.now() + config.shutdownTimeoutMs;
         const end = stopBy - config.shutdownTimeoutMs * CLOSING_SHARE;
         const leftMs = () => Math.max(0, end - performance.now());
+        // Streams have no end of their own. Their clients connect elsewhere at once.
+        heldConnections.close();
         const finished = await drain(server, underWay, leftMs());
-        await Promise.all(
-          [deliveries, anomalies, retention, tallies, removals, keyUses, changes].map((work) =>
-            work.stop(leftMs()),
-          ),
-        );
+        await Promise.all([...works, revocations].map((work) => work.stop(leftMs())));
         await endAgentSeries(leftMs());
         // What was cut off may still be counted: then the end is that of a crash.
         if (finished && options.readMetrics)
@@ -255,13 +259,18 @@ function openKeys(
   db: Database,
   sealer: ReturnType<typeof createSealer>,
 ): Promise<KeyRing> {
-  if (config.signingKeys) return fileKeyRing(config.signingKeys);
-  return databaseKeyRing(
-    { db, sealer, clock: systemClock, algorithm: config.signingAlgorithm },
-    (error) => telemetry.logger.warn({ reason: describe(error) }, 'keys.reload_failed'),
-    ({ kid, rotated }) =>
-      telemetry.events.adminChanged({ object: 'signing_key', change: rotated ? 'rotated' : 'created', kid }),
-  );
+  const onError = (error: unknown) =>
+    telemetry.logger.warn({ reason: describe(error) }, 'keys.reload_failed');
+  const tell = (change: 'created' | 'rotated' | 'revoked', kid: string) =>
+    telemetry.events.adminChanged({ object: 'signing_key', change, kid });
+  const heard: KeyNews = {
+    added: ({ kid, rotated }) => tell(rotated ? 'rotated' : 'created', kid),
+    revoked: ({ kid, counts }) =>
+      counts ? tell('revoked', kid) : telemetry.logger.warn({ kid }, 'signing_key.revoked'),
+  };
+  const clock = systemClock;
+  if (config.signingKeys) return fileKeyRing(config.signingKeys, { db, clock, onError, heard });
+  return databaseKeyRing({ db, sealer, clock, algorithm: config.signingAlgorithm }, onError, heard);
 }
 
 /** METRICS_HOST may also name the service's own address; METRICS_PORT, where it is set, is another than PORT. */

@@ -134,6 +134,12 @@ export const CASES: Record<string, Case> = {
       '~'.repeat(43),
     ],
   },
+  SECRET_KEY_OLD: {
+    key: 'secretKeyOld',
+    otherwise: null,
+    good: [[SECRET_KEY, Buffer.alloc(32, 7)]],
+    bad: ['hunter2', Buffer.alloc(31).toString('base64')],
+  },
   GRANT_TOKEN_MAX_TTL: {
     key: 'grantTokenMaxSeconds',
     otherwise: 86_400,
@@ -164,6 +170,8 @@ export const CASES: Record<string, Case> = {
   MAX_DELEGATION_DEPTH: whole('maxDelegationDepth', 3, 0, 10),
   MAX_AGENTS: whole('maxAgents', 1000, 1, 1_000_000),
   MAX_AUDIT_ENTRIES_PER_DAY: whole('maxAuditEntriesPerDay', 1_000_000, 1, 1_000_000_000),
+  MAX_STREAMS: whole('maxStreams', 20, 1, 1_000_000),
+  REVOCATION_FEED: flag('revocationFeed', true),
   RATE_LIMIT_ENABLED: flag('rateLimitEnabled', true),
   RATE_LIMIT_MAX_KEYS: whole('rateLimitMaxKeys', 100_000, 1, 10_000_000),
   RATE_LIMITS: {

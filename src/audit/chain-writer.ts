@@ -9,7 +9,7 @@ import type { Deps } from '../deps.ts';
 import { badRequest, ServiceError } from '../errors.ts';
 import { agentDid } from '../ids.ts';
 import { done, type Outcome, refuse } from '../outcome.ts';
-import { type AuditStatus, entryHash } from './chain.ts';
+import { type AuditStatus, entryHash, rowHash } from './chain.ts';
 import {
   type AuditRow,
   appendEntries,
@@ -72,22 +72,35 @@ export function createChainWriter({
     );
     const accepted = asked.map(({ input }, index) => accept(input, principals[index] ?? null));
     if (accepted.every((entry) => entry === null)) return asked.map(refuseUnknown);
-    let head = await lockChain(tx, developerId);
+    const { head: found, numbers } = await lockChain(tx, developerId, asked.length);
+    let head = found;
     const rows: NewAuditRow[] = [];
-    const outcomes = accepted.map((entry): Outcome<Appended> => {
+    const outcomes = accepted.map((entry, index): Outcome<Appended> => {
       if (entry === null) return refuseUnknown();
-      const now = clock.now();
+      // A clock that is behind, or was set back, takes the time of the last entry.
+      const now = Math.max(clock.now(), head.lastAt?.getTime() ?? 0);
       const createdAt = new Date(now);
       const counted = countedWith(head, createdAt);
       if (counted.entriesOfDay > config.maxAuditEntriesPerDay)
         return refuseBeyond(config.maxAuditEntriesPerDay);
       const id = ids.next('alog', now);
       const prevHash = head.hash;
-      const hash = entryHash({ ...entry, entryId: id, timestamp: createdAt.toISOString(), prevHash });
+      const seq = numbers[index];
+      if (seq === undefined) throw new Error('too few numbers for the entries');
+      const hashed = {
+        ...entry,
+        entryId: id,
+        developerId,
+        seq,
+        timestamp: createdAt.toISOString(),
+        prevHash,
+      };
+      const hash = entryHash(hashed);
+      const covering = rowHash({ ...hashed, hash, prevRowHash: head.rowHash });
       const { known, ...members } = entry;
       const row: AuditRow = { ...members, id, developerId, createdAt, hash, prevHash };
-      rows.push({ ...row, ...counted });
-      head = { ...counted, hash };
+      rows.push({ ...row, ...counted, seq, rowHash: covering });
+      head = { ...counted, hash, rowHash: covering, lastAt: createdAt };
       return done({ row, known });
     });
     const links = asked.slice(1).flatMap(({ span }) => span ?? []);

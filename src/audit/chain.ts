@@ -33,20 +33,26 @@ export function entryHash(entry: HashedEntry): string {
   ).toString('hex');
 }
 
+/** All that is stored of an entry, and the `rowHash` of the entry before it. */
+export interface CoveredEntry extends HashedEntry {
+  readonly seq: number;
+  readonly developerId: string;
+  readonly agentDid: string;
+  readonly principalId: string;
+  readonly hash: string;
+  /** null: there is no entry before it, or an older release wrote that one. */
+  readonly prevRowHash: string | null;
+}
+
 /**
- * Checks the chain of a developer, oldest entry first.
- * @param after the hash of the last entry that retention removed (`audit_prefixes`); null: the chain is complete
- * @returns null when the chain is intact; otherwise the first entry that was altered or that follows a removed or
- * inserted one
+ * The second hash of an entry, which covers what `entryHash` leaves out: SHA-256 in 64 hex characters over the canonical JSON
+ * of all its members, with the second hash of the previous entry.
  */
-export function firstBrokenEntry(
-  entries: Iterable<HashedEntry & { readonly hash: string }>,
-  after: string | null = null,
-): string | null {
-  let previous = after;
-  for (const entry of entries) {
-    if (entry.prevHash !== previous || entry.hash !== entryHash(entry)) return entry.entryId;
-    previous = entry.hash;
-  }
-  return null;
+export function rowHash(entry: CoveredEntry): string {
+  const { entryId, agentId, grantId, action, status, timestamp, metadata, prevHash } = entry;
+  const { seq, developerId, agentDid, principalId, hash, prevRowHash } = entry;
+  const common = { entryId, agentId, grantId, action, status, timestamp, metadata, prevHash };
+  return sha256(
+    canonicalJson({ ...common, seq, developerId, agentDid, principalId, hash, prevRowHash }),
+  ).toString('hex');
 }

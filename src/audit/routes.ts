@@ -1,7 +1,8 @@
 /**
  * The audit log: recorded actions of agents, as one hash chain for each developer.
- * Tables: `audit_entries`, `audit_heads`.
- * `principal-sessions` lists the entries of a principal through this room.
+ * `chain-writer.ts` appends, `make-checkpoints.ts` signs the heads of chains in the background, `verify-chain.ts` proves them.
+ * Tables: `audit_entries`, `audit_heads`, `audit_checkpoints`, `audit_checkpoint_keys`; it reads `audit_prefixes`.
+ * `principal-sessions` lists the entries of a principal through this room, and `compliance` exports and verifies them.
  */
 import { Type } from 'typebox';
 import type { Deps } from '../deps.ts';
@@ -10,6 +11,8 @@ import { faultOfPage, pageOf, pageQuery } from '../http/pagination.ts';
 import { created, ok } from '../http/reply.ts';
 import { Id, PrincipalId } from '../http/schemas.ts';
 import { faultOfTimes, timesOf } from '../http/time-range.ts';
+import type { KeyRing } from '../signing-keys/key-ring.ts';
+import { chainRoutes } from './chain-routes.ts';
 import { createChainWriter } from './chain-writer.ts';
 import { logEntry } from './log-entry.ts';
 import { listEntries, ownEntry } from './read-entries.ts';
@@ -22,7 +25,11 @@ import {
   NewMetadata,
 } from './view.ts';
 
-export function auditRoutes(deps: Pick<Deps, 'db' | 'ids' | 'clock' | 'activity' | 'config'>): Endpoint[] {
+export function auditRoutes(
+  deps: Pick<Deps, 'db' | 'ids' | 'clock' | 'activity' | 'config'> & {
+    readonly keys: Pick<KeyRing, 'published'>;
+  },
+): Endpoint[] {
   const writeChain = createChainWriter(deps);
   return [
     endpoint({
@@ -72,6 +79,7 @@ export function auditRoutes(deps: Pick<Deps, 'db' | 'ids' | 'clock' | 'activity'
         return ok(await listEntries(deps, caller, { filter, page }), auditPageView(page));
       },
     }),
+    ...chainRoutes(deps),
     endpoint({
       method: 'get',
       path: '/v1/audit/:id',

@@ -20,11 +20,11 @@ export interface AuditRow {
   readonly prevHash: string | null;
 }
 
-const COLUMNS = `id, developer_id as "developerId", agent_id as "agentId", agent_did as "agentDid", grant_id as "grantId",
+export const COLUMNS = `id, developer_id as "developerId", agent_id as "agentId", agent_did as "agentDid", grant_id as "grantId",
   principal_id as "principalId", action, status, metadata, created_at as "createdAt", hash, prev_hash as "prevHash"`;
 
 const key = { developerId: text, id: text };
-const entry = {
+export const entry = {
   ...key,
   agentId: text,
   agentDid: text,
@@ -39,16 +39,35 @@ const entry = {
 };
 
 // The insert creates the row the first time. In both cases the row stays locked until the transaction ends, and the
-// next writer then reads the hash that this transaction wrote.
+// next writer then reads the hash that this transaction wrote. The numbers are taken within the lock, so they grow along each
+// chain.
 const lockHead = query({
   operation: 'INSERT',
   collection: 'audit_heads',
   name: 'audit.lock_head',
   text: `insert into audit_heads (developer_id, hash) values ($developerId, null)
     on conflict (developer_id) do update set developer_id = excluded.developer_id
-    returning hash, day::text, entries_of_day as "entriesOfDay"`,
+    returning hash, day::text, entries_of_day as "entriesOfDay", row_hash as "rowHash", covered_hash as "coveredHash",
+      last_at as "lastAt",
+      (select jsonb_agg(nextval('audit_entries_seq_seq')) from generate_series(1, $entries::int)) as numbers`,
+  params: { developerId: text, entries: int },
+  row: {
+    hash: orNull(text),
+    day: orNull(text),
+    entriesOfDay: int,
+    rowHash: orNull(text),
+    coveredHash: orNull(text),
+    lastAt: orNull(timestamp),
+    numbers: jsonb<readonly number[]>(),
+  },
+});
+const lastTime = query({
+  operation: 'SELECT',
+  collection: 'audit_entries',
+  name: 'audit.last_time',
+  text: `select created_at as "createdAt" from audit_entries where developer_id = $developerId order by seq desc limit 1`,
   params: { developerId: text },
-  row: { hash: orNull(text), day: orNull(text), entriesOfDay: int },
+  row: { createdAt: timestamp },
 });
 const named = batchQuery({
   operation: 'SELECT',
@@ -70,16 +89,19 @@ const append = batchQuery({
   operation: 'INSERT',
   collection: 'audit_entries',
   name: 'audit.append',
-  question: { ...entry, day: text, entriesOfDay: int },
+  question: { ...entry, seq: bigint, rowHash: text, day: text, entriesOfDay: int },
   row: {},
   text: (asked) => `with ${asked}, head as (
-      update audit_heads set hash = last.hash, day = last.day::date, entries_of_day = last."entriesOfDay"
-      from (select "developerId", hash, day, "entriesOfDay" from asked order by ordinal desc limit 1) last
+      update audit_heads set hash = last.hash, covered_hash = last.hash, row_hash = last."rowHash",
+        last_at = last."createdAt", day = last.day::date, entries_of_day = last."entriesOfDay",
+        checkpoint_due = coalesce(checkpoint_due, (
+          select date_trunc('hour', "createdAt", 'UTC') + interval '1 hour' from asked order by ordinal limit 1))
+      from (select * from asked order by ordinal desc limit 1) last
       where audit_heads.developer_id = last."developerId")
-    insert into audit_entries (id, developer_id, agent_id, agent_did, grant_id, principal_id, action, status, metadata,
-      created_at, hash, prev_hash)
-    select id, "developerId", "agentId", "agentDid", "grantId", "principalId", action, status, metadata, "createdAt",
-      hash, "prevHash"
+    insert into audit_entries (seq, id, developer_id, agent_id, agent_did, grant_id, principal_id, action, status, metadata,
+      created_at, hash, prev_hash, row_hash) overriding system value
+    select seq, id, "developerId", "agentId", "agentDid", "grantId", "principalId", action, status, metadata, "createdAt",
+      hash, "prevHash", "rowHash"
     from asked order by ordinal`,
 });
 
@@ -90,17 +112,35 @@ export interface ChainHead {
   /** The day (UTC, `YYYY-MM-DD`) of the last entry, and how many entries it has; null: none was counted yet. */
   readonly day: string | null;
   readonly entriesOfDay: number;
+  /** The last entry's second hash; null: there is no entry, or an older release wrote the last one. */
+  readonly rowHash: string | null;
+  /** The last entry's time; null: there is no entry. */
+  readonly lastAt: Date | null;
 }
 
 /** An entry to append, and the count of its day with it. */
 export interface NewAuditRow extends AuditRow {
+  readonly seq: number;
+  readonly rowHash: string;
   readonly day: string;
   readonly entriesOfDay: number;
 }
 
-/** Locks the head of a developer's chain until the transaction ends. */
-export const lockChain = (tx: Queryable, developerId: string): Promise<ChainHead> =>
-  tx.only(lockHead, { developerId });
+/**
+ * Locks the head of a developer's chain until the transaction ends, and takes numbers for `entries` new entries: they are
+ * greater than those of all earlier entries, of every developer.
+ */
+export async function lockChain(
+  tx: Queryable,
+  developerId: string,
+  entries: number,
+): Promise<{ head: ChainHead; numbers: readonly number[] }> {
+  const { numbers, coveredHash, ...head } = await tx.only(lockHead, { developerId, entries });
+  if (head.hash === coveredHash) return { head, numbers };
+  // An older release wrote the last entry, and left the rest of the head as it was.
+  const last = await tx.first(lastTime, { developerId });
+  return { head: { ...head, rowHash: null, lastAt: last?.createdAt ?? null }, numbers };
+}
 
 /** For each entry the principal of its grant; null unless both the agent and the grant belong to the developer. */
 export async function principalsOf(

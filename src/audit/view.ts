@@ -28,10 +28,19 @@ export const AuditEntryView = Type.Object({
 });
 /** One page of entries in the form of the answers. */
 export const AuditPageView = pageView({ entries: Type.Array(AuditEntryView) });
-export const auditEntryView = ({ id, createdAt, ...row }: AuditRow) => ({
-  entryId: id,
-  ...row,
-  timestamp: createdAt,
+export const auditEntryView = (row: AuditRow) => ({
+  entryId: row.id,
+  agentId: row.agentId,
+  agentDid: row.agentDid,
+  grantId: row.grantId,
+  principalId: row.principalId,
+  developerId: row.developerId,
+  action: row.action,
+  metadata: row.metadata,
+  hash: row.hash,
+  prevHash: row.prevHash,
+  timestamp: row.createdAt,
+  status: row.status,
 });
 export const auditPageView =
   (page: Page) =>

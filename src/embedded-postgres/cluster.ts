@@ -14,6 +14,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { Layout } from '../data-dir.ts';
 import { cannotBecome, EmbeddedDatabaseError, errorCode } from './error.ts';
@@ -82,7 +83,7 @@ export interface InitOptions {
 /**
  * Makes the database unless it is there. It is made beside its place, synced by initdb, and moved there by one rename:
  * under its final name it is always whole, whatever moment a crash chooses; what a crash left beside it is thrown away.
- * @throws {EmbeddedDatabaseError} with the words of initdb when that fails.
+ * @throws {EmbeddedDatabaseError} when the user has no name; with the words of initdb when that fails.
  */
 export async function ensureCluster(options: InitOptions): Promise<void> {
   const { paths, user, dataDir } = options;
@@ -91,6 +92,7 @@ export async function ensureCluster(options: InitOptions): Promise<void> {
     if (user && statSync(paths.cluster).uid !== user.uid) giveTo(paths.cluster, user);
     return;
   }
+  if (!user) assertUserHasName();
   const made = join(paths.partial, 'data');
   mkdirSync(paths.partial, { mode: 0o700 });
   mkdirSync(made, { mode: 0o700 });
@@ -101,6 +103,21 @@ export async function ensureCluster(options: InitOptions): Promise<void> {
   renameSync(made, paths.cluster);
   syncDirectory(dataDir);
   rmSync(paths.partial, { recursive: true, force: true });
+}
+
+/**
+ * initdb asks the system for the name of its user, whatever name the role has, and there is no way around that. A database that
+ * exists needs no name.
+ */
+function assertUserHasName(): void {
+  try {
+    userInfo();
+  } catch (cause) {
+    throw new EmbeddedDatabaseError(
+      `the embedded database can only be created by a user that has a name, and uid ${process.getuid?.()} has none in /etc/passwd: give it a line there, run the service as another user, or set DATABASE_URL`,
+      { cause },
+    );
+  }
 }
 
 async function initdb(cwd: string, options: InitOptions): Promise<void> {

@@ -1,7 +1,7 @@
 import { bool, orNull, text, textOf, timestamp } from '../db/column-types.ts';
 import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
-import type { RevokedBy } from '../telemetry/events.ts';
+import type { RevokedBy } from '../telemetry/event-fields.ts';
 
 // A removal kills many grants with one row, at its commit: those that match it, and everything delegated from them. Statements
 // that ask whether a grant is alive ask for such a row too. A job (`work-off-removals.ts`) then revokes the grants one by one.

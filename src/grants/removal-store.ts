@@ -2,7 +2,7 @@
 import { bigint, bool, int, orNull, text, textOf, texts, timestamp } from '../db/column-types.ts';
 import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
-import type { RevokedBy } from '../telemetry/events.ts';
+import type { RevokedBy } from '../telemetry/event-fields.ts';
 import { ANY_ENQUEUED, deliveriesOfRemoval } from '../webhooks/outbox-store.ts';
 import type { RevokedRow } from './revocation-store.ts';
 

@@ -3,7 +3,7 @@ import type { Queryable } from '../db/queryable.ts';
 import type { Deps } from '../deps.ts';
 import { notFound } from '../errors.ts';
 import { done, type Outcome, refuse } from '../outcome.ts';
-import type { RevokedBy } from '../telemetry/events.ts';
+import type { RevokedBy } from '../telemetry/event-fields.ts';
 import { activeTraceParent } from '../telemetry/trace-parent.ts';
 import type { Outbox } from '../webhooks/outbox-store.ts';
 import { insertRemoval, type Removal } from './removal-marks-store.ts';

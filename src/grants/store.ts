@@ -23,10 +23,10 @@ export interface Grant {
 const REMOVED_AT = removedAt('grants', '$developerId');
 /** An expired grant reads `expired` even though no job has updated its row; `$now` is the time of reading. */
 const STATUS = `case when status = 'revoked' or ${REMOVED_AT} is not null then 'revoked' when expires_at <= $now then 'expired' else 'active' end`;
-const COLUMNS = `id, agent_id as "agentId", principal_id as "principalId", developer_id as "developerId", scopes,
+export const COLUMNS = `id, agent_id as "agentId", principal_id as "principalId", developer_id as "developerId", scopes,
   ${STATUS} as status, issued_at as "issuedAt", expires_at as "expiresAt", coalesce(revoked_at, ${REMOVED_AT}) as "revokedAt",
   parent_grant_id as "parentGrantId", delegation_depth as "delegationDepth"`;
-const row = {
+export const grantRow = {
   id: text,
   agentId: text,
   principalId: text,
@@ -46,7 +46,7 @@ const byId = query({
   name: 'grants.by_id',
   text: `select ${COLUMNS} from grants where developer_id = $developerId and id = $id`,
   params: { developerId: text, id: text, now: timestamp },
-  row,
+  row: grantRow,
 });
 
 /** One grant; undefined when the developer has no such grant. `now` decides whether it reads `expired`. */
@@ -101,7 +101,7 @@ function filtered(bits: number, status: GrantStatus | 'any') {
       text: `select ${COLUMNS} from grants where ${conditions}
         order by issued_at desc, id desc limit $limit offset $offset`,
       params: { ...filters, ...now, limit: bigint, offset: bigint },
-      row,
+      row: grantRow,
     }),
     count: query({
       operation: 'SELECT',
@@ -163,7 +163,7 @@ const ofPrincipal = query({
     join agents on agents.id = page."agentId"
     order by page.status = 'active' desc, page."issuedAt" desc, page.id desc`,
   params: { developerId: text, principalId: text, now: timestamp, limit: bigint, offset: bigint },
-  row: { ...row, agentName: text, agentDescription: text, lastUsedAt: orNull(timestamp) },
+  row: { ...grantRow, agentName: text, agentDescription: text, lastUsedAt: orNull(timestamp) },
 });
 const countOfPrincipal = query({
   operation: 'SELECT',

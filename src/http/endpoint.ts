@@ -15,15 +15,14 @@ import type { AttemptKind, Attempts } from '../telemetry/attempts.ts';
 import type { Events } from '../telemetry/events.ts';
 import { type Bearer, bearerOf } from './bearer.ts';
 import type { ReadBody } from './body.ts';
+import { type CountDeps, countRequest } from './count-request.ts';
 import { withDeadline } from './deadline.ts';
-import { headersOf } from './headers.ts';
-import type { KnownKeys } from './known-keys.ts';
+import { handOver } from './hand-over.ts';
 import { clientKeyOf, oauthRefusal } from './oauth.ts';
 import { toPublicError } from './public-error.ts';
-import { type Limiter, rateLimited } from './rate-limit.ts';
-import { rateLimitKeyOf, rateLimitKeyOfPrincipal } from './rate-limit-key.ts';
 import { type RefusalPage, type Reply, send } from './reply.ts';
 import { headerText, queryText } from './request-text.ts';
+import { sendStream, signalOf } from './stream.ts';
 import { tellRefusal } from './tell-refusal.ts';
 import { holdTurn, type Turns } from './turns.ts';
 import type { UnderWay } from './under-way.ts';
@@ -57,6 +56,8 @@ interface Parts<B, Q> {
 /** A request, parsed once: handlers never see the raw one. */
 export interface Input<A extends Access, B, Q> extends Parts<B, Q> {
   readonly caller: Callers[A];
+  /** Where `long` is set: aborted when the caller has left. Elsewhere work is finished all the same. */
+  readonly signal: AbortSignal | undefined;
 }
 
 export interface Endpoint<
@@ -76,12 +77,19 @@ export interface Endpoint<
   readonly operation?: RefusableOperation;
   /** A request that changes nothing may be answered 503, which invites a repetition. GETs are taken for such. */
   readonly readOnly?: boolean;
+  /**
+   * A reading that may take as long as its caller waits. Each of its statements has a deadline, and it has none. It ends when
+   * the caller leaves. A developer has few of them at once.
+   */
+  readonly long?: true;
   readonly body?: B;
   readonly query?: Q;
   /** The answer may be large. Each developer has a bounded number of such answers under way. */
   readonly large?: true;
   /** A standard endpoint: the body is a form, the key may be a Basic password, refusals have the form of RFC 6749 §5.2. */
   readonly oauth?: true;
+  /** The answer is a `text/event-stream`. */
+  readonly eventStream?: true;
   /** The page that shows a refusal to a person, where the answer is a page. */
   readonly refusalPage?: RefusalPage;
   /** Schemas of the successful answers by status, for /openapi.json; null: no body. */
@@ -107,18 +115,18 @@ export type SetRoute = (
   from: { readonly ip?: string | undefined; readonly protocol?: string | undefined },
 ) => void;
 
-export interface ServeDeps {
+export interface ServeDeps extends CountDeps {
   readonly attempts: Attempts;
   readonly events: Events;
-  /** null: no limits and no rate-limit headers. */
-  readonly limit: Limiter | null;
-  readonly knownKeys: KnownKeys;
   readonly readBody: ReadBody;
   readonly readForm: ReadBody;
   readonly setRoute: SetRoute;
+  /** Ends the measurement of the active request, as one that was answered with 200. */
+  readonly endMeasurement: () => void;
   readonly underWay: UnderWay;
-  /** For endpoints whose answers may be large. */
+  /** For endpoints whose answers may be large, and for those that may take long. */
   readonly turns: Turns;
+  readonly longTurns: Turns;
   /** UNAUTHORIZED for an unknown key. */
   readonly authenticate: (caller: KeyHolder) => Promise<Outcome<Developer>>;
   /** The API key has let a request in. */
@@ -145,17 +153,18 @@ export function serve(definition: Endpoint, deps: ServeDeps): RequestHandler {
     res.locals['refusalPage'] = definition.oauth ? oauthRefusal : definition.refusalPage;
     const bearer = definition.access === 'public' ? null : credentialOf(req, wanted);
     const session = definition.access === 'principal' && bearer ? await deps.readSession(bearer.token) : null;
-    const countNewKey = await limit(definition, deps, { req, res, bearer, session });
+    const countNewKey = await countRequest(definition.limit, deps, { req, res, bearer, session });
     // From here on the work is finished even when the caller disconnects.
     const finish = deps.underWay.begin();
     const parts = await parse(definition, deps, { req, validateBody, validateQuery }).catch(refusalOf);
 
     const endAttempt = definition.attempt ? deps.attempts.start(definition.attempt) : undefined;
+    let reply: Reply;
     try {
-      const outcome = await withDeadline(
-        (assertInTime) =>
-          answer(definition, deps, { req, res, bearer, session, countNewKey, parts, assertInTime }),
-        readOnly,
+      const work = { req, res, bearer, session, countNewKey, parts };
+      const outcome = await (definition.long
+        ? answer(definition, deps, { ...work, assertInTime: () => undefined })
+        : withDeadline((assertInTime) => answer(definition, deps, { ...work, assertInTime }), readOnly)
       ).catch(refusalOf);
       const { agentId } = outcome;
       tellRefusal(definition.operation, outcome, deps.events);
@@ -164,53 +173,15 @@ export function serve(definition: Endpoint, deps: ServeDeps): RequestHandler {
         endAttempt?.({ status, code, agentId });
         throw outcome.refusal;
       }
-      endAttempt?.({ status: outcome.value.status, agentId });
-      send(req, res, outcome.value);
+      reply = outcome.value;
+      endAttempt?.({ status: reply.status, agentId });
+      if (reply.parts) await sendStream(req, res, reply.parts, deps.events);
+      else if (!reply.takeOver) send(req, res, reply);
     } finally {
       finish();
     }
+    if (reply.takeOver) await handOver(reply, { req, res, endMeasurement: deps.endMeasurement });
   };
-}
-
-interface Limited {
-  readonly req: ExpressRequest;
-  readonly res: Response;
-  readonly bearer: Bearer | null;
-  readonly session: Outcome<Principal> | null;
-}
-
-/**
- * Counts the request for its principal, or for the developer of its key. Others count for their address, before the database
- * is asked anything.
- * @returns null, or for a key that is not known yet: counts the request for the developer once the key is looked up
- * @throws RATE_LIMITED
- */
-async function limit(
-  { limit: name }: Endpoint,
-  { limit, events, knownKeys }: ServeDeps,
-  { req, res, bearer, session }: Limited,
-): Promise<((developerId: string) => Promise<void>) | null> {
-  if (!limit || !name) return null;
-  const ip = req.ip ?? 'unknown';
-  const count = async (key: string) => {
-    const retryAfter = await limit(name, key, headersOf(res));
-    if (retryAfter === null) return;
-    events.rateLimitHit({ ip, endpoint: name, retryAfter });
-    throw rateLimited(retryAfter);
-  };
-  const address = rateLimitKeyOf(ip);
-  if (!bearer) await count(address);
-  else if (session) await count(isRefused(session) ? address : rateLimitKeyOfPrincipal(session.value));
-  else {
-    const developerId = knownKeys.developerOf(bearer);
-    await count(developerId ?? address);
-    if (developerId === undefined)
-      return (found) => {
-        knownKeys.add(bearer, found);
-        return count(found);
-      };
-  }
-  return null;
 }
 
 /** A failure as the caller may see it. The cause goes to the log. */
@@ -233,28 +204,30 @@ async function answer(
   deps: ServeDeps,
   { req, res, bearer, session, countNewKey, parts, assertInTime }: Work,
 ): Promise<Outcome<Reply>> {
-  const { access, handle } = definition;
+  const { access, handle, long, large } = definition;
   // A wrong key is reported before a wrong body, even where the use case usually looks the key up.
   const lookUp = access === 'developer' || isRefused(parts) || countNewKey !== null;
   const caller = session ? ofPrincipal(session) : await identify(deps, bearer, lookUp, countNewKey);
   if (isRefused(caller)) return caller;
   if (isRefused(parts)) return parts;
-  if (definition.large)
-    await holdTurn(deps.turns, res, (retryAfter) => {
+  if (large || long)
+    await holdTurn(long ? deps.longTurns : deps.turns, res, (retryAfter) => {
       if (definition.limit)
         deps.events.rateLimitHit({ ip: req.ip ?? 'unknown', endpoint: definition.limit, retryAfter });
     });
   // The caller may already have the answer that the request failed. Then no work may begin.
   assertInTime();
-  const outcome = await handle({ ...parts.value, caller: caller.value } as never);
+  const outcome = await handle({
+    ...parts.value,
+    caller: caller.value,
+    signal: long && signalOf(res),
+  } as never);
   if (!bearer || session) return outcome;
-  if (!isRefused(outcome) || outcome.refusal.code !== 'UNAUTHORIZED') deps.keyUsed(bearer.hash);
-  else if (!lookUp) {
-    // A statement that looks the key up with its work does not say what is wrong with it.
-    const known = await deps.authenticate({ keyHash: bearer.hash });
-    if (isRefused(known)) return known;
-  }
-  return outcome;
+  const keyRefused = isRefused(outcome) && outcome.refusal.code === 'UNAUTHORIZED';
+  if (!keyRefused) deps.keyUsed(bearer.hash);
+  // A statement that looks the key up with its work does not say what is wrong with it.
+  const why = keyRefused && !lookUp ? await deps.authenticate({ keyHash: bearer.hash }) : outcome;
+  return isRefused(why) ? why : outcome;
 }
 
 /** Identifies the caller by its key. All work of the request counts for that developer from here on. */

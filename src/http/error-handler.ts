@@ -1,6 +1,7 @@
 import type { ErrorRequestHandler, Request, RequestHandler } from 'express';
-import { AuthenticationError, notFound, type ServiceError } from '../errors.ts';
+import { AuthenticationError, notFound, type ServiceError, TooManyError } from '../errors.ts';
 import type { Events } from '../telemetry/events.ts';
+import { headersOf } from './headers.ts';
 import { toPublicError } from './public-error.ts';
 import { rateLimitKeyOf } from './rate-limit-key.ts';
 import { type RefusalPage, send } from './reply.ts';
@@ -25,6 +26,7 @@ export function errorHandler(events: Events): ErrorRequestHandler {
       json: { message, code, requestId: requestIdOf(res) },
       headers: status === 401 ? { 'www-authenticate': 'Bearer' } : {},
     };
+    if (refusal instanceof TooManyError) headersOf(res)['retry-after'] = String(refusal.retryAfter);
     send(req, res, refusalPage?.(status, refusal) ?? envelope);
   };
 }

@@ -1,6 +1,5 @@
 import { RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import { LIMITER_NAMES, type LimiterName, type RateLimit } from '../config.ts';
-import { ServiceError } from '../errors.ts';
 import type { Headers } from './headers.ts';
 import { type Counted, createMemoryCounter } from './memory-counter.ts';
 import type { SharedStore } from './redis.ts';
@@ -10,10 +9,6 @@ import type { SharedStore } from './redis.ts';
  * @returns null, or the whole seconds after which to try again when the limit is used up
  */
 export type Limiter = (name: LimiterName, key: string, headers: Headers) => Promise<number | null>;
-
-/** The refusal that goes with a used-up limit; the message's wording is the contract's. */
-export const rateLimited = (retryAfter: number) =>
-  new ServiceError('RATE_LIMITED', `Rate limit exceeded, retry in ${retryAfter} seconds`);
 
 /**
  * Limits by name, kept in this process for at most `maxKeys` keys, or in Redis where replicas share them. While Redis does not
@@ -36,9 +31,7 @@ export function createLimiter(
     headers['x-ratelimit-remaining'] = String(Math.max(0, points - consumedPoints));
     headers['x-ratelimit-reset'] = String(Math.min(seconds, Math.max(0, Math.ceil(msBeforeNext / 1000))));
     if (consumedPoints <= points) return null;
-    const retryAfter = Math.max(1, Math.ceil(msBeforeNext / 1000));
-    headers['retry-after'] = String(retryAfter);
-    return retryAfter;
+    return Math.max(1, Math.ceil(msBeforeNext / 1000));
   };
 }
 

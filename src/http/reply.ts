@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Response } from 'express';
 import type { ServiceError } from '../errors.ts';
-import { mapOutcome, type Outcome } from '../outcome.ts';
+import { done, mapOutcome, type Outcome } from '../outcome.ts';
 import { type Headers, headersOf } from './headers.ts';
 
 /** What a handler answers with: JSON, a page, or nothing but a status. */
@@ -9,7 +9,14 @@ export interface Reply {
   readonly status: number;
   readonly json?: unknown;
   readonly text?: string | Buffer;
+  /** JSON text of any length, in parts that are sent as they come. Only of an endpoint with `long`. */
+  readonly parts?: AsyncIterable<string>;
   readonly headers?: Readonly<Headers>;
+  /**
+   * Answers later, or goes on answering; HEAD gets the rest of this reply. For deadline, shutdown and measurements the request
+   * is over when it is called. Before it has sent anything it may throw a refusal.
+   */
+  readonly takeOver?: (req: IncomingMessage, res: Response) => void | Promise<void>;
 }
 
 /** What stands in place of the JSON envelope of a refusal: a page, or another form of error. */
@@ -23,6 +30,8 @@ export const created = <T>(outcome: Outcome<T>, view: (value: T) => unknown = un
   mapOutcome(outcome, (value) => ({ status: 201, json: view(value) }));
 export const noContent = (outcome: Outcome<unknown>): Outcome<Reply> =>
   mapOutcome(outcome, () => ({ status: 204 }));
+/** Answers with JSON text that is written as it is read. */
+export const streamed = (parts: AsyncIterable<string>): Outcome<Reply> => done({ status: 200, parts });
 /** A whole HTML document. */
 export const htmlPage = (status: number, text: string): Reply => ({
   status,

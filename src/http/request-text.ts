@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
-import type { Request as ExpressRequest } from 'express';
+import type { Request } from 'express';
 
 /** Query members as text. NUL, which no stored value holds, becomes a character that none holds either. */
-export function queryText(req: ExpressRequest): Record<string, unknown> {
+export function queryText(req: Request): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(req.query).map(([name, value]) => [
       name,
@@ -11,7 +11,7 @@ export function queryText(req: ExpressRequest): Record<string, unknown> {
   );
 }
 
-/** A header of the request, by its lower-case name. */
+/** A header by its lower-case name; several of one name as one text. */
 export function headerText(req: IncomingMessage, name: string): string | undefined {
   const value = req.headers[name];
   return Array.isArray(value) ? value.join(', ') : value;

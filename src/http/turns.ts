@@ -1,7 +1,6 @@
 import type { Response } from 'express';
+import { TooManyError } from '../errors.ts';
 import { requestScope } from '../request-scope.ts';
-import { headersOf } from './headers.ts';
-import { rateLimited } from './rate-limit.ts';
 
 const RETRY_SECONDS = 1;
 
@@ -68,6 +67,5 @@ export async function holdTurn(
     return;
   }
   onRefused(RETRY_SECONDS);
-  headersOf(res)['retry-after'] = String(RETRY_SECONDS);
-  throw rateLimited(RETRY_SECONDS);
+  throw new TooManyError(RETRY_SECONDS);
 }

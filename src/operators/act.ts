@@ -6,6 +6,7 @@ import {
   type AgentRow,
   type GrantRow,
   insertOperatorChange,
+  lockTree,
   type OperatorChange,
   suspendDeveloperRow,
 } from './store.ts';
@@ -50,8 +51,9 @@ export const revokeGrantNow = (
   { db, clock }: ActDeps,
   { id, developerId }: Pick<GrantRow, 'id' | 'developerId'>,
 ): Promise<boolean> =>
-  db.transaction((tx) =>
-    insertRemoval(tx, {
+  db.transaction(async (tx) => {
+    await lockTree(tx, id);
+    return insertRemoval(tx, {
       developerId,
       agentId: null,
       principalId: null,
@@ -60,5 +62,5 @@ export const revokeGrantNow = (
       revokedBy: 'developer',
       removedAt: new Date(clock.now()),
       traceparent: null,
-    }),
-  );
+    });
+  });

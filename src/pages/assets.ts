@@ -14,6 +14,7 @@ const CONTENT_TYPES = {
   'page.css': 'text/css; charset=utf-8',
   'consent.css': 'text/css; charset=utf-8',
   'permissions.css': 'text/css; charset=utf-8',
+  'front.css': 'text/css; charset=utf-8',
   'consent.js': 'text/javascript; charset=utf-8',
   'permissions.js': 'text/javascript; charset=utf-8',
   'permission-items.js': 'text/javascript; charset=utf-8',

@@ -1,24 +1,17 @@
 /**
  * Policies: a developer's standing rules that allow or deny requests for authorization in place of the principal.
  * Table: `policies`.
- * The statement that stores a request (`authorization/store.ts`) evaluates the policies. No other room calls this one.
+ * The statement that stores a request (`authorization/store.ts`) evaluates the policies. `compliance`
+ * reports them.
  */
 import { Type } from 'typebox';
 import type { Deps } from '../deps.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import { created, noContent, ok } from '../http/reply.ts';
-import { Id, Name, PrincipalId, Scopes, Timestamp } from '../http/schemas.ts';
+import { Id, Name, PrincipalId, Scopes } from '../http/schemas.ts';
 import { addPolicy, changePolicy, deletePolicy, ownPolicies, ownPolicy } from './manage-policies.ts';
+import { Effect, orNull, PolicyView, TimeOfDay } from './view.ts';
 
-const orNull = <S extends Parameters<typeof Type.Union>[0][number]>(schema: S) =>
-  Type.Union([schema, Type.Null()]);
-
-const Effect = Type.Enum(['allow', 'deny']);
-const TimeOfDay = Type.String({
-  pattern: '^([01][0-9]|2[0-3]):[0-5][0-9]$',
-  description: 'HH:mm, UTC',
-  examples: ['22:00'],
-});
 /** The bounds of a 32-bit integer. */
 const Priority = Type.Integer({ minimum: -2_147_483_648, maximum: 2_147_483_647 });
 const Conditions = {
@@ -28,20 +21,6 @@ const Conditions = {
   timeOfDayStart: Type.Optional(orNull(TimeOfDay)),
   timeOfDayEnd: Type.Optional(orNull(TimeOfDay)),
 };
-
-const PolicyView = Type.Object({
-  id: Type.String(),
-  name: Type.String(),
-  effect: Effect,
-  priority: Type.Integer(),
-  agentId: orNull(Type.String()),
-  principalId: orNull(Type.String()),
-  scopes: orNull(Type.Array(Type.String())),
-  timeOfDayStart: orNull(TimeOfDay),
-  timeOfDayEnd: orNull(TimeOfDay),
-  createdAt: Timestamp,
-  updatedAt: Timestamp,
-});
 
 export const policyRoutes = (deps: Pick<Deps, 'db' | 'ids' | 'clock' | 'telemetry'>): Endpoint[] => [
   endpoint({

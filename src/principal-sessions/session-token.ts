@@ -29,15 +29,35 @@ const refused = (reason: AuthenticationReason) => refuse(unauthorized('session_t
  */
 export function createSessionTokens({
   secretKey,
+  otherKey = null,
   issuer,
   clock,
 }: {
   secretKey: Buffer;
+  /** Tokens of this one are read too. */
+  otherKey?: Buffer | null;
   issuer: () => string;
   clock: Clock;
 }): SessionTokens {
-  const key = new Uint8Array(hkdfSync('sha256', secretKey, '', 'grantex principal session', KEY_BYTES));
+  const derived = (secret: Buffer) =>
+    new Uint8Array(hkdfSync('sha256', secret, '', 'grantex principal session', KEY_BYTES));
+  const key = derived(secretKey);
+  const others = otherKey ? [derived(otherKey)] : [];
   const audience = () => `${issuer()}/v1/principal`;
+  const verify = (token: string, by: Uint8Array) =>
+    jwtVerify(token, by, {
+      algorithms: [ALGORITHM],
+      typ: TYPE,
+      issuer: issuer(),
+      audience: audience(),
+      requiredClaims: ['exp'],
+      currentDate: new Date(clock.now()),
+    }).catch((error: unknown): AuthenticationReason => {
+      // The signature is checked before the claims: only a session of this service can be an expired one.
+      if (error instanceof errors.JWTExpired) return 'expired';
+      if (error instanceof errors.JOSEError || error instanceof TypeError) return 'unknown';
+      throw error;
+    });
 
   return {
     async issue({ developerId, principalId }, seconds) {
@@ -57,19 +77,8 @@ export function createSessionTokens({
     },
     async read(token) {
       if (!isCompactJws(token)) return refused('malformed');
-      const verified = await jwtVerify(token, key, {
-        algorithms: [ALGORITHM],
-        typ: TYPE,
-        issuer: issuer(),
-        audience: audience(),
-        requiredClaims: ['exp'],
-        currentDate: new Date(clock.now()),
-      }).catch((error: unknown): AuthenticationReason => {
-        // The signature is checked before the claims: only a session of this service can be an expired one.
-        if (error instanceof errors.JWTExpired) return 'expired';
-        if (error instanceof errors.JOSEError || error instanceof TypeError) return 'unknown';
-        throw error;
-      });
+      let verified = await verify(token, key);
+      for (const other of others) if (verified === 'unknown') verified = await verify(token, other);
       if (typeof verified === 'string') return refused(verified);
       const { sub: principalId, dev: developerId } = verified.payload;
       if (typeof principalId !== 'string' || typeof developerId !== 'string') return refused('unknown');

@@ -1,7 +1,8 @@
-import { bool, orNull, smallint, text, timestamp } from '../db/column-types.ts';
+import { orNull, smallint, text, timestamp } from '../db/column-types.ts';
 import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
 import type { RetentionTable } from '../label-values.ts';
+import { oldestRemovable } from './audit-store.ts';
 import type { Cutoffs } from './cutoffs.ts';
 import { walkPosition } from './state-store.ts';
 
@@ -23,9 +24,8 @@ const oldest = query({
         order by least(expires_at, revoked_at), -delegation_depth, id limit 1) as "grantsWithTokens",
       (select least(expires_at, revoked_at) from grants
         order by least(expires_at, revoked_at), -delegation_depth, id limit 1) as grants,
-      (select acknowledged_at from anomalies where acknowledged_at is not null order by acknowledged_at limit 1) as anomalies,
-      (select created_at from audit_entries where $audit order by seq limit 1) as audit`,
-  params: { usedAt: timestamp, usedId: text, at: timestamp, depth: smallint, id: text, audit: bool },
+      (select acknowledged_at from anomalies where acknowledged_at is not null order by acknowledged_at limit 1) as anomalies`,
+  params: { usedAt: timestamp, usedId: text, at: timestamp, depth: smallint, id: text },
   row: {
     requests: orNull(timestamp),
     tokens: orNull(timestamp),
@@ -33,7 +33,6 @@ const oldest = query({
     grantsWithTokens: orNull(timestamp),
     grants: orNull(timestamp),
     anomalies: orNull(timestamp),
-    audit: orNull(timestamp),
   },
 });
 
@@ -47,8 +46,8 @@ export async function oldestDueSeconds(
 ): Promise<Record<RetentionTable, number>> {
   const used = await walkPosition(db, 'used_refresh_tokens');
   const position = await walkPosition(db, 'tokens_of_grants');
-  const audit = cutoffs.audit !== null;
-  const first = await db.only(oldest, { usedAt: used.at, usedId: used.id, ...position, audit });
+  const first = await db.only(oldest, { usedAt: used.at, usedId: used.id, ...position });
+  const audit = cutoffs.audit && (await oldestRemovable(db));
   const due = (ended: Date | null, before: Date | null) =>
     ended && before ? Math.max(0, (before.getTime() - ended.getTime()) / 1000) : 0;
   return {
@@ -60,6 +59,6 @@ export async function oldestDueSeconds(
     ),
     anomalies: due(first.anomalies, cutoffs.rows),
     grants: due(first.grants, cutoffs.grants),
-    audit_entries: due(first.audit, cutoffs.audit),
+    audit_entries: due(audit, cutoffs.audit),
   };
 }

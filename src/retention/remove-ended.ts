@@ -1,5 +1,6 @@
 import type { Deps } from '../deps.ts';
 import type { RetentionTable } from '../label-values.ts';
+import { movePrefixes, removeAuditEntries } from './audit-store.ts';
 import { type Cutoffs, cutoffsAt } from './cutoffs.ts';
 import { EXPLANATIONS } from './explanations-store.ts';
 import {
@@ -12,7 +13,6 @@ import {
 import {
   type Removed,
   removeAnomalies,
-  removeAuditEntries,
   removeRequests,
   removeTokens,
   removeUsedRefreshTokens,
@@ -112,14 +112,13 @@ function stepsOf(deps: RemoveDeps, cutoffs: Cutoffs): Map<string, Step> {
     return true;
   };
 
-  let seq = 0;
   const { audit } = cutoffs;
   const auditEntries: Step = async () => {
     if (!audit) return false;
-    const { removed, reached } = await removeAuditEntries(db, { after: seq, before: audit, limit: AT_ONCE });
+    const more = await movePrefixes(db, { before: audit, limit: AT_ONCE });
+    const { removed, found } = await removeAuditEntries(db, AT_ONCE);
     count('audit_entries', removed);
-    seq = reached;
-    return removed === AT_ONCE;
+    return more || found;
   };
 
   return new Map<string, Step>([

@@ -97,30 +97,6 @@ const usedTokens = query({
   row: { removed: int, at: timestamp, id: text },
 });
 
-// Entries are numbered within the lock of their chain, so the first ones of all are the first ones of each chain.
-const auditEntries = query({
-  operation: 'DELETE',
-  collection: 'audit_entries',
-  name: 'retention.audit_entries',
-  text: `with oldest as materialized (
-      select seq, created_at from audit_entries where seq > $after order by seq limit $limit),
-    due as materialized (
-      select seq from oldest
-      where seq < all (select kept.seq from oldest kept where kept.created_at >= $before order by kept.seq limit 1)),
-    gone as (
-      delete from audit_entries where seq = any(array(select seq from due))
-      returning developer_id, seq, created_at, hash),
-    prefix as (
-      insert into audit_prefixes (developer_id, hash, created_at, removed)
-      select developer_id, (array_agg(hash order by seq desc))[1], (array_agg(created_at order by seq desc))[1], count(*)
-      from gone group by developer_id order by developer_id
-      on conflict (developer_id) do update set hash = excluded.hash, created_at = excluded.created_at,
-        removed = audit_prefixes.removed + excluded.removed)
-    select count(*)::int as removed, coalesce(max(seq), $after)::text as reached from gone`,
-  params: { after: bigint, before: timestamp, limit: bigint },
-  row: { removed: int, reached: text },
-});
-
 /** Removes requests for authorization: exchanged, denied, or expired. */
 export const removeRequests = (db: Queryable, of: Span): Promise<Removed> => db.only(requests, of);
 
@@ -145,16 +121,3 @@ export const removeUsedRefreshTokens = (
   { position, before, limit }: { position: SuccessorPosition; before: Date; limit: number },
 ): Promise<({ removed: number } & SuccessorPosition) | undefined> =>
   db.first(usedTokens, { ...position, before, limit });
-
-/**
- * Removes the first audit entries after the number `after` that were written before `before`, as far as the first one that was
- * not, and keeps the hash of the last one of each chain.
- * @returns how many, and the number of the last one
- */
-export async function removeAuditEntries(
-  db: Queryable,
-  of: { after: number; before: Date; limit: number },
-): Promise<{ removed: number; reached: number }> {
-  const { removed, reached } = await db.only(auditEntries, of);
-  return { removed, reached: Number(reached) };
-}

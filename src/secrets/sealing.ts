@@ -16,8 +16,29 @@ export interface Sealer {
   open(sealed: Buffer, purpose: string): string;
 }
 
-/** @param key 32 bytes, `SECRET_KEY` */
-export function createSealer(key: Buffer): Sealer {
+/**
+ * Seals with `key`, and opens what was sealed with it or with `other`.
+ * @param key 32 bytes, `SECRET_KEY`
+ * @param other `SECRET_KEY_OLD`; null: there is none
+ */
+export function createSealer(key: Buffer, other: Buffer | null = null): Sealer {
+  const sealer = sealerOf(key);
+  if (!other) return sealer;
+  const otherSealer = sealerOf(other);
+  return {
+    seal: sealer.seal,
+    open(sealed, purpose) {
+      try {
+        return sealer.open(sealed, purpose);
+      } catch {
+        // The tag tells which key it was. What neither opens fails with the error of the second.
+        return otherSealer.open(sealed, purpose);
+      }
+    },
+  };
+}
+
+function sealerOf(key: Buffer): Sealer {
   return {
     seal(plaintext, purpose) {
       const nonce = randomBytes(NONCE_BYTES);

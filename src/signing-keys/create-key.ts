@@ -9,7 +9,8 @@ import { insertKey, lockKeys, publishedKeys, type SigningAlgorithm, type StoredK
 /** The possible lag of a replica or of a client's cached JWKS: the 60 s of the contract, doubled. */
 export const PUBLISH_BEFORE_SIGNING_MS = 120_000;
 
-interface KeyMaterial {
+/** What a change of the keys needs. */
+export interface KeyMaterial {
   readonly db: { transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T> };
   readonly sealer: Sealer;
   readonly now: number;
@@ -61,7 +62,8 @@ export function openPrivateKey(sealer: Sealer, { kid, sealedPrivate }: StoredKey
   }
 }
 
-async function newKey(
+/** A key that is not stored yet. */
+export async function newKey(
   sealer: Sealer,
   algorithm: SigningAlgorithm,
   { now, signsFrom }: { now: number; signsFrom: number },

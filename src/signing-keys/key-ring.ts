@@ -1,11 +1,11 @@
 import { type CryptoKey, importJWK, type JWK } from 'jose';
 import type { Clock } from '../clock.ts';
-import type { Config } from '../config.ts';
 import type { Database } from '../db/client.ts';
+import type { Queryable } from '../db/queryable.ts';
 import type { Sealer } from '../secrets/sealing.ts';
 import type { SigningKeys } from '../telemetry/signing-keys.ts';
 import { ensureKey, openPrivateKey } from './create-key.ts';
-import { publicJwkOf } from './public-jwk.ts';
+import { type RevokedKey, readRevokedKeys } from './revoked-store.ts';
 import {
   announceKeys,
   type PublicJwk,
@@ -15,11 +15,13 @@ import {
   settleRetiredKeys,
 } from './store.ts';
 
-const RELOAD_MS = 10_000;
+/** What is revoked must end everywhere within ten seconds, the reading included. */
+export const RELOAD_MS = 5_000;
 /** After this time no replica signs with a superseded key any more, even if its last reloads failed. */
 const SUPERSEDED_FOR_MS = 60_000;
 
-interface RingKey {
+/** A key of a ring. */
+export interface RingKey {
   readonly publicJwk: PublicJwk;
   readonly verify: CryptoKey;
   readonly sign: CryptoKey;
@@ -39,6 +41,26 @@ export interface Verifier {
   readonly key: CryptoKey;
 }
 
+/** Hears what becomes of the keys. */
+export interface KeyNews {
+  /** A new key of the database; of its replicas one hears. */
+  added(key: { readonly kid: string; readonly rotated: boolean }): void;
+  /** A key was revoked; each replica that runs hears once. Of those, and of replicas that start later, one counts it. */
+  revoked(key: RevokedKey): void;
+}
+
+/** Tells of revoked keys that were not told of before. */
+export function createRevocationNews(db: Queryable, heard: Pick<KeyNews, 'revoked'>) {
+  let told: Set<string> | undefined;
+  /** @returns the kids of all keys that were ever revoked */
+  return async (now: Date): Promise<ReadonlySet<string>> => {
+    const revoked = await readRevokedKeys(db, now);
+    for (const key of revoked) if (key.counts || (told && !told.has(key.kid))) heard.revoked(key);
+    told = new Set(revoked.map(({ kid }) => kid));
+    return told;
+  };
+}
+
 /** The signing keys that this replica knows. */
 export interface KeyRing {
   /** The key that signs now. */
@@ -55,47 +77,23 @@ export interface KeyRing {
   close(): void;
 }
 
-async function importPair(publicJwk: PublicJwk, privateJwk: JWK, signsFrom: number): Promise<RingKey> {
+/** Imports a key of the ring. */
+export async function importPair(publicJwk: PublicJwk, privateJwk: JWK, signsFrom: number): Promise<RingKey> {
   const { alg } = publicJwk;
   const [verify, sign] = await Promise.all([importJWK(publicJwk, alg), importJWK(privateJwk, alg)]);
   if (verify instanceof Uint8Array || sign instanceof Uint8Array) throw new Error('not an asymmetric key');
   return { publicJwk, verify, sign, signsFrom };
 }
 
-const signerOf = ({ publicJwk: { kid, alg }, sign }: RingKey): Signer => ({ kid, alg, key: sign });
-const verifierOf = (one: RingKey | undefined): Verifier | undefined =>
+export const signerOf = ({ publicJwk: { kid, alg }, sign }: RingKey): Signer => ({ kid, alg, key: sign });
+export const verifierOf = (one: RingKey | undefined): Verifier | undefined =>
   one && { alg: one.publicJwk.alg, key: one.verify };
 
 /**
- * Keys from SIGNING_KEYS_FILE. The first one signs, and all are published. They do not change until the next start.
- * @throws when a key cannot be imported
- */
-export async function fileKeyRing(keys: NonNullable<Config['signingKeys']>): Promise<KeyRing> {
-  const ring = await Promise.all(
-    // `key_ops` is omitted, because it may forbid one of the two operations of the pair: to sign and to verify.
-    keys.map(({ key_ops: _ignored, ...rest }) => {
-      const publicJwk = publicJwkOf(rest as JWK);
-      if (!publicJwk) throw new Error('a signing key is neither RSA nor P-256');
-      return importPair(publicJwk, { ...rest, ...publicJwk }, 0);
-    }),
-  );
-  const [first] = ring;
-  if (!first) throw new Error('no signing key');
-  return {
-    signer: () => signerOf(first),
-    verifier: async (kid) => verifierOf(ring.find(({ publicJwk }) => publicJwk.kid === kid)),
-    knows: (kid) => ring.some(({ publicJwk }) => publicJwk.kid === kid),
-    published: () => ring.map(({ publicJwk }) => publicJwk),
-    observe: () => ({ published: ring.length, signingFor: null, readAgo: null }),
-    close: () => undefined,
-  };
-}
-
-/**
- * Keys from the database. The first start creates one. The ring reloads them every ten seconds, so a rotation reaches
+ * Keys from the database. The first start creates one. The ring reloads them every five seconds, so a rotation reaches
  * every replica without a restart, long before the new key signs.
  * @param onError called when a reload fails; the ring then keeps the known keys
- * @param onNewKey called for each new key of the database, by one of its replicas
+ * @param heard told of new keys and of revoked ones
  * @throws when SECRET_KEY does not open the keys in the database
  */
 export async function databaseKeyRing(
@@ -106,13 +104,14 @@ export async function databaseKeyRing(
     algorithm,
   }: { db: Database; sealer: Sealer; clock: Clock; algorithm: SigningAlgorithm },
   onError: (error: unknown) => void,
-  onNewKey: (key: { readonly kid: string; readonly rotated: boolean }) => void,
+  heard: KeyNews,
 ): Promise<KeyRing> {
   let ring = new Map<string, RingKey>();
   let loading: Promise<void> | undefined;
   let readAt = 0;
   let announceDue = false;
 
+  const readRevoked = createRevocationNews(db.side, heard);
   const importStored = async (stored: StoredKey): Promise<RingKey> => {
     const known = ring.get(stored.kid);
     if (known) return known;
@@ -127,11 +126,12 @@ export async function databaseKeyRing(
     });
     const stored = await publishedKeys(db.side, new Date(now));
     const keys = await Promise.all(stored.map(importStored));
+    await readRevoked(new Date(now));
     announceDue ||= stored.some(({ kid }) => !ring.has(kid));
     ring = new Map(keys.map((key) => [key.publicJwk.kid, key]));
     readAt = performance.now();
     if (!announceDue) return;
-    for (const key of await announceKeys(db.side, new Date(now))) onNewKey(key);
+    for (const key of await announceKeys(db.side, new Date(now))) heard.added(key);
     announceDue = false;
   };
   const reload = (): Promise<void> => {

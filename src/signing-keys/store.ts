@@ -49,7 +49,8 @@ const published = query({
   operation: 'SELECT',
   collection: 'signing_keys',
   name: 'keys.published',
-  text: `select ${COLUMNS} from signing_keys where published_until is null or published_until > $now
+  text: `select ${COLUMNS} from signing_keys where (published_until is null or published_until > $now)
+      and not exists (select from revoked_signing_keys revoked where revoked.kid = signing_keys.kid)
     order by signs_from, kid`,
   params: { now: timestamp },
   row: { ...key, publishedUntil: orNull(timestamp) },

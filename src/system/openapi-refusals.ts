@@ -20,6 +20,8 @@ const OWN_REFUSALS: Readonly<Record<string, readonly number[]>> = {
   'post /v1/grants/delegate': [403, 404],
   'post /v1/audit/log': [402],
   'post /v1/policies': [404],
+  'get /v1/revocations': [410],
+  'get /v1/revocations/stream': [410],
 };
 
 /** The meaning of each refusal, by status. */
@@ -30,7 +32,7 @@ export const DESCRIPTIONS: Readonly<Record<number, string>> = {
   403: 'Not allowed',
   404: "Unknown, or another developer's",
   409: 'Taken, or not possible in this state',
-  410: 'Expired or already decided',
+  410: 'Expired or already decided; a cursor: not of this feed',
   429: 'Too many requests; nothing was committed',
   500: 'The service failed; whether the request took effect is not known',
   503: 'Temporarily unavailable; nothing was committed',
@@ -126,7 +128,8 @@ function contentOfRefusal({ refusalPage, oauth }: Endpoint): object | null {
   return refusalPage ? { 'text/html': { schema: { type: 'string' } } } : null;
 }
 
-function statusesOf({ method, path, access, limit, query }: Endpoint): number[] {
+/** The statuses of every refusal of an endpoint. */
+export function statusesOf({ method, path, access, limit, query }: Endpoint): number[] {
   const hasId = path.includes(':');
   const readsBody = method === 'post' || method === 'patch';
   const statuses = [

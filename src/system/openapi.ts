@@ -79,7 +79,7 @@ export function openApi(endpoints: readonly Endpoint[]): Record<string, unknown>
 }
 
 function operation(endpoint: Endpoint) {
-  const { method, path, summary, body, query, responses, oauth } = endpoint;
+  const { method, path, summary, body, query, responses, oauth, eventStream } = endpoint;
   return {
     operationId: `${method}${path.replaceAll(/[^A-Za-z0-9]+(.)?/g, (_all, next = '') => next.toUpperCase())}`,
     summary,
@@ -99,7 +99,7 @@ function operation(endpoint: Endpoint) {
           {
             description: DESCRIPTIONS[Number(status)] ?? 'Done',
             headers: responseHeaders(endpoint),
-            ...content(schema),
+            ...(eventStream ? { content: { 'text/event-stream': { schema } } } : content(schema)),
           },
         ]),
       ),

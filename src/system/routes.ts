@@ -1,13 +1,15 @@
 /**
- * The service itself: its health, and the description of all routes.
+ * The service itself: its health, the description of all routes, and the page at its address.
  * This room has no table. It only checks whether the database takes writes.
  * No other room calls this one; load balancers, monitors and clients do.
  */
 import { Type } from 'typebox';
 import { sha256 } from '../hash.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
-import { ok, type Reply } from '../http/reply.ts';
+import { htmlPage, ok, type Reply } from '../http/reply.ts';
 import { done, type Outcome } from '../outcome.ts';
+import { apiPage } from './api-page.ts';
+import { frontPage } from './front-page.ts';
 import type { Health } from './health.ts';
 import { openApi } from './openapi.ts';
 
@@ -21,9 +23,29 @@ const healthy = () => ok(done({ status: 'ok' }));
 /** The health routes and the OpenAPI description. `all` returns every endpoint of the service. */
 export function systemRoutes(health: Health, all: () => readonly Endpoint[]): Endpoint[] {
   const description = describeOnce(all);
+  let written: string | undefined;
+  const page = () => (written ??= apiPage(all()));
   const ready = async (): Promise<Outcome<Reply>> =>
     (await health.databaseAnswers()) ? healthy() : degraded('database');
   return [
+    endpoint({
+      method: 'get',
+      path: '/',
+      summary: 'A page that says what this is, and leads on',
+      access: 'public',
+      limit: null,
+      responses: { 200: Type.String() },
+      handle: async () => done(htmlPage(200, frontPage(await health.databaseAnswers()))),
+    }),
+    endpoint({
+      method: 'get',
+      path: '/docs',
+      summary: 'This description as a page',
+      access: 'public',
+      limit: null,
+      responses: { 200: Type.String() },
+      handle: async () => done(htmlPage(200, page())),
+    }),
     endpoint({
       method: 'get',
       path: '/health',

@@ -11,7 +11,14 @@ export interface BackgroundEvents {
   anomalyScanFailed(event: { error: unknown }): void;
   /** A step of background work failed; it is repeated. */
   backgroundWorkFailed(event: {
-    work: 'tallies' | 'removals' | 'key_uses' | 'last_counts' | 'operator_changes';
+    work:
+      | 'tallies'
+      | 'removals'
+      | 'key_uses'
+      | 'last_counts'
+      | 'operator_changes'
+      | 'revocation_feed'
+      | 'checkpoints';
     error: unknown;
   }): void;
   /** Rows that had ended long ago were removed, and that is committed. Only a metric. */

@@ -17,6 +17,7 @@ import { type Attempts, createAttempts } from './attempts.ts';
 import { createCachedReading } from './cached-reading.ts';
 import { createDatabaseTelemetry, type DatabaseTelemetry } from './database.ts';
 import { createEvents, type Events } from './events.ts';
+import { type Feeds, observeFeeds } from './feeds.ts';
 import { createInstruments, type Instruments } from './instruments.ts';
 import type { Logger } from './logger.ts';
 import { createRedisTelemetry, type RedisTelemetry } from './redis.ts';
@@ -60,6 +61,8 @@ export interface Telemetry {
   observeAgents(read: () => Promise<readonly NamedAgent[]>): () => void;
   /** The same for how long the oldest row of each table that ought to be removed has been due, in seconds. */
   observeRetention(read: () => Promise<Readonly<Record<RetentionTable, number>>>): () => void;
+  /** Reports at every scrape who follows the feeds of this replica. Returns the function that ends this. */
+  observeFeeds(read: Feeds): () => void;
   /** Reports at every scrape what this replica knows of the signing keys. Returns the function that ends this. */
   observeSigningKeys(read: () => SigningKeys): () => void;
 }
@@ -117,6 +120,7 @@ export function createTelemetry({ meter, tracer, logger, capturePrincipal }: Tel
         for (const [table, seconds] of Object.entries(oldest)) result.observe(seconds, { table });
       },
     ),
+    observeFeeds: (read) => observeFeeds(instruments, read),
     observeSigningKeys: (read) => observeSigningKeys(instruments, read),
   };
 }

@@ -123,6 +123,13 @@ export const KEYS_AND_TOKENS = {
       '32 bytes in base64 (`openssl rand -base64 32`). It seals signing keys and webhook secrets, and signs the sessions of principals. Required with DATABASE_URL, but not by `npm run migrate`. Unset: generated in DATA_DIR with the embedded database, and not again when it is lost.',
     ),
   ),
+  secretKeyOld: secret(
+    optional(
+      'SECRET_KEY_OLD',
+      secretKey,
+      'A second key that also opens what is sealed, and reads sessions of principals, while SECRET_KEY is being replaced (`npm run keys -- reseal`, deploy/README.md). Unset: there is none.',
+    ),
+  ),
   signingKeys: optional(
     'SIGNING_KEYS_FILE',
     signingKeys,
@@ -192,6 +199,18 @@ export const DEVELOPERS = {
     integer(1, 1_000_000_000),
     '1000000',
     'Most audit entries of one developer in a day (UTC). Beyond it, `POST /v1/audit/log` is a 402.',
+  ),
+  maxStreams: variable(
+    'MAX_STREAMS',
+    integer(1, 1_000_000),
+    '20',
+    'Most streams and waiting long polls of one developer on each replica, of revocations and events together. Beyond it, they are a 429.',
+  ),
+  revocationFeed: variable(
+    'REVOCATION_FEED',
+    boolean,
+    'true',
+    'false: the routes of the revocation feed are a 404.',
   ),
   signupEnabled: variable('SIGNUP_ENABLED', boolean, 'true', 'false: `POST /v1/signup` is a 404.'),
 };

@@ -12,12 +12,13 @@ export const newSecret = (ids: Ids): string =>
 export const standardKey = (secret: string): Buffer =>
   Buffer.from(secret.startsWith(PREFIX) ? secret.slice(PREFIX.length) : secret, 'base64');
 
-const purpose = (webhookId: string) => `webhook:${webhookId}`;
+/** What a secret is sealed for. */
+export const purposeOf = (webhookId: string) => `webhook:${webhookId}`;
 
 /** A secret as it is stored; it opens for this webhook alone. */
 export const sealSecret = (sealer: Sealer, webhookId: string, secret: string): Buffer =>
-  sealer.seal(secret, purpose(webhookId));
+  sealer.seal(secret, purposeOf(webhookId));
 
 /** @throws when it was sealed with another SECRET_KEY */
 export const openSecret = (sealer: Sealer, webhookId: string, sealed: Buffer): string =>
-  sealer.open(sealed, purpose(webhookId));
+  sealer.open(sealed, purposeOf(webhookId));

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type AuditStatus, firstBrokenEntry } from '../../src/audit/chain.ts';
+import type { AuditStatus } from '../../src/audit/chain.ts';
+import { firstBrokenEntry } from '../support/audit-chain.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { newParty } from '../support/flow.ts';
 import { startService, type TestService, waitFor } from '../support/service.ts';

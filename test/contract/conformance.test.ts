@@ -175,6 +175,7 @@ async function refuseByMeaning(): Promise<void> {
   await ask('POST', '/v1/grants/delegate', { ...delegation, parentGrantToken, subAgentId: 'ag_x' });
   await ask('POST', '/v1/authorize', { agentId: 'ag_x', principalId: 'p', scopes: ['s'] });
   await ask('POST', '/v1/tokens/revoke', { jti: 'tok_x' });
+  await ask('GET', '/v1/revocations?since=9007199254740991');
   await ask('POST', '/v1/policies', { name: 'P', effect: 'deny', agentId: 'ag_x' });
   await ask('POST', '/v1/policies', { name: 'P', effect: 'deny' }, live.key);
   const denied = { agentId: live.agentId, principalId: 'p', scopes: ['s'] };

@@ -32,6 +32,7 @@ ajv.addFormat('date-time', /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 
 /** What `/openapi.json` says, and where an answer says otherwise. */
 export class ApiDocument {
+  /** Without streams, whose answers never end: they have tests of their own. */
   readonly operations: readonly Operation[];
   readonly #validators = new Map<Json, ValidateFunction>();
 
@@ -39,16 +40,18 @@ export class ApiDocument {
     const whole = resolveRefs(document, document) as {
       paths: Record<string, Record<string, Omit<Operation, 'name'> & { security: unknown[] }>>;
     };
-    this.operations = Object.entries(whole.paths).flatMap(([template, operations]) =>
-      Object.entries(operations).map(([method, { security, parameters, responses }]) => ({
-        name: `${method.toUpperCase()} ${template}`,
-        method: method.toUpperCase(),
-        template,
-        isPublic: security.length === 0,
-        parameters,
-        responses,
-      })),
-    );
+    this.operations = Object.entries(whole.paths)
+      .flatMap(([template, operations]) =>
+        Object.entries(operations).map(([method, { security, parameters, responses }]) => ({
+          name: `${method.toUpperCase()} ${template}`,
+          method: method.toUpperCase(),
+          template,
+          isPublic: security.length === 0,
+          parameters,
+          responses,
+        })),
+      )
+      .filter(({ responses }) => !responses[200]?.content?.['text/event-stream']);
   }
 
   /** The operation that a request is for; a template without parameters comes before one that has some. */

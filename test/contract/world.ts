@@ -134,6 +134,7 @@ const RECIPES: Readonly<Record<string, Recipe>> = {
   'POST /oauth/revoke': async (world) => ({
     body: { token: (await quickGrant(world)).refreshToken, token_type_hint: 'refresh_token' },
   }),
+  'GET /v1/revocations': async () => ({ query: { since: '0', wait: '0' } }),
   'GET /v1/revocations/status': async ({ pair }) => ({
     query: { grantId: pair.grantId, jti: jtiOf(pair) },
   }),
@@ -175,6 +176,22 @@ const RECIPES: Readonly<Record<string, Recipe>> = {
       until: '2099-01-01',
       ...page,
     },
+  }),
+  'GET /v1/audit/verify': async () => ({ query: { since: '2020-01-01T00:00:00Z', until: '2099-01-01' } }),
+  'GET /v1/audit/checkpoints': async () => ({
+    query: { since: '2020-01-01T00:00:00Z', until: '2099-01-01', ...page },
+  }),
+  'GET /v1/compliance/summary': async () => ({
+    query: { since: '2020-01-01T00:00:00Z', until: '2099-01-01' },
+  }),
+  'GET /v1/compliance/export/grants': async () => ({
+    query: { since: '2020-01-01T00:00:00Z', until: '2099-01-01', status: 'active' },
+  }),
+  'GET /v1/compliance/export/audit': async ({ party }) => ({
+    query: { since: '2020-01-01T00:00:00Z', until: '2099-01-01', agentId: party.agentId, status: 'blocked' },
+  }),
+  'GET /v1/compliance/evidence-pack': async () => ({
+    query: { since: '2020-01-01T00:00:00Z', until: '2099-01-01', framework: 'gdpr' },
   }),
   'POST /v1/policies': async (world) => ({ key: world.ruled.key, body: policyTerms(world) }),
   'GET /v1/policies': async ({ ruled }) => ({ key: ruled.key }),

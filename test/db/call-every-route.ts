@@ -30,6 +30,7 @@ export async function callEveryRoute(service: TestService, party: Party): Promis
   await call(201, 'POST', '/v1/token/refresh', { refreshToken: pair.refreshToken, agentId });
   await call(200, 'GET', `/v1/revocations/status?grantId=${pair.grantId}`);
   await call(200, 'GET', `/v1/revocations/status?jti=${jti}`);
+  for (const query of ['', '?since=0']) await call(200, 'GET', `/v1/revocations${query}`);
   for (const token of [pair.grantToken, pair.refreshToken])
     await call(200, 'POST', '/oauth/introspect', `token=${token}`);
   await call(200, 'POST', '/oauth/revoke', 'token=ref_unknown');

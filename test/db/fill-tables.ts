@@ -44,6 +44,10 @@ export async function fillTables(sql: postgres.Sql, { developerId, agentId }: Pa
     from generate_series(1, 20000) n`;
   await sql`insert into policies (id, developer_id, name, effect, priority, principal_id, created_at, updated_at)
     select 'pol_p' || n, ${developerId}, 'P', 'deny', n % 3, 'nobody', now(), now() from generate_series(1, 100) n`;
+  await sql`insert into revocation_entries (seq, developer_id, action, grant_id, expires_at, at, written_at)
+    select n, 'dev_' || (1 + n % 5000), 'revoked', 'gone_' || n, now() + interval '1 day', now(), now()
+    from generate_series(1, 20000) n`;
+  await sql`update feed_positions set last_seq = 20000 where feed = 'revocations'`;
   await sql`insert into audit_entries (id, developer_id, agent_id, agent_did, grant_id, principal_id, action, status, metadata,
       created_at, hash, prev_hash)
     select 'alog_' || n, 'dev_' || (1 + n % 5000), 'ag_' || n, 'did', 'grnt_' || n, 'user_' || n % 1000, 'a', 'success', '{}',

@@ -18,6 +18,7 @@ const TABLES = [
   'webhooks',
   'webhook_deliveries',
   'anomalies',
+  'revocation_entries',
 ];
 /** PostgreSQL plans a prepared statement anew five times before it may keep a plan without values. */
 const ROUNDS = 8;
@@ -81,6 +82,8 @@ const STATEMENTS = [
   'policies.remove',
   'policies.update',
   'principal_sessions.developer_name',
+  'revocations.after',
+  'revocations.snapshot',
   'tokens.exchange_code',
   'tokens.refused_code',
   'tokens.refused_refresh_token',

@@ -7,6 +7,7 @@ const COMMANDS = [
   'migrate',
   'keys',
   'admin',
+  'audit',
   'reconcile',
   'stack',
   'demo',
@@ -41,6 +42,7 @@ test('values that cannot be used are refused in one line', async () => {
     npmRun('keys', [], ENV),
     npmRun('keys', ['burn'], ENV),
     npmRun('keys', ['list', 'rotate'], ENV),
+    npmRun('audit', [], ENV),
     npmRun('rules', [], {}),
     npmRun('rules', ['--output', '/nowhere', '--job', 'a"b'], {}),
     npmRun('stack', ['--directory', '--free-ports'], {}),
@@ -55,7 +57,11 @@ test('values that cannot be used are refused in one line', async () => {
     [2, 'grants list wants an id of what they belong to; --help says what there is\n'],
     [2, 'The command of agents must be list or suspend or resume; --help says what there is\n'],
     [2, 'developers suspend wants an id; --help says what there is\n'],
-    ...[1, 2, 3].map(() => [2, 'The command must be list or rotate; --help says what there is\n']),
+    ...[1, 2, 3].map(() => [
+      2,
+      'The command must be list, rotate, revoke <kid> or reseal; --help says what there is\n',
+    ]),
+    [2, 'The command must be verify; --help says what there is\n'],
     [2, '--output is missing: the directory where the files go; --help says what there is\n'],
     [
       2,

@@ -2,7 +2,8 @@ import { exportJWK, generateKeyPair } from 'jose';
 import { beforeAll, expect, test } from 'vitest';
 import { createTokenReader } from '../../src/grant-token/read-grant-token.ts';
 import { signGrantToken } from '../../src/grant-token/sign-grant-token.ts';
-import { fileKeyRing, type KeyRing } from '../../src/signing-keys/key-ring.ts';
+import { fileKeyRing } from '../../src/signing-keys/file-key-ring.ts';
+import type { KeyRing } from '../../src/signing-keys/key-ring.ts';
 
 const HOUR = 3_600_000;
 const ISSUER = 'https://auth.example.com';

@@ -4,7 +4,7 @@ import { exportJWK, generateKeyPair } from 'jose';
 import { expect, test } from 'vitest';
 import { createTokenReader } from '../../src/grant-token/read-grant-token.ts';
 import { signGrantToken } from '../../src/grant-token/sign-grant-token.ts';
-import { fileKeyRing } from '../../src/signing-keys/key-ring.ts';
+import { fileKeyRing } from '../../src/signing-keys/file-key-ring.ts';
 
 setFlagsFromString('--expose-gc');
 const gc: () => void = runInNewContext('gc');

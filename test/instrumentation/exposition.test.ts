@@ -99,6 +99,7 @@ grantex_http_refused_total{reason="timeout"} 0
 grantex_http_connections_closed_total{reason="limit"} 0
 grantex_http_connections_closed_total{reason="address_limit"} 0
 grantex_http_connections_closed_total{reason="stalled"} 0
+grantex_http_connections_closed_total{reason="slow_reader"} 0
 # HELP grantex_webhook_deliveries_total Webhook deliveries that reached their end, by outcome.
 # TYPE grantex_webhook_deliveries_total counter
 grantex_webhook_deliveries_total{status="delivered"} 0

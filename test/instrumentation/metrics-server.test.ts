@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
-import { startMetricsServer } from '../../instrumentation/metrics-server.ts';
+import { MAX_SCRAPERS, startMetricsServer } from '../../instrumentation/metrics-server.ts';
 import type { ScrapeHandler } from '../../instrumentation/scrape.ts';
 import { exchange } from '../contract/raw.ts';
 
@@ -43,6 +43,29 @@ test('a scrape under way ends before the server does', async () => {
   answer();
   expect(await scraped).toBe('metrics');
   await closed;
+});
+
+test('beyond the most connections at once further ones are closed; those that never ask leave their places', async () => {
+  const server = await startMetricsServer((_request, response) => void response.end('metrics'), {
+    host: '127.0.0.1',
+    port: 0,
+    headersMs: 500,
+  });
+  const sockets = Array.from({ length: MAX_SCRAPERS + 20 }, () => connect(server.port, '127.0.0.1'));
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+  });
+  let closed = 0;
+  const ends = sockets.map((socket) => {
+    socket.on('error', () => undefined).resume();
+    return once(socket, 'close').then(() => (closed += 1));
+  });
+  await Promise.all(sockets.map((socket) => once(socket, 'connect')));
+  await expect(fetch(`http://127.0.0.1:${server.port}/metrics`)).rejects.toThrow();
+  await expect.poll(() => closed).toBeGreaterThanOrEqual(20);
+  await Promise.all(ends);
+  expect(await (await fetch(`http://127.0.0.1:${server.port}/metrics`)).text()).toBe('metrics');
+  await server.close(0);
 });
 
 test('an address that is taken is an error', async () => {

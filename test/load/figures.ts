@@ -1,6 +1,8 @@
 import type { Measured } from './measure.ts';
+import type { Scenario } from './scenarios.ts';
 import type { Row } from './table.ts';
 import { medianOf, round } from './table.ts';
+import type { Variant } from './testbed.ts';
 
 /** The median of several measurements, separately for each figure. */
 export function medianFigures(all: readonly Measured[]): Measured {
@@ -27,25 +29,27 @@ export function figures(measured: Measured): Row {
   };
 }
 
-/** The same rows with CPU time also as a multiple of `unit`, the CPU time of the bare server. */
-export function inUnits(rows: readonly Row[], unit: number | null): Row[] {
-  if (unit === null) return [...rows];
-  return rows.map((row) =>
-    Object.fromEntries(
-      Object.entries(row).flatMap(([name, value]): [string, string | number][] => {
-        const inUnit = () => round(Number(value) / unit);
-        if (name === 'CPU µs')
-          return [
-            [name, value],
-            ['units', inUnit()],
-          ];
-        if (name === 'db µs')
-          return [
-            [name, value],
-            ['db units', inUnit()],
-          ];
-        return [[name, value]];
-      }),
-    ),
-  );
+/** The services with each amount of telemetry and the floor, measured one right after the other. */
+export type Turn = Readonly<Partial<Record<Variant | 'floor', Measured>>>;
+
+/**
+ * The columns that compare CPU times. The ratios to the floor have the design's goals beside them. A ratio is the median of
+ * the ratios of each turn. It is empty where one of the two was not measured.
+ */
+export function ratios(turns: readonly Turn[], goal: Scenario['goal']): Row {
+  const ratio = (over: keyof Turn, under: keyof Turn): number | '' => {
+    const both = turns.flatMap(({ [over]: a, [under]: b }) => (a && b ? [a.serviceCpu / b.serviceCpu] : []));
+    return both.length === 0 ? '' : round(medianOf(both, (one) => one));
+  };
+  const floors = turns.flatMap(({ floor }) => floor?.serviceCpu ?? []);
+  return {
+    'floor µs': floors.length === 0 ? '' : round(medianOf(floors, (one) => one)),
+    'full ÷ floor': ratio('full', 'floor'),
+    'at most': goal?.full ?? '',
+    'tenth ÷ floor': ratio('tenth', 'floor'),
+    'off ÷ floor': ratio('off', 'floor'),
+    'off, at most': goal?.off ?? '',
+    'full ÷ off': ratio('full', 'off'),
+    'tenth ÷ off': ratio('tenth', 'off'),
+  };
 }

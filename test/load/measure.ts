@@ -28,7 +28,7 @@ export interface Load {
 export async function measure(
   testbed: Testbed,
   server: Server,
-  scenario: Scenario,
+  scenario: Pick<Scenario, 'steps' | 'requests'>,
   tenants: Tenants,
   load: Load,
 ): Promise<Measured> {

@@ -1,13 +1,14 @@
 import { parseArgs } from 'node:util';
 import type { Load } from './measure.ts';
 import { SCENARIOS, type Scenario } from './scenarios.ts';
+import { VARIANTS, type Variant } from './testbed.ts';
 
 export interface Options {
   readonly load: Load;
   /** The number of turns of each telemetry variant. */
   readonly rounds: number;
+  /** 0: nothing is warmed up. */
   readonly warmUpSeconds: number;
-  readonly bareSeconds: number;
   readonly scenarios: readonly Scenario[];
   readonly widths: readonly number[];
   /** The numbers of grants in the database. */
@@ -20,13 +21,19 @@ export interface Options {
   readonly rows: { readonly few: number; readonly many: number } | undefined;
   /** Where the databases of this comparison are kept for later runs. */
   readonly directory: string | undefined;
+  /** A short run for CI, of the service as built for tests, which starts sooner. */
+  readonly smoke: boolean;
   /** There is nothing but this comparison. */
   readonly onlyRows: boolean;
   readonly json: string;
+  /** Where CPU profiles of each scenario are written; undefined: there are none. */
   readonly profile: string | undefined;
+  /** The services that sign with ES256; the floor is compared with each. */
+  readonly es256Variants: readonly Variant[];
 }
 
 const FULL = {
+  connections: '16',
   seconds: '3',
   rounds: '3',
   widths: '1,16,64',
@@ -37,7 +44,9 @@ const FULL = {
 const FEW_ROWS = 10_000;
 /** Just long enough to show that each part works. Its figures mean nothing. */
 const SMOKE_ROWS = { few: 4000, many: 8000 };
-const SMOKE = { seconds: '0.3', rounds: '1', widths: '2', grants: '1000', agents: '5' };
+const SMOKE = { connections: '4', seconds: '1', rounds: '1', widths: '2', grants: '1000', agents: '5' };
+/** Requests instead of a time, so that a slow machine has answers too. */
+const SMOKE_AMOUNT = 16;
 
 /** Reads the command line. An empty list omits a part: `--widths= --grants=` measures only the scenarios. */
 export function readOptions(): Options {
@@ -46,7 +55,7 @@ export function readOptions(): Options {
       smoke: { type: 'boolean', default: false },
       seconds: { type: 'string' },
       rounds: { type: 'string' },
-      connections: { type: 'string', default: '16' },
+      connections: { type: 'string' },
       scenarios: { type: 'string' },
       widths: { type: 'string' },
       grants: { type: 'string' },
@@ -61,24 +70,29 @@ export function readOptions(): Options {
   const smokeRows = values.smoke ? SMOKE_ROWS : undefined;
   const seconds = Number(values.seconds ?? usual.seconds);
   return {
-    load: { connections: Number(values.connections), seconds },
+    load: {
+      connections: Number(values.connections ?? usual.connections),
+      seconds,
+      ...(values.smoke && { amount: SMOKE_AMOUNT }),
+    },
     rounds: Number(values.rounds ?? usual.rounds),
     // The runtime compiles hot code in the first seconds, which are therefore more expensive than the later ones.
-    warmUpSeconds: values.smoke ? 0.3 : 3,
-    bareSeconds: Math.min(seconds, 1.5),
+    warmUpSeconds: values.smoke ? 0 : Math.min(seconds, 3),
     scenarios:
       values.scenarios === undefined
         ? SCENARIOS
         : values.scenarios.split(',').filter(Boolean).map(scenarioCalled),
     widths: numbers(values.widths ?? usual.widths),
     sizes: numbers(values.grants ?? usual.grants),
-    tokens: values.smoke ? 50 : 1000,
+    tokens: values.smoke ? 20 : 1000,
     agents: Number(values.agents ?? usual.agents),
     rows: values.rows === undefined ? smokeRows : { few: FEW_ROWS, many: Number(values.rows) },
     directory: values.directory,
+    smoke: values.smoke,
     onlyRows: values.rows !== undefined,
     json: values.json ?? `test/load/results/${new Date().toISOString().replaceAll(':', '-')}.json`,
     profile: values.profile,
+    es256Variants: values.smoke ? ['full'] : VARIANTS,
   };
 }
 

@@ -40,7 +40,7 @@ const poster =
  * Makes a live and a sandbox developer with an agent each, `tokens` grant tokens, and `refreshTokens` refresh tokens.
  */
 export async function makeTenants(
-  { url }: Server,
+  { url }: Pick<Server, 'url'>,
   { tokens, refreshTokens }: { tokens: number; refreshTokens: number },
 ): Promise<Tenants> {
   const post = poster(url);

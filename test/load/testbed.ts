@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import postgres from 'postgres';
 import { migrate } from '../../src/db/migrate.ts';
 import { startEmbeddedDatabase } from '../../src/embedded-postgres/start.ts';
-import { collect, spawnService, waitFor } from '../support/child.ts';
+import { collect, NODE_FLAGS, spawnService, waitFor } from '../support/child.ts';
 import { processesOn } from '../support/embedded.ts';
 import { memoryOf } from './cpu.ts';
 
@@ -25,21 +25,36 @@ export interface StartedServer extends Server {
   readonly startMs: number;
   /** The resident memory when the service has just become ready. */
   readonly startMiB: number;
+  /** Where the inspector listens; undefined: it was not asked for. */
+  readonly inspector: string | undefined;
+}
+
+/** A server of the benchmark's own that is ended before the benchmark is. */
+export interface OwnServer extends Server {
+  end(): Promise<void>;
+}
+
+export interface StartOptions {
+  /** Variables besides those of the testbed. */
+  readonly env?: Record<string, string>;
+  readonly inspect?: boolean;
 }
 
 /** All processes of one benchmark. `end` ends every one of them. */
 export interface Testbed {
-  readonly bare: Server;
   /** The main process of PostgreSQL, the parent of all others. */
   readonly postmaster: number;
-  /**
-   * Starts a service on the shared database, or as `env` says otherwise. With `profileDir` the service writes a CPU
-   * profile there when it ends.
-   */
-  start(variant: Variant, profileDir?: string, env?: Record<string, string>): Promise<StartedServer>;
+  /** Starts a service on the shared database, or as `env` says otherwise. */
+  start(variant: Variant, options?: StartOptions): Promise<StartedServer>;
+  /** Starts the floor (`floor.ts`) with the variables of a service without telemetry. */
+  startFloor(env?: Record<string, string>): Promise<Server>;
+  /** Starts prom-client with the series that `server` has now. */
+  startPromClient(server: Server): Promise<OwnServer>;
   readonly sql: postgres.Sql;
   /** Of the shared database. The role may make others beside it. */
   readonly databaseUrl: string;
+  /** Makes a migrated, empty database beside the shared one. @returns its URL */
+  addDatabase(name: string): Promise<string>;
   end(): Promise<void>;
 }
 
@@ -53,32 +68,58 @@ export async function openTestbed(directory?: string): Promise<Testbed> {
   await migrate(database.url);
   const sql = postgres(database.url, { max: 2, onnotice: () => undefined });
   undo.defer(() => sql.end({ timeout: 1 }));
-  const [bare, sink] = await Promise.all([startServer('bare', undo), startServer('sink', undo)]);
+  const startOwn = async (script: URL, args: string[] = [], env: NodeJS.ProcessEnv = process.env) => {
+    const own = await startScript(script, args, env);
+    undo.defer(() => own.end());
+    return own;
+  };
+  const sink = await startOwn(new URL('sink.ts', import.meta.url));
   const pids = processesOn(dataDir).filter(({ name }) => name === 'postgres');
 
   return {
-    bare,
     postmaster: Math.min(...pids.map(({ pid }) => pid)),
     sql,
     databaseUrl: database.url,
-    async start(variant, profileDir, env) {
+    async start(variant, { env, inspect = false } = {}) {
       const begun = performance.now();
       const child = spawnService({
         ...baseEnv(database.url),
         ...telemetryEnv(variant, sink.url),
         ...env,
-        ...(profileDir && { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profileDir}` }),
+        ...(inspect && { NODE_OPTIONS: '--inspect=127.0.0.1:0' }),
       });
       undo.defer(() => end(child));
+      const inspector = inspect ? inspectorOf(child) : undefined;
       const { logs, stdout } = collect(child);
-      const started = await waitFor(() => logs.find(({ msg }) => msg === 'service.started'), 20_000).catch(
+      const started = await waitFor(() => logs.find(({ msg }) => msg === 'service.started'), 60_000).catch(
         () => {
           throw new Error(`the service did not start: ${stdout.join('\n')}`);
         },
       );
       const startMs = performance.now() - begun;
       const pid = child.pid ?? 0;
-      return { url: String(started['url']), pid, startMs, startMiB: memoryOf(pid) };
+      return {
+        url: String(started['url']),
+        pid,
+        startMs,
+        startMiB: memoryOf(pid),
+        inspector: await inspector,
+      };
+    },
+    startFloor: (env) =>
+      startOwn(new URL('floor.ts', import.meta.url), [], {
+        PATH: process.env['PATH'],
+        ...baseEnv(database.url),
+        ...telemetryEnv('off', sink.url),
+        ...env,
+      }),
+    startPromClient: ({ url }) => startOwn(new URL('prom-client-server.ts', import.meta.url), [url]),
+    async addDatabase(name) {
+      await sql`drop database if exists ${sql(name)}`;
+      await sql`create database ${sql(name)}`;
+      const { href } = Object.assign(new URL(database.url), { pathname: `/${name}` });
+      await migrate(href);
+      return href;
     },
     end: () => undo.disposeAsync(),
   };
@@ -100,12 +141,36 @@ function telemetryEnv(variant: Variant, sinkUrl: string): Record<string, string>
   return { OTEL_EXPORTER_OTLP_ENDPOINT: sinkUrl, ...(variant === 'tenth' && tenth) };
 }
 
-async function startServer(kind: 'bare' | 'sink', undo: AsyncDisposableStack): Promise<Server> {
-  const script = fileURLToPath(new URL('servers.ts', import.meta.url));
-  const child = spawn(process.execPath, [script, kind], { stdio: ['ignore', 'pipe', 'inherit'] });
-  undo.defer(() => end(child));
-  const [url] = await once(createInterface({ input: child.stdout }), 'line');
-  return { url, pid: child.pid ?? 0 };
+/** Starts a script that writes its URL when it listens. @throws when it ends before */
+export async function startScript(
+  script: URL,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+): Promise<OwnServer> {
+  const child = spawn(process.execPath, [...NODE_FLAGS, fileURLToPath(script), ...args], {
+    env,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [url] = await Promise.race([
+    once(createInterface({ input: child.stdout }), 'line'),
+    once(child, 'exit').then(([code]) => {
+      throw new Error(`${script.pathname} ended with ${code}`);
+    }),
+  ]);
+  return { url, pid: child.pid ?? 0, end: () => end(child) };
+}
+
+/** Node tells on standard error where its inspector listens. */
+function inspectorOf({ stderr }: ChildProcess): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    if (!stderr) return resolve(undefined);
+    createInterface({ input: stderr })
+      .on('line', (line) => {
+        const [, url] = /Debugger listening on (ws:\S+)/.exec(line) ?? [];
+        if (url) resolve(url);
+      })
+      .on('close', () => resolve(undefined));
+  });
 }
 
 async function end(child: ChildProcess): Promise<void> {

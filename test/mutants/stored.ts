@@ -199,9 +199,9 @@ export const STORED: Mutant[] = [
   {
     name: 'audit-without-locking-the-chain',
     file: 'src/audit/store.ts',
-    text: 'insert into audit_heads (developer_id, hash) values ($developerId, null)\n    on conflict (developer_id) do update set developer_id = excluded.developer_id\n    returning hash, day::text, entries_of_day as "entriesOfDay"',
+    text: 'insert into audit_heads (developer_id, hash) values ($developerId, null)\n    on conflict (developer_id) do update set developer_id = excluded.developer_id\n    returning hash, day::text, entries_of_day as "entriesOfDay", row_hash as "rowHash", covered_hash as "coveredHash",\n      last_at as "lastAt",\n      (select jsonb_agg(nextval(\'audit_entries_seq_seq\')) from generate_series(1, $entries::int)) as numbers`',
     replacement:
-      'with made as (insert into audit_heads (developer_id, hash) values ($developerId, null) on conflict do nothing)\n    select hash, day::text, entries_of_day as "entriesOfDay" from audit_heads where developer_id = $developerId',
+      'with made as (insert into audit_heads (developer_id, hash) values ($developerId, null) on conflict do nothing)\n    select hash, day::text, entries_of_day as "entriesOfDay", row_hash as "rowHash", covered_hash as "coveredHash",\n      last_at as "lastAt",\n      (select jsonb_agg(nextval(\'audit_entries_seq_seq\')) from generate_series(1, $entries::int)) as numbers\n    from audit_heads where developer_id = $developerId`',
     killedBy: [REPLICAS, 'test/audit/chain.test.ts'],
   },
   {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { firstBrokenEntry } from '../../src/audit/chain.ts';
 import { migrate } from '../../src/db/migrate.ts';
+import { firstBrokenEntry } from '../support/audit-chain.ts';
 import { npmRun } from '../support/command.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { newParty, type Party } from '../support/flow.ts';

@@ -9,7 +9,7 @@ const STATEMENTS = allQueries().filter(
   ({ name }) => name.startsWith('retention.') && !/turn|position/.test(name),
 );
 /** Their rows come in the order of an index. */
-const IN_ORDER = ['requests', 'tokens', 'anomalies', 'ended_grants', 'audit_entries', 'oldest'];
+const IN_ORDER = ['requests', 'tokens', 'anomalies', 'ended_grants', 'oldest'];
 const TABLES = [
   'authorization_requests',
   'tokens',
@@ -50,9 +50,11 @@ test('all of its statements are here', () => {
   expect(STATEMENTS.map(({ name }) => name.replace('retention.', '')).toSorted()).toEqual([
     'anomalies',
     'audit_entries',
+    'audit_prefixes',
     'ended_grants',
     'grants',
     'oldest',
+    'oldest_audit',
     'refresh_tokens_of_grants',
     'requests',
     'tokens',

@@ -1,6 +1,6 @@
 import { exportJWK, generateKeyPair, type JWK, jwtVerify, SignJWT } from 'jose';
 import { expect, test } from 'vitest';
-import { fileKeyRing } from '../../src/signing-keys/key-ring.ts';
+import { fileKeyRing } from '../../src/signing-keys/file-key-ring.ts';
 
 const RSA = { kty: 'RSA', members: ({ n, e }: JWK) => ({ n, e }) };
 const EC = { kty: 'EC', members: ({ crv, x, y }: JWK) => ({ crv, x, y }) };

@@ -52,9 +52,10 @@ async function start(): Promise<KeyRing> {
   const fail = (error: unknown) => {
     throw error;
   };
-  const ring = await databaseKeyRing({ db, sealer, algorithm, clock: { now: () => now } }, fail, (key) =>
-    announced.push(key),
-  );
+  const ring = await databaseKeyRing({ db, sealer, algorithm, clock: { now: () => now } }, fail, {
+    added: (key) => void announced.push(key),
+    revoked: () => undefined,
+  });
   rings.push(ring);
   return ring;
 }
@@ -181,11 +182,10 @@ test('with another SECRET_KEY neither a start nor a rotation does anything but f
   const clock = { now: () => now };
   const refusal = /: SECRET_KEY does not open the signing keys in the database/;
   await expect(
-    databaseKeyRing(
-      { db, sealer: other, clock, algorithm },
-      () => undefined,
-      () => undefined,
-    ),
+    databaseKeyRing({ db, sealer: other, clock, algorithm }, () => undefined, {
+      added: () => undefined,
+      revoked: () => undefined,
+    }),
   ).rejects.toThrow(refusal);
   await expect(rotateKeys({ db, sealer: other, now, algorithm })).rejects.toThrow(refusal);
   expect(kidsOf(await start())).toEqual([first]);

@@ -17,7 +17,7 @@ import {
 } from '../support/service.ts';
 
 const JWT_ISSUER = 'https://auth.test';
-/** A replica reads the keys again every ten seconds. */
+/** A replica reads the keys again every five seconds. */
 const RELOADED_MS = 15_000;
 
 let database: TestDatabase;
@@ -144,7 +144,13 @@ test('npm run keys with another SECRET_KEY: said so, exit 78, and no key is adde
 });
 
 test.each<[string, string, Record<string, string>, number, RegExp]>([
-  ['an unknown command', 'burn', {}, 2, /^The command must be list or rotate; --help says what there is\n$/],
+  [
+    'an unknown command',
+    'burn',
+    {},
+    2,
+    /^The command must be list, rotate, revoke <kid> or reseal; --help says what there is\n$/,
+  ],
   ['a bad configuration', 'list', { SECRET_KEY: 'short' }, 78, /^SECRET_KEY must be 32 bytes/],
 ])('npm run keys: %s is told on stderr', async (_what, command, env, code, message) => {
   expect(await keys(command, env)).toEqual({ code, stdout: '', stderr: expect.stringMatching(message) });

@@ -7,7 +7,8 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
 /** The same as in `npm start`, whatever the working directory. */
 export const COMPILE_CACHE = `${ROOT}node_modules/.cache/node`;
-const FLAGS = ['--max-semi-space-size=8', '--heap-growing-percent=100'];
+/** Of Node, as in `npm start`. */
+export const NODE_FLAGS = ['--max-semi-space-size=8', '--heap-growing-percent=100'];
 
 /** The build of `service-build.ts` where a run of tests has made one, otherwise the sources. */
 function program(): string[] {
@@ -28,7 +29,7 @@ export function spawnService(
   stdio: 'pipe' | 'inherit' = 'pipe',
   within: (command: readonly string[]) => readonly string[] = (command) => command,
 ): ChildProcess {
-  const [command = '', ...args] = within([process.execPath, ...FLAGS, ...program()]);
+  const [command = '', ...args] = within([process.execPath, ...NODE_FLAGS, ...program()]);
   return spawn(command, args, {
     cwd: ROOT,
     env: { PATH: process.env['PATH'] ?? '', NODE_COMPILE_CACHE: COMPILE_CACHE, ...env },

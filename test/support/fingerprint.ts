@@ -16,8 +16,16 @@ const BY_CALLERS: Readonly<Record<string, string>> = {
   // The numbers of gauges follow from the other tables, and are added up in the background.
   tallies: 'select name from tallies',
   tally_changes: 'select name from tally_changes where false',
+  // What the triggers wrote is numbered in the background. Entries say the same before and after.
+  revocation_outbox: 'select id from revocation_outbox where false',
+  revocation_agents: 'select id from revocation_agents where false',
+  revocation_entries: 'select seq from revocation_entries where false',
+  feed_positions: 'select feed from feed_positions',
   retention_turn: 'select only_row from retention_turn',
   retention_positions: 'select name from retention_positions where false',
+  audit_heads: "select to_jsonb(one) - 'checkpoint_due' as row from audit_heads one",
+  audit_checkpoints: 'select seq from audit_checkpoints where false',
+  audit_checkpoint_keys: 'select kid from audit_checkpoint_keys where false',
   failed_exchanges: 'select agent_id from failed_exchanges where false',
 };
 

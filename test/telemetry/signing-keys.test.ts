@@ -1,6 +1,6 @@
 import { exportJWK, generateKeyPair } from 'jose';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { fileKeyRing } from '../../src/signing-keys/key-ring.ts';
+import { fileKeyRing } from '../../src/signing-keys/file-key-ring.ts';
 import type { SigningKeys } from '../../src/telemetry/signing-keys.ts';
 import { startHarness } from './harness.ts';
 

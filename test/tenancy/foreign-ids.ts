@@ -42,6 +42,12 @@ export const FOREIGN_IDS: readonly (readonly [
     UNKNOWN,
     ({ owner }) => asStranger('POST', `/v1/agents/${owner.agentId}`, { status: 'suspended' }),
   ],
+  // It is a place in the feed, which every developer may name. The entries are the stranger's own: none.
+  [
+    'GET /v1/revocations pageToken',
+    [200, { entries: [] }],
+    () => asStranger('GET', '/v1/revocations?pageToken=999999.0'),
+  ],
   ['DELETE /v1/keys/{id} id', UNKNOWN, ({ ownersKeyId }) => asStranger('DELETE', `/v1/keys/${ownersKeyId}`)],
   ['DELETE /v1/agents/{id} id', UNKNOWN, ({ owner }) => asStranger('DELETE', `/v1/agents/${owner.agentId}`)],
   [

@@ -142,6 +142,8 @@ const COLOURS: ReadonlyMap<string, string> = new Map([
     lock_timeout: 'orange',
     idle_in_transaction: 'yellow',
     cancel: 'dark-red',
+    stream: NEUTRAL[0],
+    poll: NEUTRAL[1],
     main: NEUTRAL[0],
     side: NEUTRAL[1],
     background: NEUTRAL[2],

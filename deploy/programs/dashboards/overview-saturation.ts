@@ -1,4 +1,4 @@
-import { RETENTION_TABLES, STATEMENT_ENDS } from '../../../src/label-values.ts';
+import { RETENTION_TABLES, STATEMENT_ENDS, TRANSPORTS } from '../../../src/label-values.ts';
 import type { Row } from './dashboard.ts';
 import { graph, stat } from './panels.ts';
 import { count, orZero, perSecond, quantile, series, share } from './queries.ts';
@@ -199,6 +199,36 @@ export const saturation: Row = {
         },
       ],
       noValue: 'none',
+    }),
+    graph({
+      title: 'Verifiers that follow the revocation feed',
+      description:
+        'Open streams and waiting polls, of all replicas. A fall to none means that verifiers cannot follow.',
+      unit: 'short',
+      width: 12,
+      queries: [
+        {
+          expr: `sum by (transport) (${series('grantex_revocation_feed_clients')})`,
+          legend: '{{transport}}',
+          names: TRANSPORTS,
+        },
+      ],
+      runbooks: ['RevocationFeedLagging'],
+    }),
+    graph({
+      title: 'Age of revocations when they reach verifiers',
+      description:
+        'The greatest of the last minute, or of what still waits. Usually below a second; it rises while the feed cannot be read.',
+      unit: 's',
+      width: 12,
+      runbooks: ['RevocationFeedLagging'],
+      queries: [
+        {
+          expr: `max by (transport) (${series('grantex_revocation_feed_lag_seconds')})`,
+          legend: '{{transport}}',
+          names: TRANSPORTS,
+        },
+      ],
     }),
     graph({
       title: 'Rows removed by retention',

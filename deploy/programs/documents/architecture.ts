@@ -10,6 +10,7 @@ const PLACES: Readonly<Record<string, readonly [column: number, row: number]>> =
   consent: [3, 1],
   grants: [1, 2],
   audit: [2, 2],
+  compliance: [4, 1],
   pages: [3, 2],
   authorization: [4, 2],
   webhooks: [0, 3],
@@ -23,6 +24,8 @@ const PLACES: Readonly<Record<string, readonly [column: number, row: number]>> =
   system: [3, 5],
   tallies: [3, 4],
   reconciliation: [4, 5],
+  revocations: [4, 0],
+  feed: [4, 1],
 };
 const BOX = { width: 150, height: 34 };
 const STEP = { x: 172, y: 78 };

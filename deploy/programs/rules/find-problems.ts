@@ -6,7 +6,8 @@ import { knownSeries } from './known-series.ts';
 import { type AlertRule, isAlert, readRules } from './rule-files.ts';
 
 const RUNBOOKS = 'deploy/runbooks/';
-const NO_RUNBOOK = 'README.md';
+/** Pages of what no alert tells have names in small letters. */
+const WITHOUT_ALERT = /^(README|[a-z-]+)\.md$/;
 
 /**
  * The problems of the rules and runbooks of a checkout, one sentence each. It needs only Node. The stack tests check
@@ -39,7 +40,7 @@ export async function findProblems(root: URL): Promise<string[]> {
       problems.push(...found.map((problem) => `${path}: ${problem}`));
     }
   }
-  const orphans = files.filter((file) => file !== NO_RUNBOOK && !names.has(file.replace(/\.md$/, '')));
+  const orphans = files.filter((file) => !WITHOUT_ALERT.test(file) && !names.has(file.replace(/\.md$/, '')));
   problems.push(...orphans.map((file) => `${RUNBOOKS}${file}: there is no such alert`));
   return problems;
 }

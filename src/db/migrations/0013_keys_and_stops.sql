@@ -51,8 +51,9 @@ insert into api_keys (id, developer_id, hash, name, prefix, created_at)
 alter table removals drop constraint removals_phase_check;
 alter table removals add constraint removals_phase_check check (phase in ('collect', 'sweep', 'expand', 'revoke', 'purge'));
 
--- Signing keys that were revoked, wherever they come from, for ever.
+-- Signing keys that were revoked, wherever they come from, for ever. `counted_at`: when a replica counted it; each is counted once.
 create table revoked_signing_keys (
   kid         text primary key,
-  revoked_at  timestamptz not null
+  revoked_at  timestamptz not null,
+  counted_at  timestamptz
 );

@@ -1,4 +1,10 @@
-import { ANOMALY_SEVERITIES, ANOMALY_TYPES, ATTEMPT_OUTCOMES, RETENTION_TABLES } from '../../label-values.ts';
+import {
+  ANOMALY_SEVERITIES,
+  ANOMALY_TYPES,
+  ATTEMPT_OUTCOMES,
+  RETENTION_TABLES,
+  TRANSPORTS,
+} from '../../label-values.ts';
 import { type Family, oneOf } from './family.ts';
 
 /** What happens beside the requests: webhooks, anomalies, signing keys. */
@@ -73,6 +79,32 @@ export const BACKGROUND_FAMILIES = {
     unit: 's',
     help: 'How long the oldest row that ought to be removed has been due for it, in seconds, by table, in the whole database; 0: none is due.',
     labels: { table: oneOf('The table that keeps the row.', RETENTION_TABLES) },
+  },
+  revocationFeedClients: {
+    name: 'grantex_revocation_feed_clients',
+    instrument: 'grantex.revocation_feed.clients',
+    kind: 'observableGauge',
+    unit: '{client}',
+    help: 'Verifiers that follow the revocation feed on this replica now, by transport.',
+    note: '`poll`: waiting long polls; `stream`: open streams.',
+    labels: { transport: oneOf('How a client follows a feed.', TRANSPORTS) },
+  },
+  eventStreamClients: {
+    name: 'grantex_event_stream_clients',
+    instrument: 'grantex.event_stream.clients',
+    kind: 'observableGauge',
+    unit: '{client}',
+    help: 'Clients that follow the event stream on this replica now, by transport.',
+    labels: { transport: oneOf('How a client follows a feed.', TRANSPORTS) },
+  },
+  revocationFeedLag: {
+    name: 'grantex_revocation_feed_lag_seconds',
+    instrument: 'grantex.revocation_feed.lag',
+    kind: 'observableGauge',
+    unit: 's',
+    help: 'Greatest age of an entry of the revocation feed when this replica handed it to clients of the transport in the last minute, or of one that still waits for its number, in seconds; 0: none.',
+    note: 'It grows while the feed cannot be read. A client that catches up is not in it. An entry is as old as the statement that revoked.',
+    labels: { transport: oneOf('How a client follows a feed.', TRANSPORTS) },
   },
   signingKeys: {
     name: 'grantex_signing_keys',

@@ -62,7 +62,7 @@ export const SECURITY_FAMILIES = {
     kind: 'counter',
     unit: '{connection}',
     help: 'Connections that the service closed because of their client, by reason.',
-    note: '`limit`, `address_limit`: too many at once (`MAX_CONNECTIONS`, `MAX_CONNECTIONS_PER_ADDRESS`); `stalled`: the client did not read its answer.',
+    note: '`limit`, `address_limit`: too many at once (`MAX_CONNECTIONS`, `MAX_CONNECTIONS_PER_ADDRESS`); `stalled`: the client did not read its answer; `slow_reader`: the client of a stream read too slowly.',
     labels: { reason: oneOf('Why the connection was closed.', CONNECTION_ENDS) },
   },
 } as const satisfies Record<string, Family>;

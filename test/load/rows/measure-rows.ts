@@ -7,7 +7,7 @@ import { makeTenants } from '../tenants.ts';
 import type { StartedServer, Testbed } from '../testbed.ts';
 import { filledDatabase } from './filled-databases.ts';
 import { sizesOf } from './sizes.ts';
-import { ROWS_WORK, type RowsWork, type Side } from './work.ts';
+import { ROWS_WORK, type RowsWork, type Side, SOME_ROWS_WORK } from './work.ts';
 
 interface Compared extends Side {
   readonly server: StartedServer;
@@ -24,7 +24,7 @@ type Turn = Measured | null;
 export async function measureRows(
   testbed: Testbed,
   rows: NonNullable<Options['rows']>,
-  { load, rounds, warmUpSeconds, tokens }: Options,
+  { load, rounds, warmUpSeconds, tokens, smoke }: Options,
   progress: (now: string) => void,
 ): Promise<{ compared: Row[]; sizes: Row[] }> {
   await using undo = new AsyncDisposableStack();
@@ -36,7 +36,7 @@ export async function measureRows(
     // A look at all agents would come in between; what one costs is measured by itself.
     await sql`update anomaly_scan set begun_at = now()`;
     const env = { DATABASE_URL: url, ANOMALY_SCAN_SECONDS: '86400' };
-    const server = await testbed.start('full', undefined, env);
+    const server = await testbed.start('full', { env });
     const refreshTokens = 16 * (rounds + 1);
     return { sql, server, tenants: await makeTenants(server, { tokens, refreshTokens }) };
   };
@@ -45,7 +45,7 @@ export async function measureRows(
   const once = async (side: Compared, work: RowsWork, seconds: number): Promise<Turn> => {
     const requests = await work.requests(side);
     const scenario = { ...work, requests: () => requests };
-    const { connections, amount } = work;
+    const { connections, amount = load.amount } = work;
     const asked = { connections, seconds, ...(amount !== undefined && { amount }) };
     try {
       return await measure(testbed, side.server, scenario, side.tenants, asked);
@@ -57,9 +57,9 @@ export async function measureRows(
     }
   };
   const compared: Row[] = [];
-  for (const work of ROWS_WORK) {
+  for (const work of smoke ? SOME_ROWS_WORK : ROWS_WORK) {
     progress(work.name);
-    for (const side of [few, many]) await once(side, work, warmUpSeconds / 3);
+    for (const side of warmUpSeconds > 0 ? [few, many] : []) await once(side, work, warmUpSeconds / 3);
     const turns: [Turn, Turn][] = [];
     for (let turn = 0; turn < rounds; turn++)
       turns.push([await once(few, work, load.seconds), await once(many, work, load.seconds)]);

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { firstBrokenEntry } from '../../../src/audit/chain.ts';
 import { readText } from '../../deploy/compose-file.ts';
+import { firstBrokenEntry } from '../../support/audit-chain.ts';
 import { newParty, type Party, type TokenPair } from '../../support/flow.ts';
 import type { TestService } from '../../support/service.ts';
 import { installPython, runProgram } from '../python.ts';

@@ -1,0 +1,3 @@
+import { testLargeExports } from './large-exports.ts';
+
+testLargeExports(200_000);
