@@ -86,7 +86,7 @@ export async function startTelemetry(config: Config, env: NodeJS.ProcessEnv): Pr
   const exporter = new PrometheusExporter({ preventServerStart: true });
   const readers: IMetricReader[] = config.metricsEnabled ? [exporter] : [];
   if (config.metricsEnabled && settings.metrics)
-    readers.push(await createOtlpReader(settings.metrics, exporter, settings.metricExport));
+    readers.push(await createOtlpReader(settings.metrics, exporter, agentNames, settings.metricExport));
 
   const instrumentations = [
     createHttpInstrumentation(),

@@ -41,6 +41,7 @@ beforeAll(async () => {
       ...HOOK_ENV,
       WEBHOOK_MAX_ATTEMPTS: '1',
       LOG_LEVEL: 'trace',
+      METRICS_AGENT_NAMES: 'true',
       OTEL_EXPORTER_OTLP_ENDPOINT: sink.url,
       OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
       OTEL_METRICS_EXPORTER: 'otlp',
