@@ -167,7 +167,7 @@ const TARGETS: readonly WireCase[] = [
   ].map((target): WireCase => [`target ${target}`, get(target), [404]]),
   ['an absolute target', get('http://evil.example/health/live'), [200]],
   ['an absolute target that is none', get('http://[::bad/health/live'), [404]],
-  ['an absolute target without a path', get('http://evil.example'), [404]],
+  ['an absolute target without a path', get('http://evil.example'), [200]],
   ['an authority as a target', get('evil.example:80'), [400]],
   ['a star', get('*'), [404]],
   // What a proxy's rule on `/v1/signup` does not see is not that route.

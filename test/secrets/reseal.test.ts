@@ -54,6 +54,9 @@ test('SECRET_KEY is replaced while replicas run: first all know both keys, then 
     at.request('POST', '/v1/principal-sessions', { key: party.key, body: { principalId: 'user_1' } });
   const hook = { url: 'https://hooks.invalid/', events: ['grant.revoked'] };
   const { id, secret } = (await earlier.request('POST', '/v1/webhooks', { key: party.key, body: hook })).body;
+  const later = await startService({ database, env: both });
+  // Sealed with the new key. A developer with hundreds of webhooks could not add it.
+  const second = (await later.request('POST', '/v1/webhooks', { key: party.key, body: hook })).body;
   await database.sql`insert into webhooks (id, developer_id, url, events, sealed_secret, created_at)
     select * from unnest(${Array.from({ length: 450 }, (_, n) => `wh_${n}`)}::text[],
       ${Array.from({ length: 450 }, () => party.developerId)}::text[], ${Array.from({ length: 450 }, () => hook.url)}::text[]) as one (id, dev, url)
@@ -62,13 +65,11 @@ test('SECRET_KEY is replaced while replicas run: first all know both keys, then 
   for (let n = 0; n < 450; n++)
     await database.sql`update webhooks set sealed_secret = ${sealSecret(old, `wh_${n}`, `whsec_${n}`)} where id = ${`wh_${n}`}`;
 
-  const later = await startService({ database, env: both });
   const mine = (await session(earlier)).body.sessionToken;
   const theirs = (await session(later)).body.sessionToken;
   for (const replica of [earlier, later])
     for (const key of [mine, theirs])
       expect((await replica.request('GET', '/v1/principal/grants', { key })).status).toBe(200);
-  const second = (await later.request('POST', '/v1/webhooks', { key: party.key, body: hook })).body;
 
   const run = () => npmRun('keys', ['reseal'], { DATABASE_URL: database.url, ...both });
   expect(await run()).toEqual({

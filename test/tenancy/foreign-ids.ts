@@ -196,6 +196,11 @@ export const FOREIGN_IDS: readonly (readonly [
     ({ owner }) => asStranger('GET', `/v1/audit/entries?agentId=${owner.agentId}`),
   ],
   [
+    'GET /v1/compliance/export/audit agentId',
+    [200, { entries: [], total: 0 }],
+    ({ owner }) => asStranger('GET', `/v1/compliance/export/audit?agentId=${owner.agentId}`),
+  ],
+  [
     'GET /v1/audit/entries grantId',
     [200, { entries: [], total: 0 }],
     ({ pair }) => asStranger('GET', `/v1/audit/entries?grantId=${pair.grantId}`),
