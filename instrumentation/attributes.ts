@@ -71,6 +71,7 @@ export const OWN_ATTRIBUTES: readonly OwnAttribute[] = [
       ['route', 'Template of its path.'],
       ['metric', 'Family that could not be read.'],
       ['step', 'Work on webhooks that failed and is repeated.'],
+      ['work', 'Work of the background that failed and is repeated; a closed set.'],
       ['store', 'Where rate limits are counted.'],
       ['signal', 'Signal that began the shutdown.'],
       ['line', 'What the embedded PostgreSQL said.'],
