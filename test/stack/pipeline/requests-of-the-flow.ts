@@ -139,7 +139,7 @@ export function requestsOfTheFlow(): Tree[] {
       'POST',
       '/v1/token',
       400,
-      prefixed({ refusal_reason: 'code_used' }),
+      prefixed({ refusal_reason: 'unknown_code' }),
       act(
         'grantex.token.exchange',
         { 'error.type': 'BAD_REQUEST' },
