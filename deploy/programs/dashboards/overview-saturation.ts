@@ -204,7 +204,7 @@ export const saturation: Row = {
       title: 'Verifiers that follow the revocation feed',
       description:
         'Open streams and waiting polls, of all replicas. A fall to none means that verifiers cannot follow.',
-      unit: 'short',
+      unit: 'none',
       width: 12,
       queries: [
         {
