@@ -71,6 +71,10 @@ const SLOW = [
   'test/security/two-tenants.test.ts',
   // Six starts of two replicas, one pair after the other.
   'test/telemetry/agent-series-replicas.test.ts',
+  // A gauge is read every five seconds: names of agents appear, change and go.
+  'test/agents/agent-names.test.ts',
+  // Each operation is refused for each reason, and waits for a lock once.
+  'test/telemetry/refusals-by-reason.test.ts',
   // The feed must have been unreadable for the seconds after which streams end.
   'test/revocations/unreadable.test.ts',
   // Three replicas, one thousand revocations with kills, and five hundred streams that idle through some heartbeats.

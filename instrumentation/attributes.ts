@@ -38,6 +38,7 @@ export const OWN_ATTRIBUTES: readonly OwnAttribute[] = [
       ['grantex.webhook_id', 'Webhook that is delivered to.'],
       ['grantex.event_id', 'Event that is delivered.'],
       ['grantex.event_type', 'Type of that event.'],
+      ['grantex.refusal_reason', 'Why the request was refused, in the words of grantex_refusals_total.'],
     ] as const
   ).map(own('span', 'string')),
   ...([['grantex.scopes', 'Scopes that were asked for or granted.']] as const).map(own('span', 'string[]')),
@@ -57,6 +58,7 @@ export const OWN_ATTRIBUTES: readonly OwnAttribute[] = [
       ['id', 'Policy or webhook that was changed.'],
       ['kid', 'Signing key that was made or began to sign.'],
       ['credential', 'What a caller showed to be let in; a closed set.'],
+      ['operation', 'What a refused request asked for; a closed set.'],
       ['expiresAt', 'When a session of a principal ends.'],
       ['webhookId', 'Webhook that was delivered to.'],
       ['url', 'Where to, without query string; or where the service listens.'],
@@ -69,6 +71,7 @@ export const OWN_ATTRIBUTES: readonly OwnAttribute[] = [
       ['route', 'Template of its path.'],
       ['metric', 'Family that could not be read.'],
       ['step', 'Work on webhooks that failed and is repeated.'],
+      ['work', 'Work of the background that failed and is repeated; a closed set.'],
       ['store', 'Where rate limits are counted.'],
       ['signal', 'Signal that began the shutdown.'],
       ['line', 'What the embedded PostgreSQL said.'],

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Attributes } from '@opentelemetry/api';
 import type { MetricData, ResourceMetrics } from '@opentelemetry/sdk-metrics';
+import type { AgentNames } from './agent-names.ts';
 import type { Exemplars } from './exemplars.ts';
 import { createFamilyWriter, type FamilyWriter } from './exposition-family.ts';
 import { type Format, labelsOf } from './exposition-text.ts';
@@ -22,7 +23,7 @@ export interface Exposition {
  * Makes the writer of one process. It keeps the text of each series, and writes only what has changed: labels are escaped once
  * in the life of a series.
  */
-export function createExposition(exemplars?: Exemplars): Exposition {
+export function createExposition(exemplars?: Exemplars, agentNames?: AgentNames): Exposition {
   const writers = new Map<string, FamilyWriter>();
   const withZeros = createZeros();
   const writerOf = (metric: MetricData, format: Format): FamilyWriter => {
@@ -38,7 +39,8 @@ export function createExposition(exemplars?: Exemplars): Exposition {
     async write(collected, format) {
       const parts = [targetInfo(collected.resource.attributes, format)];
       let lines = 0;
-      for (const metric of withZeros(collected.scopeMetrics.flatMap(({ metrics }) => metrics))) {
+      for (const found of withZeros(collected.scopeMetrics.flatMap(({ metrics }) => metrics))) {
+        const metric = agentNames?.complete(found) ?? found;
         const { dataPoints } = withoutEmptyOther(metric);
         if (dataPoints.length === 0) continue;
         const writer = writerOf(metric, format);

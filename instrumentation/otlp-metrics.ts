@@ -4,6 +4,7 @@ import {
   PeriodicExportingMetricReader,
   type PushMetricExporter,
 } from '@opentelemetry/sdk-metrics';
+import type { AgentNames } from './agent-names.ts';
 import type { OtelSettings, OtlpProtocol } from './otel-env.ts';
 
 /**
@@ -11,10 +12,12 @@ import type { OtelSettings, OtlpProtocol } from './otel-env.ts';
  *
  * The SDK keeps what each collection found for every other reader, until that reader collects too. Where nobody scrapes,
  * that heap would grow with each export. So each export also collects for `scraped`, the reader of the scrape.
+ * `agentNames` completes what is sent as it completes the scrape.
  */
 export async function createOtlpReader(
   protocol: OtlpProtocol,
   scraped: MetricReader,
+  agentNames: AgentNames,
   { intervalMs, timeoutMs }: OtelSettings['metricExport'],
 ): Promise<IMetricReader & Pick<MetricReader, 'forceFlush'>> {
   const { OTLPMetricExporter } =
@@ -27,7 +30,11 @@ export async function createOtlpReader(
     export(metrics, done) {
       // After the end it fails, and then there is nothing to lose.
       scraped.collect({ timeoutMillis: exportTimeoutMillis }).catch(() => undefined);
-      exporter.export(metrics, done);
+      const scopeMetrics = metrics.scopeMetrics.map((scope) => ({
+        ...scope,
+        metrics: scope.metrics.map(agentNames.complete),
+      }));
+      exporter.export({ ...metrics, scopeMetrics }, done);
     },
     forceFlush: () => exporter.forceFlush(),
     shutdown: () => exporter.shutdown(),

@@ -12,9 +12,10 @@ import { TELEMETRY_DROPPED } from '../src/telemetry/families/pipeline.ts';
 import { SERVICE_FAMILIES } from '../src/telemetry/families.ts';
 import { SERVICE_VERSION } from '../src/version.ts';
 import { within } from '../src/within.ts';
+import { createAgentNames } from './agent-names.ts';
 import { logDiagnostics } from './diagnostics.ts';
-import { createExemplars, type Exemplars } from './exemplars.ts';
-import { createExposition } from './exposition.ts';
+import { createExemplars } from './exemplars.ts';
+import { createExposition, type Exposition } from './exposition.ts';
 import { createHttpInstrumentation, observeActiveRequests } from './http.ts';
 import { createLogStreams } from './logs.ts';
 import { readOtelEnv } from './otel-env.ts';
@@ -81,10 +82,11 @@ export async function startTelemetry(config: Config, env: NodeJS.ProcessEnv): Pr
           lostSpans += spans;
         });
   const exemplars = createExemplars();
+  const agentNames = createAgentNames();
   const exporter = new PrometheusExporter({ preventServerStart: true });
   const readers: IMetricReader[] = config.metricsEnabled ? [exporter] : [];
   if (config.metricsEnabled && settings.metrics)
-    readers.push(await createOtlpReader(settings.metrics, exporter, settings.metricExport));
+    readers.push(await createOtlpReader(settings.metrics, exporter, agentNames, settings.metricExport));
 
   const instrumentations = [
     createHttpInstrumentation(),
@@ -110,6 +112,7 @@ export async function startTelemetry(config: Config, env: NodeJS.ProcessEnv): Pr
           perAgent: config.metricsPerAgent,
           agentLimit: config.metricsAgentLimit,
           exemplars,
+          agentNames,
         }),
         logRecordProcessors: [],
         instrumentations,
@@ -118,7 +121,9 @@ export async function startTelemetry(config: Config, env: NodeJS.ProcessEnv): Pr
   sdk.start();
 
   const meter = metrics.getMeter(SERVICE_NAME, SERVICE_VERSION);
-  const scrape = config.metricsEnabled ? startScrape(config, meter, exporter, exemplars) : null;
+  const scrape = config.metricsEnabled
+    ? startScrape(config, meter, exporter, createExposition(exemplars, agentNames))
+    : null;
   if (config.metricsEnabled) {
     observeProcess(meter);
     observeActiveRequests(meter);
@@ -149,13 +154,18 @@ export async function startTelemetry(config: Config, env: NodeJS.ProcessEnv): Pr
   };
 }
 
-function startScrape(config: Config, meter: Meter, reader: PrometheusExporter, exemplars: Exemplars): Scrape {
+function startScrape(
+  config: Config,
+  meter: Meter,
+  reader: PrometheusExporter,
+  exposition: Exposition,
+): Scrape {
   // The service counts its failures to read a gauge in the same family. So meter, name and unit are the same.
   const { instrument, unit } = SERVICE_FAMILIES.collectionErrors;
   const errors = meter.createCounter(instrument, { unit });
   return createScrape({
     reader,
-    exposition: createExposition(exemplars),
+    exposition,
     apiKey: config.metricsApiKey,
     onError: () => errors.add(1),
   });

@@ -10,11 +10,14 @@ import { OTHER_AGENT } from '../src/label-values.ts';
 import { type ExposedLabel, exposedLabels, type Family } from '../src/telemetry/families/family.ts';
 import { DROPPED_INSTRUMENTS } from '../src/telemetry/families/packages.ts';
 import { FAMILIES } from '../src/telemetry/families.ts';
+import type { AgentNames } from './agent-names.ts';
 import type { Exemplars } from './exemplars.ts';
 
 export interface ViewSettings {
   /** Keeps the exemplars of the families that have some; without it, there are none. */
   readonly exemplars?: Exemplars;
+  /** Keeps the names of agents; without it, they are in the series. */
+  readonly agentNames?: AgentNames;
   /** false: no family carries `agent_id`. */
   readonly perAgent: boolean;
   /** Most agents that get series, over the life of the process. The others share the series `other`. */
@@ -25,17 +28,22 @@ export interface ViewSettings {
 const CARDINALITY = 5000;
 
 /** Makes one View for each family of the catalogue, and a second one for the families that also exist per agent. */
-export function createViews({ perAgent, agentLimit, exemplars }: ViewSettings): ViewOptions[] {
+export function createViews({ perAgent, agentLimit, exemplars, agentNames }: ViewSettings): ViewOptions[] {
   const agents = firstForLife(agentLimit);
   const views = FAMILIES.flatMap((family): ViewOptions[] => {
     const labels = exposedLabels(family);
-    const select = exemplars?.keep(family, selectLabels(labels)) ?? selectLabels(labels);
-    const base = view(family, family.name, family.help, select, CARDINALITY);
+    const all = exemplars?.keep(family, selectLabels(labels)) ?? selectLabels(labels);
+    const select = agentNames?.keep(family.name, all) ?? all;
+    const base = view(family, family.name, family.help, select, CARDINALITY + agentLimit);
     if (!perAgent || !family.perAgent) return [base];
     const { name, help } = family.perAgent;
     // The SDK's limit counts per collection; `agents` bounds the series for good.
     const cardinality = CARDINALITY + (agentLimit + 1) * 4;
-    return [base, view(family, name, help, selectLabelsAndAgent(labels, agents), cardinality)];
+    const ofAgent = selectLabelsAndAgent(labels, agents);
+    // Of failures only: the buckets of each agent would be many.
+    const kept =
+      family.kind === 'counter' && exemplars ? exemplars.keep({ ...family, name }, ofAgent) : ofAgent;
+    return [base, view(family, name, help, kept, cardinality)];
   });
   const dropped = DROPPED_INSTRUMENTS.map((instrumentName) => ({
     instrumentName,

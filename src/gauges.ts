@@ -1,3 +1,4 @@
+import { agentsWithSeries } from './agents/names-store.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
 import type { Database } from './db/client.ts';
@@ -38,6 +39,9 @@ export function reportGauges({
     telemetry.observeOldestPendingDelivery(() => oldestPendingSeconds(db.side, clock.now())),
     telemetry.observeUnacknowledgedAnomalies(() => keptUnacknowledged(db.side)),
     telemetry.observeRetention(() => oldestDueSeconds(db.side, cutoffsAt(config, clock.now()))),
+    ...(config.metricsPerAgent && config.metricsAgentNames
+      ? [telemetry.observeAgents(() => agentsWithSeries(db.side, config.metricsAgentLimit))]
+      : []),
     telemetry.observeSigningKeys(() => keys.observe()),
     telemetry.observeFeeds({
       clients: heldConnections.count,

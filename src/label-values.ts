@@ -69,6 +69,10 @@ export type Transport = (typeof TRANSPORTS)[number];
 export const CONNECTION_ENDS = ['limit', 'address_limit', 'stalled', 'slow_reader'] as const;
 export type ConnectionEnd = (typeof CONNECTION_ENDS)[number];
 
+/** Why the HTTP server refused what never became a request; also the values of the label of `grantex_http_refused_total`. */
+export const HTTP_REFUSALS = ['headers_too_large', 'malformed', 'connect', 'method', 'timeout'] as const;
+export type HttpRefusal = (typeof HTTP_REFUSALS)[number];
+
 /** What callers show to be let in; also the values of the `credential` label of `grantex_authentication_failures_total`. */
 export const CREDENTIALS = ['api_key', 'session_token'] as const;
 export type Credential = (typeof CREDENTIALS)[number];
@@ -87,6 +91,79 @@ export const ADMIN_CHANGES = {
   session: ['created'],
   signing_key: ['created', 'rotated', 'revoked'],
 } as const;
+
+/** Why a token was found invalid. */
+export const VERIFICATION_FAILURES = [
+  'malformed',
+  'bad_signature',
+  'unknown_key',
+  'wrong_issuer',
+  'expired',
+  'revoked',
+  'not_found',
+  'other_developer',
+  'agent_suspended',
+] as const;
+export type VerificationFailure = (typeof VERIFICATION_FAILURES)[number];
+
+/** What every operation can be refused for: the form of the request, a failure of the service, or a part that is away. */
+const ANYWHERE = ['bad_request', 'internal_error', 'unavailable'] as const;
+
+/**
+ * Why each operation can be refused; also the label sets of `grantex_refusals_total`, and the words of its log lines and spans.
+ * 401 and 429 have families of their own.
+ */
+export const REFUSAL_REASONS = {
+  authorize: ['unknown_agent', 'agent_suspended', 'scope_not_registered', 'policy_denied', ...ANYWHERE],
+  exchange: [
+    'unknown_agent',
+    'agent_suspended',
+    'unknown_code',
+    'wrong_agent',
+    'code_used',
+    'code_expired',
+    'wrong_verifier',
+    ...ANYWHERE,
+  ],
+  refresh: [
+    'unknown_agent',
+    'agent_suspended',
+    'unknown_token',
+    'wrong_agent',
+    'token_used',
+    'grant_revoked',
+    'grant_expired',
+    ...ANYWHERE,
+  ],
+  verify: [...VERIFICATION_FAILURES, ...ANYWHERE],
+  delegate: [
+    'invalid_parent_token',
+    'other_developer',
+    'parent_not_active',
+    'unknown_agent',
+    'agent_suspended',
+    'scope_not_held',
+    'depth_exceeded',
+    ...ANYWHERE,
+  ],
+  consent: ['unknown_request', 'already_decided', 'request_expired', 'not_sandbox', ...ANYWHERE],
+  introspect: [...VERIFICATION_FAILURES, ...ANYWHERE],
+} as const;
+export type RefusableOperation = keyof typeof REFUSAL_REASONS;
+export type RefusalReason = (typeof REFUSAL_REASONS)[RefusableOperation][number];
+
+/** What a principal can decide; also the values of the `decision` labels. */
+export const DECISIONS = ['approved', 'denied'] as const;
+export type Decision = (typeof DECISIONS)[number];
+
+/** How a request for authorization can end; also the values of the `end` label of `grantex_authorization_requests_ended_total`. */
+export const REQUEST_ENDS = [
+  'exchanged',
+  'denied',
+  'expired_undecided',
+  'expired_unused',
+  'policy_denied',
+] as const;
 
 /** The label of all agents that have no series of their own, and of requests that named no known agent. */
 export const OTHER_AGENT = 'other';

@@ -17,6 +17,7 @@ import { createTokenReader } from './grant-token/read-grant-token.ts';
 import { createRemovalWorker } from './grants/work-off-removals.ts';
 import type { SetRoute } from './http/endpoint.ts';
 import { createLimiter } from './http/rate-limit.ts';
+import { rateLimitKeyOf } from './http/rate-limit-key.ts';
 import { openRedis } from './http/redis.ts';
 import { type ListeningServer, listen } from './http/server.ts';
 import { createUnderWay, type UnderWay } from './http/under-way.ts';
@@ -187,6 +188,8 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       maxPerAddress: config.maxConnectionsPerAddress,
       isProxy: (address) => app.get('trust proxy fn')(address, 0),
       onClosed: (reason) => telemetry.events.connectionClosed({ reason }),
+      onRefused: (reason, address = 'unknown') =>
+        telemetry.events.httpRefused({ reason, ip: address, network: rateLimitKeyOf(address) }),
       ...(scrape && shared && { isScrape: isMetrics }),
     }).catch(namingVariables('HOST/PORT'));
     listener.port = server.port;

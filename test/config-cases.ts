@@ -240,6 +240,7 @@ export const CASES: Record<string, Case> = {
   METRICS_PORT: whole('metricsPort', null, 0, 65_535),
   METRICS_API_KEY: key('metricsApiKey', 1, 512),
   METRICS_PER_AGENT: flag('metricsPerAgent', true),
+  METRICS_AGENT_NAMES: flag('metricsAgentNames', false),
   METRICS_AGENT_LIMIT: whole('metricsAgentLimit', 500, 1, 10_000),
   LOG_LEVEL: {
     key: 'logLevel',

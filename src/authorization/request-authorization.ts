@@ -4,7 +4,7 @@ import type { Deps } from '../deps.ts';
 import { whenKnown } from '../developers/known-caller.ts';
 import { badRequest, notFound, ServiceError } from '../errors.ts';
 import { sha256 } from '../hash.ts';
-import { done, type Outcome, refuse } from '../outcome.ts';
+import { done, type Outcome, refuseFor } from '../outcome.ts';
 import { CODE_LIFE_MS, newCode } from './code.ts';
 import { createRequest } from './store.ts';
 
@@ -66,19 +66,24 @@ export function requestAuthorization(
       if (isForeignKeyViolation(error)) return null;
       throw error;
     });
-    if (found === null) return refuse(notFound('Agent'));
+    if (found === null) return refuseFor('unknown_agent', notFound('Agent'));
     const agent = found.agentStatus === null ? null : input.agentId;
     return whenKnown(
       { ...found, agentId: agent },
       async ({ developerId, agentStatus, scopesAllowed, policyId, policyEffect, mode }) => {
         const { agentId, principalId, scopes } = input;
-        if (agentStatus === null) return refuse(notFound('Agent'));
-        if (agentStatus !== 'active') return refuse(notFound('Agent'), agentId);
+        if (agentStatus === null) return refuseFor('unknown_agent', notFound('Agent'));
+        if (agentStatus !== 'active') return refuseFor('agent_suspended', notFound('Agent'), agentId);
         if (!scopesAllowed)
-          return refuse(badRequest('scopes holds a scope that the agent is not registered for'), agentId);
+          return refuseFor(
+            'scope_not_registered',
+            badRequest('scopes holds a scope that the agent is not registered for'),
+            agentId,
+          );
         if (policyId !== null && policyEffect === 'deny') {
           telemetry.events.authorizeDenied({ agentId, principalId, reason: policyId, developerId });
-          return refuse(new ServiceError('POLICY_DENIED', `The policy ${policyId} denies this`), agentId);
+          const denied = new ServiceError('POLICY_DENIED', `The policy ${policyId} denies this`);
+          return refuseFor('policy_denied', denied, agentId);
         }
         telemetry.events.authorizationRequested({ agentId, principalId, scopes, developerId });
         activity.agentActed(agentId);

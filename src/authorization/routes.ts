@@ -27,6 +27,7 @@ export function authorizationRoutes(deps: AuthorizationDeps & Pick<Deps, 'config
       access: 'joined',
       limit: 'authorize',
       attempt: 'authorize',
+      operation: 'authorize',
       body: Type.Object({
         agentId: Id,
         principalId: PrincipalId,

@@ -3,9 +3,10 @@ import type { Developer } from '../caller.ts';
 import type { Deps } from '../deps.ts';
 import { notFound, ServiceError } from '../errors.ts';
 import { sha256 } from '../hash.ts';
-import { done, type Outcome, refuse } from '../outcome.ts';
-import { gone } from './read-request.ts';
-import { type Decision, decideRequest } from './store.ts';
+import type { Decision } from '../label-values.ts';
+import { done, type Outcome, refuseFor } from '../outcome.ts';
+import { refusalOf } from './read-request.ts';
+import { decideRequest } from './store.ts';
 
 type DecideDeps = Pick<Deps, 'db' | 'ids' | 'clock' | 'telemetry'>;
 
@@ -26,7 +27,7 @@ export interface Decided {
 async function record(
   { db, ids, clock, telemetry }: DecideDeps,
   { id, decision, developerId }: DecisionInput & { readonly developerId: string | null },
-): Promise<'unknown' | 'too late' | Decided> {
+): Promise<'unknown' | 'decided' | 'expired' | Decided> {
   const now = clock.now();
   const code = decision === 'approved' ? newCode(ids) : null;
   const row = await decideRequest(
@@ -35,9 +36,16 @@ async function record(
     code === null ? null : { hash: sha256(code), expiresAt: new Date(now + CODE_LIFE_MS) },
   );
   if (!row) return 'unknown';
-  if (!row.decided) return 'too late';
+  if (!row.decided) return row.expired ? 'expired' : 'decided';
   const { redirectUri, state, agentId, principalId, developerId: owner } = row;
-  telemetry.events.consentDecided({ decision, authRequestId: id, agentId, principalId, developerId: owner });
+  telemetry.events.consentDecided({
+    decision,
+    waited: (now - row.createdAt.getTime()) / 1000,
+    authRequestId: id,
+    agentId,
+    principalId,
+    developerId: owner,
+  });
   return { code, redirectUri, state };
 }
 
@@ -51,8 +59,7 @@ export async function decideAsPrincipal(
   input: DecisionInput,
 ): Promise<Outcome<Decided>> {
   const decided = await record(deps, { ...input, developerId: null });
-  if (decided === 'unknown') return refuse(notFound('Consent request'));
-  return decided === 'too late' ? refuse(gone()) : done(decided);
+  return typeof decided === 'string' ? refusalOf(decided) : done(decided);
 }
 
 /**
@@ -65,7 +72,11 @@ export async function decideInSandbox(
   input: DecisionInput,
 ): Promise<Outcome<Decided>> {
   if (mode !== 'sandbox')
-    return refuse(new ServiceError('CONSENT_REQUIRED', 'Only the principal can decide on a live request'));
+    return refuseFor(
+      'not_sandbox',
+      new ServiceError('CONSENT_REQUIRED', 'Only the principal can decide on a live request'),
+    );
   const decided = await record(deps, { ...input, developerId });
-  return typeof decided === 'string' ? refuse(notFound('Pending request')) : done(decided);
+  if (typeof decided !== 'string') return done(decided);
+  return { ...refusalOf(decided), refusal: notFound('Pending request') };
 }

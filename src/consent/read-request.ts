@@ -1,13 +1,29 @@
 import type { Deps } from '../deps.ts';
 import { notFound, ServiceError } from '../errors.ts';
-import { done, isRefused, type Outcome, refuse } from '../outcome.ts';
+import type { RefusalReason } from '../label-values.ts';
+import { done, isRefused, type Outcome, refuseFor } from '../outcome.ts';
 import { type ConsentRequest, consentRequest } from './store.ts';
 
 /** The refusal of a request that no longer accepts a decision. */
-export const gone = () => new ServiceError('GONE', 'The request has expired or was decided');
+const gone = () => new ServiceError('GONE', 'The request has expired or was decided');
 
 /** The state of a request behind its link. */
 export type RequestState = 'unknown' | 'decided' | 'expired' | ConsentRequest;
+
+const REASONS = {
+  unknown: 'unknown_request',
+  decided: 'already_decided',
+  expired: 'request_expired',
+} as const satisfies Record<string, RefusalReason>;
+
+/** The refusal of a request in this state. */
+export const refusalOf = (state: keyof typeof REASONS) =>
+  refuseFor(REASONS[state], state === 'unknown' ? notFound('Consent request') : gone());
+
+const nothing = (state: keyof typeof REASONS): Outcome<RequestState> => ({
+  value: state,
+  reason: REASONS[state],
+});
 
 /** A request that waits for a decision, or the reason why there is nothing to decide. */
 export async function requestState(
@@ -16,9 +32,9 @@ export async function requestState(
   id: string,
 ): Promise<Outcome<RequestState>> {
   const request = await consentRequest(db, id);
-  if (!request) return done('unknown');
-  if (request.decided) return done('decided');
-  return done(request.expiresAt.getTime() <= clock.now() ? 'expired' : request);
+  if (!request) return nothing('unknown');
+  if (request.decided) return nothing('decided');
+  return request.expiresAt.getTime() <= clock.now() ? nothing('expired') : done(request);
 }
 
 /**
@@ -31,6 +47,5 @@ export async function pendingRequest(
 ): Promise<Outcome<ConsentRequest>> {
   const state = await requestState(deps, caller, id);
   if (isRefused(state)) return state;
-  if (state.value === 'unknown') return refuse(notFound('Consent request'));
-  return typeof state.value === 'string' ? refuse(gone()) : done(state.value);
+  return typeof state.value === 'string' ? refusalOf(state.value) : done(state.value);
 }

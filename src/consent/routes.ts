@@ -11,13 +11,14 @@ import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import { htmlPage, ok, type Reply } from '../http/reply.ts';
 import { Timestamp } from '../http/schemas.ts';
 import { agentDid } from '../ids.ts';
+import type { Decision } from '../label-values.ts';
 import { mapOutcome } from '../outcome.ts';
 import { describeScope } from '../pages/scope-descriptions.ts';
 import { decideAsPrincipal, decideInSandbox } from './decide.ts';
 import { consentPage } from './page.ts';
 import { pendingRequest, type RequestState, requestState } from './read-request.ts';
 import { type ConsentState, consentStatePage } from './state-page.ts';
-import type { ConsentRequest, Decision } from './store.ts';
+import type { ConsentRequest } from './store.ts';
 
 const Nullable = Type.Union([Type.String(), Type.Null()]);
 
@@ -30,6 +31,7 @@ export const consentRoutes = (deps: ConsentDeps): Endpoint[] => [
     summary: 'The page on which a principal decides',
     access: 'public',
     limit: 'consent',
+    operation: 'consent',
     query: Type.Object({ req: Type.Optional(Type.String()) }),
     refusalPage: (status) =>
       statePage(status, status === 429 ? 'limited' : status >= 500 ? 'unavailable' : 'unknown'),
@@ -43,6 +45,7 @@ export const consentRoutes = (deps: ConsentDeps): Endpoint[] => [
     summary: 'What a pending request asks for',
     access: 'public',
     limit: 'consent',
+    operation: 'consent',
     responses: {
       200: Type.Object({
         id: Type.String(),
@@ -71,6 +74,7 @@ const publicDecision = (deps: ConsentDeps, verb: 'approve' | 'deny', decision: D
     summary: `The principal's decision: ${decision}`,
     access: 'public',
     limit: 'consent',
+    operation: 'consent',
     responses: {
       200: Type.Object({
         ...(decision === 'approved' && { code: Type.String() }),
@@ -92,6 +96,7 @@ const sandboxDecision = (deps: ConsentDeps, verb: 'approve' | 'deny', decision: 
     summary: `Decide for the principal, sandbox developers only: ${decision}`,
     access: 'developer',
     limit: 'api',
+    operation: 'consent',
     responses: {
       200: Type.Object({
         requestId: Type.String(),

@@ -1,6 +1,7 @@
 import { bool, bytes, int, orNull, text, textOf, texts, timestamp } from '../db/column-types.ts';
 import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
+import type { Decision } from '../label-values.ts';
 
 /** A request for consent with the names that a principal needs in order to judge it. */
 export interface ConsentRequest {
@@ -49,11 +50,12 @@ const byId = query({
 export const consentRequest = (db: Queryable, id: string): Promise<ConsentRequest | undefined> =>
   db.first(byId, { id });
 
-export type Decision = 'approved' | 'denied';
-
 /** The destination of a decision, and whether this call made the decision. */
 export interface DecisionRow {
   readonly decided: boolean;
+  readonly createdAt: Date;
+  /** Nobody had decided in time. */
+  readonly expired: boolean;
   readonly redirectUri: string | null;
   readonly state: string | null;
   readonly agentId: string;
@@ -67,7 +69,9 @@ const decide = query({
   collection: 'authorization_requests',
   name: 'consent.decide',
   text: `with request as materialized (
-      select id, redirect_uri, state, agent_id, principal_id, developer_id from authorization_requests
+      select id, redirect_uri, state, agent_id, principal_id, developer_id, created_at,
+        status = 'pending' and exchanged_at is null and expires_at <= $now as expired
+      from authorization_requests
       where id = $id and ($developerId::text is null or developer_id = $developerId)
         and exists (select from agents where agents.id = agent_id and removed_at is null)),
     decided as (
@@ -76,7 +80,7 @@ const decide = query({
       from request
       where pending.id = request.id and pending.status = 'pending' and exchanged_at is null and expires_at > $now
       returning pending.id)
-    select decided.id is not null as decided, redirect_uri as "redirectUri", state, agent_id as "agentId",
+    select decided.id is not null as decided, expired, created_at as "createdAt", redirect_uri as "redirectUri", state, agent_id as "agentId",
       principal_id as "principalId", developer_id as "developerId"
     from request left join decided on true`,
   params: {
@@ -89,6 +93,8 @@ const decide = query({
   },
   row: {
     decided: bool,
+    expired: bool,
+    createdAt: timestamp,
     redirectUri: orNull(text),
     state: orNull(text),
     agentId: text,

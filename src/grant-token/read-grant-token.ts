@@ -3,8 +3,8 @@ import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 import { isCompactJws } from '../compact-jws.ts';
 import { sha256 } from '../hash.ts';
+import type { VerificationFailure } from '../label-values.ts';
 import type { KeyRing } from '../signing-keys/key-ring.ts';
-import type { VerificationFailure } from '../telemetry/event-fields.ts';
 
 /** The claims of a grant token with a valid signature, the right issuer and valid times. */
 export interface GrantClaims extends JWTPayload {

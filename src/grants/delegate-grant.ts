@@ -5,13 +5,13 @@ import { badRequest, notFound, ServiceError } from '../errors.ts';
 import { type IssueDeps, issueToken, prepareToken, type TokenPair } from '../grant-token/issue-token.ts';
 import type { ReadGrantToken } from '../grant-token/read-grant-token.ts';
 import { faultOfTokenSize } from '../grant-token/token-size.ts';
-import { done, type Outcome, refuse } from '../outcome.ts';
+import { done, type Outcome, refuse, refuseFor } from '../outcome.ts';
 import { insertDelegation } from './delegation-store.ts';
 
 export type DelegateDeps = IssueDeps &
   Pick<Deps, 'db' | 'activity' | 'deliveriesDue'> & { readonly readGrantToken: ReadGrantToken };
 
-const badParent = () => refuse(badRequest('The parent grant token is not valid'));
+const badParent = () => badRequest('The parent grant token is not valid');
 
 /**
  * Makes a grant for a sub-agent from an agent's own grant. The new grant never has more scopes or a longer life than
@@ -29,10 +29,13 @@ export function delegateGrant(
   return telemetry.inSpan('grantex.grant.delegate', {}, async () => {
     const begun = performance.now();
     const parentToken = await deps.readGrantToken(input.parentGrantToken);
-    if (!parentToken.valid) return badParent();
+    if (!parentToken.valid) return refuseFor('invalid_parent_token', badParent());
     const parent = parentToken.claims;
     if (parent.dev !== developerId)
-      return refuse(new ServiceError('FORBIDDEN', 'The parent grant belongs to another developer'));
+      return refuseFor(
+        'other_developer',
+        new ServiceError('FORBIDDEN', 'The parent grant belongs to another developer'),
+      );
 
     const { sub: principal, aud = null } = parent;
     const tooLarge = faultOfTokenSize(config, {
@@ -61,14 +64,20 @@ export function delegateGrant(
       if (isForeignKeyViolation(error)) return null;
       throw error;
     });
-    if (found === null) return refuse(notFound('Sub-agent'));
-    if (found.parentAgentIds === null || found.principalId === null) return badParent();
-    if (found.subAgentStatus !== 'active') return refuse(notFound('Sub-agent'));
+    if (found === null) return refuseFor('unknown_agent', notFound('Sub-agent'));
+    if (found.parentAgentIds === null || found.principalId === null)
+      return refuseFor('parent_not_active', badParent());
+    if (found.subAgentStatus === null) return refuseFor('unknown_agent', notFound('Sub-agent'));
+    if (found.subAgentStatus !== 'active') return refuseFor('agent_suspended', notFound('Sub-agent'));
     if (!found.scopesAllowed)
-      return refuse(badRequest('scopes holds a scope that the parent grant does not have'));
+      return refuseFor(
+        'scope_not_held',
+        badRequest('scopes holds a scope that the parent grant does not have'),
+      );
     const { expiresAt, grantExpiresAt, depth } = found;
     if (expiresAt === null || grantExpiresAt === null || depth === null)
-      return refuse(
+      return refuseFor(
+        'depth_exceeded',
         new ServiceError(
           'DELEGATION_DEPTH_EXCEEDED',
           `A grant can be delegated at most ${config.maxDelegationDepth} levels deep`,

@@ -44,6 +44,7 @@ export const grantRoutes = (deps: DelegateDeps & RevokeDeps): Endpoint[] => [
     summary: 'Make a grant of a grant for a sub-agent',
     access: 'developer',
     limit: 'api',
+    operation: 'delegate',
     body: Type.Object({
       parentGrantToken: GrantToken,
       subAgentId: Id,

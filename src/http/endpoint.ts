@@ -8,6 +8,7 @@ import { type Static, type TObject, type TSchema, Type } from 'typebox';
 import type { Developer, KeyHolder, Principal } from '../caller.ts';
 import type { LimiterName } from '../config.ts';
 import { notFound, type ServiceError } from '../errors.ts';
+import type { RefusableOperation } from '../label-values.ts';
 import { done, isRefused, mapOutcome, type Outcome, type Refused, refuse } from '../outcome.ts';
 import { requestScope } from '../request-scope.ts';
 import type { AttemptKind, Attempts } from '../telemetry/attempts.ts';
@@ -22,6 +23,7 @@ import { toPublicError } from './public-error.ts';
 import { type RefusalPage, type Reply, send } from './reply.ts';
 import { headerText, queryText } from './request-text.ts';
 import { sendStream, signalOf } from './stream.ts';
+import { tellRefusal } from './tell-refusal.ts';
 import { holdTurn, type Turns } from './turns.ts';
 import type { UnderWay } from './under-way.ts';
 import { compileValidator, type Validator } from './validate.ts';
@@ -71,6 +73,8 @@ export interface Endpoint<
   readonly limit: LimiterName | null;
   /** The family of attempts that a request to this endpoint counts in. */
   readonly attempt?: AttemptKind;
+  /** What its refusals are counted for. */
+  readonly operation?: RefusableOperation;
   /** A request that changes nothing may be answered 503, which invites a repetition. GETs are taken for such. */
   readonly readOnly?: boolean;
   /**
@@ -163,6 +167,7 @@ export function serve(definition: Endpoint, deps: ServeDeps): RequestHandler {
         : withDeadline((assertInTime) => answer(definition, deps, { ...work, assertInTime }), readOnly)
       ).catch(refusalOf);
       const { agentId } = outcome;
+      tellRefusal(definition.operation, outcome, deps.events);
       if (isRefused(outcome)) {
         const { status, code } = outcome.refusal;
         endAttempt?.({ status, code, agentId });

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Response } from 'express';
+import type { HttpRefusal } from '../label-values.ts';
 import { originForm } from '../origin-form.ts';
 import { type Answers, closeAfter, createAnswers } from './answers.ts';
 import { type ConnectionLimits, limitConnections } from './connections.ts';
@@ -31,6 +32,8 @@ export interface ListenOptions extends ConnectionLimits {
   readonly keepAliveMs: number;
   /** Which request targets are scrapes, whose connections stay open to the very end. Default: none. */
   readonly isScrape?: (url: string | undefined) => boolean;
+  /** Hears of everything that is refused before it becomes a request. `address`: of the connection, undefined once it is gone. */
+  readonly onRefused?: (reason: HttpRefusal, address: string | undefined) => void;
   /** For tests: see STALLED_MS and HEADERS_MS. */
   readonly stalledMs?: number;
   readonly headersMs?: number;
@@ -64,12 +67,15 @@ export async function listen(handler: RequestListener, options: ListenOptions): 
     req.url = originForm(req.url);
     handler(req, res);
   });
-  server.on('clientError', (error: NodeJS.ErrnoException, socket) =>
-    refuseUnparsable(answers, error, socket),
-  );
+  const { onRefused = () => undefined } = options;
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    if (becomesNoRequest(answers, error, socket)) onRefused(reasonOf(error), addressOf(socket));
+    refuseUnparsable(answers, error, socket);
+  });
   // An expectation that is not known may be ignored (RFC 9110 §10.1.1), which keeps the one envelope.
   server.on('checkExpectation', (req, res) => server.emit('request', req, res));
   server.on('connect', (_req, socket) => {
+    onRefused('connect', addressOf(socket));
     // http no longer handles this socket. An error without a listener would end the process.
     socket.on('error', () => socket.destroy());
     whenAnswered(answers, socket, () => refuse(socket, 'This is not a proxy'));
@@ -89,6 +95,21 @@ function bind(server: Server, host: string, port: number): Promise<void> {
       resolve();
     });
   });
+}
+
+const addressOf = (socket: Duplex): string | undefined =>
+  socket instanceof Socket ? socket.remoteAddress : undefined;
+
+/** Whether bytes are refused that no request is measured for: not those of a body, and not the end of a connection. */
+function becomesNoRequest(answers: Answers, { code }: NodeJS.ErrnoException, socket: Duplex): boolean {
+  if (code === 'ECONNRESET' || code === 'EPIPE' || !socket.writable) return false;
+  return answers.first(socket)?.req.complete ?? true;
+}
+
+function reasonOf({ code }: NodeJS.ErrnoException): HttpRefusal {
+  if (code === 'HPE_HEADER_OVERFLOW') return 'headers_too_large';
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'timeout';
+  return code === 'HPE_INVALID_METHOD' ? 'method' : 'malformed';
 }
 
 /** Bytes that are not HTTP never become a request. They are answered with the same error envelope. */

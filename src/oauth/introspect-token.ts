@@ -53,7 +53,12 @@ export function introspect(
         telemetry.events.tokenVerified(grant);
         return done(describe(read, state, issuer()));
       }
-      telemetry.events.tokenVerificationFailed({ reason: reason ?? 'not_found', tokenId, grant });
+      telemetry.events.tokenVerificationFailed({
+        operation: 'introspect',
+        reason: reason ?? 'not_found',
+        tokenId,
+        grant,
+      });
       return done({ active: false });
     });
   });

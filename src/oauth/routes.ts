@@ -64,6 +64,7 @@ export const oauthRoutes = (
     summary: 'What a grant token or refresh token is worth now (RFC 7662)',
     access: 'joined',
     limit: 'verify',
+    operation: 'introspect',
     readOnly: true,
     oauth: true,
     body: Presented,

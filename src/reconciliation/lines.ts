@@ -33,6 +33,12 @@ const counter = (what: string, metric: string, labels: Labels, of: CounterLine['
 export const COUNTERS: readonly CounterLine[] = [
   counter('authorizations', 'grantex_authorize_total', { status: 'success' }, (rows) => rows.requested),
   counter('exchanges', 'grantex_token_exchange_total', { status: 'success' }, (rows) => rows.consented),
+  counter(
+    'requests, exchanged',
+    'grantex_authorization_requests_ended_total',
+    { end: 'exchanged' },
+    (rows) => rows.consented,
+  ),
   counter('refreshes', 'grantex_token_refresh_total', { status: 'success' }, (rows) => rows.refreshed),
   counter(
     'created, consent',

@@ -1,10 +1,12 @@
 /**
  * Kept numbers: what the gauges of the whole database tell, at a cost that does not grow with its tables. Triggers of the
  * schema write each change with the statement that makes it (`tally_changes`); this room adds the changes up (`tallies`), on
- * one replica at a time, and takes out what has expired. The gauges and `reconcile` read the numbers.
+ * one replica at a time, and takes out what has expired. The gauges and `reconcile` read the numbers. Requests that expired
+ * are counted here too, for the counter of their ends.
  */
 import { type BackgroundLoop, createBackgroundLoop } from '../background-loop.ts';
 import type { Deps } from '../deps.ts';
+import { countExpiredRequests } from './expired-store.ts';
 import { foldTallies } from './store.ts';
 
 /** How long changes wait. A reading adds those that wait, so this bounds its cost and not its exactness. */
@@ -27,7 +29,9 @@ export function createTallyKeeper({
       const more = await db.background.transaction((tx) =>
         foldTallies(tx, { target, changes: CHANGES_AT_ONCE, rows: ROWS_AT_ONCE }),
       );
-      return more ? 0 : FOLD_EVERY_MS;
+      const expired = await countExpiredRequests(db.background, { target, limit: ROWS_AT_ONCE });
+      telemetry.events.requestsExpired(expired);
+      return more || expired.more ? 0 : FOLD_EVERY_MS;
     },
     onError: (error) => telemetry.events.backgroundWorkFailed({ work: 'tallies', error }),
   });

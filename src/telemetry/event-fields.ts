@@ -1,22 +1,16 @@
 import type { LimiterName } from '../config.ts';
-import type { AnomalySeverity, AnomalyType, AttemptOutcome } from '../label-values.ts';
+import type {
+  AnomalySeverity,
+  AnomalyType,
+  AttemptOutcome,
+  Decision,
+  VerificationFailure,
+} from '../label-values.ts';
 
 // What the events of the domain tell.
 
 /** Who brought a revocation about. */
 export type RevokedBy = 'developer' | 'principal' | 'code_replay' | 'refresh_reuse' | 'agent_deleted';
-
-/** Why a token was found invalid; a closed set, for the log. */
-export type VerificationFailure =
-  | 'malformed'
-  | 'bad_signature'
-  | 'unknown_key'
-  | 'wrong_issuer'
-  | 'expired'
-  | 'revoked'
-  | 'not_found'
-  | 'other_developer'
-  | 'agent_suspended';
 
 export interface GrantIds {
   readonly grantId: string;
@@ -45,6 +39,7 @@ export interface TokenVerified {
   readonly developerId: string;
 }
 export interface TokenVerificationFailed {
+  readonly operation: 'verify' | 'introspect';
   readonly reason: VerificationFailure;
   readonly tokenId?: string | undefined;
   /** Only of a token that is the caller's own. */
@@ -65,7 +60,9 @@ export interface AuthorizationRequested {
 export interface ConsentDecided {
   /** Of the request for authorization. */
   readonly authRequestId: string;
-  readonly decision: 'approved' | 'denied';
+  readonly decision: Decision;
+  /** Since the request was made, seconds. */
+  readonly waited: number;
   readonly agentId: string;
   readonly principalId: string;
   readonly developerId: string;

@@ -1,6 +1,6 @@
 import { type Attributes, SpanStatusCode, trace } from '@opentelemetry/api';
-import type { RetentionTable } from '../label-values.ts';
 import { outsideRequests } from '../request-scope.ts';
+import { type BackgroundEvents, createBackgroundEvents } from './background-events.ts';
 import { describeError } from './describe-error.ts';
 import type {
   AnomalyDetected,
@@ -16,12 +16,14 @@ import type {
   TokenVerified,
   WebhookAttempted,
 } from './event-fields.ts';
+import { createFunnel, type FunnelEvents } from './funnel.ts';
 import type { Instruments } from './instruments.ts';
 import type { Logger } from './logger.ts';
+import { createRefusals, type RefusalEvents } from './refusals.ts';
 import { actorIp, createSecurityEvents, type SecurityEvents } from './security-events.ts';
 
 /** The moments of the domain. One call is the counter, the log line and the attributes of the active span. None ever throws. */
-export interface Events extends SecurityEvents {
+export interface Events extends SecurityEvents, RefusalEvents, FunnelEvents, BackgroundEvents {
   grantCreated(event: GrantCreated): void;
   grantRevoked(event: GrantRevoked): void;
   tokenExchanged(event: GrantIds): void;
@@ -36,28 +38,8 @@ export interface Events extends SecurityEvents {
   tokenRevoked(event: GrantIds & { readonly tokenId: string }): void;
   /** One attempt is over; `ended` tells what was stored of it. One that failed is a log line. */
   webhookAttempted(event: WebhookAttempted): void;
-  /** Work on webhooks failed in this service, not at a receiver; it is repeated. */
-  webhookWorkFailed(event: { step: string; error: unknown }): void;
   /** An anomaly was opened, and that is committed. */
   anomalyDetected(event: AnomalyDetected): void;
-  /** A look for anomalies failed; it is repeated. */
-  anomalyScanFailed(event: { error: unknown }): void;
-  /** A step of background work failed; it is repeated. */
-  backgroundWorkFailed(event: {
-    work:
-      | 'tallies'
-      | 'removals'
-      | 'key_uses'
-      | 'last_counts'
-      | 'operator_changes'
-      | 'revocation_feed'
-      | 'checkpoints';
-    error: unknown;
-  }): void;
-  /** Rows that had ended long ago were removed, and that is committed. Only a metric. */
-  rowsRemoved(event: { table: RetentionTable; rows: number }): void;
-  /** A step of that removal failed; it is repeated. */
-  retentionFailed(event: { step: string; error: unknown }): void;
   rateLimitHit(event: RateLimitHit): void;
   databaseConnectionError(event: { error: string; pool: string }): void;
   /** An unexpected failure of a request: the log says what, the response does not. */
@@ -96,9 +78,14 @@ export function createEvents(
     ...(scopes !== undefined && { 'grantex.scopes': [...scopes] }),
     ...(options.capturePrincipal && principalId !== undefined && { 'grantex.principal_id': principalId }),
   });
+  const { countRefusal, ...refusals } = createRefusals(instruments, logger);
+  const { requestEnded, waited, ...funnel } = createFunnel(instruments);
 
   return {
     ...createSecurityEvents(instruments, logger),
+    ...refusals,
+    ...funnel,
+    ...createBackgroundEvents(instruments, logger),
     grantCreated(event) {
       const { grantId, agentId, principalId, scopes, latencyMs, origin } = event;
       record(
@@ -119,7 +106,11 @@ export function createEvents(
     },
     tokenExchanged(event) {
       const { grantId, agentId } = event;
-      record(event, () => logger.info({ grantId, agentId }, 'token.exchanged'));
+      record(
+        event,
+        () => requestEnded('exchanged'),
+        () => logger.info({ grantId, agentId }, 'token.exchanged'),
+      );
     },
     tokenRefreshed(event) {
       const { grantId, agentId } = event;
@@ -128,10 +119,11 @@ export function createEvents(
     tokenVerified(event) {
       record(event, () => instruments.tokenVerifications.add(1, VALID));
     },
-    tokenVerificationFailed({ reason, tokenId, grant }) {
+    tokenVerificationFailed({ operation, reason, tokenId, grant }) {
       record(
         grant ?? null,
         () => instruments.tokenVerifications.add(1, INVALID),
+        () => countRefusal({ operation, reason }),
         () => logger.warn({ reason, tokenId }, 'token.verification_failed'),
       );
     },
@@ -140,7 +132,11 @@ export function createEvents(
     },
     authorizeDenied(event) {
       const { agentId, principalId, reason } = event;
-      record(event, () => logger.warn({ agentId, principalId, reason }, 'authorize.denied'));
+      record(
+        event,
+        () => requestEnded('policy_denied'),
+        () => logger.warn({ agentId, principalId, reason }, 'authorize.denied'),
+      );
     },
     consentDecided(event) {
       const { decision, authRequestId, agentId, principalId, developerId } = event;
@@ -148,6 +144,10 @@ export function createEvents(
       record(
         event,
         () => instruments.consentDecisions.add(1, { decision }),
+        () => waited(event.waited, decision),
+        () => {
+          if (decision === 'denied') requestEnded('denied');
+        },
         () => logger.info({ ...fields, ...actorIp() }, 'consent.decided'),
       );
     },
@@ -175,27 +175,12 @@ export function createEvents(
         },
       );
     },
-    webhookWorkFailed({ step, error }) {
-      record(null, () => logger.warn({ step, error: describeError(error) }, 'webhook.work_failed'));
-    },
     anomalyDetected({ type, severity, agentId }) {
       record(
         null,
         () => instruments.anomaliesDetected.add(1, { type, severity, agent_id: agentId }),
         () => logger.warn({ type, severity, agentId }, 'anomaly.detected'),
       );
-    },
-    anomalyScanFailed({ error }) {
-      record(null, () => logger.warn({ error: describeError(error) }, 'anomaly.scan_failed'));
-    },
-    backgroundWorkFailed({ work, error }) {
-      record(null, () => logger.warn({ work, error: describeError(error) }, 'background.work_failed'));
-    },
-    rowsRemoved({ table, rows }) {
-      if (rows > 0) record(null, () => instruments.retentionRemoved.add(rows, { table }));
-    },
-    retentionFailed({ step, error }) {
-      record(null, () => logger.warn({ step, error: describeError(error) }, 'retention.failed'));
     },
     rateLimitHit({ ip, endpoint, retryAfter }) {
       record(

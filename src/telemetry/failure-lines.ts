@@ -12,22 +12,22 @@ export interface AuthenticationFailure {
 }
 
 /** `suppressed`: failures before this one, from the same network, that have no line. */
-export type FailureLine = AuthenticationFailure & { readonly suppressed: number };
+export type FailureLine<F = AuthenticationFailure> = F & { readonly suppressed: number };
 
-export interface FailureLines {
+export interface FailureLines<F = AuthenticationFailure> {
   /**
    * Tells of a failure, at once or with the next line of its network.
    * @param network what counts as one address: an IPv4 address or an IPv6 network
    */
-  tell(network: string, failure: AuthenticationFailure): void;
+  tell(network: string, failure: F): void;
   /** Writes what is not yet told. */
   flush(): void;
 }
 
-interface Quiet {
+interface Quiet<F> {
   readonly until: number;
   /** The latest failure that has no line. */
-  last: AuthenticationFailure | null;
+  last: F | null;
   untold: number;
 }
 
@@ -37,28 +37,28 @@ const MAX_NETWORKS = 10_000;
 const OTHERS = 'others';
 
 /**
- * Log lines of failed authentications that a flood cannot make many, and that leave none out. After a line, its network is
+ * Log lines of refusals, failed authentications for example, that a flood cannot make many, and that leave none out. After a line, its network is
  * quiet for ten seconds. What comes meanwhile is counted, and told by one line at the end, whether or not more comes. At
  * most ten thousand networks are remembered; those beyond share one line.
  */
-export function createFailureLines(
-  write: (line: FailureLine) => void,
+export function createFailureLines<F extends { readonly ip: string } = AuthenticationFailure>(
+  write: (line: FailureLine<F>) => void,
   { maxNetworks = MAX_NETWORKS }: { readonly maxNetworks?: number } = {},
-): FailureLines {
+): FailureLines<F> {
   // All wait equally long, so the first entry is always the first to end.
-  const quiet = new Map<string, Quiet>();
+  const quiet = new Map<string, Quiet<F>>();
   let timer: NodeJS.Timeout | undefined;
 
   const begin = (key: string) => {
     quiet.set(key, { until: performance.now() + QUIET_MS, last: null, untold: 0 });
     timer ??= outsideRequests(() => setTimeout(onTimer, QUIET_MS)).unref();
   };
-  const lineOf = (key: string, failure: AuthenticationFailure, suppressed: number): FailureLine => ({
+  const lineOf = (key: string, failure: F, suppressed: number): FailureLine<F> => ({
     ...failure,
     ip: key === OTHERS ? OTHERS : failure.ip,
     suppressed,
   });
-  const tellRest = (key: string, { last, untold }: Quiet): boolean => {
+  const tellRest = (key: string, { last, untold }: Quiet<F>): boolean => {
     if (last) outsideRequests(() => write(lineOf(key, last, untold - 1)));
     return last !== null;
   };

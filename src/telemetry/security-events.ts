@@ -1,4 +1,4 @@
-import type { ADMIN_CHANGES, ConnectionEnd } from '../label-values.ts';
+import type { ADMIN_CHANGES, ConnectionEnd, HttpRefusal } from '../label-values.ts';
 import { requestScope } from '../request-scope.ts';
 import { type AuthenticationFailure, createFailureLines } from './failure-lines.ts';
 import type { Instruments } from './instruments.ts';
@@ -39,6 +39,8 @@ export interface SecurityEvents {
   forbidden(event: { readonly route: string; readonly reason: string }): void;
   /** Something was set up, changed or removed, and that is committed. */
   adminChanged(event: AdminChange): void;
+  /** Bytes were refused before they became a request. A flood of them is summarised in the log, and counted one by one. */
+  httpRefused(event: { readonly reason: HttpRefusal; readonly ip: string; readonly network: string }): void;
   /** The service closed a connection because of its client. Only counted: any client could write lines with it. */
   connectionClosed(event: { readonly reason: ConnectionEnd }): void;
   /** Writes the lines that are held back. Call it before the log ends. */
@@ -54,8 +56,17 @@ export const actorIp = (): { readonly ip?: string } => {
 /** Events of the security log (OWASP ASVS 16.3). Each part is guarded by itself. */
 export function createSecurityEvents(instruments: Instruments, logger: Logger): SecurityEvents {
   const { guard } = instruments;
-  const lines = createFailureLines((line) => guard.run(() => logger.warn(line, 'auth.failed')));
+  const lines = createFailureLines<AuthenticationFailure>((line) =>
+    guard.run(() => logger.warn(line, 'auth.failed')),
+  );
+  const refusals = createFailureLines<{ reason: HttpRefusal; ip: string }>((line) =>
+    guard.run(() => logger.warn(line, 'http.refused')),
+  );
   return {
+    httpRefused({ network, reason, ip }) {
+      guard.run(() => instruments.httpRefused.add(1, { reason }));
+      guard.run(() => refusals.tell(network, { reason, ip }));
+    },
     authenticationFailed({ network, ...failure }) {
       const { credential, reason } = failure;
       guard.run(() => instruments.authenticationFailures.add(1, { credential, reason }));
@@ -73,6 +84,9 @@ export function createSecurityEvents(instruments: Instruments, logger: Logger): 
       guard.run(() => logger[level]({ ...fields, ...ip }, LINES[name] ?? name));
     },
     connectionClosed: ({ reason }) => guard.run(() => instruments.connectionsClosed.add(1, { reason })),
-    flush: () => guard.run(lines.flush),
+    flush() {
+      guard.run(lines.flush);
+      guard.run(refusals.flush);
+    },
   };
 }

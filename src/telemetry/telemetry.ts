@@ -11,6 +11,7 @@ import type {
   Tracer,
 } from '@opentelemetry/api';
 import type { RetentionTable } from '../label-values.ts';
+import { createAgentInfo, type NamedAgent } from './agent-info.ts';
 import type { AgentSeries } from './agent-series.ts';
 import { type Attempts, createAttempts } from './attempts.ts';
 import { createCachedReading } from './cached-reading.ts';
@@ -56,6 +57,8 @@ export interface Telemetry {
   observeOldestPendingDelivery(read: () => Promise<number>): () => void;
   /** The same for anomalies that nobody has acknowledged. */
   observeUnacknowledgedAnomalies(read: () => Promise<number>): () => void;
+  /** The same for the names of agents that have series of their own. */
+  observeAgents(read: () => Promise<readonly NamedAgent[]>): () => void;
   /** The same for how long the oldest row of each table that ought to be removed has been due, in seconds. */
   observeRetention(read: () => Promise<Readonly<Record<RetentionTable, number>>>): () => void;
   /** Reports at every scrape who follows the feeds of this replica. Returns the function that ends this. */
@@ -104,6 +107,11 @@ export function createTelemetry({ meter, tracer, logger, capturePrincipal }: Tel
     observeUnacknowledgedAnomalies: observe(
       instruments.unacknowledgedAnomalies,
       'grantex_anomalies_unacknowledged',
+    ),
+    observeAgents: observeEach<readonly NamedAgent[]>(
+      instruments.agentInfo,
+      'grantex_agent_info',
+      createAgentInfo(),
     ),
     observeRetention: observeEach<Readonly<Record<RetentionTable, number>>>(
       instruments.retentionOldest,

@@ -6,8 +6,9 @@ import { badRequest } from '../errors.ts';
 import { type IssueDeps, issueToken, prepareToken, type TokenPair } from '../grant-token/issue-token.ts';
 import { type RevokeDeps, revokeMisusedGrant } from '../grants/revoke-grants.ts';
 import { sha256 } from '../hash.ts';
-import { done, type Outcome, refuse } from '../outcome.ts';
-import { claimCode, grantOfUsedCode } from './exchange-store.ts';
+import type { RefusalReason } from '../label-values.ts';
+import { done, type Outcome, refuseFor } from '../outcome.ts';
+import { claimCode, lookUpRefusedCode, type RefusedCode } from './exchange-store.ts';
 import { challengeOf } from './pkce.ts';
 
 export type ExchangeDeps = IssueDeps & RevokeDeps & Pick<Deps, 'activity'>;
@@ -31,13 +32,16 @@ export function exchangeCode(
     const now = clock.now();
     const codeHash = sha256(input.code);
     const prepared = prepareToken(deps, now);
-    const found = await claimCode(db, {
-      keyHash,
+    const presented = {
       agentId: input.agentId,
       codeHash,
       // A verifier for a request without a challenge is refused too, which prevents a PKCE downgrade (RFC 9700 §2.1.1).
       codeChallenge: input.codeVerifier === undefined ? null : challengeOf(input.codeVerifier),
       now: new Date(now),
+    };
+    const found = await claimCode(db, {
+      ...presented,
+      keyHash,
       grantId: ids.next('grnt', now),
       ...prepared.row,
     }).catch((error: unknown) => {
@@ -45,12 +49,14 @@ export function exchangeCode(
       if (isForeignKeyViolation(error)) return null;
       throw error;
     });
-    if (found === null) return refuse(refusal());
+    if (found === null) return refuseFor('unknown_agent', refusal());
     return whenKnown(found, async ({ developerId, agentId, grant, enqueued }) => {
       if (grant === null) {
         if (agentId !== null) activity.exchangeFailed(agentId);
-        await revokeIfReplayed(deps, developerId, codeHash);
-        return refuse(refusal(), agentId ?? undefined);
+        const code = await lookUpRefusedCode(db, { ...presented, developerId });
+        if (code.used && code.grantId !== null)
+          await revokeMisusedGrant(deps, { developerId, grantId: code.grantId, revokedBy: 'code_replay' });
+        return refuseFor(reasonOf(code, input.agentId), refusal(), agentId ?? undefined);
       }
       if (enqueued) deps.deliveriesDue();
       const latencyMs = Math.round(performance.now() - begun);
@@ -63,7 +69,13 @@ export function exchangeCode(
   });
 }
 
-async function revokeIfReplayed(deps: RevokeDeps, developerId: string, codeHash: Buffer): Promise<void> {
-  const grantId = await grantOfUsedCode(deps.db, { developerId, codeHash });
-  if (grantId !== null) await revokeMisusedGrant(deps, { developerId, grantId, revokedBy: 'code_replay' });
+function reasonOf(code: RefusedCode, presentedBy: string): RefusalReason {
+  if (code.agentStatus === null) return 'unknown_agent';
+  if (code.agentStatus !== 'active') return 'agent_suspended';
+  if (code.agentId === null) return 'unknown_code';
+  if (code.agentId !== presentedBy) return 'wrong_agent';
+  if (code.used) return 'code_used';
+  if (code.expired) return 'code_expired';
+  // A code that would be good by now was replaced by a decision, or its agent was suspended, when it was presented.
+  return code.wrongVerifier ? 'wrong_verifier' : 'unknown_code';
 }

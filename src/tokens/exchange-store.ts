@@ -1,5 +1,5 @@
 import type { Database } from '../db/client.ts';
-import { bytes, int, orNull, text, timestamp } from '../db/column-types.ts';
+import { bool, bytes, int, orNull, text, textOf, timestamp } from '../db/column-types.ts';
 import { batchQuery, query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
 import type { NewToken } from '../grant-token/issue-token.ts';
@@ -104,18 +104,45 @@ const exchange = batchQuery({
 export const claimCode = async (db: Pick<Database, 'ask'>, claim: CodeClaim): Promise<Issued> =>
   toIssued(await db.ask(exchange, claim));
 
-const usedCode = query({
+const refusedCode = query({
   operation: 'SELECT',
   collection: 'authorization_requests',
-  name: 'tokens.grant_of_used_code',
-  text: `select grant_id as "grantId" from authorization_requests
-    where code_hash = $codeHash and developer_id = $developerId and exchanged_at is not null`,
-  params: { codeHash: bytes, developerId: text },
-  row: { grantId: orNull(text) },
+  name: 'tokens.refused_code',
+  text: `select request.grant_id as "grantId", request.agent_id as "agentId", request.exchanged_at is not null as used,
+      request.code_expires_at <= $now as expired,
+      request.code_challenge is distinct from $codeChallenge as "wrongVerifier",
+      (select status from agents where id = $agentId and developer_id = $developerId and removed_at is null)
+        as "agentStatus"
+    from (values (1)) as one (row) left join authorization_requests request
+      on code_hash = $codeHash and developer_id = $developerId`,
+  params: { codeHash: bytes, developerId: text, agentId: text, codeChallenge: orNull(text), now: timestamp },
+  row: {
+    grantId: orNull(text),
+    agentId: orNull(text),
+    used: orNull(bool),
+    expired: orNull(bool),
+    wrongVerifier: orNull(bool),
+    agentStatus: orNull(textOf<'active' | 'suspended'>()),
+  },
 });
 
-/** The grant that a used code of this developer produced; null for every other code. */
-export const grantOfUsedCode = async (
+/** What is stored of a code that was refused. Without such a code of the developer, only the state of the agent is there. */
+export interface RefusedCode {
+  /** The grant that the code produced. */
+  readonly grantId: string | null;
+  readonly agentId: string | null;
+  readonly used: boolean | null;
+  readonly expired: boolean | null;
+  readonly wrongVerifier: boolean | null;
+  /** Of the agent that presented it; null: the developer has no such agent. */
+  readonly agentStatus: 'active' | 'suspended' | null;
+}
+
+/** Looks up why a code was refused. */
+export const lookUpRefusedCode = (
   db: Queryable,
-  code: { developerId: string; codeHash: Buffer },
-): Promise<string | null> => (await db.first(usedCode, code))?.grantId ?? null;
+  claim: Pick<CodeClaim, 'agentId' | 'codeHash' | 'codeChallenge' | 'now'> & { readonly developerId: string },
+): Promise<RefusedCode> => {
+  const { codeHash, developerId, agentId, codeChallenge, now } = claim;
+  return db.only(refusedCode, { codeHash, developerId, agentId, codeChallenge, now });
+};

@@ -1,5 +1,5 @@
 import type { Database } from '../db/client.ts';
-import { bool, bytes, int, orNull, text, timestamp } from '../db/column-types.ts';
+import { bool, bytes, int, orNull, text, textOf, timestamp } from '../db/column-types.ts';
 import { batchQuery, query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
 import type { NewToken } from '../grant-token/issue-token.ts';
@@ -143,25 +143,68 @@ export async function rotateRefreshToken(db: Pick<Database, 'ask'>, claim: Refre
   }
 }
 
-const reused = query({
+const refusedToken = query({
   operation: 'SELECT',
   collection: 'refresh_tokens',
-  name: 'tokens.grant_of_used_refresh_token',
-  text: `select grants.id as "grantId" from refresh_tokens presented join grants on grants.id = presented.grant_id
-    where presented.hash = $presentedHash and grants.developer_id = $developerId
-      and (presented.replaced_at is not null
-        or presented.used_at is not null and ${isRetry('$idempotencyHash', '$repeatableSince')} is not true)`,
+  name: 'tokens.refused_refresh_token',
+  text: `select presented."grantId", presented."agentId", presented.reused, presented.revoked, presented.expired,
+      (select status from agents where id = $agentId and developer_id = $developerId and removed_at is null)
+        as "agentStatus"
+    from (values (1)) as one (row) left join lateral (
+      select grants.id as "grantId", grants.agent_id as "agentId",
+        (presented.replaced_at is not null
+          or presented.used_at is not null and ${isRetry('$idempotencyHash', '$repeatableSince')} is not true) as reused,
+        grants.status <> 'active' or ${removedAt('grants', '$developerId')} is not null as revoked,
+        grants.expires_at <= $now as expired
+      from refresh_tokens presented join grants on grants.id = presented.grant_id
+      where presented.hash = $presentedHash and grants.developer_id = $developerId) presented on true`,
   params: {
     presentedHash: bytes,
     developerId: text,
+    agentId: text,
+    now: timestamp,
     idempotencyHash: orNull(bytes),
     repeatableSince: timestamp,
   },
-  row: { grantId: text },
+  row: {
+    grantId: orNull(text),
+    agentId: orNull(text),
+    reused: orNull(bool),
+    revoked: orNull(bool),
+    expired: orNull(bool),
+    agentStatus: orNull(textOf<'active' | 'suspended'>()),
+  },
 });
 
-/** The grant of a used or replaced refresh token of this developer; null if this use is an allowed retry. */
-export const grantOfReusedRefreshToken = async (
+/** What is stored of a refresh token that was refused. Without such a token of the developer, only the agent's state. */
+export interface RefusedRefreshToken {
+  readonly grantId: string | null;
+  /** The agent of its grant. */
+  readonly agentId: string | null;
+  /** It was used or replaced, and this use is no allowed retry. */
+  readonly reused: boolean | null;
+  /** Its grant was revoked. */
+  readonly revoked: boolean | null;
+  /** Its grant has expired. */
+  readonly expired: boolean | null;
+  /** Of the agent that presented it; null: the developer has no such agent. */
+  readonly agentStatus: 'active' | 'suspended' | null;
+}
+
+/** Looks up why a refresh token was refused. */
+export const lookUpRefusedToken = (
   db: Queryable,
-  use: { developerId: string; presentedHash: Buffer; idempotencyHash: Buffer | null; repeatableSince: Date },
-): Promise<string | null> => (await db.first(reused, use))?.grantId ?? null;
+  claim: Pick<RefreshClaim, 'agentId' | 'presentedHash' | 'idempotencyHash' | 'now' | 'repeatableSince'> & {
+    readonly developerId: string;
+  },
+): Promise<RefusedRefreshToken> => {
+  const { presentedHash, developerId, agentId, now, idempotencyHash, repeatableSince } = claim;
+  return db.only(refusedToken, {
+    presentedHash,
+    developerId,
+    agentId,
+    now,
+    idempotencyHash,
+    repeatableSince,
+  });
+};

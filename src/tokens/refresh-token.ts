@@ -6,8 +6,9 @@ import { badRequest } from '../errors.ts';
 import { type IssueDeps, issueToken, prepareToken, type TokenPair } from '../grant-token/issue-token.ts';
 import { type RevokeDeps, revokeMisusedGrant } from '../grants/revoke-grants.ts';
 import { sha256 } from '../hash.ts';
-import { done, type Outcome, refuse } from '../outcome.ts';
-import { grantOfReusedRefreshToken, rotateRefreshToken } from './refresh-store.ts';
+import type { RefusalReason } from '../label-values.ts';
+import { done, type Outcome, refuseFor } from '../outcome.ts';
+import { lookUpRefusedToken, type RefusedRefreshToken, rotateRefreshToken } from './refresh-store.ts';
 import type { SuccessorOf } from './successor.ts';
 
 export type RefreshDeps = IssueDeps &
@@ -39,27 +40,29 @@ export function refreshToken(
     const successor =
       idempotencyKey === undefined ? undefined : deps.successorOf(input.refreshToken, idempotencyKey);
     const prepared = prepareToken(deps, now, successor);
-    const found = await rotateRefreshToken(db, {
-      keyHash,
+    const presented = {
       agentId: input.agentId,
       presentedHash,
       idempotencyHash,
       now: new Date(now),
       repeatableSince,
+    };
+    const found = await rotateRefreshToken(db, {
+      ...presented,
+      keyHash,
       ...prepared.row,
     }).catch((error: unknown) => {
       // A concurrent request removed the agent and its grants.
       if (isForeignKeyViolation(error)) return null;
       throw error;
     });
-    if (found === null) return refuse(refusal());
+    if (found === null) return refuseFor('unknown_agent', refusal());
     return whenKnown(found, async ({ developerId, agentId, grant, enqueued }) => {
       if (grant === null) {
-        const use = { developerId, presentedHash, idempotencyHash, repeatableSince };
-        const grantId = await grantOfReusedRefreshToken(db, use);
-        if (grantId !== null)
-          await revokeMisusedGrant(deps, { developerId, grantId, revokedBy: 'refresh_reuse' });
-        return refuse(refusal(), agentId ?? undefined);
+        const token = await lookUpRefusedToken(db, { ...presented, developerId });
+        if (token.reused && token.grantId !== null)
+          await revokeMisusedGrant(deps, { developerId, grantId: token.grantId, revokedBy: 'refresh_reuse' });
+        return refuseFor(reasonOf(token, input.agentId), refusal(), agentId ?? undefined);
       }
       if (enqueued) deps.deliveriesDue();
       activity.agentActed(grant.agentId);
@@ -68,4 +71,15 @@ export function refreshToken(
       return done(pair, grant.agentId);
     });
   });
+}
+
+function reasonOf(token: RefusedRefreshToken, presentedBy: string): RefusalReason {
+  if (token.agentStatus === null) return 'unknown_agent';
+  if (token.agentStatus !== 'active') return 'agent_suspended';
+  if (token.agentId === null) return 'unknown_token';
+  if (token.agentId !== presentedBy) return 'wrong_agent';
+  if (token.reused) return 'token_used';
+  if (token.revoked) return 'grant_revoked';
+  // A token that would be good by now had a suspended agent when it was presented.
+  return token.expired ? 'grant_expired' : 'agent_suspended';
 }

@@ -38,6 +38,7 @@ export function tokenRoutes(deps: TokenDeps): Endpoint[] {
       access: 'joined',
       limit: 'verify',
       readOnly: true,
+      operation: 'verify',
       body: Type.Object({ token: Type.String() }),
       responses: {
         200: Type.Object({
@@ -58,6 +59,7 @@ export function tokenRoutes(deps: TokenDeps): Endpoint[] {
       access: 'joined',
       limit: 'token',
       attempt: 'token_exchange',
+      operation: 'exchange',
       body: Type.Object({
         code: Credential,
         agentId: Id,
@@ -75,6 +77,7 @@ export function tokenRoutes(deps: TokenDeps): Endpoint[] {
       access: 'joined',
       limit: 'refresh',
       attempt: 'token_refresh',
+      operation: 'refresh',
       body: Type.Object({ refreshToken: Credential, agentId: Id }),
       responses: { 201: TokenPair },
       check({ header }) {

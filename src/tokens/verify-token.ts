@@ -3,8 +3,8 @@ import type { Deps } from '../deps.ts';
 import { whenKnown } from '../developers/known-caller.ts';
 import type { ReadGrantToken } from '../grant-token/read-grant-token.ts';
 import { agentDid } from '../ids.ts';
+import type { VerificationFailure } from '../label-values.ts';
 import { done, type Outcome } from '../outcome.ts';
-import type { VerificationFailure } from '../telemetry/event-fields.ts';
 import { loadTokenState, type TokenState } from './store.ts';
 
 type VerifyDeps = Pick<Deps, 'db' | 'clock' | 'telemetry'> & { readonly readGrantToken: ReadGrantToken };
@@ -36,7 +36,8 @@ export function verifyToken(
     const found = await loadTokenState(db, { keyHash, jti: tokenId ?? null });
     return whenKnown(found, async (state) => {
       const invalid = (reason: VerificationFailure): Outcome<Verification> => {
-        telemetry.events.tokenVerificationFailed({ reason, tokenId, grant: ownGrant(state) });
+        const grant = ownGrant(state);
+        telemetry.events.tokenVerificationFailed({ operation: 'verify', reason, tokenId, grant });
         return done({ valid: false });
       };
       if (!read.valid) return invalid(read.reason);

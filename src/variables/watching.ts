@@ -109,6 +109,12 @@ export const TELEMETRY = {
     ),
   ),
   metricsPerAgent: variable('METRICS_PER_AGENT', boolean, 'true', 'false: no families by agent.'),
+  metricsAgentNames: variable(
+    'METRICS_AGENT_NAMES',
+    boolean,
+    'false',
+    'true: `grantex_agent_info` tells the names of agents to whoever may read `/metrics`.',
+  ),
   metricsAgentLimit: variable(
     'METRICS_AGENT_LIMIT',
     integer(1, MAX_AGENT_SERIES),

@@ -129,8 +129,8 @@ describe('docker-compose.yml', () => {
       ['OTELCOL_LOGS_EXPORTER', 'debug'],
       ['OTELCOL_LOGS_ENDPOINT', 'http://localhost:3100/otlp'],
     ]);
+    // The old key is there only while it is replaced.
     for (const [name, { environment = {} }] of services)
-      // The old key is there only while it is replaced.
       for (const [variable, value] of Object.entries(environment))
         if (/PASSWORD|SECRET|DATABASE_URL/.test(variable) && variable !== 'SECRET_KEY_OLD')
           expect(value, `${name}: ${variable}`).toMatch(/\$\{STACK_\w+:\?/);

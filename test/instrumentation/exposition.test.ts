@@ -1,5 +1,6 @@
 import type { Counter } from '@opentelemetry/api';
 import { afterEach, describe, expect, test } from 'vitest';
+import { REFUSAL_REASONS } from '../../src/label-values.ts';
 import { FAMILIES } from '../../src/telemetry/families.ts';
 import { startHarness } from '../telemetry/harness.ts';
 
@@ -37,6 +38,13 @@ grantex_grants_revoked_total 0
 # TYPE grantex_consent_decisions_total counter
 grantex_consent_decisions_total{decision="approved"} 0
 grantex_consent_decisions_total{decision="denied"} 0
+# HELP grantex_authorization_requests_ended_total Requests for authorization that have ended, by end. With those still open they add up to all that were made.
+# TYPE grantex_authorization_requests_ended_total counter
+grantex_authorization_requests_ended_total{end="exchanged"} 0
+grantex_authorization_requests_ended_total{end="denied"} 0
+grantex_authorization_requests_ended_total{end="expired_undecided"} 0
+grantex_authorization_requests_ended_total{end="expired_unused"} 0
+grantex_authorization_requests_ended_total{end="policy_denied"} 0
 # HELP grantex_rate_limited_total Requests refused with 429, by limiter.
 # TYPE grantex_rate_limited_total counter
 grantex_rate_limited_total{endpoint="api"} 0
@@ -79,6 +87,13 @@ grantex_admin_changes_total{object="session",change="created"} 0
 grantex_admin_changes_total{object="signing_key",change="created"} 0
 grantex_admin_changes_total{object="signing_key",change="rotated"} 0
 grantex_admin_changes_total{object="signing_key",change="revoked"} 0
+# HELP grantex_http_refused_total What the HTTP server refused before it became a request, by reason; it is in no other family of requests.
+# TYPE grantex_http_refused_total counter
+grantex_http_refused_total{reason="headers_too_large"} 0
+grantex_http_refused_total{reason="malformed"} 0
+grantex_http_refused_total{reason="connect"} 0
+grantex_http_refused_total{reason="method"} 0
+grantex_http_refused_total{reason="timeout"} 0
 # HELP grantex_http_connections_closed_total Connections that the service closed because of their client, by reason.
 # TYPE grantex_http_connections_closed_total counter
 grantex_http_connections_closed_total{reason="limit"} 0
@@ -128,12 +143,20 @@ grantex_metrics_collection_errors_total 0
 grantex_telemetry_faults_total 0
 `;
 
+const REFUSALS = `# HELP grantex_refusals_total Requests that were refused or failed, by operation and reason. 401 and 429 have families of their own.
+# TYPE grantex_refusals_total counter
+${Object.entries(REFUSAL_REASONS)
+  .flatMap(([operation, reasons]) =>
+    reasons.map((reason) => `grantex_refusals_total{operation="${operation}",reason="${reason}"} 0\n`),
+  )
+  .join('')}`;
+
 const ATTEMPT_BUCKETS = ['0.01', '0.05', '0.1', '0.25', '0.5', '1', '2.5', '5', '+Inf'];
 
-/** Apart from those of HTTP requests, whose zeros have a test of their own. */
-const withoutHttp = (exposition: string): string =>
+/** Apart from the histograms of other boundaries, whose zeros have a test of their own. */
+const withoutOthers = (exposition: string): string =>
   families(exposition)
-    .filter((family) => !family.startsWith('# HELP grantex_http_request_duration_seconds '))
+    .filter((family) => !/^# HELP grantex_(http_request_duration|consent_wait)_seconds /.test(family))
     .join('');
 
 function histogram(name: string, help: string, labels: string, seconds: number | null): string {
@@ -169,8 +192,8 @@ describe('the whole exposition', () => {
 
   test('at the start: every closed counter and histogram at zero, no gauge, no agent', async () => {
     harness = startHarness();
-    const expected = ZEROS + EXCHANGE + authorize(null);
-    expect(families(withoutHttp(await harness.scrape()))).toEqual(families(expected));
+    const expected = ZEROS + REFUSALS + EXCHANGE + authorize(null);
+    expect(families(withoutOthers(await harness.scrape()))).toEqual(families(expected));
   });
 
   test('after an authorization and a revocation', async () => {
@@ -190,6 +213,7 @@ describe('the whole exposition', () => {
         'revoked_total 0',
         'revoked_total 2',
       ) +
+      REFUSALS +
       EXCHANGE +
       authorize(0.3) +
       histogram(
@@ -205,7 +229,7 @@ grantex_agent_authorize_total{status="denied",agent_id="ag_1"} 1
 # TYPE grantex_agent_grants_revoked_total counter
 grantex_agent_grants_revoked_total{agent_id="ag_1"} 2
 `;
-    expect(families(withoutHttp(await harness.scrape()))).toEqual(families(expected));
+    expect(families(withoutOthers(await harness.scrape()))).toEqual(families(expected));
   });
 
   test('the boundaries of every histogram are those of the contract', () => {

@@ -151,6 +151,23 @@ describe('exemplars', () => {
     expect(await line('grantex_token_exchange_total{status="error"}')).toMatch(exemplarOf(failed, 1));
   });
 
+  test('so do the failures of each agent; its successes and its latency do not', async () => {
+    const { attempts } = harness.telemetry;
+    const end = (status: number, agentId: string) =>
+      inSpan('request', () => attempts.start('authorize')({ status, agentId }));
+    const [one, other] = [end(503, 'ag_1'), end(404, 'ag_2')];
+    end(201, 'ag_1');
+    const series = (status: string, agent: string) =>
+      line(`grantex_agent_authorize_total{status="${status}",agent_id="${agent}"}`);
+    expect(await series('error', 'ag_1')).toMatch(exemplarOf(one, 1));
+    expect(await series('error', 'ag_2')).toMatch(exemplarOf(other, 1));
+    expect(await series('success', 'ag_1')).not.toContain('trace_id');
+    const agents = (await harness.scrape('openmetrics')).match(
+      /^grantex_agent_authorize_duration.*trace_id/gm,
+    );
+    expect(agents).toBe(null);
+  });
+
   test('a request that was not sampled leaves none, and does not take the place of one that was', async () => {
     const { authorizeDuration } = harness.telemetry.instruments;
     const name = 'grantex_authorize_duration_seconds_bucket{le="0.05"}';

@@ -3,6 +3,7 @@ import { runInNewContext } from 'node:vm';
 import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
 import { MeterProvider } from '@opentelemetry/sdk-metrics';
 import { afterEach, expect, test } from 'vitest';
+import { createAgentNames } from '../../instrumentation/agent-names.ts';
 import { createExposition } from '../../instrumentation/exposition.ts';
 import { readOtelEnv } from '../../instrumentation/otel-env.ts';
 import { createOtlpReader } from '../../instrumentation/otlp-metrics.ts';
@@ -33,7 +34,12 @@ test('a day of exports without one scrape leaves nothing behind, and the first s
   sink = await startSink();
   process.env['OTEL_EXPORTER_OTLP_ENDPOINT'] = sink.url;
   const scraped = new PrometheusExporter({ preventServerStart: true });
-  const otlp = await createOtlpReader('http/protobuf', scraped, readOtelEnv({}).metricExport);
+  const otlp = await createOtlpReader(
+    'http/protobuf',
+    scraped,
+    createAgentNames(),
+    readOtelEnv({}).metricExport,
+  );
   const views = createViews({ perAgent: true, agentLimit: 500 });
   provider = new MeterProvider({ readers: [scraped, otlp], views });
   const { tokenExchanges } = createInstruments(provider.getMeter('test'));

@@ -17,12 +17,14 @@ const START = (performance.timeOrigin / 1000).toFixed(3);
 const countsOf = (exposition: string) =>
   Object.fromEntries(
     [...samplesOf(exposition)].filter(([series]) =>
-      /^grantex_(authorize|token_exchange|http_request)_duration_seconds_count/.test(series),
+      /^grantex_((authorize|token_exchange|http_request)_duration|consent_wait)_seconds_count/.test(series),
     ),
   );
 const ZEROS = {
   grantex_authorize_duration_seconds_count: 0,
   grantex_token_exchange_duration_seconds_count: 0,
+  'grantex_consent_wait_seconds_count{decision="approved"}': 0,
+  'grantex_consent_wait_seconds_count{decision="denied"}': 0,
   ...Object.fromEntries(
     BUDGETED_REQUESTS.flatMap(({ method, route, success }) =>
       [success, 500, 503].map((status) => [

@@ -124,7 +124,7 @@ test('a counter that lies is named', { timeout: MINUTE }, async () => {
     from grants where id = ${grantId}`;
   const { code, stdout } = await reconcile('--patience', '4');
   expect(code).toBe(1);
-  expect(stdout).toMatch(/^differs: exchanges; created, consent$/m);
+  expect(stdout).toMatch(/^differs: exchanges; requests, exchanged; created, consent$/m);
   expect(stdout).toMatch(/\| created, consent +\| 1 +\| 2 +\| differs/);
   // And the reverse: a count of something that is not there.
   await own.database.sql`delete from grants where id in (${grantId}, 'grnt_forged')`;

@@ -162,6 +162,7 @@ describe('at the end of the log pipeline', () => {
       ['grant.created', 'info', 'grantex.grant.delegate'],
       ['grant.revoked', 'info', 'grantex.grant.revoke'],
       ['token.verification_failed', 'warn', 'grantex.token.verify'],
+      ['request.refused', 'warn', 'POST /v1/token'],
     ]);
     // The traces, the lines and the scrape have the same sender.
     const sender = requests[0]?.[0]?.resource['service.instance.id'];

@@ -36,6 +36,16 @@ interface Case {
   readonly span?: Record<string, unknown>;
 }
 
+const DENIED = { agentId: 'ag_1', principalId: 'user_1', reason: 'pol_1', developerId: 'dev_1' };
+const WAITED = Object.fromEntries([
+  ...['5', '10', '30', '60', '120', '300', '600', '+Inf'].map((le) => [
+    `grantex_consent_wait_seconds_bucket{decision="denied",le="${le}"}`,
+    1,
+  ]),
+  ['grantex_consent_wait_seconds_count{decision="denied"}', 1],
+  ['grantex_consent_wait_seconds_sum{decision="denied"}', 3],
+]);
+const EXPIRED = { operation: 'verify', reason: 'expired' } as const;
 const CASES: Case[] = [
   {
     name: 'grantCreated',
@@ -94,6 +104,7 @@ const CASES: Case[] = [
     name: 'tokenExchanged',
     emit: (events) => events.tokenExchanged(IDS),
     line: { level: 'info', msg: 'token.exchanged', grantId: 'grnt_1', agentId: 'ag_1' },
+    counted: { 'grantex_authorization_requests_ended_total{end="exchanged"}': 1 },
     span: SPAN_IDS,
   },
   {
@@ -110,16 +121,13 @@ const CASES: Case[] = [
   },
   {
     name: 'tokenVerificationFailed',
-    emit: (events) => events.tokenVerificationFailed({ reason: 'expired', tokenId: 'tok_1', grant: IDS }),
+    emit: (events) => events.tokenVerificationFailed({ ...EXPIRED, tokenId: 'tok_1', grant: IDS }),
     line: { level: 'warn', msg: 'token.verification_failed', reason: 'expired', tokenId: 'tok_1' },
-    counted: { 'grantex_token_verifications_total{result="invalid"}': 1 },
-    span: SPAN_IDS,
-  },
-  {
-    name: 'tokenVerificationFailed without a token id',
-    emit: (events) => events.tokenVerificationFailed({ reason: 'malformed' }),
-    line: { level: 'warn', msg: 'token.verification_failed', reason: 'malformed' },
-    counted: { 'grantex_token_verifications_total{result="invalid"}': 1 },
+    counted: {
+      'grantex_token_verifications_total{result="invalid"}': 1,
+      'grantex_refusals_total{operation="verify",reason="expired"}': 1,
+    },
+    span: { ...SPAN_IDS, 'grantex.refusal_reason': 'expired' },
   },
   {
     name: 'authorizationRequested',
@@ -134,21 +142,20 @@ const CASES: Case[] = [
   },
   {
     name: 'authorizeDenied',
-    emit: (events) =>
-      events.authorizeDenied({
-        agentId: 'ag_1',
-        principalId: 'user_1',
-        reason: 'pol_1',
-        developerId: 'dev_1',
-      }),
+    emit: (events) => events.authorizeDenied(DENIED),
+    counted: { 'grantex_authorization_requests_ended_total{end="policy_denied"}': 1 },
     line: { level: 'warn', msg: 'authorize.denied', agentId: 'ag_1', principalId: 'user_1', reason: 'pol_1' },
     span: { 'grantex.agent_id': 'ag_1', 'grantex.developer_id': 'dev_1' },
   },
   {
     name: 'consentDecided',
-    emit: (events) => events.consentDecided(DECIDED),
+    emit: (events) => events.consentDecided({ ...DECIDED, waited: 3 }),
     line: { level: 'info', msg: 'consent.decided', ...DECIDED },
-    counted: { 'grantex_consent_decisions_total{decision="denied"}': 1 },
+    counted: {
+      'grantex_consent_decisions_total{decision="denied"}': 1,
+      'grantex_authorization_requests_ended_total{end="denied"}': 1,
+      ...WAITED,
+    },
     span: { 'grantex.agent_id': 'ag_1', 'grantex.developer_id': 'dev_1' },
   },
   {
@@ -254,14 +261,7 @@ describe('one call is the counter, the log line and the span attributes', () => 
 
   test('the principal is on the span only when that is asked for', () => {
     harness = startHarness({ capturePrincipal: true });
-    const attributes = harness.inServerSpan(() =>
-      harness.telemetry.events.authorizeDenied({
-        agentId: 'ag_1',
-        principalId: 'user_1',
-        reason: 'pol_1',
-        developerId: 'dev_1',
-      }),
-    );
+    const attributes = harness.inServerSpan(() => harness.telemetry.events.authorizeDenied(DENIED));
     expect(attributes).toMatchObject({ 'grantex.principal_id': 'user_1' });
   });
 });

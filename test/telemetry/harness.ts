@@ -4,6 +4,7 @@ import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { MeterProvider } from '@opentelemetry/sdk-metrics';
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
+import { createAgentNames } from '../../instrumentation/agent-names.ts';
 import { createExemplars } from '../../instrumentation/exemplars.ts';
 import { createExposition } from '../../instrumentation/exposition.ts';
 import type { Format } from '../../instrumentation/exposition-text.ts';
@@ -20,7 +21,8 @@ export function startHarness(
   } = {},
 ) {
   const exemplars = createExemplars();
-  const exposition = createExposition(exemplars);
+  const agentNames = createAgentNames();
+  const exposition = createExposition(exemplars, agentNames);
   const reader = new PrometheusExporter({ preventServerStart: true });
   const meterProvider = new MeterProvider({
     resource: resourceFromAttributes({ 'service.name': 'test' }),
@@ -29,6 +31,7 @@ export function startHarness(
       perAgent: options.perAgent ?? true,
       agentLimit: options.agentLimit ?? 500,
       exemplars,
+      agentNames,
     }),
   });
   const spans = new InMemorySpanExporter();

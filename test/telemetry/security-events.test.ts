@@ -69,7 +69,7 @@ test('the address of a request is on the lines of what a person or a key did', (
         cascadeCount: 0,
         revokedByAgent: new Map([['ag_1', 1]]),
       });
-      const decided = { decision: 'denied', authRequestId: 'areq_1' } as const;
+      const decided = { decision: 'denied', waited: 1, authRequestId: 'areq_1' } as const;
       events.consentDecided({ ...decided, agentId: 'ag_1', principalId: 'user_1', developerId: 'dev_1' });
     },
     () => '192.0.2.9',

@@ -1,7 +1,13 @@
 import { LIMITER_NAMES } from '../../config.ts';
+import { DECISIONS, REFUSAL_REASONS, REQUEST_ENDS, type RefusableOperation } from '../../label-values.ts';
 import { type Family, oneOf } from './family.ts';
 
 const ATTEMPT_SECONDS = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+
+/** People take seconds or minutes, and a request waits ten. */
+const WAIT_SECONDS = [1, 5, 10, 30, 60, 120, 300, 600];
+
+const OPERATIONS = Object.keys(REFUSAL_REASONS) as RefusableOperation[];
 
 /** What happens in the protocol: attempts, tokens, grants, decisions, refusals of the rate limits. */
 export const PROTOCOL_FAMILIES = {
@@ -75,6 +81,22 @@ export const PROTOCOL_FAMILIES = {
     labels: { result: oneOf('Whether the token was valid.', ['valid', 'invalid']) },
     exemplars: ['invalid'],
   },
+  requestsRefused: {
+    name: 'grantex_refusals_total',
+    instrument: 'grantex.refusals',
+    kind: 'counter',
+    unit: '{request}',
+    help: 'Requests that were refused or failed, by operation and reason. 401 and 429 have families of their own.',
+    note: 'The log line and the span of the request have the same word.',
+    labels: {
+      operation: oneOf('What was asked for.', OPERATIONS),
+      reason: oneOf('Why it was refused.', [...new Set(Object.values(REFUSAL_REASONS).flat())]),
+    },
+    seeds: OPERATIONS.flatMap((operation) =>
+      REFUSAL_REASONS[operation].map((reason) => ({ operation, reason })),
+    ),
+    exemplars: 'all',
+  },
   grantsCreated: {
     name: 'grantex_grants_created_total',
     instrument: 'grantex.grants.created',
@@ -99,6 +121,19 @@ export const PROTOCOL_FAMILIES = {
       help: 'Grants that went from active to revoked, cascades included, by agent.',
     },
   },
+  agentInfo: {
+    name: 'grantex_agent_info',
+    instrument: 'grantex.agent.info',
+    kind: 'observableGauge',
+    unit: '{agent}',
+    help: 'Agents that have series of their own, with their names; always 1. Every replica reports the same series.',
+    note: 'Only with `METRICS_AGENT_NAMES=true`. Names are cut after 100 characters. Join it with `group_left` on a `max by`, because each replica has it.',
+    labels: {
+      agent_id: { text: 'Agent, or `other` beyond METRICS_AGENT_LIMIT.' },
+      agent_name: { text: 'Present name of the agent.' },
+      developer_id: { text: 'Developer of the agent.' },
+    },
+  },
   activeGrants: {
     name: 'grantex_active_grants',
     instrument: 'grantex.grants.active',
@@ -121,7 +156,26 @@ export const PROTOCOL_FAMILIES = {
     kind: 'counter',
     unit: '{decision}',
     help: 'Decisions of principals on consent requests.',
-    labels: { decision: oneOf('What the principal decided.', ['approved', 'denied']) },
+    labels: { decision: oneOf('What the principal decided.', DECISIONS) },
+  },
+  requestsEnded: {
+    name: 'grantex_authorization_requests_ended_total',
+    instrument: 'grantex.authorization_requests.ended',
+    kind: 'counter',
+    unit: '{request}',
+    help: 'Requests for authorization that have ended, by end. With those still open they add up to all that were made.',
+    note: '`expired_undecided`: nobody decided; `expired_unused`: nobody exchanged the code. These two are counted up to two minutes later. A request that goes with its agent has no end.',
+    labels: { end: oneOf('How the request ended.', REQUEST_ENDS) },
+  },
+  consentWait: {
+    name: 'grantex_consent_wait_seconds',
+    instrument: 'grantex.consent.wait',
+    kind: 'histogram',
+    unit: 's',
+    help: 'Time from a request for authorization to its decision, in seconds, by decision.',
+    labels: { decision: oneOf('What the principal decided.', DECISIONS) },
+    seeds: DECISIONS.map((decision) => ({ decision })),
+    boundaries: WAIT_SECONDS,
   },
   rateLimited: {
     name: 'grantex_rate_limited_total',

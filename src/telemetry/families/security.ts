@@ -1,4 +1,10 @@
-import { ADMIN_CHANGES, AUTHENTICATION_REASONS, CONNECTION_ENDS, CREDENTIALS } from '../../label-values.ts';
+import {
+  ADMIN_CHANGES,
+  AUTHENTICATION_REASONS,
+  CONNECTION_ENDS,
+  CREDENTIALS,
+  HTTP_REFUSALS,
+} from '../../label-values.ts';
 import { type Family, oneOf } from './family.ts';
 
 const seeds = Object.entries(ADMIN_CHANGES).flatMap(([object, changes]) =>
@@ -40,6 +46,15 @@ export const SECURITY_FAMILIES = {
       ]),
     },
     seeds,
+  },
+  httpRefused: {
+    name: 'grantex_http_refused_total',
+    instrument: 'grantex.http.refused',
+    kind: 'counter',
+    unit: '{request}',
+    help: 'What the HTTP server refused before it became a request, by reason; it is in no other family of requests.',
+    note: '`method`: it does not begin with a method of HTTP; `timeout`: its headers did not arrive in time.',
+    labels: { reason: oneOf('Why it never became a request.', HTTP_REFUSALS) },
   },
   connectionsClosed: {
     name: 'grantex_http_connections_closed_total',

@@ -129,17 +129,22 @@ export function requestsOfTheFlow(): Tree[] {
       'POST',
       '/v1/tokens/verify',
       200,
-      act('grantex.token.verify', child, statement('SELECT tokens', 'tokens.states')),
+      act(
+        'grantex.token.verify',
+        { ...child, refusal_reason: 'revoked' },
+        statement('SELECT tokens', 'tokens.states'),
+      ),
     ),
     request(
       'POST',
       '/v1/token',
       400,
+      prefixed({ refusal_reason: 'unknown_code' }),
       act(
         'grantex.token.exchange',
         { 'error.type': 'BAD_REQUEST' },
         statement('UPDATE authorization_requests', 'tokens.exchange_code'),
-        statement('SELECT authorization_requests', 'tokens.grant_of_used_code'),
+        statement('SELECT authorization_requests', 'tokens.refused_code'),
       ),
     ),
   ];
