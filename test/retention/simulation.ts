@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
+import { makeCheckpoints } from '../../src/audit/make-checkpoints.ts';
 import { loadConfig } from '../../src/config.ts';
 import type { Database } from '../../src/db/client.ts';
 import { sha256 } from '../../src/hash.ts';
@@ -9,6 +10,7 @@ import { oldestDueSeconds } from '../../src/retention/oldest-store.ts';
 import { removeEnded } from '../../src/retention/remove-ended.ts';
 import { keptActiveGrants } from '../../src/tallies/store.ts';
 import { purgeDeliveries } from '../../src/webhooks/delivery-store.ts';
+import { ISSUER, newKeyRing } from '../audit/chain-of.ts';
 import { medianOf } from '../load/table.ts';
 import type { TestDatabase } from '../support/database.ts';
 import { openTestDatabase } from '../support/open-database.ts';
@@ -56,6 +58,7 @@ export async function simulate(database: TestDatabase, scale: Scale): Promise<Si
   try {
     const days: SimulatedDay[] = [];
     const world = await prepare(database, db, scale);
+    const keys = await newKeyRing('simulated');
     const end = Date.now();
     for (let day = 1; day <= scale.days; day++) {
       const times: Times = { exchange: [], refresh: [], removal: [] };
@@ -64,6 +67,7 @@ export async function simulate(database: TestDatabase, scale: Scale): Promise<Si
         world.clock.at = end - (scale.days - day + 1) * DAY + (part * DAY) / PARTS;
         await work(world, Math.round(scale.grantsPerDay / PARTS), times);
         await deliver(database, world.clock.at);
+        await sign({ db, clock: world.clock, issuer: () => ISSUER, keys });
         await remove({ ...world, db, scale, telemetry: harness.telemetry }, times);
       }
       await compare(db, world);
@@ -83,6 +87,14 @@ export async function simulate(database: TestDatabase, scale: Scale): Promise<Si
     await db.close(5000);
     await harness.stop();
   }
+}
+
+/** Retention removes audit entries below a checkpoint only. */
+async function sign(deps: Parameters<typeof makeCheckpoints>[0]): Promise<void> {
+  const fail = (error: unknown) => {
+    throw error;
+  };
+  while (await makeCheckpoints(deps, fail));
 }
 
 const TABLES = [
