@@ -40,6 +40,9 @@ export const VALUES_OF_THE_FLOW: Readonly<Record<string, Readonly<Record<string,
   grantex_retention_removed_total: {},
   grantex_retention_oldest_seconds: {},
   grantex_statements_ended_total: {},
+  // Nobody follows a feed. The event stream is not built yet.
+  grantex_revocation_feed_clients: {},
+  grantex_event_stream_clients: {},
   grantex_active_grants: { '': 0 },
   grantex_grants_removal_pending: { '': 0 },
   grantex_signing_keys: { '': 1 },
@@ -68,4 +71,8 @@ export const VALUES_OF_THE_FLOW: Readonly<Record<string, Readonly<Record<string,
 };
 
 /** Families whose value is an age. */
-export const AGES = ['grantex_signing_key_age_seconds', 'grantex_signing_keys_read_age_seconds'];
+export const AGES = [
+  'grantex_revocation_feed_lag_seconds',
+  'grantex_signing_key_age_seconds',
+  'grantex_signing_keys_read_age_seconds',
+];
