@@ -83,7 +83,7 @@ describe('every value set', () => {
   test.each(VALUE_SETS)(
     '%s asks the routes that the service has, and is given the time that its end takes',
     (set) => {
-      const { startupProbe, livenessProbe, readinessProbe, lifecycle, ports } = charts[set].container;
+      const { startupProbe, livenessProbe, readinessProbe, ports } = charts[set].container;
       expect([startupProbe, livenessProbe, readinessProbe].map(({ httpGet }) => httpGet)).toEqual([
         { path: '/health/live', port: 'http' },
         { path: '/health/live', port: 'http' },
@@ -91,16 +91,16 @@ describe('every value set', () => {
       ]);
       for (const { path } of [livenessProbe.httpGet, readinessProbe.httpGet])
         expect(readText('src/system/routes.ts')).toContain(`'${path}'`);
-      const { PORT, METRICS_PORT } = charts[set].variables;
+      const { PORT, METRICS_PORT, SHUTDOWN_DELAY_MS } = charts[set].variables;
       expect(ports).toEqual([
         { name: 'http', containerPort: Number(PORT), protocol: 'TCP' },
         { name: 'metrics', containerPort: Number(METRICS_PORT), protocol: 'TCP' },
       ]);
       expect(Number(PORT)).toBe(loadConfig({}).port);
-      const [command, seconds] = lifecycle.preStop.exec.command;
-      expect(command).toBe('sleep');
       const { terminationGracePeriodSeconds: grace } = charts[set].one('Deployment').spec.template.spec;
-      expect(grace).toBeGreaterThan(Number(seconds) + loadConfig({}).shutdownTimeoutMs / 1000);
+      expect(SHUTDOWN_DELAY_MS).toBe('5000');
+      const ends = Number(SHUTDOWN_DELAY_MS) + loadConfig({}).shutdownTimeoutMs;
+      expect(grace).toBeGreaterThan(ends / 1000);
     },
   );
 
