@@ -129,7 +129,7 @@ describe('every value set', () => {
 describe('defaults', () => {
   test('are a Deployment of two that comes after its migration, its services, and what keeps one of them up', () => {
     expect(charts.defaults.kinds).toEqual(
-      ['Deployment', 'Job', 'PodDisruptionBudget', 'Service', 'Service', 'ServiceAccount'].toSorted(),
+      ['Deployment', 'Job', 'NetworkPolicy', 'PodDisruptionBudget', 'Service', 'Service', 'ServiceAccount'].toSorted(),
     );
     expect(charts.defaults.one('Deployment').spec).toMatchObject({
       replicas: 2,
@@ -225,9 +225,9 @@ describe('production', () => {
       scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'auth-grantex-auth' },
       minReplicas: 3,
       maxReplicas: 12,
+      // 0.7 of a core, whatever a replica requests.
+      metrics: [{ resource: { name: 'cpu', target: { type: 'AverageValue', averageValue: '700m' } } }],
     });
-    // Without a CPU request, the autoscaler cannot compute the utilization.
-    expect(charts.production.container.resources.requests.cpu).toBe('250m');
   });
 
   test('the NetworkPolicy lets in whom it names, and out to what the service needs', () => {
