@@ -100,6 +100,7 @@ async function hintsFor(party: Party): Promise<Hints> {
     },
     'GET /v1/grants/{id}': { values: { 'path.id': [pair.grantId] } },
     'DELETE /v1/grants/{id}': { values: { 'path.id': pairs.slice(3).map(({ grantId }) => grantId) } },
+    'POST /v1/keys': { meaning: 'a key that ends lives ten years at most' },
     'POST /v1/principal-sessions': { meaning: 'a session lasts a day at most' },
     'POST /v1/audit/log': {
       values: { 'body.agentId': [agentId], 'body.grantId': [pair.grantId] },
