@@ -143,6 +143,7 @@ test('a replica that is killed under load leaves a gap that its last scrape expl
   expect(forged.code).toBe(1);
   expect(forged.findings.filter(({ verdict }) => verdict === 'differs').map(({ what }) => what)).toEqual([
     'exchanges',
+    'requests, exchanged',
     'created, consent',
   ]);
 });
