@@ -42,8 +42,8 @@ export const MEASURED: Mutant[] = [
   {
     name: 'refusal-of-a-suspended-agent-is-counted-for-other',
     file: 'src/authorization/request-authorization.ts',
-    text: "if (agentStatus !== 'active') return refuse(notFound('Agent'), agentId);",
-    replacement: "if (agentStatus !== 'active') return refuse(notFound('Agent'));",
+    text: "return refuseFor('agent_suspended', notFound('Agent'), agentId);",
+    replacement: "return refuseFor('agent_suspended', notFound('Agent'));",
     killedBy: [AUTHORIZE],
   },
   {
@@ -91,8 +91,8 @@ export const MEASURED: Mutant[] = [
   {
     name: 'failed-exchange-is-counted-for-other',
     file: 'src/tokens/exchange-code.ts',
-    text: 'return refuse(refusal(), agentId ?? undefined);',
-    replacement: 'return refuse(refusal());',
+    text: 'return refuseFor(reasonOf(code, input.agentId), refusal(), agentId ?? undefined);',
+    replacement: 'return refuseFor(reasonOf(code, input.agentId), refusal());',
     killedBy: ['test/tokens/exchange.test.ts'],
   },
   {

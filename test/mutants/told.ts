@@ -17,15 +17,15 @@ export const TOLD: Mutant[] = [
   {
     name: 'replayed-code-goes-unpunished',
     file: 'src/tokens/exchange-code.ts',
-    text: 'await revokeIfReplayed(deps, developerId, codeHash);\n',
-    replacement: '\n',
+    text: "await revokeMisusedGrant(deps, { developerId, grantId: code.grantId, revokedBy: 'code_replay' });",
+    replacement: 'void code;',
     killedBy: [MODEL, SINGLE_USE, RACING_CLAIMS],
   },
   {
     name: 'reused-refresh-token-goes-unpunished',
     file: 'src/tokens/refresh-token.ts',
-    text: "await revokeMisusedGrant(deps, { developerId, grantId, revokedBy: 'refresh_reuse' });",
-    replacement: 'void grantId;',
+    text: "await revokeMisusedGrant(deps, { developerId, grantId: token.grantId, revokedBy: 'refresh_reuse' });",
+    replacement: 'void token;',
     killedBy: [MODEL, REFRESH, RACING_CLAIMS],
   },
   {
@@ -97,8 +97,8 @@ export const TOLD: Mutant[] = [
   {
     name: 'decisions-are-all-counted-as-approved',
     file: 'src/consent/decide.ts',
-    text: 'telemetry.events.consentDecided({ decision,',
-    replacement: "telemetry.events.consentDecided({ decision: 'approved',",
+    text: '    decision,\n    waited:',
+    replacement: "    decision: 'approved',\n    waited:",
     killedBy: [MODEL, CONSENT, RACING_DECISIONS],
   },
   {
