@@ -1,35 +1,31 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chownSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { expect, onTestFinished, test } from 'vitest';
 import { collect, spawnService, waitFor } from '../support/child.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 /** As `docker run --user 54321` and OpenShift choose one: no line of /etc/passwd has it. */
 const UID = 54_321;
-const asUser = () => [
-  'setpriv',
-  `--reuid=${UID}`,
-  `--regid=${UID}`,
-  '--clear-groups',
-  process.execPath,
-  // The build of the tests can only be read by their own user.
-  '--import',
-  './instrumentation/register.ts',
-  'src/main.ts',
+/** In a user namespace, whose user is the one outside under another number: so it may read the same files. */
+const asUser = (command: readonly string[]) => [
+  'unshare',
+  '--user',
+  `--map-user=${UID}`,
+  `--map-group=${UID}`,
+  ...command,
 ];
 
-async function directoryOf(uid: number): Promise<string> {
+async function newDirectory(): Promise<string> {
   const directory = await temporaryDirectory();
   onTestFinished(() => directory.remove());
-  chownSync(directory.path, uid, uid);
   return directory.path;
 }
 
 test('a user without a name is told in one line why it cannot make the embedded database, and what to do', async () => {
   expect(process.getuid?.(), 'this test becomes another user, for which it must be root').toBe(0);
   expect(readFileSync('/etc/passwd', 'utf8')).not.toContain(`:${UID}:`);
-  const env = { DATA_DIR: await directoryOf(UID), PORT: '0' };
+  const env = { DATA_DIR: await newDirectory(), PORT: '0' };
   const child = spawnService(env, 'pipe', asUser);
   const { logs } = collect(child);
   expect(await once(child, 'close')).toEqual([1, null]);
@@ -42,7 +38,7 @@ test('a user without a name is told in one line why it cannot make the embedded 
 });
 
 test('a database that exists needs no name of the user', async () => {
-  const dataDir = await directoryOf(0);
+  const dataDir = await newDirectory();
   const env = { DATA_DIR: dataDir, PORT: '0' };
   // Made by root, for whom it runs as `nobody`; then the whole directory is given away.
   const first = spawnService(env, 'pipe');
@@ -50,7 +46,7 @@ test('a database that exists needs no name of the user', async () => {
   await waitFor(() => begun.logs.find(({ msg }) => msg === 'service.started'), 90_000);
   first.kill('SIGTERM');
   expect(await once(first, 'exit')).toEqual([0, null]);
-  execFileSync('chown', ['-R', `${UID}:${UID}`, dataDir]);
+  execFileSync('chown', ['-R', '0:0', dataDir]);
   const second = spawnService(env, 'pipe', asUser);
   onTestFinished(() => void second.kill('SIGKILL'));
   const { logs } = collect(second);
