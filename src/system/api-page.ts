@@ -38,7 +38,7 @@ const groupOf = ({ path }: Endpoint): string => {
 
 const operation = (one: Endpoint): Html => html`<article>
 <h3><code>${one.method.toUpperCase()} ${one.path.replaceAll(/:(\w+)/g, '{$1}')}</code></h3>
-<p>${one.summary}. For ${ACCESS[one.access] ?? 'a developer, by API key'}.</p>
+<p>${one.summary.replaceAll('`', '')}. For ${ACCESS[one.access] ?? 'a developer, by API key'}.</p>
 ${members('Query', one.query)}
 ${members('Body', one.body)}
 <p>Answers: ${Object.keys(one.responses).join(', ')}. Refusals: ${statusesOf(one).join(', ') || 'none'}.</p>
@@ -58,7 +58,7 @@ function members(title: string, schema: TSchema | undefined): Html | null {
 <thead><tr><th>${title}</th><th>Type</th><th>Required</th></tr></thead>
 <tbody>${all.map(
     ([name, member]) =>
-      html`<tr><td><code>${name}</code></td><td>${typeOf(member)}</td><td>${required.includes(name) ? 'yes' : 'no'}</td></tr>`,
+      html`<tr><td><code>${name}</code></td><td>${typeOf(member)}</td><td>${required.includes(name) && member.default === undefined ? 'yes' : 'no'}</td></tr>`,
   )}</tbody>
 </table>`;
 }
@@ -72,6 +72,7 @@ interface Schema {
   readonly maxLength?: number;
   readonly minimum?: number;
   readonly maximum?: number;
+  readonly default?: unknown;
 }
 
 /** A schema in a few words. */

@@ -52,6 +52,8 @@ test('the page of the API has every operation of openapi.json with the members o
   expect(exchange.slice(0, exchange.indexOf('</article>'))).toMatch(
     /<code>code<\/code><\/td><td>string[^<]*<\/td><td>yes<[\s\S]*Answers: 201\. Refusals: 400, 401, /,
   );
+  // What has a default may be left out.
+  expect(page).toMatch(/<code>pageSize<\/code><\/td><td>[^<]*<\/td><td>no</);
 });
 
 test('requests to the pages have labels of their own', async () => {
