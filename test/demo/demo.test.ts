@@ -18,7 +18,8 @@ beforeAll(async () => {
   // At whatever hour the test runs, it is an off hour.
   const offHours = { ANOMALY_OFF_HOURS_START: '00:00', ANOMALY_OFF_HOURS_END: '00:00' };
   const hooks = { ALLOW_PRIVATE_WEBHOOK_HOSTS: 'true' };
-  service = await startService({ env: { ...offHours, ...hooks, RATE_LIMIT_ENABLED: 'true' } });
+  const all = { RATE_LIMIT_ENABLED: 'true', METRICS_AGENT_NAMES: 'true' };
+  service = await startService({ env: { ...offHours, ...hooks, ...all } });
 });
 afterAll(() => service.stop());
 
