@@ -5,8 +5,8 @@ import { simulate } from './simulation.ts';
 
 const RETENTION_DAYS = 2;
 const LONG_DAYS = 2;
-/** From then on as many rows go as come. */
-const STEADY = LONG_DAYS + RETENTION_DAYS + 2;
+/** From then on as many rows go as come, and small indexes have the pages that they need. */
+const STEADY = LONG_DAYS + RETENTION_DAYS + 4;
 const DAYS = STEADY + 4;
 
 test('some days in short: tables and indexes stop to grow, and every day is explained by rows and tallies', async () => {

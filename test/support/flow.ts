@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { untilAvailable } from './child.ts';
+import { untilAvailable, waitFor } from './child.ts';
 import type { TestService } from './service.ts';
 
 export interface TokenPair {
@@ -81,8 +81,10 @@ export async function newParty(service: TestService, mode: 'live' | 'sandbox' = 
 export async function anomalyOf(service: TestService, party: Party): Promise<string> {
   const principalId = `user_${randomUUID()}`;
   await party.grant({ principalId });
-  const { body } = await service.request('POST', '/v1/anomalies/detect', { key: party.key });
-  const found = body.anomalies.find((one: { principalId: string | null }) => one.principalId === principalId);
-  if (!found) throw new Error('no anomaly was found');
-  return found.id;
+  // A detection that another caller began before the grant was made is shared, and does not know of it.
+  return waitFor(async () => {
+    const { body } = await service.request('POST', '/v1/anomalies/detect', { key: party.key });
+    const all: readonly { id: string; principalId: string | null }[] = body.anomalies ?? [];
+    return all.find((one) => one.principalId === principalId)?.id;
+  });
 }
