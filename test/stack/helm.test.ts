@@ -129,7 +129,15 @@ describe('every value set', () => {
 describe('defaults', () => {
   test('are a Deployment of two that comes after its migration, its services, and what keeps one of them up', () => {
     expect(charts.defaults.kinds).toEqual(
-      ['Deployment', 'Job', 'NetworkPolicy', 'PodDisruptionBudget', 'Service', 'Service', 'ServiceAccount'].toSorted(),
+      [
+        'Deployment',
+        'Job',
+        'NetworkPolicy',
+        'PodDisruptionBudget',
+        'Service',
+        'Service',
+        'ServiceAccount',
+      ].toSorted(),
     );
     expect(charts.defaults.one('Deployment').spec).toMatchObject({
       replicas: 2,
