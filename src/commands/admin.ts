@@ -6,7 +6,14 @@ import { parseFault } from '../command-line-error.ts';
 import { loadConfig } from '../config.ts';
 import type { Database } from '../db/client.ts';
 import { changeAgentStatus, changeDeveloper, revokeGrantNow } from '../operators/act.ts';
-import { findAgents, findDevelopers, findGrants } from '../operators/store.ts';
+import {
+  agentById,
+  developerById,
+  findAgents,
+  findDevelopers,
+  findGrants,
+  grantById,
+} from '../operators/store.ts';
 import { agentLine, developerLine, grantLine } from './admin-lines.ts';
 import { CommandError, runCommand, usageError } from './run-command.ts';
 import { withDatabase } from './with-database.ts';
@@ -102,7 +109,7 @@ async function act(deps: ActDeps, { what, command, word, yes }: Order, print: Pr
   const change = command === 'suspend' ? 'suspended' : 'resumed';
   const confirm = (line: string) => confirmed(`${command}: ${line}`, yes, print);
   if (what === 'developers') {
-    const developer = only(await findDevelopers(deps.db, id, MOST_LISTED), id, 'developer');
+    const developer = found(await developerById(deps.db, id), `developer ${id}`);
     if ((developer.suspendedAt !== null) === (change === 'suspended'))
       return print(`${id} is ${developer.suspendedAt ? 'suspended' : 'active'} already`);
     await confirm(developerLine(developer));
@@ -111,13 +118,13 @@ async function act(deps: ActDeps, { what, command, word, yes }: Order, print: Pr
     );
   }
   if (what === 'agents') {
-    const agent = only(await findAgents(deps.db, id, MOST_LISTED), id, 'agent');
+    const agent = found(await agentById(deps.db, id), `agent ${id}`);
     if ((agent.status === 'suspended') === (change === 'suspended'))
       return print(`${id} is ${agent.status} already`);
     await confirm(agentLine(agent));
     return print((await changeAgentStatus(deps, agent, change)) ? `${id} is ${change}` : `${id} is gone`);
   }
-  const grant = only(await findGrants(deps.db, id, MOST_LISTED), id, 'grant');
+  const grant = found(await grantById(deps.db, id), `grant ${id}`);
   const now = new Date(deps.clock.now());
   if (grant.status === 'revoked' || grant.expiresAt <= now)
     return print(`${grantLine(grant, now)}: nothing to revoke`);
@@ -126,9 +133,8 @@ async function act(deps: ActDeps, { what, command, word, yes }: Order, print: Pr
   print(revoked ? `${id} is revoked, with everything delegated from it` : `${id} was revoked meanwhile`);
 }
 
-function only<T extends { readonly id: string }>(rows: readonly T[], id: string, what: string): T {
-  const row = rows.find((one) => one.id === id);
-  if (!row) throw new Error(`there is no ${what} ${id}`);
+function found<T>(row: T | undefined, what: string): T {
+  if (!row) throw new Error(`there is no ${what}`);
   return row;
 }
 

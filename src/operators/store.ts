@@ -32,56 +32,92 @@ export interface GrantRow {
 
 /** What is listed: all, or what has this id, belongs to it, or has it in its name. */
 const FILTER = { filter: orNull(text), limit: int };
+const ID = { id: text };
 /** SQL: the filter as a part of a text, without regard to case. Its own wildcards mean themselves. */
 const WITHIN = String.raw`'%' || regexp_replace($filter, '([\\%_])', '\\\1', 'g') || '%'`;
 
+const DEVELOPERS = `select id, name, email, mode, created_at as "createdAt", suspended_at as "suspendedAt" from developers`;
+const developerRow = {
+  id: text,
+  name: text,
+  email: orNull(text),
+  mode: text,
+  createdAt: timestamp,
+  suspendedAt: orNull(timestamp),
+};
 const developers = query({
   operation: 'SELECT',
   collection: 'developers',
   name: 'operators.developers',
-  text: `select id, name, email, mode, created_at as "createdAt", suspended_at as "suspendedAt" from developers
-    where $filter::text is null or id = $filter or name ilike ${WITHIN} or email ilike ${WITHIN}
+  text: `${DEVELOPERS} where $filter::text is null or id = $filter or name ilike ${WITHIN} or email ilike ${WITHIN}
     order by created_at desc, id desc limit $limit::int`,
   params: FILTER,
-  row: {
-    id: text,
-    name: text,
-    email: orNull(text),
-    mode: text,
-    createdAt: timestamp,
-    suspendedAt: orNull(timestamp),
-  },
+  row: developerRow,
 });
+const developer = query({
+  operation: 'SELECT',
+  collection: 'developers',
+  name: 'operators.developer',
+  text: `${DEVELOPERS} where id = $id`,
+  params: ID,
+  row: developerRow,
+});
+
+const AGENTS = `select id, developer_id as "developerId", name, status, created_at as "createdAt" from agents
+    where removed_at is null`;
+const agentRow = {
+  id: text,
+  developerId: text,
+  name: text,
+  status: textOf<AgentStatus>(),
+  createdAt: timestamp,
+};
 const agents = query({
   operation: 'SELECT',
   collection: 'agents',
   name: 'operators.agents',
-  text: `select id, developer_id as "developerId", name, status, created_at as "createdAt" from agents
-    where removed_at is null
-      and ($filter::text is null or id = $filter or developer_id = $filter or name ilike ${WITHIN})
+  text: `${AGENTS} and ($filter::text is null or id = $filter or developer_id = $filter or name ilike ${WITHIN})
     order by created_at desc, id desc limit $limit::int`,
   params: FILTER,
-  row: { id: text, developerId: text, name: text, status: textOf<AgentStatus>(), createdAt: timestamp },
+  row: agentRow,
 });
+const agent = query({
+  operation: 'SELECT',
+  collection: 'agents',
+  name: 'operators.agent',
+  text: `${AGENTS} and id = $id`,
+  params: ID,
+  row: agentRow,
+});
+
+const GRANTS = `select id, developer_id as "developerId", agent_id as "agentId", principal_id as "principalId", scopes, status,
+      issued_at as "issuedAt", expires_at as "expiresAt" from grants`;
+const grantRow = {
+  id: text,
+  developerId: text,
+  agentId: text,
+  principalId: text,
+  scopes: texts,
+  status: textOf<'active' | 'revoked'>(),
+  issuedAt: timestamp,
+  expiresAt: timestamp,
+};
 const grants = query({
   operation: 'SELECT',
   collection: 'grants',
   name: 'operators.grants',
-  text: `select id, developer_id as "developerId", agent_id as "agentId", principal_id as "principalId", scopes, status,
-      issued_at as "issuedAt", expires_at as "expiresAt"
-    from grants where id = $filter or agent_id = $filter or developer_id = $filter or principal_id = $filter
+  text: `${GRANTS} where id = $filter or agent_id = $filter or developer_id = $filter or principal_id = $filter
     order by issued_at desc, id desc limit $limit::int`,
   params: { filter: text, limit: int },
-  row: {
-    id: text,
-    developerId: text,
-    agentId: text,
-    principalId: text,
-    scopes: texts,
-    status: textOf<'active' | 'revoked'>(),
-    issuedAt: timestamp,
-    expiresAt: timestamp,
-  },
+  row: grantRow,
+});
+const grant = query({
+  operation: 'SELECT',
+  collection: 'grants',
+  name: 'operators.grant',
+  text: `${GRANTS} where id = $id`,
+  params: ID,
+  row: grantRow,
 });
 
 /** Developers, newest first: all, or those with the filter as id, or in name or email. */
@@ -98,6 +134,15 @@ export const findAgents = (db: Queryable, filter: string | null, limit: number):
 /** Grants, newest first, whose id, agent, developer or principal is this. */
 export const findGrants = (db: Queryable, filter: string, limit: number): Promise<GrantRow[]> =>
   db.all(grants, { filter, limit });
+
+// What is acted on is read by its id alone. A list has an end, and others may give names with somebody's id in them to many.
+export const developerById = (db: Queryable, id: string): Promise<DeveloperRow | undefined> =>
+  db.first(developer, { id });
+/** @returns undefined as well for one that is removed */
+export const agentById = (db: Queryable, id: string): Promise<AgentRow | undefined> =>
+  db.first(agent, { id });
+export const grantById = (db: Queryable, id: string): Promise<GrantRow | undefined> =>
+  db.first(grant, { id });
 
 const setSuspended = query({
   operation: 'UPDATE',

@@ -128,6 +128,34 @@ test('a grant is revoked with everything delegated from it, counted and logged b
   ).toBe(1);
 });
 
+test('names with the id of somebody else in them, in any number, hide nobody', async () => {
+  const { grantId } = await party.grant();
+  const hostile = await newParty(first());
+  const { sql } = database;
+  await sql`insert into developers (id, name, mode, created_at)
+    select 'dev_hides_' || n, ${party.developerId}, 'live', now() from generate_series(1, 150) n`;
+  await sql`insert into agents (id, developer_id, name, description, scopes, status, created_at, updated_at)
+    select 'ag_hides_' || n, ${hostile.developerId}, ${party.agentId}, '', '{}', 'active', now(), now()
+    from generate_series(1, 150) n`;
+  await sql`insert into grants (id, developer_id, agent_id, principal_id, scopes, status, issued_at, expires_at, root_grant_id,
+      delegation_depth)
+    select 'grnt_hides_' || n, ${hostile.developerId}, ${hostile.agentId}, ${grantId}, '{}', 'active', now(),
+      now() + interval '1 hour', 'grnt_hides_' || n, 0 from generate_series(1, 150) n`;
+  expect(await admin('grants', 'revoke', grantId, '--yes')).toMatchObject({ code: 0, stderr: '' });
+  expect(await admin('agents', 'suspend', party.agentId, '--yes')).toMatchObject({ code: 0, stderr: '' });
+  expect(await admin('developers', 'suspend', party.developerId, '--yes')).toMatchObject({
+    code: 0,
+    stderr: '',
+  });
+  expect(await statusesOf('/v1/agents')).toEqual([401, 401]);
+  const [agent] = await sql`select status from agents where id = ${party.agentId}`;
+  expect(agent?.['status']).toBe('suspended');
+  await waitFor(async () => {
+    const [grant] = await sql`select status from grants where id = ${grantId}`;
+    return grant?.['status'] === 'revoked' || undefined;
+  });
+});
+
 test('nothing happens without a yes where nobody can be asked, and what is not there is said', async () => {
   const given = await Promise.all([
     admin('agents', 'suspend', party.agentId),
