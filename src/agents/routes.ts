@@ -10,15 +10,15 @@ import type { RevokeDeps } from '../grants/revoke-grants.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import { faultOfPage, pageInfo, pageOf, pageQuery, pageView } from '../http/pagination.ts';
 import { created, noContent, ok } from '../http/reply.ts';
-import { Name, Scopes, Timestamp } from '../http/schemas.ts';
+import { Name, orNull, Scopes, Timestamp } from '../http/schemas.ts';
 import { agentDid } from '../ids.ts';
 import { deleteAgent } from './delete-agent.ts';
 import { changeAgent, ownAgent, ownAgents, registerAgent } from './manage-agents.ts';
 import type { Agent } from './store.ts';
 
 const Status = Type.Enum(['active', 'suspended']);
-const Description = Type.Union([Type.String({ maxLength: 2000 }), Type.Null()]);
-const ScopesOrNull = Type.Union([Scopes, Type.Null()]);
+const Description = orNull(Type.String({ maxLength: 2000 }));
+const ScopesOrNull = orNull(Scopes);
 
 const AgentView = Type.Object({
   agentId: Type.String(),

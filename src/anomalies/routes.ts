@@ -8,7 +8,7 @@ import { Type } from 'typebox';
 import type { Deps } from '../deps.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import { ok } from '../http/reply.ts';
-import { Timestamp } from '../http/schemas.ts';
+import { orNull, Timestamp } from '../http/schemas.ts';
 import { ANOMALY_SEVERITIES, type AnomalyType } from '../label-values.ts';
 import type { DetectDeps } from './detect-anomalies.ts';
 import { acknowledgeAnomaly, detectNow, MAX_LISTED, ownAnomalies } from './manage-anomalies.ts';
@@ -18,11 +18,11 @@ const AnomalyView = Type.Object({
   type: Type.Enum(Object.keys(ANOMALY_SEVERITIES) as AnomalyType[]),
   severity: Type.Enum(['low', 'medium', 'high']),
   agentId: Type.String(),
-  principalId: Type.Union([Type.String(), Type.Null()]),
+  principalId: orNull(Type.String()),
   description: Type.String(),
   metadata: Type.Record(Type.String(), Type.Unknown()),
   detectedAt: Timestamp,
-  acknowledgedAt: Type.Union([Timestamp, Type.Null()]),
+  acknowledgedAt: orNull(Timestamp),
 });
 
 export function anomalyRoutes(routeDeps: DetectDeps & Pick<Deps, 'db'>): Endpoint[] {
@@ -71,7 +71,7 @@ export function anomalyRoutes(routeDeps: DetectDeps & Pick<Deps, 'db'>): Endpoin
       access: 'developer',
       limit: 'api',
       body: Type.Object({
-        notes: Type.Optional(Type.Union([Type.String({ maxLength: 2000 }), Type.Null()])),
+        notes: Type.Optional(orNull(Type.String({ maxLength: 2000 }))),
       }),
       responses: { 200: AnomalyView },
       handle: async ({ caller, params, body }) =>

@@ -1,12 +1,10 @@
 import { Type } from 'typebox';
 import { type Page, pageInfo, pageView } from '../http/pagination.ts';
-import { Timestamp } from '../http/schemas.ts';
+import { orNull, Timestamp } from '../http/schemas.ts';
 import type { Checkpoints } from './read-checkpoints.ts';
 import type { Verification } from './verify-chain.ts';
 
 const Seq = Type.Integer({ description: 'Grows along the chain, with gaps' });
-const orNull = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) =>
-  Type.Union([schema, Type.Null()]);
 
 /** The result of a verification in the form of the answers. */
 export const VerificationView = Type.Object({

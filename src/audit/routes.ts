@@ -9,7 +9,7 @@ import type { Deps } from '../deps.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import { faultOfPage, pageOf, pageQuery } from '../http/pagination.ts';
 import { created, ok } from '../http/reply.ts';
-import { Id, PrincipalId } from '../http/schemas.ts';
+import { Id, orNull, PrincipalId } from '../http/schemas.ts';
 import { faultOfTimes, timesOf } from '../http/time-range.ts';
 import type { KeyRing } from '../signing-keys/key-ring.ts';
 import { chainRoutes } from './chain-routes.ts';
@@ -45,7 +45,7 @@ export function auditRoutes(
         principalId: Type.Optional(PrincipalId),
         action: Type.String({ minLength: 1, maxLength: 256 }),
         status: Type.Optional(AuditStatus),
-        metadata: Type.Optional(Type.Union([NewMetadata, Type.Null()])),
+        metadata: Type.Optional(orNull(NewMetadata)),
       }),
       responses: { 201: AuditEntryView },
       handle: async ({ caller, body }) => {

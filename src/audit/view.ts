@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { type Page, pageInfo, pageView } from '../http/pagination.ts';
-import { Timestamp } from '../http/schemas.ts';
+import { orNull, Timestamp } from '../http/schemas.ts';
 import { MAX_JSON_BYTES, METADATA_BYTES } from '../http/size-keywords.ts';
 import type { Entries } from './read-entries.ts';
 import type { AuditRow } from './store.ts';
@@ -22,7 +22,7 @@ export const AuditEntryView = Type.Object({
   action: Type.String(),
   metadata: Metadata,
   hash: Type.String(),
-  prevHash: Type.Union([Type.String(), Type.Null()]),
+  prevHash: orNull(Type.String()),
   timestamp: Timestamp,
   status: AuditStatus,
 });

@@ -2,8 +2,8 @@ import { Type } from 'typebox';
 import { AuditEntryView } from '../audit/view.ts';
 import type { Grant } from '../grants/store.ts';
 import { GrantStatus } from '../grants/view.ts';
-import { Timestamp } from '../http/schemas.ts';
-import { orNull, PolicyView } from '../policies/view.ts';
+import { orNull, Timestamp } from '../http/schemas.ts';
+import { PolicyView } from '../policies/view.ts';
 
 const Count = Type.Integer({ minimum: 0 });
 const counts = <const N extends readonly string[]>(...names: N) =>

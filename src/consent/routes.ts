@@ -9,7 +9,7 @@ import type { Deps } from '../deps.ts';
 import { durationInWords } from '../duration.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import { htmlPage, ok, type Reply } from '../http/reply.ts';
-import { Timestamp } from '../http/schemas.ts';
+import { orNull, Timestamp } from '../http/schemas.ts';
 import { agentDid } from '../ids.ts';
 import type { Decision } from '../label-values.ts';
 import { mapOutcome } from '../outcome.ts';
@@ -20,7 +20,7 @@ import { pendingRequest, type RequestState, requestState } from './read-request.
 import { type ConsentState, consentStatePage } from './state-page.ts';
 import type { ConsentRequest } from './store.ts';
 
-const Nullable = Type.Union([Type.String(), Type.Null()]);
+const Nullable = orNull(Type.String());
 
 type ConsentDeps = Pick<Deps, 'db' | 'ids' | 'clock' | 'telemetry'>;
 

@@ -10,7 +10,7 @@ import type { Deps } from '../deps.ts';
 import { durationSeconds, faultOfDuration } from '../duration.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import { created, noContent, ok } from '../http/reply.ts';
-import { Duration, Name, Timestamp } from '../http/schemas.ts';
+import { Duration, Name, orNull, Timestamp } from '../http/schemas.ts';
 import { done } from '../outcome.ts';
 import type { ApiKey } from './keys-store.ts';
 import { createKey, deleteKey, ownKeys } from './manage-keys.ts';
@@ -22,7 +22,7 @@ const Email = Type.String({ maxLength: 254, pattern: '^[^@\\s]+@[^@\\s]+$' });
 const DeveloperView = {
   developerId: Type.String(),
   name: Type.String(),
-  email: Type.Union([Type.String(), Type.Null()]),
+  email: orNull(Type.String()),
   mode: Mode,
   createdAt: Timestamp,
 };
@@ -33,7 +33,7 @@ const KeyView = {
   prefix: Type.String({ description: 'The first characters of the key' }),
   createdAt: Timestamp,
   expiresAt: Type.Optional(Timestamp),
-  lastUsedAt: Type.Union([Timestamp, Type.Null()], { description: 'Up to two minutes late' }),
+  lastUsedAt: orNull(Timestamp, { description: 'Up to two minutes late' }),
 };
 const keyView = ({ expiresAt, ...key }: ApiKey) => ({ ...key, ...(expiresAt && { expiresAt }) });
 const MAX_OVERLAP_SECONDS = 86_400;
@@ -121,7 +121,7 @@ const signUpRoute = (deps: DeveloperDeps): Endpoint =>
     limit: 'signup',
     body: Type.Object({
       name: Name,
-      email: Type.Optional(Type.Union([Email, Type.Null()])),
+      email: Type.Optional(orNull(Email)),
       mode: Type.Optional(Mode),
     }),
     responses: { 201: Type.Object({ ...DeveloperView, apiKey: Type.String() }) },

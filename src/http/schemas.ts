@@ -1,5 +1,9 @@
-import { Type } from 'typebox';
+import { type TSchema, Type } from 'typebox';
 import { MAX_TOTAL_BYTES, SCOPES_BYTES } from './size-keywords.ts';
+
+/** Also null. */
+export const orNull = <T extends TSchema>(schema: T, options: { readonly description?: string } = {}) =>
+  Type.Union([schema, Type.Null()], options);
 
 /** Shapes that several rooms share. Lengths bound what a row, a log line and a token can grow to. */
 export const Timestamp = Type.String({ format: 'date-time', description: 'ISO 8601, UTC' });

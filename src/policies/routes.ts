@@ -8,9 +8,9 @@ import { Type } from 'typebox';
 import type { Deps } from '../deps.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import { created, noContent, ok } from '../http/reply.ts';
-import { Id, Name, PrincipalId, Scopes } from '../http/schemas.ts';
+import { Id, Name, orNull, PrincipalId, Scopes } from '../http/schemas.ts';
 import { addPolicy, changePolicy, deletePolicy, ownPolicies, ownPolicy } from './manage-policies.ts';
-import { Effect, orNull, PolicyView, TimeOfDay } from './view.ts';
+import { Effect, PolicyView, TimeOfDay } from './view.ts';
 
 /** The bounds of a 32-bit integer. */
 const Priority = Type.Integer({ minimum: -2_147_483_648, maximum: 2_147_483_647 });

@@ -1,8 +1,5 @@
 import { Type } from 'typebox';
-import { Timestamp } from '../http/schemas.ts';
-
-export const orNull = <S extends Parameters<typeof Type.Union>[0][number]>(schema: S) =>
-  Type.Union([schema, Type.Null()]);
+import { orNull, Timestamp } from '../http/schemas.ts';
 
 export const Effect = Type.Enum(['allow', 'deny']);
 export const TimeOfDay = Type.String({

@@ -15,7 +15,7 @@ import { GrantView, grantView } from '../grants/view.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import { faultOfPage, type Page, pageInfo, pageOf, pageQuery, pageView } from '../http/pagination.ts';
 import { created, htmlPage, noContent, ok } from '../http/reply.ts';
-import { Duration, PrincipalId, Timestamp } from '../http/schemas.ts';
+import { Duration, orNull, PrincipalId, Timestamp } from '../http/schemas.ts';
 import { done } from '../outcome.ts';
 import { describeScope } from '../pages/scope-descriptions.ts';
 import { listPermissions, type Permissions } from './list-permissions.ts';
@@ -32,7 +32,7 @@ const PrincipalGrantView = Type.Object({
   agentName: Type.String(),
   agentDescription: Type.String(),
   scopeDescriptions: Type.Array(Type.String()),
-  lastUsedAt: Type.Union([Timestamp, Type.Null()]),
+  lastUsedAt: orNull(Timestamp),
 });
 
 type SessionDeps = RevokeDeps & Pick<Deps, 'baseUrl'> & { readonly sessionTokens: SessionTokens };

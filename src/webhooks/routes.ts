@@ -7,7 +7,7 @@ import { Type } from 'typebox';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import { faultOfPage, pageInfo, pageOf, pageQuery, pageView } from '../http/pagination.ts';
 import { created, noContent, ok } from '../http/reply.ts';
-import { Timestamp } from '../http/schemas.ts';
+import { orNull, Timestamp } from '../http/schemas.ts';
 import { EVENT_TYPES } from './event-types.ts';
 import { deleteWebhook, deliveriesOfWebhook, ownWebhooks } from './manage-webhooks.ts';
 import { type RegisterDeps, registerWebhook } from './register-webhook.ts';
@@ -29,9 +29,9 @@ const DeliveryView = Type.Object({
   attempts: Type.Integer(),
   maxAttempts: Type.Integer(),
   url: Type.String(),
-  lastError: Type.Union([Type.String(), Type.Null()]),
+  lastError: orNull(Type.String()),
   createdAt: Timestamp,
-  deliveredAt: Type.Union([Timestamp, Type.Null()]),
+  deliveredAt: orNull(Timestamp),
 });
 
 export const webhookRoutes = (deps: RegisterDeps): Endpoint[] => [
