@@ -79,6 +79,14 @@ export interface RevokedRow {
   readonly enqueued: boolean;
 }
 
+/** Locks the tree of a grant until `tx` ends: revocations of it take turns. */
+export async function lockTree(
+  tx: Queryable,
+  grant: { developerId: string; grantId: string },
+): Promise<void> {
+  await tx.all(lockRoots, { ...grant, agentId: null });
+}
+
 /**
  * Revokes one grant, or all grants of one agent, with every descendant. Run it in a transaction.
  * @returns the rows that changed from active to revoked, none when there was nothing to revoke; null: the grant has more than

@@ -2,11 +2,11 @@
 import { updateAgent } from '../agents/store.ts';
 import type { Deps } from '../deps.ts';
 import { insertRemoval } from '../grants/removal-marks-store.ts';
+import { lockTree } from '../grants/revocation-store.ts';
 import {
   type AgentRow,
   type GrantRow,
   insertOperatorChange,
-  lockTree,
   type OperatorChange,
   suspendDeveloperRow,
 } from './store.ts';
@@ -52,7 +52,7 @@ export const revokeGrantNow = (
   { id, developerId }: Pick<GrantRow, 'id' | 'developerId'>,
 ): Promise<boolean> =>
   db.transaction(async (tx) => {
-    await lockTree(tx, id);
+    await lockTree(tx, { developerId, grantId: id });
     return insertRemoval(tx, {
       developerId,
       agentId: null,

@@ -192,20 +192,6 @@ export async function insertOperatorChange(tx: Queryable, row: OperatorChange): 
   await tx.all(insert, row);
 }
 
-const lockRoot = query({
-  operation: 'SELECT',
-  collection: 'grants',
-  name: 'operators.lock_root',
-  text: `select id from grants where id = (select root_grant_id from grants where id = $id) for no key update`,
-  params: { id: text },
-  row: { id: text },
-});
-
-/** Locks the tree of a grant: revocations of it take turns. */
-export async function lockTree(tx: Queryable, grantId: string): Promise<void> {
-  await tx.all(lockRoot, { id: grantId });
-}
-
 /** Takes changes out. Of concurrent calls each gets others. */
 export const takeOperatorChanges = (tx: Queryable, limit: number): Promise<OperatorChange[]> =>
   tx.all(take, { limit });
