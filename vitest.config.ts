@@ -54,7 +54,7 @@ const SLOW = [
   // 50,000 grants and as many audit entries are made, exported and counted.
   'test/compliance/large.test.ts',
   // Thousands of grants, which a job works off while it is watched.
-  'test/agents/large-agent.test.ts',
+  'test/{agents/large-agent,grants/large-stop}.test.ts',
   // Four times a thousand callers; some hundred trees that are revoked while they grow.
   'test/races/{single-use,revocation}.test.ts',
   // A PostgreSQL is made and copied; a database hangs until health's time limit.

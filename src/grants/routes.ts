@@ -79,7 +79,11 @@ export const grantRoutes = (deps: DelegateDeps & RevokeDeps): Endpoint[] => [
     }),
     responses: {
       200: Type.Object({
-        revoked: Type.Integer({ description: 'How many grants were alive' }),
+        revoked: Type.Integer({
+          description:
+            'How many grants were alive: exact up to 100,000, or to 10,000 while an earlier removal is not worked off',
+        }),
+        revokedIsEstimate: Type.Optional(Type.Literal(true, { description: 'There were at least so many' })),
         dryRun: Type.Boolean(),
       }),
     },

@@ -25,20 +25,21 @@ export function faultOfStop({
  * The emergency stop: revokes the grants of a principal, of an agent, or all of the developer, with everything delegated from
  * them. They are dead at the commit, however many they are. A job revokes their rows, and tells of each grant once. Grants that
  * are made afterwards live. Principal and agent together stop what this agent may do for this principal.
- * @returns `revoked`: how many grants were alive. Of stops at the same moment each counts what it has killed itself
+ * @returns `revoked`: how many grants were alive; at least so many where `revokedIsEstimate` says so. Of stops at the same moment
+ * each counts what it has killed itself
  */
 export function stopGrants(
   { db, clock, telemetry }: Pick<Deps, 'db' | 'clock' | 'telemetry'>,
   { id: developerId }: Pick<Developer, 'id'>,
   { principalId, agentId, dryRun }: StopFilter & { readonly dryRun: boolean },
-): Promise<Outcome<{ revoked: number; dryRun: boolean }>> {
+): Promise<Outcome<{ revoked: number; revokedIsEstimate?: true; dryRun: boolean }>> {
   const target = { developerId, principalId: principalId ?? null, agentId: agentId ?? null };
   return telemetry.inSpan('grantex.grant.revoke', {}, async () => {
     const now = new Date(clock.now());
     const stop = { ...target, now, traceparent: activeTraceParent() };
-    const revoked = dryRun
+    const { total, isEstimate } = dryRun
       ? await countStoppable(db, { ...target, now })
       : await db.transaction((tx) => insertStop(tx, stop));
-    return done({ revoked, dryRun });
+    return done({ revoked: total, ...(isEstimate && { revokedIsEstimate: true as const }), dryRun });
   });
 }

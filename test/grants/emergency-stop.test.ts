@@ -5,6 +5,7 @@ import { newParty, type Party } from '../support/flow.ts';
 import { keptAndCounted } from '../support/kept-numbers.ts';
 import { sumOver } from '../support/ledger.ts';
 import { startService, type TestService, waitFor } from '../support/service.ts';
+import { copies, whileJobWaits, worked } from './stopped.ts';
 
 let database: TestDatabase;
 let services: TestService[];
@@ -25,34 +26,7 @@ const stop = (of: Party, body: object, at = first) =>
   at.request('POST', '/v1/grants/revoke', { key: of.key, body });
 const revokedBy = async (of: Party, body: object, at = first) => (await stop(of, body, at)).body.revoked;
 const get = async (of: Party, path: string) => (await second.request('GET', path, { key: of.key })).body;
-/** Stops end after ten seconds; here they are told that these have passed. */
-const worked = async () => {
-  await database.sql`update removals set removed_at = removed_at - interval '1 minute', worked_at = '-infinity'
-    where finished_at is null`;
-  await waitFor(async () => {
-    const [row] = await database.sql`select count(*)::int as open from removals where finished_at is null`;
-    return row?.['open'] === 0 || undefined;
-  });
-};
 const grantFor = (of: Party, principalId: string, agentId = of.agentId) => of.grant({ principalId, agentId });
-/** Living grants of a principal, without a request for each. */
-const copies = (grantId: string, count: number) => database.sql`
-  insert into grants (id, developer_id, agent_id, principal_id, scopes, status, issued_at, expires_at, root_grant_id, delegation_depth)
-  select id || '_' || n, developer_id, agent_id, principal_id, scopes, 'active', issued_at - n * interval '1 ms', expires_at,
-    id || '_' || n, 0 from grants, generate_series(1, ${count}::int) n where id = ${grantId}`;
-/** The job cannot find a grant while the test holds the table. */
-const whileJobWaits = async <T>(work: () => Promise<T>): Promise<T> => {
-  const held = await database.sql.reserve();
-  try {
-    await held`begin`;
-    await held`lock table removal_grants in exclusive mode`;
-    return await work();
-  } finally {
-    await held`rollback`;
-    held.release();
-  }
-};
-
 test.each([
   [{}],
   [{ dryRun: true }],
@@ -100,7 +74,7 @@ test('principal, agent, both or all: what is counted is what dies, and a dry run
   expect(await fingerprint(database.sql)).toEqual(before);
 
   // Nothing has been worked off yet: the mark alone must say no.
-  await whileJobWaits(async () => {
+  await whileJobWaits(database.sql, async () => {
     const one = await stop(party, { principalId: 'alice', agentId: helper });
     expect([one.status, one.body]).toEqual([200, { revoked: 1, dryRun: false }]);
     expect(await alive()).toEqual(['alice', 'bob', 'bobsHelper', 'carol', 'below']);
@@ -113,7 +87,7 @@ test('principal, agent, both or all: what is counted is what dies, and a dry run
     expect(await alive()).toEqual([]);
   });
   expect(await stranger.verify(others.grantToken)).toBe(true);
-  await worked();
+  await worked(database.sql);
   expect(await alive()).toEqual([]);
   expect((await get(party, '/v1/grants?status=active')).total).toBe(0);
   expect((await get(party, '/v1/grants?status=revoked')).total).toBe(7);
@@ -126,7 +100,7 @@ test('from the answer on, every route says no, on both replicas; what is made af
   const child = await party.delegate(pair.grantToken, { subAgentId: await party.newAgent() });
   const code = await party.consent({ principalId: 'dora' });
   const post = (path: string, body: object) => second.request('POST', path, { key: party.key, body });
-  await whileJobWaits(async () => {
+  await whileJobWaits(database.sql, async () => {
     expect(await revokedBy(party, { principalId: 'dora' })).toBe(2);
     for (const { grantToken, grantId, refreshToken } of [pair, child]) {
       expect((await post('/v1/tokens/verify', { token: grantToken })).body).toEqual({ valid: false });
@@ -152,7 +126,7 @@ test('from the answer on, every route says no, on both replicas; what is made af
       true,
     ]);
   });
-  await worked();
+  await worked(database.sql);
   expect((await get(party, '/v1/grants?status=active&principalId=dora')).total).toBe(2);
 });
 
@@ -162,12 +136,12 @@ test('stops at the same moment, and a replica that is killed: each grant is coun
   const party = await newParty(first);
   const MANY = 1200;
   const { grantId } = await grantFor(party, 'eve');
-  await copies(grantId, MANY);
+  await copies(database.sql, grantId, MANY);
   await database.sql`insert into webhooks (id, developer_id, url, events, sealed_secret, created_at)
     values ('wh_stop', ${party.developerId}, 'https://hooks.invalid/', '{grant.revoked}', '', now())`;
   const survivors = [first, second];
   const counted = await sumOver(survivors, 'grantex_grants_revoked_total');
-  const answers = await whileJobWaits(async () => {
+  const answers = await whileJobWaits(database.sql, async () => {
     const both = await Promise.all(
       [{ principalId: 'eve' }, { all: true }, { agentId: party.agentId }, { principalId: 'eve' }].map(
         (body, n) => revokedBy(party, body, [doomed, first, second][n % 3]),
@@ -177,7 +151,7 @@ test('stops at the same moment, and a replica that is killed: each grant is coun
     return both;
   });
   expect(answers.sort((a, b) => a - b)).toEqual([0, 0, 0, MANY + 1]);
-  await worked();
+  await worked(database.sql);
   const rows =
     await database.sql`select distinct revoked_by as by, status from grants where developer_id = ${party.developerId}`;
   expect([...rows]).toEqual([{ by: 'developer', status: 'revoked' }]);
@@ -204,13 +178,13 @@ test('a grant whose request was under way, and that is committed after the job h
   const statusOf = async (id: string) =>
     (await database.sql`select status from grants where id = ${id}`)[0]?.['status'];
   await waitFor(async () => ((await statusOf(pair.grantId)) === 'revoked' ? true : undefined));
-  await copies(pair.grantId, 1);
+  await copies(database.sql, pair.grantId, 1);
   const late = `${pair.grantId}_1`;
   expect([await statusOf(late), (await get(party, `/v1/grants/${late}`)).status]).toEqual([
     'active',
     'revoked',
   ]);
-  await worked();
+  await worked(database.sql);
   expect(await statusOf(late)).toBe('revoked');
 });
 
@@ -220,6 +194,6 @@ test('the clock of another replica was ahead when it made the grant: the stop ki
   await database.sql`update grants set issued_at = issued_at + interval '3 seconds' where id = ${pair.grantId}`;
   expect(await revokedBy(party, { principalId: 'gina' })).toBe(1);
   expect(await party.verify(pair.grantToken)).toBe(false);
-  await worked();
+  await worked(database.sql);
   expect(await party.verify(pair.grantToken)).toBe(false);
 });
