@@ -7,7 +7,7 @@ import type { RevokedBy } from '../telemetry/event-fields.ts';
 import { activeTraceParent } from '../telemetry/trace-parent.ts';
 import type { Outbox } from '../webhooks/outbox-store.ts';
 import { insertRemoval, type Removal } from './removal-marks-store.ts';
-import { type RevokedRow, revokeGrantTrees } from './revocation-store.ts';
+import { lockTree, type RevokedRow, revokeGrantTrees } from './revocation-store.ts';
 
 export type RevokeDeps = Pick<Deps, 'db' | 'ids' | 'clock' | 'config' | 'telemetry' | 'deliveriesDue'>;
 
@@ -90,6 +90,18 @@ export async function removeGrantsLater(
 ): Promise<void> {
   const removal = removalOf({ developerId, revokedBy: 'agent_deleted' }, now);
   await insertRemoval(tx, { ...removal, agentId, removesAgent: true });
+}
+
+/**
+ * Kills a grant of a developer, and everything delegated from it, at the commit of `tx`. A job revokes the rows and tells of each.
+ * @returns false when it is dead already
+ */
+export async function removeTreeLater(
+  tx: Queryable,
+  { developerId, grantId, now }: { developerId: string; grantId: string; now: Date },
+): Promise<boolean> {
+  await lockTree(tx, { developerId, grantId });
+  return insertRemoval(tx, removalOf({ developerId, grantId, revokedBy: 'developer' }, now));
 }
 
 const removalOf = (

@@ -1,8 +1,7 @@
 /** What an operator does without the key of a developer. Each holds at its commit, for every replica. */
 import { updateAgent } from '../agents/store.ts';
 import type { Deps } from '../deps.ts';
-import { insertRemoval } from '../grants/removal-marks-store.ts';
-import { lockTree } from '../grants/revocation-store.ts';
+import { removeTreeLater } from '../grants/revoke-grants.ts';
 import {
   type AgentRow,
   type GrantRow,
@@ -51,16 +50,4 @@ export const revokeGrantNow = (
   { db, clock }: ActDeps,
   { id, developerId }: Pick<GrantRow, 'id' | 'developerId'>,
 ): Promise<boolean> =>
-  db.transaction(async (tx) => {
-    await lockTree(tx, { developerId, grantId: id });
-    return insertRemoval(tx, {
-      developerId,
-      agentId: null,
-      principalId: null,
-      grantId: id,
-      removesAgent: false,
-      revokedBy: 'developer',
-      removedAt: new Date(clock.now()),
-      traceparent: null,
-    });
-  });
+  db.transaction((tx) => removeTreeLater(tx, { developerId, grantId: id, now: new Date(clock.now()) }));
