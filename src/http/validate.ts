@@ -1,4 +1,4 @@
-import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
+import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import type { Static, TSchema } from 'typebox';
 import { badRequest } from '../errors.ts';
 import { addSizeKeywords } from './size-keywords.ts';
@@ -6,23 +6,25 @@ import { addSizeKeywords } from './size-keywords.ts';
 /** Checks a value against its schema and gives it back typed, with defaults filled in. */
 export type Validator<S extends TSchema> = (value: unknown) => Static<S>;
 
-const settings = { strict: false, useDefaults: true, allErrors: false } as const;
+// Tests hold the schemas against JSON Schema's own: to do it at each start takes as long as all else that a start reads.
+const settings = { strict: false, useDefaults: true, allErrors: false, validateSchema: false } as const;
 const bodies = new Ajv2020(settings);
 /** Query members arrive as text: decimal numbers and true/false are read as what they say. */
 const queries = new Ajv2020({ ...settings, coerceTypes: true });
 for (const ajv of [bodies, queries]) addSizeKeywords(ajv);
 
 /**
- * Compiles a schema once.
+ * Compiles a schema once, at the first use: most starts of tests and commands never use most of them.
  * @param where names the part of the request in messages; `query` reads numbers and booleans from text
  * @returns a validator that throws BAD_REQUEST naming the member at fault, never its value
  */
 export function compileValidator<S extends TSchema>(schema: S, where: 'body' | 'query'): Validator<S> {
-  const check = (where === 'query' ? queries : bodies).compile<Static<S>>(schema);
+  let check: ValidateFunction<Static<S>> | undefined;
   const numbers = where === 'query' ? integersOf(schema) : [];
   return (value) => {
     const odd = numbers.find((name) => !isDecimal((value as Record<string, unknown>)[name]));
     if (odd !== undefined) throw badRequest(`${odd} must be integer`);
+    check ??= (where === 'query' ? queries : bodies).compile<Static<S>>(schema);
     if (check(value)) return value;
     throw badRequest(explain(check.errors?.[0], where));
   };

@@ -1,3 +1,4 @@
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import { decodeJwt } from 'jose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { newParty } from '../support/flow.ts';
@@ -34,6 +35,14 @@ function watched(real: TestService): TestService {
   return { ...real, request, signup };
 }
 
+/** What members called `schema` have, wherever they are. */
+const schemasIn = (value: unknown): object[] =>
+  typeof value !== 'object' || value === null
+    ? []
+    : Object.entries(value).flatMap(([name, member]) =>
+        name === 'schema' && typeof member === 'object' ? [member] : schemasIn(member),
+      );
+
 const MAX_AGENTS = 30;
 const MAX_AUDIT_ENTRIES_PER_DAY = 30;
 
@@ -56,6 +65,15 @@ afterAll(async () => {
 
 const send = async (operation: Operation, edits: Parameters<typeof outgoing>[2] = []) =>
   note(operation, await sender.send(outgoing(operation, await sampleFor(world, operation), edits)));
+
+test('every schema of the document is one of JSON Schema 2020-12', async () => {
+  const ajv = new Ajv2020({ strict: false, logger: false });
+  const { body } = await service.request('GET', '/openapi.json');
+  const schemas = schemasIn(body);
+  expect(schemas.length).toBeGreaterThan(200);
+  expect(schemas.filter((schema) => !ajv.validateSchema(schema))).toEqual([]);
+  expect(ajv.validateSchema({ type: 'objekt' })).toBe(false);
+});
 
 test('an answer that differs from the document is noticed', async () => {
   const operation = document.find('GET', `/v1/agents/${world.party.agentId}`);

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { rolldown } from 'rolldown';
@@ -54,6 +54,8 @@ async function bundle(dir: string): Promise<void> {
     ],
   });
   await build.write({ dir, format: 'esm' });
+  // Without it Node reads every file twice, to find out what it is.
+  await writeFile(join(dir, 'package.json'), '{"type":"module"}');
   await build.close();
 }
 
