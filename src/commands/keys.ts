@@ -1,4 +1,4 @@
-/** `npm run keys -- list|rotate|revoke <kid>`: the signing keys in the database. */
+/** `npm run keys -- list|rotate|revoke <kid>|reseal`: the signing keys in the database, and what is sealed there. */
 import { systemClock } from '../clock.ts';
 import { type Config, ConfigError, loadConfig } from '../config.ts';
 import { hasCluster } from '../data-dir.ts';

@@ -1,6 +1,6 @@
 /**
- * Commands: `npm run keys`, `audit`, `migrate` and `reconcile`. Each reads its words, opens the database and calls use cases of rooms.
- * Exit codes: 2 for a command line that is wrong, 78 for a configuration that cannot be used, 1 for anything else.
+ * Commands: `npm run admin`, `audit`, `keys`, `migrate` and `reconcile`. Each reads its words, opens the database and calls use
+ * cases of rooms. Exit codes: 2 for a command line that is wrong, 78 for a configuration that cannot be used, 1 for anything else.
  */
 import { USAGE_ERROR, usageMessage } from '../command-line-error.ts';
 import { BAD_CONFIGURATION, ConfigError } from '../config.ts';

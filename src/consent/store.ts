@@ -80,8 +80,8 @@ const decide = query({
       from request
       where pending.id = request.id and pending.status = 'pending' and exchanged_at is null and expires_at > $now
       returning pending.id)
-    select decided.id is not null as decided, expired, created_at as "createdAt", redirect_uri as "redirectUri", state, agent_id as "agentId",
-      principal_id as "principalId", developer_id as "developerId"
+    select decided.id is not null as decided, expired, created_at as "createdAt", redirect_uri as "redirectUri", state,
+      agent_id as "agentId", principal_id as "principalId", developer_id as "developerId"
     from request left join decided on true`,
   params: {
     id: text,

@@ -29,7 +29,7 @@ export const BACKGROUND_LIMITS: SessionLimits = {
   transactionMs: 30_000,
 };
 
-/** `npm run keys`, `npm run reconcile`: a person watches them and can end them. */
+/** `npm run admin`, `audit`, `keys` and `reconcile`: a person watches them and can end them. */
 export const COMMAND_LIMITS: SessionLimits = {
   statementMs: 60_000,
   lockMs: 5_000,

@@ -5,8 +5,8 @@ import { done, type Outcome, refuse } from '../outcome.ts';
 import { developerByKeyHash } from './store.ts';
 
 /**
- * The developer whose API key has this SHA-256; UNAUTHORIZED when there is none, or the key has expired. It asks the database each time,
- * because no replica may accept a rotated key.
+ * The developer whose API key has this SHA-256. UNAUTHORIZED when there is none, the developer is suspended, or the key has
+ * expired. It asks the database each time, because no replica may accept a rotated key.
  */
 export async function authenticate(
   { db }: Pick<Deps, 'db'>,

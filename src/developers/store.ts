@@ -45,7 +45,7 @@ const byKeyHash = query({
   name: 'developers.by_key_hash',
   text: `select developers.id, developers.name, email, mode, plan, developers.created_at as "createdAt",
       not ${USABLE} as "keyExpired"
-    from api_keys join developers on developers.id = api_keys.developer_id 
+    from api_keys join developers on developers.id = api_keys.developer_id
     where api_keys.hash = $keyHash and suspended_at is null`,
   params: { keyHash: bytes },
   row: { ...row, keyExpired: bool },

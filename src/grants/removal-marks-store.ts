@@ -63,9 +63,9 @@ const insert = query({
 });
 
 /**
- * Kills the grants at the commit of `tx`. The job finds the removal by itself. Of two at the same
- * moment for one grant, one is told false only if both hold the lock of its root and this is a later statement. A second removal
- * does no harm: the job revokes each grant once.
+ * Kills the grants at the commit of `tx`. The job finds the removal by itself. Of two at the same moment for one grant, the later
+ * one returns false only if both took the lock of its root in an earlier statement. Otherwise both are stored, which does no harm:
+ * the job revokes each grant once.
  * @returns false when the grant is dead already
  */
 export const insertRemoval = async (tx: Queryable, removal: Removal): Promise<boolean> =>

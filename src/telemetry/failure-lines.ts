@@ -37,9 +37,9 @@ const MAX_NETWORKS = 10_000;
 const OTHERS = 'others';
 
 /**
- * Log lines of refusals, failed authentications for example, that a flood cannot make many, and that leave none out. After a line, its network is
- * quiet for ten seconds. What comes meanwhile is counted, and told by one line at the end, whether or not more comes. At
- * most ten thousand networks are remembered; those beyond share one line.
+ * Log lines of refusals, such as failed authentications. A flood cannot make many lines, and every refusal is in one of them.
+ * After a line, its network is quiet for ten seconds. What comes meanwhile is counted, and told by one line at the end, whether or
+ * not more comes. At most ten thousand networks are remembered; those beyond share one line.
  */
 export function createFailureLines<F extends { readonly ip: string } = AuthenticationFailure>(
   write: (line: FailureLine<F>) => void,

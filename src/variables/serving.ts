@@ -76,7 +76,7 @@ export const LISTENER = {
     'SHUTDOWN_DELAY_MS',
     integer(0, 600_000),
     '0',
-    'How long before it new connections are still accepted while `/health/ready` says 503, so that load balancers notice first.',
+    'How long the service goes on accepting connections after it was told to stop, in milliseconds, while `/health/ready` says 503, so that load balancers notice before a connection is refused. SHUTDOWN_TIMEOUT_MS begins when this is over.',
   ),
 };
 
@@ -92,7 +92,7 @@ export const DATABASE_AND_REDIS = {
     'DATABASE_POOL_MAX',
     integer(1, 1000),
     '10',
-    'Connections for requests. Health and gauges have one more, webhooks and anomalies three.',
+    'Connections for requests. Health and gauges have one more, all work in the background (webhooks, anomalies, removals, the revocation feed and so on) three.',
   ),
   dataDir: variable(
     'DATA_DIR',

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect, test } from 'vitest';
 import { outdatedPictures, PICTURES } from '../../deploy/programs/dashboards/generate.ts';
+import { digestOf } from '../../deploy/programs/dashboards/picture.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 test('a picture that is missing, or of another state of its dashboard, is outdated', async () => {
@@ -16,4 +17,11 @@ test('a picture that is missing, or of another state of its dashboard, is outdat
   await rm(join(path, 'slo.svg'));
   expect(await outdatedPictures(directory)).toEqual(['pipeline', 'slo']);
   await remove();
+});
+
+test('a picture is of another state when a panel is, and not when its description is', () => {
+  const of = (panel: object) =>
+    digestOf({ title: 'x', panels: [{ title: 'a', type: 'stat', ...panel }] } as never);
+  expect(of({ description: 'new words' })).toBe(of({ description: 'old words' }));
+  expect(of({ title: 'b' })).not.toBe(of({}));
 });

@@ -145,7 +145,7 @@ export const saturation: Row = {
     graph({
       title: 'Signing keys last read',
       description:
-        'Time since each replica last read the signing keys. It reads them every ten seconds. A replica with a higher value signs with the keys that it read last: check its connection to the database.',
+        'Time since each replica last read the signing keys. It reads them every five seconds. A replica with a higher value signs with the keys that it read last: check its connection to the database.',
       unit: 's',
       width: 8,
       queries: [{ expr: series('grantex_signing_keys_read_age_seconds'), legend: '{{instance}}' }],

@@ -21,9 +21,14 @@ const BODIES: Readonly<Record<string, (panel: Panel, answers: Answer[], box: Box
   table: rows,
 };
 
-/** Identifies a state of a dashboard. A picture contains the digest of the state that it shows. */
-export const digestOf = (dashboard: Dashboard): string =>
-  createHash('sha256').update(JSON.stringify(dashboard)).digest('hex').slice(0, 16);
+/**
+ * Identifies a state of a dashboard. A picture contains the digest of the state that it shows. No picture shows the descriptions
+ * of panels, so they are not part of it.
+ */
+export const digestOf = (dashboard: Dashboard): string => {
+  const shown = JSON.stringify(dashboard, (name, value) => (name === 'description' ? undefined : value));
+  return createHash('sha256').update(shown).digest('hex').slice(0, 16);
+};
 
 /** The digest in a picture; undefined for a text without one. */
 export const drawnFrom = (svg: string): string | undefined => /data-drawn-from="(\w+)"/.exec(svg)?.[1];

@@ -8,7 +8,8 @@ const RULES = new URL('../../prometheus/rules/', import.meta.url);
 
 const USAGE = `usage: npm run rules -- --output <directory> [options]
 
-Writes a copy of deploy/prometheus/rules for your installation.
+Writes a copy of deploy/prometheus/rules for your installation. Alerts on the collector, Prometheus and Alertmanager keep the jobs
+otel-collector, prometheus and alertmanager.
 
   --output <directory>   where the files go
   --job <name>           the scrape job of the service (grantex-auth); again for each further deployment. The job of the
