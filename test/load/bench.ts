@@ -35,7 +35,8 @@ import { openTestbed, type StartedServer, type Variant } from './testbed.ts';
 const options = readOptions();
 const { load, rounds } = options;
 
-if (options.smoke) process.env[SERVICE_BUILD] ??= await buildService();
+// As the image has it.
+process.env[SERVICE_BUILD] ??= await buildService();
 const testbed = await openTestbed(options.directory);
 try {
   if (options.onlyRows) await runRows();

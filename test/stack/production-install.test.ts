@@ -1,6 +1,6 @@
 import { exec, execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { cp, readdir } from 'node:fs/promises';
+import { cp, readdir, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -19,14 +19,20 @@ const instructions = (name: string) =>
 const COPIED = instructions('COPY')
   .filter((rest) => !rest.startsWith('--from='))
   .flatMap((rest) => rest.split(' ').slice(0, -1));
-const INSTALL = instructions('RUN').find((rest) => rest.startsWith('npm '));
+const INSTALL = instructions('RUN').find((rest) => rest.includes('--omit='));
+const BUILD = instructions('RUN').find((rest) => rest.startsWith('npm run '));
 const START: readonly string[] = JSON.parse(instructions('CMD').at(-1) ?? '[]');
 
 let image: Awaited<ReturnType<typeof temporaryDirectory>>;
 beforeAll(async () => {
   image = await temporaryDirectory();
   for (const name of new Set(COPIED)) await cp(join(ROOT, name), join(image.path, name), { recursive: true });
-  if (!INSTALL) throw new Error('the Dockerfile installs nothing');
+  if (!INSTALL || !BUILD) throw new Error('the Dockerfile installs or builds nothing');
+  // The stage that builds has all packages, and all files that this one has.
+  await symlink(join(ROOT, 'node_modules'), join(image.path, 'node_modules'));
+  await promisify(exec)(BUILD, { cwd: image.path });
+  for (const name of ['node_modules', 'deploy', 'instrumentation'])
+    await rm(join(image.path, name), { recursive: true });
   // The same command as in the Dockerfile, but it prefers packages that the gate has already downloaded.
   await promisify(exec)(`${INSTALL} --prefer-offline`, { cwd: image.path });
 }, 10 * MINUTE);

@@ -1,18 +1,15 @@
-/**
- * The service in a few files. A start from the sources loads some 1,500 modules, which takes 1.4 s of a core; a start from
- * these files takes 0.8 s, and a run of tests starts the service hundreds of times.
- */
+/** The service as the image has it, for tests: a run of them starts it hundreds of times. */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import { rolldown } from 'rolldown';
+import { fileURLToPath } from 'node:url';
+import { bundleService } from '../../deploy/programs/build/bundle.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const BUILDS = join(ROOT, 'node_modules/.cache/grantex-service');
 /** All that the built files are made from. */
-const MADE_OF = ['src', 'instrumentation'];
+const MADE_OF = ['src', 'instrumentation', 'deploy/programs/build'];
 const DAY_MS = 86_400_000;
 
 /**
@@ -28,40 +25,16 @@ export async function buildService(): Promise<string> {
   }
   await mkdir(BUILDS, { recursive: true });
   const partial = await mkdtemp(join(BUILDS, 'partial-'));
-  await bundle(partial);
+  await bundleService(partial);
   // When another run was faster, its build stays.
   await rename(partial, target).catch(() => rm(partial, { recursive: true, force: true }));
   await removeOld(target);
   return target;
 }
 
-async function bundle(dir: string): Promise<void> {
-  const build = await rolldown({
-    cwd: ROOT,
-    input: { main: 'src/main.ts', register: 'instrumentation/register.ts' },
-    platform: 'node',
-    // They start worker threads from files beside their own.
-    external: [/^pino/, /^thread-stream/],
-    plugins: [
-      {
-        name: 'paths of the sources',
-        // Migrations, pages and versions are read from where the sources are.
-        transform: (code, id) =>
-          id.includes('node_modules')
-            ? null
-            : code.replaceAll('import.meta.url', JSON.stringify(pathToFileURL(id).href)),
-      },
-    ],
-  });
-  await build.write({ dir, format: 'esm' });
-  // Without it Node reads every file twice, to find out what it is.
-  await writeFile(join(dir, 'package.json'), '{"type":"module"}');
-  await build.close();
-}
-
 async function fingerprint(): Promise<string> {
   const hash = createHash('sha256').update(ROOT);
-  const files = ['package-lock.json', 'test/support/service-build.ts'];
+  const files = ['package-lock.json'];
   for (const directory of MADE_OF)
     for (const entry of await readdir(join(ROOT, directory), { recursive: true, withFileTypes: true }))
       if (entry.isFile()) files.push(join(entry.parentPath.slice(ROOT.length), entry.name));
