@@ -116,6 +116,7 @@ describe('the package', () => {
     const { output: list } = await runProgram('tar', ['--list', '--file', archive]);
     const linked = list.split('\n').filter((file) => file.startsWith('grantex-auth/files/'));
     const expected = [
+      'release-test.mjs',
       ...readdirSync(`${ROOT}deploy/prometheus/rules`).map((file) => `rules/${file}`),
       ...readdirSync(`${ROOT}deploy/grafana`)
         .filter((file) => file.endsWith('.json'))

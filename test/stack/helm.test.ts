@@ -55,10 +55,10 @@ describe('every value set', () => {
   test.each(VALUE_SETS)(
     '%s runs as nobody in particular, writes nothing and asks nothing of Kubernetes',
     (set) => {
-      const running = charts[set].resources.filter(({ kind }) => ['Deployment', 'Job'].includes(kind));
-      expect(running.map(({ kind }) => kind)).toContain('Deployment');
+      const running = charts[set].resources.filter(({ kind }) => ['Deployment', 'Job', 'Pod'].includes(kind));
+      expect(running.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['Deployment', 'Pod']));
       for (const { kind, spec } of running) {
-        const pod = spec.template.spec;
+        const pod = spec.template?.spec ?? spec;
         expect(pod.automountServiceAccountToken, kind).toBe(false);
         expect(pod.securityContext, kind).toMatchObject({
           runAsNonRoot: true,
@@ -133,6 +133,8 @@ describe('defaults', () => {
         'Deployment',
         'Job',
         'NetworkPolicy',
+        'NetworkPolicy',
+        'Pod',
         'PodDisruptionBudget',
         'Service',
         'Service',
@@ -161,7 +163,10 @@ describe('defaults', () => {
 
   test('the pods that serve are the only ones that are selected', () => {
     const { template, selector } = charts.defaults.one('Deployment').spec;
-    const job = charts.defaults.one('Job', 'auth-grantex-auth-migrate').spec.template.metadata.labels;
+    const others = [
+      charts.defaults.one('Job', 'auth-grantex-auth-migrate').spec.template.metadata.labels,
+      charts.defaults.one('Pod', 'auth-grantex-auth-test').metadata.labels,
+    ];
     for (const labels of [
       selector.matchLabels,
       charts.defaults.one('Service').spec.selector,
@@ -169,14 +174,14 @@ describe('defaults', () => {
       charts.defaults.one('PodDisruptionBudget').spec.selector.matchLabels,
     ]) {
       expect(template.metadata.labels).toMatchObject(labels);
-      expect(job).not.toMatchObject(labels);
+      for (const other of others) expect(other).not.toMatchObject(labels);
     }
   });
 });
 
 describe('minimal', () => {
   test('is one replica that migrates by itself, and nothing around it', () => {
-    expect(charts.minimal.kinds).toEqual(['Deployment', 'Service', 'Service']);
+    expect(charts.minimal.kinds).toEqual(['Deployment', 'Pod', 'Service', 'Service']);
     expect(charts.minimal.one('Deployment').spec.replicas).toBe(1);
     expect(charts.minimal.one('Deployment').spec.template.spec).toMatchObject({
       serviceAccountName: 'default',
@@ -265,6 +270,8 @@ describe('the schema of the values', () => {
     ],
     ['a secret in clear', 'env.SECRET_KEY=x', "additional properties 'SECRET_KEY' not allowed"],
     ['a volume without a name', 'extraVolumes[0].emptyDir.medium=Memory', "missing property 'name'"],
+    ['a digest that is none', 'image.digest=sha256:abc', 'does not match pattern'],
+    ['a host with a path', 'ingress.hosts={example.com/auth}', 'does not match pattern'],
     ['a port that is none', 'service.port=0', 'minimum'],
     ['metrics on the port of the service', 'metrics.port=3001', 'not'],
     [

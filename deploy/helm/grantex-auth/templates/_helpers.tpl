@@ -39,7 +39,11 @@ app.kubernetes.io/part-of: grantex-auth
 {{- end }}
 
 {{- define "grantex-auth.image" -}}
+{{- if .Values.image.digest -}}
+{{ .Values.image.repository }}@{{ .Values.image.digest }}
+{{- else -}}
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end }}
 {{- end }}
 
 {{- define "grantex-auth.serviceAccountName" -}}
@@ -48,20 +52,6 @@ app.kubernetes.io/part-of: grantex-auth
 {{- else }}
 {{- .Values.serviceAccount.name | default "default" }}
 {{- end }}
-{{- end }}
-
-{{- define "grantex-auth.podSecurityContext" -}}
-runAsNonRoot: true
-runAsUser: 1000
-runAsGroup: 1000
-fsGroup: 1000
-seccompProfile: { type: RuntimeDefault }
-{{- end }}
-
-{{- define "grantex-auth.containerSecurityContext" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-capabilities: { drop: [ALL] }
 {{- end }}
 
 {{/* Variables from Secrets: a list of entries of a container's `env`. */}}
