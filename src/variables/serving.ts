@@ -265,6 +265,6 @@ export const WEBHOOKS = {
     'WEBHOOK_RETENTION_DAYS',
     integer(1, 3650),
     '30',
-    'Deliveries that have ended are removed so many days after their event.',
+    'Deliveries that have ended are removed this many days after their event.',
   ),
 };

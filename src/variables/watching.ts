@@ -20,7 +20,7 @@ export const ANOMALIES = {
     'ANOMALY_RATE_FACTOR',
     integer(1, 1000),
     '10',
-    'and more than so many times its baseline.',
+    'and more than this many times its baseline.',
   ),
   anomalyRateWindowMinutes: variable(
     'ANOMALY_RATE_WINDOW_MINUTES',
