@@ -61,7 +61,7 @@ USES.main = ['base', 'config', 'service', 'telemetry'];
 
 /** Parts that are files of `src` itself; every other part is a folder. */
 const FILES = {
-  base: 'background-loop|caller|clock|command-line-error|compact-jws|duration|errors|hash|ids|label-values|list-depth|loopback|oauth-errors|origin-form|outcome|request-scope|text-table|version|within',
+  base: 'background-loop|caller|clock|command-line-error|compact-jws|duration|errors|fair-queue|hash|ids|label-values|list-depth|loopback|oauth-errors|origin-form|outcome|request-scope|text-table|version|within',
   config: 'config|data-dir',
   deps: 'deps',
   'database-source': 'database-source',

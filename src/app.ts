@@ -18,9 +18,11 @@ import { type Endpoint, type SetRoute, serve } from './http/endpoint.ts';
 import { errorHandler, unknownPath } from './http/error-handler.ts';
 import { writeGathered } from './http/headers.ts';
 import { createKnownKeys } from './http/known-keys.ts';
+import { createPace } from './http/pace.ts';
 import type { Limiter } from './http/rate-limit.ts';
 import { requestContext } from './http/request-context.ts';
 import { serveAssets } from './http/serve-assets.ts';
+import { createStarts } from './http/starts.ts';
 import { createTurns } from './http/turns.ts';
 import type { UnderWay } from './http/under-way.ts';
 import { oauthRoutes } from './oauth/routes.ts';
@@ -115,12 +117,14 @@ export function createApp({ deps, health, limit, setRoute, endMeasurement, under
     attempts: telemetry.attempts,
     events: telemetry.events,
     limit,
+    pace: createPace(config.rateLimitMaxKeys),
     knownKeys: createKnownKeys(config.rateLimitMaxKeys),
     readBody: createBodyReader(config.bodyLimit),
     readForm: createFormReader(config.bodyLimit),
     setRoute,
     endMeasurement,
     underWay,
+    starts: createStarts(),
     turns: createTurns(LARGE_ANSWERS),
     longTurns: createTurns(LONG_ANSWERS),
     authenticate: (caller: KeyHolder) => authenticate(deps, caller),

@@ -44,7 +44,7 @@ interface Asked {
   readonly span: SpanContext | undefined;
 }
 
-const MAX_BATCH = 100;
+const MAX_BATCH = 50;
 /** Developers whose queue is remembered. One that is forgotten early holds one connection more, and nothing else changes. */
 const MAX_QUEUES = 1_000;
 

@@ -5,7 +5,7 @@
  * - Statements: `query.ts` and `column-types.ts` declare them, `queryable.ts` runs them, `batch.ts` and `batch-schedule.ts`
  *   let requests share one, `transaction.ts` groups them, `take-turn.ts` runs transactions one at a time.
  * - Pools: this file opens one for requests, one for health and gauges, and one for the background. `pool.ts` and
- *   `fair-queue.ts` implement them.
+ *   `../fair-queue.ts` implement them.
  * - One connection: `open-connection.ts`, `socket.ts` and `handshake.ts` open it, `connection.ts` and `link.ts` use it,
  *   `cancel.ts` cancels its statement, `value-types.ts` converts values. `assert-reachable.ts` tries it once.
  * - Failures: `errors.ts` and `closing-error.ts` say what a failure proves. `limits.ts` has the time limits of sessions.

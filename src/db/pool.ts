@@ -1,10 +1,10 @@
 import type { Target } from '../database-url/target.ts';
 import { unavailable } from '../errors.ts';
+import { createFairQueue } from '../fair-queue.ts';
 import type { StatementEnd } from '../label-values.ts';
 import { within } from '../within.ts';
 import type { Connection } from './connection.ts';
 import { causeOf, concernsConnection, concernsServer } from './errors.ts';
-import { createFairQueue } from './fair-queue.ts';
 import type { SessionLimits } from './limits.ts';
 import { openConnection } from './open-connection.ts';
 

@@ -1,6 +1,7 @@
 import type { Developer } from '../caller.ts';
+import type { Database } from '../db/client.ts';
 import { bool, bytes, orNull, text, textOf, timestamp } from '../db/column-types.ts';
-import { query } from '../db/query.ts';
+import { batchQuery, query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
 import { USABLE } from './key-owner-store.ts';
 
@@ -39,16 +40,28 @@ const insertSeed = query({
   row: {},
 });
 
-const byKeyHash = query({
+const byKeyHash = batchQuery({
   operation: 'SELECT',
   collection: 'developers',
   name: 'developers.by_key_hash',
-  text: `select developers.id, developers.name, email, mode, plan, developers.created_at as "createdAt",
-      not ${USABLE} as "keyExpired"
-    from api_keys join developers on developers.id = api_keys.developer_id
-    where api_keys.hash = $keyHash and suspended_at is null`,
-  params: { keyHash: bytes },
-  row: { ...row, keyExpired: bool },
+  question: { keyHash: bytes },
+  row: {
+    id: orNull(text),
+    name: orNull(text),
+    email: orNull(text),
+    mode: orNull(mode),
+    plan: orNull(text),
+    createdAt: orNull(timestamp),
+    keyExpired: orNull(bool),
+  },
+  text: (asked) => `with ${asked}
+    select developer.*
+    from asked left join lateral (
+      select developers.id, developers.name, email, mode, plan, developers.created_at as "createdAt",
+        not ${USABLE} as "keyExpired"
+      from api_keys join developers on developers.id = api_keys.developer_id
+      where api_keys.hash = asked."keyHash" and suspended_at is null limit 1) developer on true
+    order by asked.ordinal`,
 });
 
 type NewDeveloper = Pick<Developer, 'id' | 'name' | 'mode' | 'createdAt'> & {
@@ -69,7 +82,10 @@ export async function insertSeedDeveloper(db: Queryable, developer: NewDeveloper
 }
 
 /** The developer whose API key has this SHA-256, and whether the key has expired; undefined when there is none. */
-export const developerByKeyHash = (
-  db: Queryable,
+export async function developerByKeyHash(
+  { ask }: Pick<Database, 'ask'>,
   keyHash: Buffer,
-): Promise<(Developer & { readonly keyExpired: boolean }) | undefined> => db.first(byKeyHash, { keyHash });
+): Promise<(Developer & { readonly keyExpired: boolean }) | undefined> {
+  const { id, ...found } = await ask(byKeyHash, { keyHash });
+  return id === null ? undefined : ({ id, ...found } as Developer & { readonly keyExpired: boolean });
+}

@@ -58,6 +58,9 @@ function assertPlain({ headers }: IncomingMessage): void {
 /** What is left unread of a body that is too long, the server discards after the answer. */
 function readBytes(req: IncomingMessage, limit: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
+    const unreadable = () => badRequest('The body could not be read');
+    // The client left before this request began. Then no event follows.
+    if (req.destroyed) return reject(unreadable());
     const tooLarge = () => badRequest('The body is too large');
     if (Number(req.headers['content-length'] ?? 0) > limit) return reject(tooLarge());
     const chunks: Buffer[] = [];
@@ -69,7 +72,7 @@ function readBytes(req: IncomingMessage, limit: number): Promise<Buffer> {
         reject(tooLarge());
       } else chunks.push(chunk);
     });
-    const onClose = () => reject(badRequest('The body could not be read'));
+    const onClose = () => reject(unreadable());
     req.on('close', onClose);
     req.on('end', () => {
       req.off('close', onClose);

@@ -20,8 +20,10 @@ import { withDeadline } from './deadline.ts';
 import { handOver } from './hand-over.ts';
 import { clientKeyOf, oauthRefusal } from './oauth.ts';
 import { toPublicError } from './public-error.ts';
+import { rateLimitKeyOf } from './rate-limit-key.ts';
 import { type RefusalPage, type Reply, send } from './reply.ts';
 import { headerText, queryText } from './request-text.ts';
+import type { Starts } from './starts.ts';
 import { sendStream, signalOf } from './stream.ts';
 import { tellRefusal } from './tell-refusal.ts';
 import { holdTurn, type Turns } from './turns.ts';
@@ -124,6 +126,7 @@ export interface ServeDeps extends CountDeps {
   /** Ends the measurement of the active request, as one that was answered with 200. */
   readonly endMeasurement: () => void;
   readonly underWay: UnderWay;
+  readonly starts: Starts;
   /** For endpoints whose answers may be large, and for those that may take long. */
   readonly turns: Turns;
   readonly longTurns: Turns;
@@ -137,8 +140,12 @@ export interface ServeDeps extends CountDeps {
 
 const NOTHING = Type.Object({});
 
+/** The developer of the key, or the address when the key is not known. */
+const requesterOf = ({ knownKeys }: ServeDeps, { ip = 'unknown' }: ExpressRequest, bearer: Bearer | null) =>
+  (bearer && knownKeys.developerOf(bearer)) ?? rateLimitKeyOf(ip);
+
 /**
- * The Express handler of an endpoint: limit → read → authenticate → handle → answer, the same for every route. The caller
+ * The Express handler of an endpoint: start → limit → read → authenticate → handle → answer, the same for every route. The caller
  * decides how long reading takes. The steps after it are an attempt, with a deadline.
  */
 export function serve(definition: Endpoint, deps: ServeDeps): RequestHandler {
@@ -152,6 +159,7 @@ export function serve(definition: Endpoint, deps: ServeDeps): RequestHandler {
     deps.setRoute(definition.path, req);
     res.locals['refusalPage'] = definition.oauth ? oauthRefusal : definition.refusalPage;
     const bearer = definition.access === 'public' ? null : credentialOf(req, wanted);
+    if (definition.limit) await deps.starts.begin(requesterOf(deps, req, bearer));
     const session = definition.access === 'principal' && bearer ? await deps.readSession(bearer.token) : null;
     const countNewKey = await countRequest(definition.limit, deps, { req, res, bearer, session });
     // From here on the work is finished even when the caller disconnects.

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createFairQueue } from '../../src/db/fair-queue.ts';
+import { createFairQueue } from '../src/fair-queue.ts';
 
 const takeAll = (queue: ReturnType<typeof createFairQueue<string>>, eligible = (_tenant: string) => true) => {
   const taken: string[] = [];
