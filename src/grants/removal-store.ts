@@ -51,7 +51,10 @@ const next = query({
 
 const step = { id: text, limit: bigint };
 const REMOVAL = 'removal as materialized (select * from removals where id = $id::text::bigint)';
-/** One text for each kind of removal, so that each can use its own index. The order is that of these indexes. */
+/**
+ * One text for each kind of removal, so that each can use its own index. The order is that of these indexes. The planner does not
+ * see the value of the limit: it takes a developer for an average one, who has fewer rows, and would read and sort all of them.
+ */
 const collectBy = (kind: string, conditions: string) =>
   query({
     operation: 'INSERT',
@@ -64,7 +67,7 @@ const collectBy = (kind: string, conditions: string) =>
           where grants.developer_id = removal.developer_id and ${conditions}
             and grants.issued_at <= removal.issued_by
             and (grants.issued_at, grants.id) < (removal.after_issued_at, removal.after_id)
-          order by grants.issued_at desc, grants.id desc limit $limit) found),
+          order by grants.issued_at desc, grants.id desc limit (select $limit::bigint)) found),
       collected as (
         insert into removal_grants (removal_id, grant_id, expires_at)
         select $id::text::bigint, id, expires_at from found where status = 'active' order by id on conflict do nothing)

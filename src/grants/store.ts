@@ -2,7 +2,7 @@ import { boundedCount } from '../db/bounded-count.ts';
 import { bigint, bool, int, orNull, smallint, text, textOf, texts, timestamp } from '../db/column-types.ts';
 import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
-import { removedAt } from './removal-marks-store.ts';
+import { hasRemoval, notRemoved, removedAt } from './removal-marks-store.ts';
 
 export type GrantStatus = 'active' | 'revoked' | 'expired';
 
@@ -64,14 +64,31 @@ export interface GrantFilter {
   readonly until?: Date | undefined;
 }
 
-/** The conditions of each status, as `STATUS` has them, in a form that an index can answer. */
+/** The conditions of each status, as `STATUS` has them, in a form that an index can answer, where there is no removal. */
 const HAS_STATUS: Readonly<Record<GrantStatus | 'any', string>> = {
   any: 'true',
   revoked: `status = 'revoked'`,
-  active: `status = 'active' and expires_at > $now::timestamptz and ${REMOVED_AT} is null`,
-  // A grant that is dead by a removal is found among the revoked ones when its row says so, on their index.
-  expired: `status = 'active' and expires_at <= $now::timestamptz and ${REMOVED_AT} is null`,
+  active: `status = 'active' and expires_at > $now::timestamptz`,
+  expired: `status = 'active' and expires_at <= $now::timestamptz`,
 };
+
+/**
+ * What a removal leaves of them; null: the same. A grant that is dead by one is found among the revoked ones when its row says so, on their index.
+ * A removal of everything that a list shows leaves what was issued after it: millions of dead grants before that are not read.
+ * @param bits which filters the list has
+ */
+function leftOver(bits: number, status: GrantStatus | 'any'): string | null {
+  if (status === 'any' || status === 'revoked') return null;
+  const all = [
+    'removals.developer_id = $developerId and finished_at is null and removals.grant_id is null',
+    bits & 1 ? 'coalesce(removals.agent_id, $agentId) = $agentId' : 'removals.agent_id is null',
+    bits & 2
+      ? 'coalesce(removals.principal_id, $principalId) = $principalId'
+      : 'removals.principal_id is null',
+  ].join(' and ');
+  return `issued_at > coalesce((select max(issued_by) from removals where ${all}), '-infinity')
+      and ${notRemoved('grants', '$developerId')}`;
+}
 
 const filters = {
   developerId: text,
@@ -92,14 +109,25 @@ function filtered(bits: number, status: GrantStatus | 'any') {
     '($since::timestamptz is null or issued_at >= $since)',
     '($until::timestamptz is null or issued_at <= $until)',
   ].join(' and ');
+  const leaves = leftOver(bits, status);
+  const left = leaves && `${conditions} and ${leaves}`;
   const name = status === 'any' ? `${bits}` : `${bits}_${status}`;
+  // Where the status does not need the time, the condition is there for its parameter.
+  const count = (of: string) => boundedCount(`grants where ${of} and $now::timestamptz is not null`);
+  const page = (of: string) => `select ${COLUMNS} from grants where ${of}
+        order by issued_at desc, id desc limit $limit offset $offset`;
+  const removal = hasRemoval('$developerId');
+  // Of two statements only one is run. Each is planned by itself, so that removals leave the usual plan as it is.
   return {
     page: query({
       operation: 'SELECT',
       collection: 'grants',
       name: `grants.page_${name}`,
-      text: `select ${COLUMNS} from grants where ${conditions}
-        order by issued_at desc, id desc limit $limit offset $offset`,
+      text:
+        left === null
+          ? page(conditions)
+          : `select * from ((${page(`not ${removal} and ${conditions}`)})
+        union all (${page(`${removal} and ${left}`)})) as page order by "issuedAt" desc, id desc`,
       params: { ...filters, ...now, limit: bigint, offset: bigint },
       row: grantRow,
     }),
@@ -107,8 +135,10 @@ function filtered(bits: number, status: GrantStatus | 'any') {
       operation: 'SELECT',
       collection: 'grants',
       name: `grants.count_${name}`,
-      // Where the status does not need the time, the condition is there for its parameter.
-      text: boundedCount(`grants where ${conditions} and $now::timestamptz is not null`),
+      text:
+        left === null
+          ? count(conditions)
+          : `select case when ${removal} then (${count(left)}) else (${count(conditions)}) end as total`,
       params: { ...filters, ...now },
       row: { total: int },
     }),

@@ -56,10 +56,26 @@ test('principal, agent, both or all: what is counted is what dies, and a dry run
     carol: await grantFor(party, 'carol'),
   };
   const below = await party.delegate(grants.bobsHelper.grantToken, { subAgentId: sub });
+  const all = Object.entries({ ...grants, below });
+  const LISTS: [string, readonly string[]][] = [
+    ['', all.map(([name]) => name)],
+    [`&agentId=${helper}`, ['alicesHelper', 'bobsHelper']],
+    ['&principalId=alice', ['alice', 'alicesHelper']],
+    ['&principalId=bob', ['bob', 'bobsHelper', 'below']],
+    [`&agentId=${helper}&principalId=bob`, ['bobsHelper']],
+  ];
+  /** The names of living grants, of which every list has its part. */
   const alive = async () => {
-    const all = Object.entries({ ...grants, below });
     const judged = await Promise.all(all.map(([, { grantToken }]) => party.verify(grantToken)));
-    return all.flatMap(([name], n) => (judged[n] ? [name] : []));
+    const names = all.flatMap(([name], n) => (judged[n] ? [name] : []));
+    for (const [filter, part] of LISTS) {
+      const { grants: listed, total } = await get(party, `/v1/grants?status=active${filter}`);
+      const ids = all.filter(([name]) => names.includes(name) && part.includes(name));
+      expect(total, filter).toBe(ids.length);
+      const found: readonly string[] = listed.map(({ grantId }: { grantId: string }) => grantId);
+      expect(found.toSorted(), filter).toEqual(ids.map(([, { grantId }]) => grantId).toSorted());
+    }
+    return names;
   };
   const expired = await grantFor(party, 'alice');
   await database.sql`update grants set expires_at = now() - interval '1 minute' where id = ${expired.grantId}`;
@@ -85,11 +101,13 @@ test('principal, agent, both or all: what is counted is what dies, and a dry run
     expect(await revokedBy(party, { principalId: 'alice' })).toBe(0);
     expect(await revokedBy(party, { all: true })).toBe(2);
     expect(await alive()).toEqual([]);
+    const { grantId } = await grantFor(party, 'alice', helper);
+    for (const [filter] of LISTS.filter(([one]) => !one.includes('bob')))
+      expect((await get(party, `/v1/grants?status=active${filter}`)).grants).toMatchObject([{ grantId }]);
   });
   expect(await stranger.verify(others.grantToken)).toBe(true);
   await worked(database.sql);
-  expect(await alive()).toEqual([]);
-  expect((await get(party, '/v1/grants?status=active')).total).toBe(0);
+  expect((await get(party, '/v1/grants?status=active')).total).toBe(1);
   expect((await get(party, '/v1/grants?status=revoked')).total).toBe(7);
   expect(await stranger.verify(others.grantToken)).toBe(true);
 });

@@ -29,6 +29,7 @@ afterAll(() => database.drop());
 
 interface Plan {
   readonly 'Actual Rows': number;
+  readonly 'Actual Loops': number;
   readonly 'Rows Removed by Filter'?: number;
   readonly 'Index Name'?: string;
   readonly 'Relation Name'?: string;
@@ -52,7 +53,8 @@ async function looked(name: string) {
     `explain (analyze, format json) ${query.text}`,
     valuesOf(query, values as never) as never[],
   );
-  const nodes = nodesOf(row?.['QUERY PLAN'][0].Plan);
+  // A part for developers with a removal that is not worked off is planned too, and does not run.
+  const nodes = nodesOf(row?.['QUERY PLAN'][0].Plan).filter((node) => node['Actual Loops'] > 0);
   return {
     rows: Math.max(...nodes.map((node) => node['Actual Rows'])),
     removed: nodes.reduce((sum, node) => sum + (node['Rows Removed by Filter'] ?? 0), 0),

@@ -4,19 +4,24 @@ import type { Examples } from './examples.ts';
 type Special = Readonly<Record<string, unknown>>;
 
 const DAY = 86_400_000;
+const SEED = 'evt_01J00000000000000000000000';
 /** A list has no page that begins later. */
 const DEEPEST = { offset: 9_900 };
 
 /** Further calls of a statement, by what is special about them. Its usual call is there without being named. */
 export function casesOf(name: string, of: Examples): Readonly<Record<string, Special>> {
+  const { id, developerId, agentId, grantIds } = of.removal;
+  if (name.startsWith('removals.'))
+    return { usual: { id, developerId, agentId, ids: grantIds, seed: SEED, revokedBy: 'developer' } };
   const usual = { usual: USUAL(of)[name] ?? {} };
+  const removing = { developerId, ...(/_[13]/.test(name) && { agentId }) };
   const ago = (days: number) => new Date(of.now.getTime() - days * DAY);
   if (/^grants\.page_/.test(name))
-    return { ...usual, deepest: DEEPEST, old: { until: ago(24) }, recent: { since: ago(1) } };
+    return { ...usual, deepest: DEEPEST, old: { until: ago(24) }, recent: { since: ago(1) }, removing };
   // No index has the time, or the action, of a developer's audit entries: lists by them, and the deepest pages of a
   // developer with a tenth of all entries, are not judged.
   if (/^grants\.count_[0-3]/.test(name))
-    return { ...usual, recent: { since: ago(1) }, old: { until: ago(24) } };
+    return { ...usual, recent: { since: ago(1) }, old: { until: ago(24) }, removing };
   return usual;
 }
 
@@ -32,7 +37,7 @@ const USUAL = ({
   'agents.remove': { id: 'none' },
   'grants.delegate': { grantId: 'new', jti: 'new' },
   'grants.lock_roots': { agentId: null },
-  'grants.revoke_trees': { agentId: null, revokedBy: 'developer', seed: 'evt_01J00000000000000000000000' },
+  'grants.revoke_trees': { agentId: null, revokedBy: 'developer', seed: SEED },
   'grants.tally_removed': { agentId: smallAgentId },
   'grants.remove_of_agent': { agentId: smallAgentId },
   'consent.decide': { id: ids['authorization_requests'], decision: 'approved' },
@@ -69,6 +74,10 @@ const USUAL = ({
   'anomalies.claim_scan': { seconds: 60 },
   'reconciliation.within': { periods: JSON.stringify([{ from: now, to: now }]) },
   'reconciliation.leave_counts': { counts: '[]' },
+  'grants.after': { at: '-infinity', until: now },
+  'compliance.count_grants': { at: '-infinity', until: now },
+  'compliance.count_entries': { at: '-infinity', until: now },
+  'operators.insert_change': { change: 'suspended' },
   'webhooks.settle': { ends: '[]' },
   'webhooks.insert': { limit: 50, events: ['grant.created'] },
 });

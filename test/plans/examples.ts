@@ -14,10 +14,44 @@ export interface Examples {
   readonly jti: string;
   readonly codeHash: Buffer;
   readonly refreshHash: Buffer;
+  readonly removal: RemovalExample;
   readonly now: Date;
 }
 
-/** @throws when the database is not filled */
+/** A removal that is not worked off: of the largest agent of another developer that is large too. */
+export interface RemovalExample {
+  readonly id: string;
+  readonly developerId: string;
+  readonly agentId: string;
+  /** Some of its grants, which were found. */
+  readonly grantIds: readonly string[];
+}
+const REMOVING = 2;
+
+/** Everything that the developer had until now was stopped, and then its largest agent removed. */
+async function makeRemoval(sql: postgres.Sql): Promise<RemovalExample> {
+  const developerId = developerIdOf(REMOVING);
+  const agentId = agentIdOf(REMOVING, 1);
+  await sql`insert into removals (developer_id, phase, revoked_by, removed_at, issued_by)
+    values (${developerId}, 'sweep', 'developer', now(), now())`;
+  const [row] = await sql<{ id: string; grantIds: string[] }[]>`
+    with removal as (
+      insert into removals (developer_id, agent_id, removes_agent, revoked_by, removed_at)
+      values (${developerId}, ${agentId}, true, 'developer', now()) returning id),
+    found as (
+      insert into removal_grants (removal_id, grant_id, expires_at)
+      select removal.id, grants.id, expires_at from removal, grants
+      where developer_id = ${developerId} and agent_id = ${agentId} and status = 'active'
+      order by issued_at desc limit 500 returning removal_id, grant_id)
+    select removal_id::text as id, array_agg(grant_id) as "grantIds" from found group by 1`;
+  if (!row) throw new Error('the developer has no grants');
+  return { developerId, agentId, ...row };
+}
+
+/**
+ * Adds a removal, and reads the rest.
+ * @throws when the database is not filled
+ */
 export async function readExamples(sql: postgres.Sql): Promise<Examples> {
   const developerId = developerIdOf(1);
   const agentId = agentIdOf(1, 1);
@@ -47,6 +81,7 @@ export async function readExamples(sql: postgres.Sql): Promise<Examples> {
     jti: row.jti,
     codeHash: row.code,
     refreshHash: row.hash,
+    removal: await makeRemoval(sql),
     now: new Date(),
   };
 }

@@ -3,6 +3,11 @@ const EXCEPTIONS: Readonly<Record<string, string>> = {
   'reconciliation.': 'the command counts every row, which is its purpose',
   'grants.count_active': 'a gauge that counts',
   'anomalies.count': 'counts that grow with the anomalies of a developer, or of all',
+  'grants.page_0_expired':
+    'reads what is newer and still alive before the first that has expired, on an index',
+  'grants.tally_removed': 'its work is the size of a small agent',
+  'operators.agents': 'an operator searches in the names of all',
+  'operators.developers': 'an operator searches in the names of all',
   'grants.of_principal': 'sorts all grants of one principal',
   'grants.revoke_trees': 'its work is the size of the tree',
   'grants.stop': 'counts the grants that it stops',

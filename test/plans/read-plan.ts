@@ -57,7 +57,10 @@ export async function runAndExplain(
     scanned: ofTables
       .filter((node) => node['Node Type'] === 'Seq Scan' && (node['Actual Loops'] ?? 0) > 0)
       .map((node) => node['Relation Name'] ?? ''),
-    sorted: Math.max(0, ...nodes.filter(isSort).map((node) => sumOf((node.Plans ?? []).map(rowsOf)))),
+    // Rows are told per loop, rounded.
+    sorted: Math.round(
+      Math.max(0, ...nodes.filter(isSort).map((node) => sumOf((node.Plans ?? []).map(rowsOf)))),
+    ),
     read: Math.round(
       sumOf(
         ofTables

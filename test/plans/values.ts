@@ -5,6 +5,8 @@ import type { Examples } from './examples.ts';
 /** The questions of one batch. */
 const QUESTIONS = 16;
 const HOUR = 3_600_000;
+/** Beyond the numbers of all rows. */
+const NEW_NUMBERS = 1e12;
 
 /** Parameters by name, when all statements mean the same by it. */
 const byName = (of: Examples): Readonly<Record<string, unknown>> => ({
@@ -70,6 +72,7 @@ function questions(text: string, values: Readonly<Record<string, unknown>>, now:
           if (Buffer.isBuffer(value)) return [name, value.toString('hex')];
           // It serves as an id and as the digits of a hash.
           if (value === undefined && sqlType === 'text') return [name, String(100_000 + ordinal)];
+          if (value === undefined && sqlType === 'bigint') return [name, NEW_NUMBERS + ordinal];
           return [name, value ?? byType({ sqlType, nullable: false }, now)];
         }),
       ),
