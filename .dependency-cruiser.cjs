@@ -41,7 +41,7 @@ const ROOMS = {
   feed: [],
   revocations: ['feed'],
   operators: ['agents', 'grants'],
-  reconciliation: ['tallies'],
+  reconciliation: ['grants', 'tallies'],
 };
 for (const [room, others] of Object.entries(ROOMS)) USES[room] = [...FOUNDATION, ...others];
 USES.commands = [

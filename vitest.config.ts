@@ -48,7 +48,7 @@ const SLOW = [
   // Some twenty random requests to every operation, with the database looked at before and after.
   'test/contract/generated.test.ts',
   // The command waits until figures stand still; processes end in order one after another, under load.
-  'test/reconciliation/{command,ordered-end}.test.ts',
+  'test/reconciliation/{command,feed,ordered-end}.test.ts',
   // The demo plays for its twenty seconds, and its drills for fourteen more.
   'test/demo/demo.test.ts',
   // 50,000 grants and as many audit entries are made, exported and counted.

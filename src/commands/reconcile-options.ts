@@ -20,7 +20,8 @@ export interface ReconcileCommand {
 
 export const USAGE = `usage: npm run reconcile -- [options]
 
-Compares the counters and gauges of a live deployment with the rows in its database (DATABASE_URL, or the embedded one).
+Compares the counters, the gauges and the revocation feed of a live deployment with the rows in its database (DATABASE_URL, or
+the embedded one).
 Exit codes: 0 equal, or explained by a process that has ended; 1 they differ; 2 bad usage; 3 something does not answer;
 78 bad configuration.
 

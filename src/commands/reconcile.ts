@@ -5,7 +5,7 @@ import { type Config, ConfigError, loadConfig } from '../config.ts';
 import { hasCluster } from '../data-dir.ts';
 import type { Database } from '../db/client.ts';
 import { REMEMBERED_DAYS } from '../db/removed-counts.ts';
-import { describeReconciliation } from '../reconciliation/describe.ts';
+import { describeReconciliation, differs } from '../reconciliation/describe.ts';
 import type { Source } from '../reconciliation/observation.ts';
 import { createPrometheus } from '../reconciliation/prometheus-api.ts';
 import { prometheusSource } from '../reconciliation/prometheus-source.ts';
@@ -50,7 +50,7 @@ async function compare({ command, config, since, db, print }: Work): Promise<voi
   }
   const result = await reconcile({ db, source, since, fullCount: command.fullCount, patienceMs });
   print(command.json ? JSON.stringify(result, null, 2) : describeReconciliation(result).trimEnd());
-  if (!result.findings.some(({ verdict }) => verdict === 'differs')) return;
+  if (!differs(result)) return;
   if (since === null && !command.json)
     print(
       'Without --since everything in the database must have been counted by these processes: where it is older, begin with --snapshot.',

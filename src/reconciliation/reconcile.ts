@@ -1,10 +1,11 @@
 /**
  * Reconciliation: whether the counters and gauges of a deployment agree with its database. `scrape-source.ts` and
- * `prometheus-source.ts` observe the metrics, `store.ts` reads the ledger from every table, `judge.ts` compares. The
- * `reconcile` command calls, and writes nothing. The service calls `leave-counts.ts` at its end. Table: `process_counts`.
+ * `prometheus-source.ts` observe the metrics, `store.ts` reads the ledger from every table, `judge.ts` compares, `feed-store.ts`
+ * compares the revocation feed with the rows. The `reconcile` command calls, and writes nothing. The service calls `leave-counts.ts` at its end. Table: `process_counts`.
  */
 import type { Queryable } from '../db/queryable.ts';
 import { readLeft } from './ended-store.ts';
+import { compareFeed, type FeedFinding } from './feed-store.ts';
 import { countingOf } from './interval.ts';
 import { type Finding, judge, type Seen } from './judge.ts';
 import { countsLeft } from './lines.ts';
@@ -25,6 +26,8 @@ export interface ReconcileOptions {
 
 export interface Reconciliation {
   readonly findings: readonly Finding[];
+  /** Of the whole feed, whatever the interval is. */
+  readonly feed: readonly FeedFinding[];
   /** Processes that have ended within the interval: what they did after their last scrape was not counted. */
   readonly ended: readonly Process[];
   readonly living: readonly Process[];
@@ -69,8 +72,12 @@ export async function reconcile(options: ReconcileOptions): Promise<Reconciliati
     const differs = findings.some(({ verdict }) => verdict === 'differs');
     // A gap that is explained may be one that closes yet: also by a process that is silent and returns.
     const silent = ended.some(({ ended }) => ended?.state === 'silent');
-    if (wrong.length === 0 || late || (!differs && !silent && seen.settled))
-      return { findings, ended, living: counting.processes.filter(({ ended }) => ended === null) };
+    if (wrong.length === 0 || late || (!differs && !silent && seen.settled)) {
+      const feed = await compareFeed(db);
+      // Entries get their numbers within a second, and those of a large removal when its job comes to them.
+      if (late || !feed.some(({ waiting }) => waiting > 0))
+        return { findings, feed, ended, living: counting.processes.filter(({ ended }) => ended === null) };
+    }
     await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
   }
 }

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { describeReconciliation } from '../../src/reconciliation/describe.ts';
+import type { FeedFinding } from '../../src/reconciliation/feed-store.ts';
 import type { Finding } from '../../src/reconciliation/judge.ts';
 import type { Ending, Process } from '../../src/reconciliation/observation.ts';
 
@@ -28,8 +29,24 @@ const finding = (
 });
 const EQUAL = finding('exchanges', 'equal', 7, 7);
 
+const TOLD: FeedFinding = {
+  what: 'feed, revoked grants',
+  rows: 9,
+  told: 9,
+  waiting: 0,
+  missing: 0,
+  surplus: 0,
+  rowless: 3,
+};
 const words = (findings: readonly Finding[], ...processes: readonly Process[]) =>
+  describe([TOLD], findings, ...processes);
+const describe = (
+  feed: readonly FeedFinding[],
+  findings: readonly Finding[],
+  ...processes: readonly Process[]
+) =>
   describeReconciliation({
+    feed,
     findings,
     living: processes.filter(({ ended }) => !ended),
     ended: processes.filter(({ ended }) => ended),
@@ -90,4 +107,30 @@ test('the table says how many are missing, and how many can be; endings have the
   );
   expect(text).toContain(`process c at c:3001: ${seen}, gone by 2026-01-01T00:00:15.000Z\n`);
   expect(text).toContain(`process d at d:3001: ${seen}, silent since, and perhaps still at work\n`);
+});
+
+test.each<[string, string, Partial<FeedFinding>, ...Process[]]>([
+  ['equal', '9 +\\| 9 +\\| 3 +\\| equal', {}],
+  [
+    'equal but for 2 entries that the revocation feed still lacks',
+    '7 +\\| 9 +\\| 3 +\\| 2 still to be told',
+    { told: 7, waiting: 2 },
+  ],
+  [
+    'equal but for at most 3 events after the last scrape of process b, and 1 entry that the revocation feed still lacks',
+    '8 +\\| 9 +\\| 3 +\\| 1 still to be told',
+    { told: 8, waiting: 1 },
+    process('a'),
+    process('b', 'gone'),
+  ],
+  [
+    'differs: feed, revoked grants',
+    '8 +\\| 9 +\\| 3 +\\| differs: 2 without an entry, 1 told of in error',
+    { told: 7, missing: 2, surplus: 1 },
+  ],
+])('of the feed: %s', (expected, row, feed, ...processes) => {
+  const explained = processes.length > 0 ? finding('revoked', 'explained', 4, 7) : EQUAL;
+  const text = describe([{ ...TOLD, ...feed }], [explained], ...processes);
+  expect(text).toMatch(new RegExp(`\\| feed, revoked grants +\\| ${row} +\\|`));
+  expect(text.trimEnd().split('\n').at(-1)).toBe(expected);
 });
