@@ -71,6 +71,36 @@ describe('the page on architecture', () => {
   });
 });
 
+/** Their rule tests alone prove them. The list may only get shorter: a new alert comes with its drill. */
+const WITHOUT_DRILL = [
+  'AnomaliesDetected',
+  'AuthorizeAvailabilityBudgetBurn',
+  'AuthorizeLatencyBudgetBurn',
+  'CollectorLosingTelemetry',
+  'CollectorQueueFilling',
+  'ExchangeAvailabilityBudgetBurn',
+  'ExchangeLatencyBudgetBurn',
+  'GrantexWatchdog',
+  'MetricsMissing',
+  'MonitoringFailing',
+  'RedisUnavailable',
+  'RetentionBehind',
+  'SigningKeyMissing',
+  'SigningKeyOld',
+  'SigningKeysStale',
+  'TelemetryDropped',
+  'TelemetryFaults',
+  'VerifyAvailabilityBudgetBurn',
+  'VerifyLatencyBudgetBurn',
+  'WebhookQueueStuck',
+];
+
+test('every alert has a drill, except those of the list', () => {
+  const rows = table(read('docs/metrics.md'), '| alert and its runbook |');
+  const without = rows.filter(([, , , , , drill]) => quoted(drill).length === 0);
+  expect(without.map(([name = '']) => /^ \[(\w+)\]/.exec(name)?.[1])).toEqual(WITHOUT_DRILL);
+});
+
 test('the list of alerts has every alert, with its runbook and its rule test, and leads from two to their files', () => {
   const rows = table(read('docs/metrics.md'), '| alert and its runbook |');
   const rules = globSync('deploy/prometheus/rules/*.yml', { cwd: ROOT }).map(read).join('\n');

@@ -10,7 +10,7 @@ import { expectExplained, snapshotOf } from '../support/reconcile.ts';
 import { type TestService, waitFor } from '../support/service.ts';
 import { drill, type Outcome, tableOf } from './drills/drill.ts';
 import { DRILL_ENV, faultBehind, prepareFaults } from './drills/faults.ts';
-import { prepareHeldLock } from './drills/held-lock.ts';
+import { prepareHeldFeed, prepareHeldLock } from './drills/held-lock.ts';
 import { type Pipeline, startPipeline } from './pipeline/pipeline.ts';
 
 /**
@@ -65,11 +65,11 @@ test(
 );
 
 test(
-  'so does a lock that somebody holds, until it is released',
+  'so do locks that somebody holds, until they are released',
   async () => {
     // The slow database may have caused the same alerts.
-    await allIsWell('DatabaseConnectionsWaiting|DatabaseStatementsEnded');
-    const faults = await prepareHeldLock(service);
+    await allIsWell('DatabaseConnectionsWaiting|DatabaseStatementsEnded|DatabaseErrors');
+    const faults = [await prepareHeldFeed(service), ...(await prepareHeldLock(service))];
     outcomes.push(...(await Promise.all(faults.map((fault) => drill(fault, watch)))));
     for (const { alert } of faults) await tryFilters(alert);
   },

@@ -38,7 +38,7 @@ export type Outcome = Readonly<
 >;
 
 /**
- * Causes a fault of the service and ends it. The alert must fire as a warning and as critical, and arrive at the sink
+ * Causes a fault of the service and ends it. The alert must fire with each of its severities, and arrive at the sink
  * with the address of its runbook, whose queries must work. After the end of the fault the alert must resolve, also at
  * the sink.
  */
@@ -47,6 +47,7 @@ export async function drill(
   { prometheus, sink }: { prometheus: Prometheus; sink: string },
 ): Promise<Outcome> {
   const begun = performance.now();
+  const severities: readonly string[] = fault.severities ?? ['warning', 'critical'];
   const since = (start: number) => `${((performance.now() - start) / 1000).toFixed(0)} s`;
   /** The first notification of the fault from an index of the list on, and the index after it. */
   const notificationOf = async (status: Notified['status'], from: number) => {
@@ -56,17 +57,19 @@ export async function drill(
         index >= from &&
         one.status === status &&
         one.labels['alertname'] === fault.alert &&
-        one.labels['severity'] === 'critical' &&
+        one.labels['severity'] === severities.at(-1) &&
         Object.entries(fault.labels).every(([name, value]) => one.labels[name] === value),
     );
     const annotations = list[place]?.annotations;
     return annotations && { annotations, next: place + 1, after: since(begun) };
   };
-  const fires = (severity: string) =>
-    waitFor(
-      async () => ((await firing(prometheus, fault)).includes(severity) ? since(begun) : undefined),
-      FIRE_MS,
-    );
+  const fires = async (severity: string) =>
+    severities.includes(severity)
+      ? waitFor(
+          async () => ((await firing(prometheus, fault)).includes(severity) ? since(begun) : undefined),
+          FIRE_MS,
+        )
+      : '';
 
   // The start of the service may have caused alerts already.
   const before = (await notified(sink)).length;

@@ -10,6 +10,8 @@ export interface Fault {
   readonly alert: string;
   /** The label values that only alerts about this fault have. */
   readonly labels: Readonly<Record<string, string>>;
+  /** With which the alert fires; absent: both. */
+  readonly severities?: readonly ['warning'];
   /** Starts the fault. @returns a function that ends it */
   begin(): Promise<() => Promise<void>>;
 }

@@ -31,7 +31,29 @@ export async function prepareHeldLock(service: TestService): Promise<readonly Fa
   };
   return faultBehind(
     'a lock that somebody holds',
-    { DatabaseStatementsEnded: {}, DatabaseConnectionsWaiting: {} },
+    { DatabaseStatementsEnded: {}, DatabaseConnectionsWaiting: {}, DatabaseErrors: {} },
     begin,
   );
+}
+
+/** A session locks what the numbering of the revocation feed needs. Grants are still revoked, and no verifier hears of it. */
+export async function prepareHeldFeed(service: TestService): Promise<Fault> {
+  const party = await newParty(service);
+  const { grantId } = await party.grant();
+  return {
+    name: 'a held revocation feed',
+    alert: 'RevocationFeedLagging',
+    labels: {},
+    severities: ['warning'],
+    async begin() {
+      const session = await service.database.sql.reserve();
+      await session.unsafe('begin; lock table feed_positions in access exclusive mode');
+      const { status } = await service.request('DELETE', `/v1/grants/${grantId}`, { key: party.key });
+      if (status !== 204) throw new Error(`DELETE /v1/grants: ${status}`);
+      return async () => {
+        await session.unsafe('rollback');
+        session.release();
+      };
+    },
+  };
 }
