@@ -1,8 +1,9 @@
 /**
  * `npm run bench`: measures requests per second, latency, CPU and database work of each scenario, in turn with full
  * telemetry, sampled telemetry and none, and on the floor, which does only what the service cannot leave out
- * (`floor.ts`). Then it measures different numbers of connections, growth of the database, memory, and the scrape alone
- * beside prom-client. It prints tables and writes the figures as JSON to `test/load/results`. It takes some ten minutes.
+ * (`floor.ts`). Then it measures different numbers of connections, growth of the database, memory, the scrape alone
+ * beside prom-client, and the revocation feed. It prints tables and writes the figures as JSON to `test/load/results`. It
+ * takes some ten minutes.
  *
  * `--rows 10000000` does something else: it compares a database with that many grants with one of 10,000.
  *
@@ -17,6 +18,7 @@ import { buildService } from '../support/service-build.ts';
 import { SERVICE_BUILD } from '../support/service-build-variable.ts';
 import { machineTime, memoryOf } from './cpu.ts';
 import { readMetrics, sumOf } from './exposition.ts';
+import { measureFanOut } from './fan-out.ts';
 import { figures, medianFigures, ratios, type Turn } from './figures.ts';
 import { growTo } from './grow.ts';
 import { type Measured, measure } from './measure.ts';
@@ -31,6 +33,9 @@ import { openEs256Site, openSite, type Site } from './site.ts';
 import { printTable, type Row, round } from './table.ts';
 import { addAgents } from './tenants.ts';
 import { openTestbed, type StartedServer, type Variant } from './testbed.ts';
+
+/** How many are revoked one after the other while clients follow the feed. */
+const REVOCATIONS = 10;
 
 const options = readOptions();
 const { load, rounds } = options;
@@ -82,6 +87,12 @@ async function run(): Promise<void> {
     scrapes.push(await scrapeAlone(testbed, site.full, site.tenants, load, rounds));
   }
 
+  const fanOut: Row[] = [];
+  if (options.followers > 0) {
+    progress('the revocation feed');
+    fanOut.push(await measureFanOut(testbed, { clients: options.followers, revocations: REVOCATIONS }));
+  }
+
   await runRows();
 
   const after = machineTime();
@@ -93,10 +104,11 @@ async function run(): Promise<void> {
   printTable('A look for anomalies of one developer', anomalies);
   printTable('Services', services);
   printTable('One scraper, without and with series of many agents', scrapes);
+  printTable('One revocation to all who follow the feed', fanOut);
   printTable('Machine', [{ ...machine, 'steal %': round(stolen * 100) }]);
   if (stolen > 0.05)
     process.stdout.write('\nMore than 5 % of the machine was taken away meanwhile: run it again.\n');
-  const tables = { scenarios, profiles, widths, growth, anomalies, services, scrapes };
+  const tables = { scenarios, profiles, widths, growth, anomalies, services, scrapes, fanOut };
   await writeResults(options.json, { machine: { ...machine, stolen }, load: { ...load, rounds }, ...tables });
 }
 

@@ -17,6 +17,8 @@ export interface Options {
   readonly tokens: number;
   /** The number of agents with their own series in the larger scrape; 0: no measurement of the scrape alone. */
   readonly agents: number;
+  /** The number of clients that follow the revocation feed; 0: no measurement of it. */
+  readonly followers: number;
   /** The two numbers of grants that are compared; undefined: no comparison. */
   readonly rows: { readonly few: number; readonly many: number } | undefined;
   /** Where the databases of this comparison are kept for later runs. */
@@ -39,12 +41,21 @@ const FULL = {
   widths: '1,16,64',
   grants: '1000,100000,1000000',
   agents: '500',
+  followers: '1000',
 };
 /** The database with which a larger one is compared. */
 const FEW_ROWS = 10_000;
 /** Just long enough to show that each part works. Its figures mean nothing. */
 const SMOKE_ROWS = { few: 4000, many: 8000 };
-const SMOKE = { connections: '4', seconds: '1', rounds: '1', widths: '2', grants: '1000', agents: '5' };
+const SMOKE = {
+  connections: '4',
+  seconds: '1',
+  rounds: '1',
+  widths: '2',
+  grants: '1000',
+  agents: '5',
+  followers: '20',
+};
 /** Requests instead of a time, so that a slow machine has answers too. */
 const SMOKE_AMOUNT = 16;
 
@@ -60,6 +71,7 @@ export function readOptions(): Options {
       widths: { type: 'string' },
       grants: { type: 'string' },
       agents: { type: 'string' },
+      followers: { type: 'string' },
       rows: { type: 'string' },
       directory: { type: 'string' },
       json: { type: 'string' },
@@ -86,6 +98,7 @@ export function readOptions(): Options {
     sizes: numbers(values.grants ?? usual.grants),
     tokens: values.smoke ? 20 : 1000,
     agents: Number(values.agents ?? usual.agents),
+    followers: Number(values.followers ?? usual.followers),
     rows: values.rows === undefined ? smokeRows : { few: FEW_ROWS, many: Number(values.rows) },
     directory: values.directory,
     smoke: values.smoke,
