@@ -36,7 +36,7 @@ const SLOW = [
   // Eight decisions at once, in some forty rounds each.
   'test/races/consent.test.ts',
   // A process for each state of a collector: there, hanging, broken, absent.
-  'test/instrumentation/otlp.test.ts',
+  'test/instrumentation/{otlp,failed-exports,standard-output}.test.ts',
   // Fourteen starts of npm beside two replicas.
   'test/operators/admin.test.ts',
   // Twenty-five starts of npm.

@@ -73,7 +73,7 @@ export const OWN_ATTRIBUTES: readonly OwnAttribute[] = [
       ['step', 'Work on webhooks that failed and is repeated.'],
       ['work', 'Work of the background that failed and is repeated; a closed set.'],
       ['store', 'Where rate limits are counted.'],
-      ['signal', 'Signal that began the shutdown.'],
+      ['signal', 'Signal that began the shutdown; or traces, logs or metrics, whose export is told of.'],
       ['line', 'What the embedded PostgreSQL said.'],
       ['message', 'What OpenTelemetry said of itself; on standard output only.'],
     ] as const
@@ -92,7 +92,8 @@ export const OWN_ATTRIBUTES: readonly OwnAttribute[] = [
       ['statusCode', 'HTTP status that a receiver answered; null: none.'],
       ['attempt', 'Number of the attempt, from 1.'],
       ['retryAfter', 'Seconds until the limit allows more.'],
-      ['seconds', 'How long Redis was away.'],
+      ['seconds', 'How long Redis was away, or an export failed.'],
+      ['lost', 'Spans, log lines or points of metrics that did not arrive.'],
       ['countedInMemory', 'Requests whose limits this replica counted for itself meanwhile.'],
       ['metricsPort', 'Port of /metrics; absent when there is none.'],
       ['suppressed', 'Lines of this kind that the line stands for besides.'],

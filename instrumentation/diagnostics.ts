@@ -1,5 +1,7 @@
 import { DiagLogLevel, diag } from '@opentelemetry/api';
+import { setGlobalErrorHandler } from '@opentelemetry/core';
 import type { DiagnosticLevel } from '../src/variables/opentelemetry.ts';
+import { notePartialSuccess } from './export-attempt.ts';
 import type { LineStream } from './stdout.ts';
 
 const QUIET_MS = 10_000;
@@ -23,9 +25,10 @@ const LEVELS: Readonly<Record<DiagnosticLevel, DiagLogLevel>> = {
  */
 export function logDiagnostics(record: Pick<LineStream, 'write'>, level: DiagnosticLevel): void {
   const logLevel = LEVELS[level];
-  const at = (word: string) => {
+  const at = (word: string, its: DiagLogLevel) => {
     const kinds = new Map<string, { quietUntil: number; suppressed: number }>();
     return (...said: unknown[]) => {
+      if (notePartialSuccess(said) || its > logLevel) return;
       const message = textOf(said);
       // Messages that differ only in numbers (times, counts, ports) are of one kind.
       const name = message.replace(/\d+/g, '0');
@@ -45,8 +48,19 @@ export function logDiagnostics(record: Pick<LineStream, 'write'>, level: Diagnos
     };
   };
   diag.setLogger(
-    { error: at('error'), warn: at('warn'), info: at('info'), debug: at('debug'), verbose: at('trace') },
-    { logLevel, suppressOverrideMessage: true },
+    {
+      error: at('error', DiagLogLevel.ERROR),
+      warn: at('warn', DiagLogLevel.WARN),
+      info: at('info', DiagLogLevel.INFO),
+      debug: at('debug', DiagLogLevel.DEBUG),
+      verbose: at('trace', DiagLogLevel.VERBOSE),
+    },
+    // Exporters warn of partial success, which is counted whatever is told.
+    { logLevel: Math.max(logLevel, DiagLogLevel.WARN), suppressOverrideMessage: true },
+  );
+  // The default handler would make a text of JSON.
+  setGlobalErrorHandler((error) =>
+    diag.error(typeof error === 'string' ? error : (error.message ?? String(error.code))),
   );
 }
 

@@ -56,15 +56,16 @@ export function setHttpRoute(
 }
 
 /** What ends the measurement of a request before its response does. */
-const ENDS = new WeakMap<RPCMetadata, () => void>();
+const ENDS = new WeakMap<RPCMetadata, (waits: boolean) => void>();
 
 /**
- * Ends span and measurement of the active request, as answered with 200: what follows, a stream for example, lasts as long as
- * its client likes. Outside a request, or without instrumentation, it does nothing.
+ * Ends the duration of the active request, because what follows lasts as long as its client likes. A stream was answered with
+ * 200, and is recorded at once. Where the answer is still to come (`waits`), its status is recorded when it has been sent, with
+ * the duration until now. Outside a request, or without instrumentation, it does nothing.
  */
-export function endHttpMeasurement(): void {
+export function endHttpMeasurement(waits: boolean): void {
   const metadata = getRPCMetadata(context.active());
-  if (metadata) ENDS.get(metadata)?.();
+  if (metadata) ENDS.get(metadata)?.(waits);
 }
 
 /**
@@ -143,11 +144,17 @@ function begin(parts: Parts, request: IncomingMessage, response: ServerResponse)
   const span = parts.tracer.startSpan(method, { kind: SpanKind.SERVER, attributes }, parent);
   const metadata: RPCMetadata = { type: RPCType.HTTP, span };
   countActive(knownMethod, 1);
-  let ended = false;
-  const end = (status: number) => {
-    if (ended) return;
-    ended = true;
-    countActive(knownMethod, -1);
+  let endedAt: number | undefined;
+  const endDuration = () => {
+    if (endedAt === undefined) countActive(knownMethod, -1);
+    endedAt ??= performance.now();
+    return endedAt;
+  };
+  let recorded = false;
+  const record = (status: number) => {
+    if (recorded) return;
+    recorded = true;
+    const at = endDuration();
     const { route } = metadata;
     labels['http.response.status_code'] = status;
     if (route !== undefined) labels['http.route'] = route;
@@ -157,12 +164,15 @@ function begin(parts: Parts, request: IncomingMessage, response: ServerResponse)
       if (status >= 500)
         span.setAttribute('error.type', String(status)).setStatus({ code: SpanStatusCode.ERROR });
     }
-    span.end();
-    const seconds = (performance.now() - begun) / 1000;
+    span.end(at);
+    const seconds = (at - begun) / 1000;
     parts._httpServerDurationHistogram.record(seconds, labels, measuredContext(seconds, span.spanContext()));
   };
-  ENDS.set(metadata, () => end(200));
+  ENDS.set(metadata, (waits) => {
+    endDuration();
+    if (!waits) record(200);
+  });
   // A caller that disconnected has not received the response's status.
-  response.on('close', () => end(statusOf(response)));
+  response.on('close', () => record(statusOf(response)));
   return setRPCMetadata(trace.setSpan(parent, span), metadata);
 }

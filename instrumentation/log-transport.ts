@@ -1,6 +1,8 @@
 import { createRequire } from 'node:module';
+import { parentPort } from 'node:worker_threads';
 import transport from 'pino-opentelemetry-transport';
-import { LOST, SETTLED } from './log-ledger.ts';
+import { attemptExport, type ExportOutcome, notePartialSuccess } from './export-attempt.ts';
+import { DIAGNOSTIC, EXPORTED, LOST, SETTLED } from './log-ledger.ts';
 import type { LogTransportOptions } from './otlp-logs.ts';
 
 /** What a batch processor needs of an exporter, in the versions that the transport brings itself. */
@@ -10,14 +12,21 @@ interface Exporter {
   shutdown(): Promise<void>;
 }
 
+/** The part of OpenTelemetry's API that its packages tell their troubles. */
+interface Diagnostics {
+  setLogger(
+    logger: Record<'error' | 'warn' | 'info' | 'debug' | 'verbose', (...said: unknown[]) => void>,
+  ): void;
+}
+
 const EXPORTERS = {
   'http/protobuf': '@opentelemetry/exporter-logs-otlp-proto',
   'http/json': '@opentelemetry/exporter-logs-otlp-http',
 };
 
 /**
- * Runs in a worker: pino-opentelemetry-transport, with an exporter that counts sent and lost records. The main thread uses the
- * counts to bound the records in flight and to report the loss.
+ * Runs in a worker: pino-opentelemetry-transport, with an exporter that counts sent and lost records and tells the main thread
+ * how each export went. The main thread uses the counts to bound the records in flight and to report the loss.
  */
 export default function logTransport({
   protocol,
@@ -31,14 +40,27 @@ export default function logTransport({
   const require = createRequire(import.meta.resolve('pino-opentelemetry-transport'));
   const { OTLPLogExporter } = require(EXPORTERS[protocol]) as { OTLPLogExporter: new () => Exporter };
   const inner = new OTLPLogExporter();
+  const { diag } = require('@opentelemetry/api') as { diag: Diagnostics };
+  const say = (...said: unknown[]) => {
+    if (!notePartialSuccess(said)) tellMain(DIAGNOSTIC, said.map(String).join(' '));
+  };
+  const nothing = () => undefined;
+  diag.setLogger({ error: say, warn: say, info: nothing, debug: nothing, verbose: nothing });
   const exporter: Exporter = {
     export(records, done) {
-      inner.export(records, (result) => {
-        if (result.code !== 0) Atomics.add(counts, LOST, BigInt(records.length));
-        Atomics.add(counts, SETTLED, BigInt(records.length));
-        Atomics.notify(counts, SETTLED);
-        done(result);
-      });
+      attemptExport(
+        records.length,
+        (settle) => inner.export(records, settle),
+        (outcome) => {
+          // The main thread may wait for the counts, and then look no more.
+          tellMain(EXPORTED, outcome);
+          Atomics.add(counts, LOST, BigInt(outcome.lost));
+          Atomics.add(counts, SETTLED, BigInt(records.length));
+          Atomics.notify(counts, SETTLED);
+          // It has been told. The processor would tell it once more.
+          done({ code: 0 });
+        },
+      );
     },
     forceFlush: () => inner.forceFlush(),
     shutdown: () => inner.shutdown(),
@@ -53,3 +75,7 @@ export default function logTransport({
     },
   });
 }
+
+/** The stream of the main thread emits it as an event. */
+const tellMain = (name: string, said: string | ExportOutcome) =>
+  parentPort?.postMessage({ code: 'EVENT', name, args: [said] });

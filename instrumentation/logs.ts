@@ -1,5 +1,6 @@
 import type { Resource } from '@opentelemetry/resources';
 import { type DestinationStream, type MultiStreamRes, pino } from 'pino';
+import { createExportReport } from './export-report.ts';
 import type { OtelSettings } from './otel-env.ts';
 import { createOtlpLogStream } from './otlp-logs.ts';
 import { createStandardOutput, type LineStream } from './stdout.ts';
@@ -25,7 +26,8 @@ export function createLogStreams(
   if (settings.logs === null)
     return { stream: record, record, lost: () => 0, close: async () => record.flushSync() };
 
-  const otlp = createOtlpLogStream(settings.logs, settings.logBatch, resource, env);
+  const report = createExportReport('logs', record, settings.logLevel);
+  const otlp = createOtlpLogStream(settings.logs, settings.logBatch, report, resource, env);
   return {
     stream: pino.multistream([
       { level: 'trace', stream: record },
@@ -36,6 +38,7 @@ export function createLogStreams(
     async close(timeoutMs) {
       record.flushSync();
       await otlp.close(timeoutMs);
+      record.flushSync();
     },
   };
 }

@@ -1,9 +1,12 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
+import { diag } from '@opentelemetry/api';
 import type { Resource } from '@opentelemetry/resources';
 import { pino } from 'pino';
 import { SERVICE_VERSION } from '../src/version.ts';
-import { LEDGER_BYTES, LOST, SETTLED } from './log-ledger.ts';
+import type { ExportOutcome } from './export-attempt.ts';
+import type { ExportReport } from './export-report.ts';
+import { DIAGNOSTIC, EXPORTED, LEDGER_BYTES, LOST, SETTLED } from './log-ledger.ts';
 import type { OtelSettings, OtlpProtocol } from './otel-env.ts';
 import { SERVICE_NAME } from './resource.ts';
 
@@ -43,11 +46,13 @@ const SEVERITY = { trace: 10, debug: 20, info: 30, warn: 40, error: 50, fatal: 6
  * Sends log lines to the collector through pino-opentelemetry-transport in a worker thread.
  *
  * At most `batch.queue` lines are in flight, counted from the write to the end of their export. Further lines are dropped
- * here. So memory stays bounded when the collector, the network or the worker hangs, and every loss is counted.
+ * here. So memory stays bounded when the collector, the network or the worker hangs. Every loss is counted, and `report` hears
+ * of it.
  */
 export function createOtlpLogStream(
   protocol: OtlpProtocol,
   batch: OtelSettings['logBatch'],
+  report: ExportReport,
   resource: Resource,
   env: NodeJS.ProcessEnv,
 ): OtlpLogStream {
@@ -83,10 +88,14 @@ export function createOtlpLogStream(
     if (!before.includes(listener)) process.off('exit', listener);
   // The collector's copy may end; the record on standard output goes on.
   const ended = () => {
+    if (!alive) return;
     alive = false;
+    report.ended({ ...NO_WORKER, lost: sent - settled() });
   };
   worker.on('close', ended);
   worker.on('error', ended);
+  worker.on(EXPORTED, (outcome: ExportOutcome) => report.ended(outcome));
+  worker.on(DIAGNOSTIC, (said: string) => diag.warn(said));
 
   // Each hand-over wakes the worker, which costs more than the lines in it.
   let held = '';
@@ -121,6 +130,8 @@ export function createOtlpLogStream(
       const record = alive && sent - settled() < batch.queue ? toOtlpLine(line) : undefined;
       if (record === undefined) {
         dropped += 1;
+        if (alive) report.queueFull(1);
+        else report.ended({ ...NO_WORKER, lost: 1 });
         return;
       }
       sent += 1;
@@ -138,6 +149,9 @@ export function createOtlpLogStream(
       // A timer, not `Atomics.waitAsync`: that does not keep a process from ending in which nothing else is going on.
       while (alive && settled() < sent && performance.now() < deadline) await delay(SETTLE_POLL_MS);
       alive = false;
+      // The last outcomes are on their way from the worker.
+      await nextTurn();
+      report.close(sent - settled());
       // Not the stream's own `end`, which blocks this thread until the collector has answered.
       const { worker: thread } = worker as unknown as { worker: Worker };
       // It holds no process open while it works, but its end is waited for.
@@ -146,6 +160,8 @@ export function createOtlpLogStream(
     },
   };
 }
+
+const NO_WORKER = { error: 'worker_ended', message: 'the thread that sends them has ended' };
 
 const PREFIX = /^\{"level":"([a-z]+)","timestamp":"([^"]+)"/;
 const FLAGS = /("span_id":"[0-9a-f]{16}","trace_flags":)"([0-9a-f]{2})"/;

@@ -1,3 +1,4 @@
+import { ExportResultCode } from '@opentelemetry/core';
 import {
   type IMetricReader,
   type MetricReader,
@@ -5,6 +6,8 @@ import {
   type PushMetricExporter,
 } from '@opentelemetry/sdk-metrics';
 import type { AgentNames } from './agent-names.ts';
+import { attemptExport } from './export-attempt.ts';
+import type { ExportReport } from './export-report.ts';
 import type { OtelSettings, OtlpProtocol } from './otel-env.ts';
 
 /**
@@ -12,12 +15,13 @@ import type { OtelSettings, OtlpProtocol } from './otel-env.ts';
  *
  * The SDK keeps what each collection found for every other reader, until that reader collects too. Where nobody scrapes,
  * that heap would grow with each export. So each export also collects for `scraped`, the reader of the scrape.
- * `agentNames` completes what is sent as it completes the scrape.
+ * `agentNames` completes what is sent as it completes the scrape. `report` hears of every export that failed.
  */
 export async function createOtlpReader(
   protocol: OtlpProtocol,
   scraped: MetricReader,
   agentNames: AgentNames,
+  report: ExportReport,
   { intervalMs, timeoutMs }: OtelSettings['metricExport'],
 ): Promise<IMetricReader & Pick<MetricReader, 'forceFlush'>> {
   const { OTLPMetricExporter } =
@@ -34,7 +38,18 @@ export async function createOtlpReader(
         ...scope,
         metrics: scope.metrics.map(agentNames.complete),
       }));
-      exporter.export({ ...metrics, scopeMetrics }, done);
+      const points = scopeMetrics.flatMap((scope) =>
+        scope.metrics.map(({ dataPoints }) => dataPoints.length),
+      );
+      attemptExport(
+        points.reduce((sum, its) => sum + its, 0),
+        (settle) => exporter.export({ ...metrics, scopeMetrics }, settle),
+        (outcome) => {
+          report.ended(outcome);
+          // It has been told. The reader would tell it once more.
+          done({ code: ExportResultCode.SUCCESS });
+        },
+      );
     },
     forceFlush: () => exporter.forceFlush(),
     shutdown: () => exporter.shutdown(),

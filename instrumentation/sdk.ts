@@ -15,6 +15,7 @@ import { within } from '../src/within.ts';
 import { createAgentNames } from './agent-names.ts';
 import { logDiagnostics } from './diagnostics.ts';
 import { createExemplars } from './exemplars.ts';
+import { createExportReport, type Signal } from './export-report.ts';
 import { createExposition, type Exposition } from './exposition.ts';
 import { createHttpInstrumentation, observeActiveRequests } from './http.ts';
 import { createLogStreams } from './logs.ts';
@@ -23,7 +24,7 @@ import { createOtlpReader } from './otlp-metrics.ts';
 import { observeProcess } from './process.ts';
 import { createResource, SERVICE_NAME } from './resource.ts';
 import { createScrape, type Scrape, type ScrapeHandler } from './scrape.ts';
-import { createSpanProcessor, idleSpanProcessor } from './spans.ts';
+import { createSpanExport, idleSpanProcessor } from './spans.ts';
 import { createViews } from './views.ts';
 
 export interface TelemetrySdk {
@@ -74,19 +75,18 @@ export async function startTelemetry(config: Config, env: NodeJS.ProcessEnv): Pr
     };
   }
 
-  let lostSpans = 0;
-  const spanProcessor =
-    settings.traces === null
-      ? idleSpanProcessor()
-      : await createSpanProcessor(settings.traces, settings.batch, (spans) => {
-          lostSpans += spans;
-        });
+  const reportOf = (signal: Signal) => createExportReport(signal, logs.record, settings.logLevel);
+  const reports = { traces: reportOf('traces'), metrics: reportOf('metrics') };
+  const spans =
+    settings.traces === null ? null : await createSpanExport(settings.traces, settings.batch, reports.traces);
   const exemplars = createExemplars();
   const agentNames = createAgentNames();
   const exporter = new PrometheusExporter({ preventServerStart: true });
   const readers: IMetricReader[] = config.metricsEnabled ? [exporter] : [];
   if (config.metricsEnabled && settings.metrics)
-    readers.push(await createOtlpReader(settings.metrics, exporter, agentNames, settings.metricExport));
+    readers.push(
+      await createOtlpReader(settings.metrics, exporter, agentNames, reports.metrics, settings.metricExport),
+    );
 
   const instrumentations = [
     createHttpInstrumentation(),
@@ -105,7 +105,7 @@ export async function startTelemetry(config: Config, env: NodeJS.ProcessEnv): Pr
         contextManager,
         // Without trust nothing is extracted: a public caller neither chooses nor forces sampling.
         textMapPropagator: config.trustTraceContext ? new W3CTraceContextPropagator() : null,
-        spanProcessors: [spanProcessor],
+        spanProcessors: [spans?.processor ?? idleSpanProcessor()],
         ...(settings.traces === null && { sampler: new AlwaysOffSampler() }),
         metricReaders: readers,
         views: createViews({
@@ -129,7 +129,11 @@ export async function startTelemetry(config: Config, env: NodeJS.ProcessEnv): Pr
     observeActiveRequests(meter);
   }
   if (scrape)
-    observeLosses(meter, () => ({ traces: lostSpans, logs: logs.lost(), stdout: logs.record.lost() }));
+    observeLosses(meter, () => ({
+      traces: spans?.lost() ?? 0,
+      logs: logs.lost(),
+      stdout: logs.record.lost(),
+    }));
 
   let stopping: Promise<void> | undefined;
   const stop = async (timeoutMs: number) => {
@@ -137,7 +141,12 @@ export async function startTelemetry(config: Config, env: NodeJS.ProcessEnv): Pr
     for (const instrumentation of instrumentations) instrumentation.disable();
     // Telemetry that is not sent by then is lost. The process ends anyway.
     const sent = sdk.shutdown().catch(() => undefined);
-    await Promise.all([within(timeoutMs, sent), logs.close(timeoutMs)]);
+    const told = within(timeoutMs, sent).then(() => {
+      reports.traces.close(spans?.underWay() ?? 0);
+      reports.metrics.close(0);
+    });
+    await Promise.all([told, logs.close(timeoutMs)]);
+    logs.record.flushSync();
     trace.disable();
     metrics.disable();
   };

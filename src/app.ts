@@ -67,7 +67,7 @@ export interface AppOptions {
   /** null: no rate limits and no rate-limit headers. */
   readonly limit: Limiter | null;
   readonly setRoute: SetRoute;
-  readonly endMeasurement: () => void;
+  readonly endMeasurement: (waits: boolean) => void;
   readonly underWay: UnderWay;
 }
 

@@ -26,6 +26,9 @@ async function die(msg: string, error: unknown): Promise<never> {
 process.on('uncaughtException', (error) => void die('process.failed', error));
 process.on('unhandledRejection', (error) => void die('process.failed', error));
 
+// The line for people on standard error is a courtesy. Whoever closed it need not read it.
+process.stderr.on('error', () => undefined);
+
 let service: RunningService | undefined;
 let stopping: { readonly signal: NodeJS.Signals; readonly since: number } | undefined;
 /** During the start there is nothing to finish: what it leaves half-done a crash would leave, too, and the next start mends. */

@@ -53,7 +53,7 @@ export interface ServiceOptions {
     port: number,
   ) => Promise<{ readonly port: number; close(graceMs: number): Promise<void> }>;
   readonly setRoute: SetRoute;
-  readonly endMeasurement: () => void;
+  readonly endMeasurement: (waits: boolean) => void;
   readonly flushTelemetry: (timeoutMs: number) => Promise<void>;
   /** The embedded database ended without having been asked to. */
   readonly onDatabaseLost: () => void;

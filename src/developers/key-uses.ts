@@ -11,8 +11,8 @@ export interface KeyUses extends BackgroundLoop {
 }
 
 /**
- * Remembers when API keys were last used, and writes it to their rows in the background: once a minute, and at the stop. What a
- * crash loses is a minute of `lastUsedAt`. Replicas that share the keys write each key at most once a minute.
+ * Remembers when API keys were last used, and writes it to their rows in the background: once a minute, and at the stop. What
+ * could not be written is written the next time. What a crash loses is a minute of `lastUsedAt`. Replicas that share the keys write each key at most once a minute.
  */
 export function createKeyUses(
   { db, clock, telemetry }: Pick<Deps, 'db' | 'clock' | 'telemetry'>,
@@ -22,8 +22,14 @@ export function createKeyUses(
   const write = async () => {
     const noted = [...uses];
     uses = new Map();
-    for (let from = 0; from < noted.length; from += KEYS_AT_ONCE)
-      await noteUses(db.background, noted.slice(from, from + KEYS_AT_ONCE), writeEveryMs / 1000);
+    let from = 0;
+    try {
+      for (; from < noted.length; from += KEYS_AT_ONCE)
+        await noteUses(db.background, noted.slice(from, from + KEYS_AT_ONCE), writeEveryMs / 1000);
+    } finally {
+      // What was not written waits for the next time. Of a key that was used meanwhile, the later use stays.
+      for (const [hash, at] of noted.slice(from)) if (!uses.has(hash)) uses.set(hash, at);
+    }
   };
   let first = true;
   const loop = createBackgroundLoop({

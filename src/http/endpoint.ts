@@ -123,8 +123,8 @@ export interface ServeDeps extends CountDeps {
   readonly readBody: ReadBody;
   readonly readForm: ReadBody;
   readonly setRoute: SetRoute;
-  /** Ends the measurement of the active request, as one that was answered with 200. */
-  readonly endMeasurement: () => void;
+  /** Ends the duration of the active request; unless its answer is still to come (`waits`), it was answered with 200. */
+  readonly endMeasurement: (waits: boolean) => void;
   readonly underWay: UnderWay;
   readonly starts: Starts;
   /** For endpoints whose answers may be large, and for those that may take long. */

@@ -17,6 +17,8 @@ export interface Reply {
    * is over when it is called. Before it has sent anything it may throw a refusal.
    */
   readonly takeOver?: (req: IncomingMessage, res: Response) => void | Promise<void>;
+  /** `takeOver` waits before it answers: the request has the status of that answer, which may be another than this one's. */
+  readonly waits?: true;
 }
 
 /** What stands in place of the JSON envelope of a refusal: a page, or another form of error. */

@@ -81,6 +81,7 @@ export const revocationRoutes = (deps: FeedDeps): Endpoint[] => {
           if (entries.length > 0 || wait === 0) return reply;
           return {
             ...reply,
+            waits: true,
             async takeOver(req, res) {
               const waitMs = wait * 1000;
               const feed = 'revocations';

@@ -167,10 +167,22 @@ const SDK_VARIABLES: readonly Variable[] = [
     'cumulative',
     '`cumulative`, `delta` or `lowmemory`.',
   ),
+  optional('OTEL_ATTRIBUTE_COUNT_LIMIT', count, 'Most attributes of a span or a log line. Unset: 128.'),
   optional('OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT', count, 'Longest value of an attribute. Unset: no limit.'),
   variable('OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT', count, '128', 'Most attributes of a span.'),
+  optional('OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT', count, 'Longest value of an attribute of a span.'),
   variable('OTEL_SPAN_EVENT_COUNT_LIMIT', count, '128', 'Most events of a span.'),
   variable('OTEL_SPAN_LINK_COUNT_LIMIT', count, '128', 'Most links of a span.'),
+  variable('OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT', count, '128', 'Most attributes of an event of a span.'),
+  variable('OTEL_LINK_ATTRIBUTE_COUNT_LIMIT', count, '128', 'Most attributes of a link of a span.'),
+  variable('OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT', count, '128', 'Most attributes of a log line.'),
+  optional(
+    'OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT',
+    count,
+    'Longest value of an attribute of a log line.',
+  ),
+  variable('OTEL_BLRP_MAX_EXPORT_BATCH_SIZE', trimmed(whole), '512', 'Log lines of one export.'),
+  variable('OTEL_BLRP_EXPORT_TIMEOUT', trimmed(whole), '30000', 'Milliseconds for one export of log lines.'),
   variable('OTEL_SERVICE_NAME', anyText, 'grantex-auth', 'Name of the service that sends.'),
   optional(
     'OTEL_RESOURCE_ATTRIBUTES',
@@ -179,9 +191,34 @@ const SDK_VARIABLES: readonly Variable[] = [
   ),
 ];
 
+const propagators: Parser<readonly string[]> = (text) => {
+  const chosen = text.split(',').map((part) => part.trim());
+  return chosen.includes('tracecontext') && chosen.every((one) => ['tracecontext', 'baggage'].includes(one))
+    ? chosen
+    : new Fault(
+        'tracecontext,baggage, or unset: TRUST_TRACE_CONTEXT says whether an incoming context is honoured',
+      );
+};
+const nothing: Parser<never> = () => new Fault('unset: there is no configuration by file');
+
+/** They have one value here. Another one would be ignored. */
+const FIXED_VARIABLES: readonly Variable[] = [
+  variable('OTEL_PROPAGATORS', propagators, 'tracecontext,baggage', '`tracecontext,baggage`.'),
+  variable('OTEL_METRICS_EXEMPLAR_FILTER', trimmed(oneOf(['trace_based'])), 'trace_based', '`trace_based`.'),
+  variable(
+    'OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION',
+    trimmed(oneOf(['explicit_bucket_histogram'])),
+    'explicit_bucket_histogram',
+    '`explicit_bucket_histogram`.',
+  ),
+  ...['OTEL_CONFIG_FILE', 'OTEL_EXPERIMENTAL_CONFIG_FILE'].map((name) =>
+    optional(name, nothing, 'Not known here.'),
+  ),
+];
+
 /**
- * What the packages of the SDK read themselves, and would ignore without a word when they cannot read it. The common ones and
- * those of each signal.
+ * What the packages of the SDK read themselves, and would ignore without a word when they cannot read it, and what they would
+ * ignore whatever it says. The common ones and those of each signal.
  */
 export const VARIABLES_OF_SDK: readonly Variable[] = [
   ...EXPORTER_VARIABLES.flatMap((common) => [
@@ -192,6 +229,7 @@ export const VARIABLES_OF_SDK: readonly Variable[] = [
     })),
   ]),
   ...SDK_VARIABLES,
+  ...FIXED_VARIABLES,
 ];
 
 const { disabled, endpoint: anyEndpoint, protocol: anyProtocol, ...others } = OTEL_READ_VARIABLES;

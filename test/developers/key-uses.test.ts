@@ -66,6 +66,26 @@ test('it writes while it runs, not only at the end', async () => {
   await uses.stop(5_000);
 });
 
+test('what could not be written is written the next time, with the later use of each key', async () => {
+  const first = Date.parse('2027-03-01T00:00:00Z');
+  let now = first;
+  const uses = usesAt(() => now, 50);
+  const written = async (at: number) => (await lastUsed()).filter((one) => one === at).length;
+  await database.sql`alter table api_keys rename to api_keys_gone`;
+  const before = failed.length;
+  for (let n = 1; n <= 1500; n++) uses.keyUsed(hash(n));
+  uses.start();
+  await waitFor(() => failed.length > before || undefined);
+  now += 60_000;
+  uses.keyUsed(hash(1));
+  await waitFor(() => failed.length > before + 2 || undefined);
+  await database.sql`alter table api_keys_gone rename to api_keys`;
+  await waitFor(async () => ((await written(first)) === 1499 ? true : undefined));
+  await uses.stop(5_000);
+  expect([await written(first), await written(now)]).toEqual([1499, 1]);
+  expect(failed[before]).toMatchObject({ work: 'key_uses' });
+});
+
 test('the service tells when a key was used, and not of one that was refused', async () => {
   const service = await startService({ database });
   const { apiKey } = await service.signup();

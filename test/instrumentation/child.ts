@@ -148,6 +148,8 @@ export interface SentSpan {
   readonly spanId: string;
   readonly parentSpanId?: string;
   readonly kind: number;
+  readonly startTimeUnixNano: string;
+  readonly endTimeUnixNano: string;
   readonly status: { code: number };
   readonly attributes: Record<string, unknown>;
   readonly links?: readonly { readonly traceId: string; readonly spanId: string }[];

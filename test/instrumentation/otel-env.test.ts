@@ -91,6 +91,32 @@ describe('what the packages of the SDK would leave out without a word is refused
     ['OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE', 'sometimes'],
     ['OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT', 'many'],
     ['OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT', '-1'],
+    ['OTEL_ATTRIBUTE_COUNT_LIMIT', 'none'],
+    ['OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT', '1.5'],
+    ['OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT', '-1'],
+    ['OTEL_LINK_ATTRIBUTE_COUNT_LIMIT', 'x'],
+    ['OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT', '12 lines'],
+    ['OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT', '1e3'],
+    ['OTEL_BLRP_MAX_EXPORT_BATCH_SIZE', '0'],
+    ['OTEL_BLRP_EXPORT_TIMEOUT', '30s'],
+    ['OTEL_PROPAGATORS', 'b3'],
+    ['OTEL_PROPAGATORS', 'tracecontext,b3'],
+    ['OTEL_PROPAGATORS', 'baggage'],
+    ['OTEL_PROPAGATORS', 'none'],
+    ['OTEL_METRICS_EXEMPLAR_FILTER', 'always_on'],
+    ['OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION', 'base2_exponential_bucket_histogram'],
+    ['OTEL_CONFIG_FILE', '/etc/otel.yaml'],
+    ['OTEL_EXPERIMENTAL_CONFIG_FILE', '/etc/otel.yaml'],
+    ['OTEL_TRACES_SAMPLER', 'ALWAYS_ON'],
+    ['OTEL_TRACES_SAMPLER', 'jaeger_remote'],
+    ['OTEL_BSP_SCHEDULE_DELAY', '5s'],
+    ['OTEL_BSP_MAX_QUEUE_SIZE', '1e3'],
+    ['OTEL_BSP_EXPORT_TIMEOUT', '-1'],
+    ['OTEL_BSP_MAX_EXPORT_BATCH_SIZE', '0'],
+    ['OTEL_EXPORTER_OTLP_PROTOCOL', 'http'],
+    ['OTEL_TRACES_EXPORTER', 'jaeger'],
+    ['OTEL_LOGS_EXPORTER', 'console'],
+    ['OTEL_METRICS_EXPORTER', 'otlp,statsd'],
   ])('%s=%s', (name, value) => {
     expect(refused({ ...ENDPOINT, [name]: value })).toEqual([name]);
     expect(refused({ [name]: value })).toEqual([name]);
@@ -105,9 +131,24 @@ describe('what the packages of the SDK would leave out without a word is refused
     ['OTEL_EXPORTER_OTLP_CERTIFICATE', import.meta.filename],
     ['OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE', 'Delta'],
     ['OTEL_SPAN_LINK_COUNT_LIMIT', '0'],
+    ['OTEL_PROPAGATORS', 'tracecontext, baggage'],
+    ['OTEL_RESOURCE_ATTRIBUTES', 'service_name=foo,a.b=1,a_b=2,1abc=2'],
     ['OTEL_SERVICE_NAME', 'any, name = at all'],
   ])('%s=%s is taken', (name, value) => {
     expect(refused({ ...ENDPOINT, [name]: value })).toEqual([]);
+  });
+
+  test.each([
+    ['OTEL_EXPORTER_OTLP_ENDPOINT', 'collector:4318'],
+    ['OTEL_EXPORTER_OTLP_ENDPOINT', '//collector'],
+    ['OTEL_EXPORTER_OTLP_LOGS_ENDPOINT', 'grpc://collector:4317'],
+  ])('an endpoint that is no URL of HTTP: %s=%s', (name, value) => {
+    expect(refused({ [name]: value })).toEqual([name]);
+  });
+
+  test.each(['2', '-0.1', 'half'])('a share of traces that is none: %s', (value) => {
+    const env = { OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: value };
+    expect(refused(env)).toEqual(['OTEL_TRACES_SAMPLER_ARG']);
   });
 
   test('no fault repeats a value', () => {

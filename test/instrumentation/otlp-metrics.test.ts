@@ -4,6 +4,7 @@ import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
 import { MeterProvider } from '@opentelemetry/sdk-metrics';
 import { afterEach, expect, test } from 'vitest';
 import { createAgentNames } from '../../instrumentation/agent-names.ts';
+import { createExportReport } from '../../instrumentation/export-report.ts';
 import { createExposition } from '../../instrumentation/exposition.ts';
 import { readOtelEnv } from '../../instrumentation/otel-env.ts';
 import { createOtlpReader } from '../../instrumentation/otlp-metrics.ts';
@@ -38,6 +39,7 @@ test('a day of exports without one scrape leaves nothing behind, and the first s
     'http/protobuf',
     scraped,
     createAgentNames(),
+    createExportReport('metrics', { write: () => undefined }, 'none'),
     readOtelEnv({}).metricExport,
   );
   const views = createViews({ perAgent: true, agentLimit: 500 });

@@ -128,6 +128,10 @@ describe('configuration that cannot be used', () => {
       OTEL_METRIC_EXPORT_TIMEOUT: '0',
       OTEL_LOG_LEVEL: 'loud',
       OTEL_EXPORTER_OTLP_METRICS_PROTOCOL: 'grpc',
+      OTEL_RESOURCE_ATTRIBUTES: 'k1=v1,spam',
+      OTEL_EXPORTER_OTLP_HEADERS: 'Authorization: Bearer secret-token',
+      OTEL_PROPAGATORS: 'b3',
+      OTEL_BLRP_EXPORT_TIMEOUT: '30s',
     });
     expect(code).toBe(78);
     expect(lines).toHaveLength(1);
@@ -144,9 +148,13 @@ describe('configuration that cannot be used', () => {
         'OTEL_METRIC_EXPORT_TIMEOUT',
         'OTEL_LOG_LEVEL',
         'OTEL_EXPORTER_OTLP_METRICS_PROTOCOL',
+        'OTEL_RESOURCE_ATTRIBUTES',
+        'OTEL_EXPORTER_OTLP_HEADERS',
+        'OTEL_PROPAGATORS',
+        'OTEL_BLRP_EXPORT_TIMEOUT',
       ]),
     );
     expect(new Set(names).size).toBe(names.length);
-    expect(JSON.stringify(lines)).not.toMatch(/secret-port|sometimes|collector|hourly|loud|grpc/);
+    expect(JSON.stringify(lines)).not.toMatch(/secret|sometimes|collector|hourly|loud|grpc|spam|b3|30s/);
   });
 });

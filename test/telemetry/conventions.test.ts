@@ -17,7 +17,17 @@ const STABLE = new Set(
 /** What every line on standard output begins with, and the name that OpenTelemetry has for them outside the attributes. */
 const RECORD = ['level', 'timestamp', 'msg', 'trace_id', 'span_id', 'trace_flags'];
 /** Fields of lines to which this flow need not come: of the embedded database, a bad configuration, OpenTelemetry's own, failed work on webhooks and in the background, Redis. */
-const ELSEWHERE = ['line', 'faults', 'message', 'suppressed', 'step', 'seconds', 'countedInMemory', 'work'];
+const ELSEWHERE = [
+  'line',
+  'faults',
+  'message',
+  'suppressed',
+  'lost',
+  'step',
+  'seconds',
+  'countedInMemory',
+  'work',
+];
 
 const named = (on: OwnAttribute['on']) =>
   new Map(OWN_ATTRIBUTES.filter((one) => one.on === on).map((one) => [one.name, one.type]));

@@ -26,6 +26,6 @@ export const TELEMETRY_DROPPED = {
   instrument: 'grantex.telemetry.dropped',
   kind: 'observableCounter',
   unit: '{item}',
-  help: 'Spans and log lines that did not reach the collector (queue full, or export failed), and lines that standard output did not take.',
+  help: 'Spans and log lines that did not reach the collector (queue full, export failed, or rejected by the collector), and lines that standard output did not take.',
   labels: { signal: oneOf('What was dropped.', ['traces', 'logs', 'stdout']) },
 } as const satisfies Family;
