@@ -52,7 +52,7 @@ describe('a number and a line with its reason, of every kind', () => {
     ['CONNECT', 'CONNECT x:443 HTTP/1.1\r\nHost: x\r\n\r\n', 'connect'],
     ['an unknown method', 'BREW /pot HTTP/1.1\r\nHost: x\r\n\r\n', 'method'],
     ['TLS on the plain port', CLIENT_HELLO, 'method'],
-    ['a preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'method'],
+    ['a preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'malformed'],
     ['two lengths', head('Content-Length: 5', 'Content-Length: 6'), 'malformed'],
     ['a length and chunks', head('Content-Length: 5', 'Transfer-Encoding: chunked'), 'malformed'],
     ['a length that is none', head('Content-Length: +5'), 'malformed'],

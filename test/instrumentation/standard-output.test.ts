@@ -101,7 +101,7 @@ test('a reader that stops: answers go on, what does not fit is lost and counted,
   expect(await lost()).toBe(dropped);
   child.kill('SIGTERM');
   expect(await exitOf(child)).toBe(0);
-  expect(lines.at(-1)?.msg).toBe('service.stopped');
+  await waitFor(() => lines.at(-1)?.msg === 'service.stopped' || undefined);
   expect(read()).toBe((written ?? 0) - dropped + 10);
 });
 
