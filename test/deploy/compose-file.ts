@@ -7,6 +7,9 @@ export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 /** A service of docker-compose.yml, as far as the tests look at it. */
 export interface ComposeService {
   readonly image?: string;
+  readonly mem_limit?: string;
+  readonly cpus?: number;
+  readonly pids_limit?: number;
   readonly build?: string | { readonly context: string; readonly dockerfile_inline?: string };
   readonly command?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;

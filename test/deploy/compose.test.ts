@@ -42,6 +42,16 @@ describe('docker-compose.yml', () => {
     expect(names.toSorted()).toEqual([...PROGRAMS, 'demo', 'grafana', 'postgres'].toSorted());
   });
 
+  test('limits the memory, the CPU and the processes of every part, the service as the chart does', () => {
+    for (const [name, { mem_limit: memory, cpus, pids_limit: pids }] of services) {
+      expect(memory, name).toMatch(/^\d+[mg]$/);
+      expect(cpus, name).toBeGreaterThan(0);
+      expect(pids, name).toBeGreaterThanOrEqual(50);
+    }
+    const { resources } = readYaml('deploy/helm/grantex-auth/values.yaml');
+    expect(`${serviceNamed('grantex-auth').mem_limit}i`).toBe(resources.limits.memory.toLowerCase());
+  });
+
   test('mounts only what exists, read only, and only volumes that it names', () => {
     for (const [name, { volumes = [] }] of services)
       for (const volume of volumes) {
