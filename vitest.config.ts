@@ -97,8 +97,14 @@ const project = (
     ...test,
   },
 });
-const WITH_SERVICE = { globalSetup: ['test/support/service-build-setup.ts'] };
-const WITH_DATABASE = { globalSetup: [...WITH_SERVICE.globalSetup, 'test/support/global-setup.ts'] };
+const WITH_SERVICE = {
+  globalSetup: ['test/support/service-build-setup.ts'],
+  setupFiles: ['test/support/end-services.ts'],
+};
+const WITH_DATABASE = {
+  ...WITH_SERVICE,
+  globalSetup: [...WITH_SERVICE.globalSetup, 'test/support/global-setup.ts'],
+};
 /** Building the real binaries for the first time takes minutes. */
 const BUILDS = { hookTimeout: 1_200 * SECOND };
 /** Projects that are run together follow one another by group; those of one group must have as many workers. */

@@ -37,7 +37,7 @@ const WORDS: Readonly<Record<string, number>> = { list: 1, rotate: 1, revoke: 2,
 type Print = (line: string) => void;
 
 await runCommand(async (print) => {
-  const words = readWords(process.argv.slice(2));
+  const words = readWords(idAsWord(process.argv.slice(2)));
   if (!words) return print(USAGE.trimEnd());
   const [command = '', kid = ''] = words;
   if (WORDS[command] !== words.length)
@@ -65,6 +65,12 @@ await runCommand(async (print) => {
     print(`${key.kid} is published from now on and signs from ${key.signsFrom.toISOString()}`);
   });
 });
+
+/** The id of a key may begin with a dash. Behind `revoke` it is a word all the same. */
+function idAsWord(args: readonly string[]): readonly string[] {
+  const [command, id = ''] = args;
+  return command === 'revoke' && args.length === 2 && id !== '--help' ? [command, '--', id] : args;
+}
 
 async function list(db: Database, now: number, print: Print): Promise<void> {
   const keys = await publishedKeys(db, new Date(now));

@@ -64,9 +64,7 @@ const deliveries = async () =>
       from webhook_deliveries where event_type = 'grant.revoked'`
   ).map((row) => ({ ...row }));
 
-test('an agent of thousands of grants: all dead at the answer, then worked off, each told of once', {
-  timeout: 120_000,
-}, async () => {
+test('an agent of thousands of grants: all dead at the answer, then worked off, each told of once', async () => {
   const [first, second] = services as [TestService, TestService];
   const { sql } = database;
   const [upper, lower] = [await party.newAgent(), await party.newAgent()];
@@ -182,9 +180,7 @@ test('an agent of thousands of grants: all dead at the answer, then worked off, 
   expect(end.kept['pending']).toBe(0);
 });
 
-test('a tree of thousands dies with its root, on every route, and the job is taken over from a replica that is killed', {
-  timeout: 120_000,
-}, async () => {
+test('a tree of thousands dies with its root, on every route, and the job is taken over from a replica that is killed', async () => {
   const [first, second] = services as [TestService, TestService];
   const other = await newParty(second);
   party = other;

@@ -81,60 +81,56 @@ async function switchLog(dataDir: string): Promise<void> {
 const disk = await smallDisk(256);
 afterAll(() => disk?.remove());
 if (disk)
-  test(
-    'the disk of the embedded database fills up under load: what was answered is kept, and space is all it needs',
-    async () => {
-      const unused = await createTestDatabase();
-      const dataDir = join(disk.path, 'data');
-      const env = { ...ENV, DATA_DIR: dataDir };
-      const first = await startOwnService({ env, database: unused });
-      const party = await newParty(first, 'sandbox');
-      const traffic = startTraffic({ url: first.url, ...party });
-      const good = () => traffic.shots.filter(isGood).length;
-      const goodOnes = async (more: number) => {
-        const enough = good() + more;
-        await waitFor(() => good() >= enough || undefined, 20 * SECOND);
-      };
-      await goodOnes(300);
+  test('the disk of the embedded database fills up under load: what was answered is kept, and space is all it needs', async () => {
+    const unused = await createTestDatabase();
+    const dataDir = join(disk.path, 'data');
+    const env = { ...ENV, DATA_DIR: dataDir };
+    const first = await startOwnService({ env, database: unused });
+    const party = await newParty(first, 'sandbox');
+    const traffic = startTraffic({ url: first.url, ...party });
+    const good = () => traffic.shots.filter(isGood).length;
+    const goodOnes = async (more: number) => {
+      const enough = good() + more;
+      await waitFor(() => good() >= enough || undefined, 20 * SECOND);
+    };
+    await goodOnes(300);
 
-      const tables = fill(disk.path);
-      const refused = () => traffic.shots.filter((shot) => !isGood(shot)).length;
-      await waitFor(() => refused() >= 20 || undefined, 40 * SECOND);
-      await rm(tables);
-      const freed = performance.now();
-      await goodOnes(100);
-      const late = traffic.shots.filter((shot) => !isGood(shot)).map(({ reply }) => reply.ended - freed);
-      const full = [...traffic.shots];
-      expectProperAnswers(full);
-      // No 500: PostgreSQL reports that it stored nothing.
-      expect(new Set(full.map(({ reply }) => reply.status))).toEqual(new Set([200, 201, 204, 503]));
+    const tables = fill(disk.path);
+    const refused = () => traffic.shots.filter((shot) => !isGood(shot)).length;
+    await waitFor(() => refused() >= 20 || undefined, 40 * SECOND);
+    await rm(tables);
+    const freed = performance.now();
+    await goodOnes(100);
+    const late = traffic.shots.filter((shot) => !isGood(shot)).map(({ reply }) => reply.ended - freed);
+    const full = [...traffic.shots];
+    expectProperAnswers(full);
+    // No 500: PostgreSQL reports that it stored nothing.
+    expect(new Set(full.map(({ reply }) => reply.status))).toEqual(new Set([200, 201, 204, 503]));
 
-      const log = fill(disk.path);
-      const exited = once(first.process, 'exit');
-      await switchLog(dataDir).catch(() => undefined);
-      const [code] = await exited;
-      await traffic.stop();
-      await rm(log);
-      const begun = performance.now();
-      const second = await startOwnService({ env, database: unused });
-      const startMs = performance.now() - begun;
-      const pairs = await expectPairsWork(second, party, traffic.shots);
-      printTable('disk full', [
-        {
-          'refused while the tables cannot grow': full.length - full.filter(isGood).length,
-          'recovered after ms': Math.max(0, Math.round(Math.max(...late))),
-          'exit code when the log cannot': code,
-          'next start ms': Math.round(startMs),
-          'pairs tried again': pairs,
-        },
-      ]);
-      expect(code).toBe(1);
-      expect(first.logs.filter(({ level }) => level === 'fatal').map(({ msg }) => msg)).toEqual([
-        'database.ended',
-      ]);
-      expect(pairs).toBeGreaterThan(100);
-      expect(await second.stop()).toBe(0);
-      await unused.drop();
-    },
-    90 * SECOND,
-  );
+    const log = fill(disk.path);
+    const exited = once(first.process, 'exit');
+    await switchLog(dataDir).catch(() => undefined);
+    const [code] = await exited;
+    await traffic.stop();
+    await rm(log);
+    const begun = performance.now();
+    const second = await startOwnService({ env, database: unused });
+    const startMs = performance.now() - begun;
+    const pairs = await expectPairsWork(second, party, traffic.shots);
+    printTable('disk full', [
+      {
+        'refused while the tables cannot grow': full.length - full.filter(isGood).length,
+        'recovered after ms': Math.max(0, Math.round(Math.max(...late))),
+        'exit code when the log cannot': code,
+        'next start ms': Math.round(startMs),
+        'pairs tried again': pairs,
+      },
+    ]);
+    expect(code).toBe(1);
+    expect(first.logs.filter(({ level }) => level === 'fatal').map(({ msg }) => msg)).toEqual([
+      'database.ended',
+    ]);
+    expect(pairs).toBeGreaterThan(100);
+    expect(await second.stop()).toBe(0);
+    await unused.drop();
+  });

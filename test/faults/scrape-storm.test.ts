@@ -9,14 +9,13 @@ import { startOwnService } from './own-service.ts';
 import { startDeafScrapers, startScrapers } from './scrapers.ts';
 import { isGood, startTraffic } from './traffic.ts';
 
-const SECOND = 1_000;
 const SCRAPERS = 50;
 
 test('fifty scrapers at once under load, and five that never read: every scrape is whole, every answer right', async () => {
   const service = await startOwnService();
   const party = await newParty(service, 'sandbox');
   const traffic = startTraffic({ url: service.url, ...party });
-  await waitFor(() => traffic.shots.length >= 200 || undefined, 20 * SECOND);
+  await waitFor(() => traffic.shots.length >= 200 || undefined);
   const calm = await service.scrape();
   const stormBegan = traffic.shots.length;
 
@@ -24,7 +23,6 @@ test('fifty scrapers at once under load, and five that never read: every scrape 
   const { seen, stop } = startScrapers(service.url, SCRAPERS);
   await waitFor(
     () => (seen.flat().length >= 20 * SCRAPERS && traffic.shots.length >= stormBegan + 200) || undefined,
-    30 * SECOND,
   );
   await stop();
   await traffic.stop();

@@ -6,7 +6,7 @@ import { frameOf } from '../../src/feed/event-stream.ts';
 import { createFollower, type Followed } from '../../src/feed/follower.ts';
 import { createHeldConnections } from '../../src/feed/held-connections.ts';
 import { serveStream } from '../../src/feed/serve-stream.ts';
-import { waitFor } from '../support/child.ts';
+import { PATIENCE_MS, waitFor } from '../support/child.ts';
 
 const PAGE = 500;
 /** What a client that does not read may cost: the bound, one batch, and what Node holds besides. */
@@ -19,8 +19,8 @@ afterEach(async () => {
   undo.clear();
 });
 
-/** A feed in an array, and a server that streams it. */
-async function serveFeed() {
+/** A feed in an array, and a server that streams it. It cuts a client that reads nothing for `drainMs`. */
+async function serveFeed(drainMs = PATIENCE_MS) {
   const feed: Followed[] = [];
   const add = (count: number) => {
     for (let n = 0; n < count; n++) feed.push({ seq: feed.length + 1, developerId: 'dev', ageSeconds: 0 });
@@ -67,7 +67,7 @@ async function serveFeed() {
       onSlowReader: () => {
         slow += 1;
       },
-      drainMs: 500,
+      drainMs,
     });
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -111,7 +111,7 @@ function idsOf(response: IncomingMessage): number[] {
 const upTo = (count: number) => Array.from({ length: count }, (_, n) => n + 1);
 
 test('a client that reads nothing is cut, and never costs more than the bound', async () => {
-  const { add, held, port, slow, buffered } = await serveFeed();
+  const { add, held, port, slow, buffered } = await serveFeed(500);
   const response = await connect(port);
   response.on('error', () => undefined).pause();
   await waitFor(() => held.count('events', 'stream') === 1 || undefined);

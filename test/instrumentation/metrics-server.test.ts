@@ -49,7 +49,8 @@ test('beyond the most connections at once further ones are closed; those that ne
   const server = await startMetricsServer((_request, response) => void response.end('metrics'), {
     host: '127.0.0.1',
     port: 0,
-    headersMs: 500,
+    // Long enough for all of them to connect.
+    headersMs: 2_000,
   });
   const sockets = Array.from({ length: MAX_SCRAPERS + 20 }, () => connect(server.port, '127.0.0.1'));
   onTestFinished(() => {

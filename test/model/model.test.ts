@@ -170,9 +170,7 @@ test('the gauge comes to what the ledger says: created − revoked − expired =
 
 test('anomalies opened = rows, by type, and none was counted twice', () => compareOpened(service));
 
-test('what a receiver refused at first comes again, and at last delivered + failed = rows', {
-  timeout: 60_000,
-}, async () => {
+test('what a receiver refused at first comes again, and at last delivered + failed = rows', async () => {
   for (const { model, real } of ended) {
     await compareEnds(model, real, ['slowly']);
     await compareReceived(model, real);

@@ -55,9 +55,14 @@ export const STEPS: readonly Step[] = [
     name: 'fuzz',
     command: [
       ...['npx', 'vitest', 'run', '--project', 'unit', '--project', 'slow'],
-      ...['test/model/model', 'test/contract/generated', 'test/policies/decision'],
+      ...[
+        'test/model/model',
+        'test/contract/generated',
+        'test/policies/decision',
+        'test/security/two-tenants',
+      ],
     ],
-    env: { MODEL_RUNS: '400', CONTRACT_RUNS: '500', DECISION_RUNS: '5000' },
+    env: { MODEL_RUNS: '400', CONTRACT_RUNS: '500', DECISION_RUNS: '5000', TENANTS_RUNS: '100000' },
   },
   {
     name: 'many',

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { migrate } from '../../src/db/migrate.ts';
 import { firstBrokenEntry } from '../support/audit-chain.ts';
-import { npmRun } from '../support/command.ts';
+import { npmOutput } from '../support/command.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { newParty, type Party } from '../support/flow.ts';
 import { SECRET_KEY, startService, type TestService } from '../support/service.ts';
@@ -97,13 +97,13 @@ test('migrations at once, by a command, a starting service and two callers: each
     await database.sql.unsafe('drop schema public cascade; create schema public');
     const [service, command, ...calls] = await Promise.all([
       startService({ database }),
-      npmRun('migrate', [], { DATABASE_URL: database.url, SECRET_KEY }),
+      npmOutput('migrate', [], { DATABASE_URL: database.url, SECRET_KEY }),
       migrate(database.url),
       migrate(database.url),
     ]);
     const { key } = await newParty(service).finally(() => service.stop());
-    expect([key.slice(0, 8), command.code, command.stderr]).toEqual(['gx_live_', 0, '']);
-    const told = [command.stdout.startsWith('applied'), ...calls.map(({ applied }) => applied.length > 0)];
+    expect(key.slice(0, 8)).toBe('gx_live_');
+    const told = [command.startsWith('applied'), ...calls.map(({ applied }) => applied.length > 0)];
     expect(told.filter(Boolean).length).toBeLessThanOrEqual(1);
     const [row] = await database.sql`
       select count(*)::int as times, count(distinct name)::int as names from schema_migrations`;

@@ -40,9 +40,9 @@ test('while the feed cannot be read: no heartbeats, 503, streams end, the lag gr
   expect((await waiting).status).toBe(503);
   const waitedMs = performance.now() - asked;
   const begun = performance.now();
-  expect((await get(`/v1/revocations?since=${cursor}&wait=5`)).status).toBe(503);
-  // Not after a wait for the database.
-  expect(performance.now() - begun).toBeLessThan(1500);
+  expect((await get(`/v1/revocations?since=${cursor}&wait=30`)).status).toBe(503);
+  // Not after the wait that was asked for.
+  expect(performance.now() - begun).toBeLessThan(15_000);
   const beats = stream.events.length;
   await stream.ended;
   expect(stream.response.complete).toBe(true);

@@ -72,7 +72,11 @@ export const ATTACKS: Readonly<Record<string, readonly Attack[]>> = {
       'test/principal-sessions/routes.test.ts',
       'the session of one developer knows nothing',
     ],
-    ['one more scope against a prohibition', 'test/policies/decision.test.ts', ''],
+    [
+      'one more scope against a prohibition',
+      'test/policies/decision.test.ts',
+      'any policies and any request',
+    ],
   ],
   exhaust: [
     ['connections of one address, and in all', 'test/http/connections.test.ts', 'in all only so many'],
@@ -93,9 +97,13 @@ export const ATTACKS: Readonly<Record<string, readonly Attack[]>> = {
       'test/http/rate-limit.test.ts',
       'all keys that a developer ever had count as one',
     ],
-    ['names of metrics without end', 'test/faults/cardinality.test.ts', ''],
+    [
+      'names of metrics without end',
+      'test/faults/cardinality.test.ts',
+      'agents and developers without number',
+    ],
     ['webhooks that hang', 'test/webhooks/fair-share.test.ts', 'takes none from others'],
-    ['long bodies, lists and names', 'test/http/size-bounds.test.ts', ''],
+    ['long bodies, lists and names', 'test/http/size-bounds.test.ts', 'have at most 8 KiB together'],
   ],
   hide: [
     ['a flood of wrong keys', 'test/security/authentication-failures.test.ts', 'a flood of wrong keys'],
@@ -106,11 +114,15 @@ export const ATTACKS: Readonly<Record<string, readonly Attack[]>> = {
     ],
     ['changes without a trace', 'test/security/log-lines.test.ts', 'agents: made, changed'],
     ['line breaks in what is logged', 'test/security/forged-tokens.test.ts', 'one line is one line'],
-    ['audit entries of concurrent writers', 'test/audit/chain.test.ts', ''],
+    ['audit entries of concurrent writers', 'test/audit/chain.test.ts', '64 writers on two replicas'],
     ['sampling that the caller asks for', 'test/instrumentation/http.test.ts', 'cannot force sampling'],
   ],
   smuggle: [
-    ['two lengths, chunks and rubbish on the wire', 'test/contract/hostile-wire.test.ts', ''],
+    [
+      'two lengths, chunks and rubbish on the wire',
+      'test/contract/wire-cases.ts',
+      'both lengths, the other way round',
+    ],
     ['rubbish behind requests', 'test/http/refused-on-the-wire.test.ts', 'rubbish behind requests'],
     ['a second Authorization header', 'test/http/oauth.test.ts', 'two Authorization headers are refused'],
     ['another spelling of a path', 'test/contract/wire-cases.ts', '/V1/'],
@@ -140,8 +152,12 @@ export const ATTACKS: Readonly<Record<string, readonly Attack[]>> = {
     ],
     ['a redirect of a webhook', 'test/webhooks/attempts.test.ts', 'a redirect is not followed'],
     ['a code without its verifier', 'test/security/strict.test.ts', 'REQUIRE_PKCE'],
-    ['the session token from the address bar', 'test/stack/permissions-session.browser.test.ts', ''],
-    ['sealed keys moved to another row', 'test/secrets/sealing.test.ts', ''],
+    [
+      'the session token from the address bar',
+      'test/stack/permissions-session.browser.test.ts',
+      'leaves the address bar at once',
+    ],
+    ['sealed keys moved to another row', 'test/secrets/sealing.test.ts', 'another purpose'],
     ['revoked tokens through a gateway', 'test/stack/gateway.test.ts', 'what must not pass'],
   ],
 };

@@ -22,8 +22,10 @@ const PLAN = (operations: number): fc.Arbitrary<Plan> =>
     edits: fc.oneof(fc.constant([]), edits),
   });
 
-const ID = /(?:dev|ag|areq|grnt|tok|ref|alog|wh|evt|pol|anm)_[0-9A-HJKMNP-TV-Z]{26}/g;
+const ID = /(?:dev|key|ag|areq|grnt|tok|ref|alog|wh|evt|pol|anm)_[0-9A-HJKMNP-TV-Z]{26}/g;
 const JWT = /eyJ[\w-]+\.(eyJ[\w-]+)\./g;
+/** The principal of the samples, and not one whose random name begins alike. */
+const USER = /user_1\b/g;
 /** Requests at the same time. */
 const WIDTH = 16;
 /** How many requests start from one valid one. What its first use has used up is refused from then on. */
@@ -64,7 +66,7 @@ class Tenant {
   }
 
   markedText(text: string): string {
-    return text.replaceAll('user_1', this.mark).replaceAll('"Agent"', `"Agent ${this.mark}"`);
+    return text.replaceAll(USER, this.mark).replaceAll('"Agent"', `"Agent ${this.mark}"`);
   }
 
   hears(text: string): void {
@@ -144,7 +146,7 @@ export async function pryIntoEachOther(service: TestService, count: number, seed
     const made = outgoing(operation, sample, plan.edits);
     const request: Outgoing = {
       ...made,
-      path: made.path.replaceAll('user_1', tenant.mark),
+      path: made.path.replaceAll(USER, tenant.mark),
       ...(typeof made.body === 'string' && { body: tenant.markedText(made.body) }),
     };
     for (const id of idsIn(`${request.path} ${decodeURIComponentSafely(request.path)} ${request.body ?? ''}`))

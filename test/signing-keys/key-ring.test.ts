@@ -1,5 +1,5 @@
 import { createLocalJWKSet, decodeProtectedHeader, jwtVerify, SignJWT } from 'jose';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { type Database, openDatabase } from '../../src/db/client.ts';
 import { createSealer } from '../../src/secrets/sealing.ts';
 import { rotateKeys } from '../../src/signing-keys/create-key.ts';
@@ -41,6 +41,7 @@ beforeEach(async () => {
   looks = 0;
 });
 afterEach(async () => {
+  vi.useRealTimers();
   for (const ring of rings) ring.close();
   await db.close(1000);
   await database.drop();
@@ -174,6 +175,14 @@ test('a key id that is not known yet is looked up; a flood of invented ones is o
   const asked = await Promise.all([kid, ...Array(50).keys()].map((id) => ring.verifier(`${id}`)));
   expect(asked).toEqual([expect.anything(), ...Array(50).fill(undefined)]);
   expect(looks).toBe(1);
+});
+
+test('a ring looks by itself after half of the ten seconds within which a revocation must hold', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval'] });
+  const ring = await start();
+  const { kid } = await rotate();
+  vi.advanceTimersByTime(5000);
+  await waitFor(() => ring.knows(kid) || undefined);
 });
 
 test('with another SECRET_KEY neither a start nor a rotation does anything but fail', async () => {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { decodeJwt, decodeProtectedHeader, SignJWT } from 'jose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createSealer } from '../../src/secrets/sealing.ts';
-import { npmRun } from '../support/command.ts';
+import { npmOutput, npmRun } from '../support/command.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { newParty } from '../support/flow.ts';
 import { sumOver } from '../support/ledger.ts';
@@ -19,8 +19,6 @@ import {
 } from '../support/service.ts';
 
 const JWT_ISSUER = 'https://auth.test';
-/** The contract's, from the command's answer on. */
-const EVERYWHERE_MS = 10_000;
 
 let database: TestDatabase;
 let replicas: TestService[];
@@ -40,8 +38,15 @@ afterAll(async () => {
 const kidsOf = async (service: TestService): Promise<string[]> =>
   (await service.request('GET', '/.well-known/jwks.json')).body.keys.map(({ kid }: { kid: string }) => kid);
 const kidOf = (token: string) => String(decodeProtectedHeader(token).kid);
-const keys = (words: string[], env: Record<string, string> = {}) =>
-  npmRun('keys', words, { DATABASE_URL: database.url, SECRET_KEY, ...env });
+const settings = (env: Record<string, string> = {}) => ({ DATABASE_URL: database.url, SECRET_KEY, ...env });
+const keys = (...words: string[]) => npmOutput('keys', words, settings());
+/** Rotates. @returns the key that waits to sign from then on */
+const rotated = async (): Promise<string> => {
+  await keys('rotate');
+  const waiting = /^(\S+) {2}waits /m.exec(await keys('list'))?.[1];
+  if (waiting === undefined) throw new Error('no key waits');
+  return waiting;
+};
 /** What a thief of the database and of SECRET_KEY has. */
 const stolen = async (kid: string): Promise<KeyObject> => {
   const [row] = await database.sql`select sealed_private as sealed from signing_keys where kid = ${kid}`;
@@ -121,9 +126,7 @@ test('a signing key has leaked: revoked, it signs and verifies nothing on any re
   for (const replica of replicas)
     expect((await answers(replica, party.key, before.grantToken)).verified.valid).toBe(true);
 
-  const done = await keys(['revoke', leaked]);
-  expect([done.code, done.stderr]).toEqual([0, '']);
-  const [line = '', said = ''] = done.stdout.split('\n');
+  const [line = '', said = ''] = (await keys('revoke', leaked)).split('\n');
   expect(JSON.parse(line)).toEqual({
     level: 'warn',
     timestamp: expect.any(String),
@@ -131,13 +134,9 @@ test('a signing key has leaked: revoked, it signs and verifies nothing on any re
     kid: leaked,
   });
   const successor = /^(\S+) signs from now on$/.exec(said)?.[1] ?? '';
-  const from = performance.now();
   await Promise.all(
-    replicas.map((replica) =>
-      waitFor(async () => ((await kidsOf(replica)).includes(leaked) ? undefined : true), EVERYWHERE_MS),
-    ),
+    replicas.map((replica) => waitFor(async () => !(await kidsOf(replica)).includes(leaked) || undefined)),
   );
-  expect(performance.now() - from).toBeLessThan(EVERYWHERE_MS);
 
   const forged = await forge(thief, before.grantToken, { scp: ['*'] });
   for (const replica of replicas) {
@@ -166,45 +165,35 @@ test('a signing key has leaked: revoked, it signs and verifies nothing on any re
   expect(await kidsOf(late)).toEqual([successor]);
   expect(late.logs.filter(({ msg }) => msg === 'signing_key.revoked')).toEqual([]);
   await late.stop();
-  const listed = (await keys(['list'])).stdout.split('\n').map((one) => one.split(/\s+/).slice(0, 2));
+  const listed = (await keys('list')).split('\n').map((one) => one.split(/\s+/).slice(0, 2));
   expect(listed).toEqual([[successor, 'signs'], [leaked, 'revoked'], ['']]);
-  expect((await keys(['revoke', leaked])).stdout).toBe(`${leaked} was revoked before\n`);
+  expect(await keys('revoke', leaked)).toBe(`${leaked} was revoked before\n`);
   const [row] =
     await database.sql`select length(sealed_private) as bytes from signing_keys where kid = ${leaked}`;
   expect(row).toEqual({ bytes: 0 });
-  expect(await keys(['revoke', 'unknown'])).toMatchObject({
+  expect(await npmRun('keys', ['revoke', 'unknown'], settings())).toEqual({
     code: 1,
-    stderr: expect.stringMatching(/^no signing key has/),
+    stdout: '',
+    stderr: 'no signing key has the id unknown (npm run keys -- list)\n',
   });
-}, 60_000);
+});
 
 test('the next key signs at once in place of the revoked one, and a retired key never signs again', async () => {
   const [signing = ''] = await kidsOf(first);
-  await keys(['rotate']);
-  const waiting = (await keys(['list'])).stdout
-    .split('\n')
-    .find((line) => line.includes('waits'))
-    ?.split(' ')[0];
-  const { stdout } = await keys(['revoke', signing]);
-  expect(stdout).toContain(`${waiting} signs from now on\n`);
-  await waitFor(async () => ((await kidsOf(second)).includes(signing) ? undefined : true), EVERYWHERE_MS);
+  const waiting = await rotated();
+  expect(await keys('revoke', signing)).toContain(`${waiting} signs from now on\n`);
+  await waitFor(async () => !(await kidsOf(second)).includes(signing) || undefined);
   const party = await newParty(second);
   expect(kidOf((await party.grant()).grantToken)).toBe(waiting);
   // Now it is retired, and the one after it is revoked.
-  await keys(['rotate']);
-  const next =
-    (await keys(['list'])).stdout
-      .split('\n')
-      .find((line) => line.includes('waits'))
-      ?.split(' ')[0] ?? '';
+  const next = await rotated();
   await database.sql`update signing_keys set signs_from = now() - interval '1 second' where kid = ${next}`;
-  const third = (await keys(['revoke', next])).stdout;
-  const newest = /(\S+) signs from now on\n$/.exec(third)?.[1];
+  const newest = /(\S+) signs from now on\n$/.exec(await keys('revoke', next))?.[1];
   const replica = await start();
   expect((await kidsOf(replica)).sort()).toEqual([waiting, newest].sort());
   expect(kidOf((await (await newParty(replica)).grant()).grantToken)).toBe(newest);
   await replica.stop();
-}, 60_000);
+});
 
 test('SIGNING_KEYS_FILE: the next key of the file signs; a revoked first key is refused at the start, any other is told of', async () => {
   const directory = await temporaryDirectory();
@@ -213,30 +202,30 @@ test('SIGNING_KEYS_FILE: the next key of the file signs; a revoked first key is 
     ...generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ format: 'jwk' }),
     kid,
   });
-  const [one, two] = [jwk('one'), jwk('two')];
+  // The ids of a file are free; ours have such a beginning now and then.
+  const [one, two] = [jwk('-one'), jwk('two')];
   await writeFile(path, JSON.stringify({ keys: [one, two] }));
   const env = { SIGNING_KEYS_FILE: path };
   const replica = await start(env);
   const party = await newParty(replica);
   const { grantToken } = await party.grant();
-  expect([kidOf(grantToken), await kidsOf(replica)]).toEqual(['one', ['one', 'two']]);
-  expect((await keys(['revoke', 'three'], env)).code).toBe(1);
-  expect((await keys(['revoke', 'one'], env)).code).toBe(0);
-  await waitFor(async () => ((await kidsOf(replica)).length === 1 ? true : undefined), EVERYWHERE_MS);
+  expect([kidOf(grantToken), await kidsOf(replica)]).toEqual(['-one', ['-one', 'two']]);
+  expect((await npmRun('keys', ['revoke', 'three'], settings(env))).code).toBe(1);
+  expect(await npmOutput('keys', ['revoke', '-one'], settings(env))).toMatch(/"kid":"-one"}\n$/);
+  await waitFor(async () => (await kidsOf(replica)).length === 1 || undefined);
   expect((await answers(replica, party.key, grantToken)).verified).toEqual({ valid: false });
   expect(kidOf((await party.grant()).grantToken)).toBe('two');
   await replica.stop();
 
-  const settings = { DATABASE_URL: database.url, SECRET_KEY, PORT: '0', ...env };
-  const { code, logs } = await runToEnd(settings);
-  const fault = 'SIGNING_KEYS_FILE: its first key, one, was revoked and signs nothing any more';
+  const { code, logs } = await runToEnd(settings({ PORT: '0', ...env }));
+  const fault = 'SIGNING_KEYS_FILE: its first key, -one, was revoked and signs nothing any more';
   expect([code, logs.at(-1)]).toEqual([78, expect.objectContaining({ level: 'fatal', faults: [fault] })]);
   await writeFile(path, JSON.stringify({ keys: [two, one] }));
   const again = await start(env);
   expect(await kidsOf(again)).toEqual(['two']);
   expect(again.logs).toContainEqual(
-    expect.objectContaining({ level: 'warn', msg: 'signing_key.revoked', kid: 'one' }),
+    expect.objectContaining({ level: 'warn', msg: 'signing_key.revoked', kid: '-one' }),
   );
   await again.stop();
   await directory.remove();
-}, 60_000);
+});

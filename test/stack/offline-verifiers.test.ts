@@ -1,6 +1,6 @@
 import { createRemoteJWKSet, decodeJwt, jwtVerify } from 'jose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { npmRun } from '../support/command.ts';
+import { npmOutput } from '../support/command.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { newParty, type Party } from '../support/flow.ts';
 import { SECRET_KEY, startService, type TestService } from '../support/service.ts';
@@ -41,15 +41,14 @@ test('jose, PyJWT and grantex verify every token across a rotation from RS256 to
   await issue('RS256');
   await verifyAll();
 
-  const rotated = await npmRun('keys', ['rotate'], {
+  const rotated = await npmOutput('keys', ['rotate'], {
     DATABASE_URL: database.url,
     SECRET_KEY,
     SIGNING_ALGORITHM: 'ES256',
   });
-  expect(rotated).toMatchObject({ code: 0, stderr: '' });
   // As if its minute of waiting were over: a service that starts now signs with it. Clients that have just fetched the keys
   // fetch them again after half a minute at the earliest.
-  await database.sql`update signing_keys set signs_from = now() where kid = ${rotated.stdout.split(' ')[0] ?? ''}`;
+  await database.sql`update signing_keys set signs_from = now() where kid = ${rotated.split(' ')[0] ?? ''}`;
   const { port } = new URL(service.url);
   await service.stop();
   service = await startService({ database, env: { PORT: port } });

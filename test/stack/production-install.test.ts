@@ -10,7 +10,6 @@ import { startService, temporaryDirectory } from '../support/service.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const DOCKERFILE = readFileSync(join(ROOT, 'Dockerfile'), 'utf8');
-const MINUTE = 60_000;
 
 /** All values of an instruction in the Dockerfile. */
 const instructions = (name: string) =>
@@ -35,7 +34,7 @@ beforeAll(async () => {
     await rm(join(image.path, name), { recursive: true });
   // The same command as in the Dockerfile, but it prefers packages that the gate has already downloaded.
   await promisify(exec)(`${INSTALL} --prefer-offline`, { cwd: image.path });
-}, 10 * MINUTE);
+});
 afterAll(() => image?.remove());
 
 /** Runs the command of the image in its directory, with this Node. */

@@ -7,14 +7,11 @@ import { freePorts, loopback } from '../../deploy/programs/stack/addresses.ts';
 import type { Finding } from '../../src/reconciliation/judge.ts';
 import type { Reconciliation } from '../../src/reconciliation/reconcile.ts';
 import { startTraffic } from '../faults/traffic.ts';
-import { npmRun } from '../support/command.ts';
+import { npmOutput, npmRun } from '../support/command.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { newParty, type Party } from '../support/flow.ts';
 import { startService, type TestService, temporaryDirectory, waitFor } from '../support/service.ts';
 import { Prometheus } from './pipeline/prometheus.ts';
-
-const MINUTE = 60_000;
-const SECOND = 1000;
 
 let database: TestDatabase;
 let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
@@ -50,8 +47,8 @@ beforeAll(async () => {
   );
   const asked = new Prometheus(`http://${address}`);
   const up = async () => (await asked.query('up == 1').catch(() => [])).length;
-  await waitFor(async () => (await up()) === 2 || undefined, 30 * SECOND);
-}, 2 * MINUTE);
+  await waitFor(async () => (await up()) === 2 || undefined);
+});
 afterAll(async () => {
   prometheus?.kill('SIGKILL');
   await first?.stop();
@@ -73,16 +70,14 @@ async function reconcile(...args: string[]): Promise<{ code: number | null } & R
 /** Runs traffic on both replicas until each has answered `count` requests. */
 async function load(count: number, meanwhile: () => Promise<unknown> = async () => undefined) {
   const traffics = [first, second].map(({ url }) => startTraffic({ url, ...party, callers: 2 }));
-  for (const { shots } of traffics) await waitFor(() => shots.length >= count || undefined, MINUTE);
+  for (const { shots } of traffics) await waitFor(() => shots.length >= count || undefined);
   await meanwhile();
   for (const traffic of traffics) await traffic.stop();
 }
 
 const verdictOf = (findings: readonly Finding[], what: string) => findings.find((one) => one.what === what);
 
-test('two replicas under load: equal as soon as they are at rest, and between two looks while they work', {
-  timeout: 3 * MINUTE,
-}, async () => {
+test('two replicas under load: equal as soon as they are at rest, and between two looks while they work', async () => {
   let working: Awaited<ReturnType<typeof reconcile>> | undefined;
   await load(100, async () => {
     working = await reconcile();
@@ -94,13 +89,11 @@ test('two replicas under load: equal as soon as they are at rest, and between tw
     expect([code, living.length]).toEqual([0, 2]);
     const exact = findings.every(({ counted, least, most }) => counted === least && least === most);
     return exact ? findings : undefined;
-  }, MINUTE);
+  });
   expect(verdictOf(findings, 'exchanges')?.counted).toBeGreaterThan(50);
 });
 
-test('a replica that is killed under load leaves a gap that its last scrape explains, and a greater one is named', {
-  timeout: 4 * MINUTE,
-}, async () => {
+test('a replica that is killed under load leaves a gap that its last scrape explains, and a greater one is named', async () => {
   const port = new URL(second.url).port;
   await load(100, async () => {
     const exited = once(second.process, 'exit');
@@ -126,10 +119,9 @@ test('a replica that is killed under load leaves a gap that its last scrape expl
 
   // A new snapshot after the kill makes everything exact again.
   const file = join(directory.path, 'base.json');
-  const taken = await npmRun('reconcile', ['--prometheus', `http://${address}`, '--snapshot', file], {
+  await npmOutput('reconcile', ['--prometheus', `http://${address}`, '--snapshot', file], {
     DATABASE_URL: database.url,
   });
-  expect([taken.code, taken.stderr]).toEqual([0, '']);
   await load(50);
   const since = await reconcile('--since', file);
   expect([since.code, since.living.length, since.ended.length]).toEqual([0, 2, 0]);

@@ -33,4 +33,4 @@ test('the primary is killed, and a Sentinel hangs: two replicas share their limi
   expect(await replica.client.role()).toContain('master');
   expect(await replica.client.keys('grantex:consent:*')).toHaveLength(1);
   expect((await calls(one)).error).toBeGreaterThan(0);
-}, 120_000);
+});

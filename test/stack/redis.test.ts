@@ -24,7 +24,7 @@ beforeAll(async () => {
   one = await start(url);
   other = await start(url);
   await Promise.all(services.map(reached));
-}, 120_000);
+});
 afterAll(async () => {
   await Promise.all(services.map((service) => service.stop()));
   await redis?.kill();

@@ -20,6 +20,13 @@ function program(): string[] {
 
 export type LogLine = Record<string, unknown> & { readonly msg: string; readonly level: string };
 
+const started = new Set<ChildProcess>();
+
+/** Ends what a failed test has not stopped. */
+export function endServices(): void {
+  for (const child of started) child.kill('SIGKILL');
+}
+
 /**
  * Starts the service's process. Its environment has only these variables and a PATH.
  * @param within wraps the command, to run the service in another environment
@@ -30,11 +37,14 @@ export function spawnService(
   within: (command: readonly string[]) => readonly string[] = (command) => command,
 ): ChildProcess {
   const [command = '', ...args] = within([process.execPath, ...NODE_FLAGS, ...program()]);
-  return spawn(command, args, {
+  const child = spawn(command, args, {
     cwd: ROOT,
     env: { PATH: process.env['PATH'] ?? '', NODE_COMPILE_CACHE: COMPILE_CACHE, ...env },
     stdio: ['ignore', 'pipe', stdio],
   });
+  started.add(child);
+  child.once('exit', () => started.delete(child));
+  return child;
 }
 
 /** Collects the output of the process from now on. Every line of standard output must be JSON. */

@@ -36,3 +36,13 @@ export async function npmRun(
   ]);
   return { code, stdout, stderr };
 }
+
+/**
+ * What a command writes that must succeed without a word on standard error.
+ * @throws with all that it wrote otherwise
+ */
+export async function npmOutput(...run: Parameters<typeof npmRun>): Promise<string> {
+  const { code, stdout, stderr } = await npmRun(...run);
+  if (code === 0 && stderr === '') return stdout;
+  throw new Error(`npm run ${run[0]} -- ${run[1].join(' ')}: exit code ${code}\n${stderr}${stdout}`);
+}

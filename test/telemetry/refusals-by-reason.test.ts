@@ -77,9 +77,12 @@ test('each reason of each operation: the same word in the family, in the log lin
   const scrape = await service.scrape();
   expect(refusalsIn(scrape)).toEqual(each(() => 1));
 
-  const lines = service.logs.filter(
-    ({ msg }) => msg === 'request.refused' || msg === 'token.verification_failed',
-  );
+  const lines = await waitFor(() => {
+    const all = service.logs.filter(
+      ({ msg }) => msg === 'request.refused' || msg === 'token.verification_failed',
+    );
+    return all.length >= EVERY.length ? all : undefined;
+  });
   const named = Object.fromEntries(lines.map((line) => [String(line['requestId']), line]));
   expect(lines).toHaveLength(EVERY.length);
   const reasonIn = (name: string) => name.split(' ')[1];
