@@ -9,7 +9,7 @@ process.env['NODE_COMPILE_CACHE'] ??= fileURLToPath(new URL('node_modules/.cache
 const SECOND = 1_000;
 /** Whatever the service does with its database. */
 const ON_A_DATABASE =
-  '{agents,anomalies,audit,authorization,compliance,consent,developers,grant-token,grants,model,policies,feed,principal-sessions,retention,revocations,secrets,signing-keys,tokens,webhooks}';
+  '{agents,anomalies,audit,authorization,compliance,consent,developers,grant-token,grants,model,policies,events,feed,principal-sessions,retention,revocations,secrets,signing-keys,tokens,webhooks}';
 /** What takes too long for the gate; `npm run test:nightly` runs it. */
 const LONG = 'test/**/*.nightly.test.ts';
 /** What can go wrong with the database, by way of what. */

@@ -10,6 +10,8 @@ import { consentRoutes } from './consent/routes.ts';
 import type { Deps } from './deps.ts';
 import { authenticate } from './developers/authenticate.ts';
 import { developerRoutes } from './developers/routes.ts';
+import type { EventFollower } from './events/follow-events.ts';
+import { eventRoutes } from './events/routes.ts';
 import type { HeldConnections } from './feed/held-connections.ts';
 import type { ReadGrantToken } from './grant-token/read-grant-token.ts';
 import { grantRoutes } from './grants/routes.ts';
@@ -56,6 +58,7 @@ export interface AppDeps extends Deps {
   readonly sessionTokens: SessionTokens;
   readonly successorOf: SuccessorOf;
   readonly revocations: RevocationFollower;
+  readonly eventStream: EventFollower;
   readonly heldConnections: HeldConnections;
   /** Hears of each API key that lets a request in. */
   readonly keyUsed: (keyHash: Buffer) => void;
@@ -87,6 +90,7 @@ function allEndpoints(deps: AppDeps, health: Health): Endpoint[] {
     ...complianceRoutes(deps),
     ...developerRoutes(deps),
     ...revocationRoutes(deps),
+    ...eventRoutes(deps),
     ...oauthRoutes(deps),
     ...signingKeyRoutes(deps),
     ...systemRoutes(health, () => endpoints),

@@ -1,5 +1,6 @@
 import type { Deps } from './deps.ts';
 import { authenticate } from './developers/authenticate.ts';
+import { createEventFollower, type EventFollower } from './events/follow-events.ts';
 import { createHeldConnections, type HeldConnections } from './feed/held-connections.ts';
 import { isRefused } from './outcome.ts';
 import { createRevocationFollower, type RevocationFollower } from './revocations/follow-feed.ts';
@@ -7,6 +8,7 @@ import { createRevocationFollower, type RevocationFollower } from './revocations
 /** What the service keeps for clients that follow feeds. */
 export interface Feeds {
   readonly revocations: RevocationFollower;
+  readonly eventStream: EventFollower;
   readonly heldConnections: HeldConnections;
   start(): void;
 }
@@ -21,11 +23,14 @@ export function createFeeds(deps: Pick<Deps, 'config' | 'db' | 'clock' | 'teleme
       return !isRefused(owner) && owner.value.id === developerId;
     },
   });
+  const eventStream = createEventFollower(deps, heldConnections);
   return {
     revocations,
+    eventStream,
     heldConnections,
     start() {
       revocations.start();
+      eventStream.start();
       heldConnections.start();
     },
   };

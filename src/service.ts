@@ -117,7 +117,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     const retention = createRetention({ config, db, clock, telemetry, ids });
     const tallies = createTallyKeeper({ db, clock, telemetry });
     const feeds = createFeeds({ config, db, clock, telemetry });
-    const { revocations, heldConnections } = feeds;
+    const { revocations, eventStream, heldConnections } = feeds;
     undo.defer(async () => heldConnections.close());
     const removals = createRemovalWorker({
       config,
@@ -135,7 +135,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     const checkpoints = createCheckpointMaker({ db, clock, issuer, keys, telemetry });
     const works = [deliveries, anomalies, tallies, keyUses, removals, changes, retention, checkpoints];
     undo.defer(async () => {
-      await Promise.all([...works, revocations].map((work) => work.stop(0)));
+      await Promise.all([...works, revocations, eventStream].map((work) => work.stop(0)));
     });
 
     const deps: AppDeps = {
@@ -158,6 +158,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       deliveriesDue: deliveries.wake,
       activity: anomalies,
       revocations,
+      eventStream,
       heldConnections,
       baseUrl,
       issuer,
@@ -217,7 +218,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
         // Streams have no end of their own. Their clients connect elsewhere at once.
         heldConnections.close();
         const finished = await drain(server, underWay, leftMs());
-        await Promise.all([...works, revocations].map((work) => work.stop(leftMs())));
+        await Promise.all([...works, revocations, eventStream].map((work) => work.stop(leftMs())));
         await endAgentSeries(leftMs());
         // What was cut off may still be counted: then the end is that of a crash.
         if (finished && options.readMetrics)

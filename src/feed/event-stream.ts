@@ -30,6 +30,24 @@ export const frameOf = (fields: { event?: string; id?: string; data: string }): 
   return Buffer.from(`${lines.join('\n')}\n\n`);
 };
 
+/** What a stream says besides its entries. `cursor`: its client has everything up to there. */
+export interface StreamSigns {
+  /** It begins. */
+  ready(cursor: number): Buffer;
+  /** It lives, and nothing has come. */
+  heartbeat(cursor: number): Buffer;
+}
+
+/** As events of their own names. */
+export const NAMED_EVENTS: StreamSigns = {
+  ready: (cursor) => frameOf({ event: 'ready', data: JSON.stringify({ cursor }) }),
+  heartbeat: (cursor) => frameOf({ event: 'heartbeat', data: JSON.stringify({ cursor }) }),
+};
+
+const COMMENT = Buffer.from(':\n');
+/** As comments, which no client takes for an event. */
+export const COMMENTS: StreamSigns = { ready: () => COMMENT, heartbeat: () => COMMENT };
+
 /** Begins the stream. `onClosed` is called once, however it ends. `drainMs` is for tests. */
 export function openEventStream(
   res: ServerResponse,

@@ -1,7 +1,7 @@
 /**
  * Feeds: numbered entries that many clients follow. `follower.ts` looks at a feed once for all clients of a replica,
  * `held-connections.ts` keeps their connections, `event-stream.ts` is the wire format of streams (WHATWG HTML §9.2).
- * No table of its own: each feed brings its statements. `revocations` and `webhooks` have the feeds.
+ * `keep-numbers.ts` and `numbering-store.ts` number what statements wrote. Table: `feed_positions`; each feed brings the others. `revocations` and `events` have the feeds.
  */
 import { type BackgroundLoop, createBackgroundLoop } from '../background-loop.ts';
 import type { Transport } from '../label-values.ts';
@@ -34,6 +34,10 @@ export interface FeedSource<E extends Followed> {
   }>;
   /** The first `limit` entries of these developers in (`after`, `until`]. */
   read(asked: { after: number; until: number; developerIds: readonly string[]; limit: number }): Promise<E[]>;
+  /** Default 2000. */
+  readonly readAtOnce?: number;
+  /** How soon an entry is noticed while nobody follows here, in milliseconds. Default: as soon as ever. */
+  readonly idleMs?: number;
 }
 
 /** Somebody who follows a feed. */
@@ -67,6 +71,7 @@ export function createFollower<E extends Followed>(
   source: FeedSource<E>,
   onError: (error: unknown) => void,
 ): Follower<E> {
+  const { readAtOnce = READ_AT_ONCE, idleMs = LOOK_EVERY_MS } = source;
   const live = new Map<string, Set<Subscriber<E>>>();
   const joining = new Set<Subscriber<E>>();
   /** Live subscribers have taken all entries up to here. Only a look moves it. */
@@ -103,11 +108,11 @@ export function createFollower<E extends Followed>(
       after: position,
       until,
       developerIds: [...live.keys()],
-      limit: READ_AT_ONCE,
+      limit: readAtOnce,
     });
     for (const [developerId, entries] of Map.groupBy(rows, (row) => row.developerId))
       handOut(developerId, entries);
-    const whole = rows.length < READ_AT_ONCE;
+    const whole = rows.length < readAtOnce;
     position = whole ? until : (rows.at(-1)?.seq ?? until);
     return whole;
   };
@@ -124,7 +129,8 @@ export function createFollower<E extends Followed>(
       for (const subscriber of subscribers) subscriber.after = Math.max(subscriber.after, position);
     lookedAt = begun;
     waitingSeconds = look.waitingSeconds;
-    return look.more ? 0 : LOOK_EVERY_MS;
+    if (look.more) return 0;
+    return live.size + joining.size > 0 ? LOOK_EVERY_MS : idleMs;
   };
 
   const loop = createBackgroundLoop({ step, retryMs: RETRY_MS, onError });

@@ -28,6 +28,8 @@ export interface HeldConnections {
   /** Keeps a connection until the returned function is called. */
   hold(connection: HeldConnection): () => void;
   count(feed: FeedName, transport: Transport): number;
+  /** Those who follow a feed on this replica. */
+  developers(feed: FeedName): readonly string[];
   start(): void;
   /** Ends all of them, at once. */
   close(): void;
@@ -85,6 +87,9 @@ export function createHeldConnections({
       for (const one of held) if (one.feed === feed && one.transport === transport) count += 1;
       return count;
     },
+    developers: (feed) => [
+      ...new Set([...held].filter((one) => one.feed === feed).map(({ developerId }) => developerId)),
+    ],
     start() {
       keys.start();
       beats = setInterval(() => {

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { type EventStream, frameOf, openEventStream } from './event-stream.ts';
+import { type EventStream, openEventStream, type StreamSigns } from './event-stream.ts';
 import type { Followed, Follower, Subscriber } from './follower.ts';
 import type { FeedName, HeldConnections } from './held-connections.ts';
 
@@ -30,6 +30,7 @@ export interface StreamOptions<E> {
   readonly readAfter: (after: number) => Promise<Page<E>>;
   /** The frames of entries, in their order; null: this client wants none of them. */
   readonly encode: (entries: readonly E[]) => Buffer | null;
+  readonly signs: StreamSigns;
   readonly onSlowReader: () => void;
   /** For tests: how long a client has to read what waits. */
   readonly drainMs?: number;
@@ -52,7 +53,7 @@ export function shareFrames<E>(frame: (entry: E) => Buffer): (entries: readonly 
  * depend on what its client reads: who reads too slowly is read to from the database, and cut when it reads nothing for 10 s.
  */
 export function serveStream<E>(res: ServerResponse, options: StreamOptions<E>): void {
-  const { follower, held, developerId, encode, readAfter } = options;
+  const { follower, held, developerId, encode, readAfter, signs } = options;
   let live = false;
   let currentAt = performance.now();
 
@@ -82,7 +83,7 @@ export function serveStream<E>(res: ServerResponse, options: StreamOptions<E>): 
     beat() {
       if (follower.isCurrent()) {
         currentAt = performance.now();
-        if (live) stream.write(heartbeat(subscriber.after));
+        if (live) stream.write(heartbeat(signs, subscriber.after));
       } else if (performance.now() - currentAt > SILENT_MS) stream.end();
     },
     end: stream.end,
@@ -126,17 +127,16 @@ export function serveStream<E>(res: ServerResponse, options: StreamOptions<E>): 
     }
   };
 
-  stream.write(frameOf({ event: 'ready', data: JSON.stringify({ cursor: subscriber.after }) }));
+  stream.write(signs.ready(subscriber.after));
   void catchUp(options.first);
 }
 
-let lastHeartbeat: { readonly cursor: number; readonly frame: Buffer } = {
-  cursor: -1,
-  frame: Buffer.alloc(0),
-};
-/** Nearly all streams have the same. */
-function heartbeat(cursor: number): Buffer {
-  if (lastHeartbeat.cursor !== cursor)
-    lastHeartbeat = { cursor, frame: frameOf({ event: 'heartbeat', data: JSON.stringify({ cursor }) }) };
-  return lastHeartbeat.frame;
+const lastHeartbeat = new WeakMap<StreamSigns, { readonly cursor: number; readonly frame: Buffer }>();
+/** Nearly all streams of a feed have the same. */
+function heartbeat(signs: StreamSigns, cursor: number): Buffer {
+  const last = lastHeartbeat.get(signs);
+  if (last?.cursor === cursor) return last.frame;
+  const frame = signs.heartbeat(cursor);
+  lastHeartbeat.set(signs, { cursor, frame });
+  return frame;
 }

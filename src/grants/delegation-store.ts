@@ -1,8 +1,8 @@
 import { bool, bytes, int, orNull, text, textOf, texts, timestamp } from '../db/column-types.ts';
 import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
+import { ANY_ENQUEUED, deliveriesOfIssuance } from '../events/outbox-store.ts';
 import type { NewToken } from '../grant-token/issue-token.ts';
-import { ANY_ENQUEUED, deliveriesOfIssuance } from '../webhooks/outbox-store.ts';
 import { removedAt } from './removal-marks-store.ts';
 import { agentsFrom, tokenExpiry } from './token-parts-store.ts';
 

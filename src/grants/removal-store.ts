@@ -2,8 +2,8 @@
 import { bigint, bool, int, orNull, text, textOf, texts, timestamp } from '../db/column-types.ts';
 import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
+import { ANY_ENQUEUED, deliveriesOfRemoval } from '../events/outbox-store.ts';
 import type { RevokedBy } from '../telemetry/event-fields.ts';
-import { ANY_ENQUEUED, deliveriesOfRemoval } from '../webhooks/outbox-store.ts';
 import type { RevokedRow } from './revocation-store.ts';
 
 /** A removal whose turn it is. */

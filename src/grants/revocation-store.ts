@@ -2,8 +2,8 @@ import { bool, int, orNull, text, textOf, timestamp } from '../db/column-types.t
 import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
 import { timed } from '../db/removed-counts.ts';
+import { ANY_ENQUEUED, deliveriesOfRevocation, type Outbox } from '../events/outbox-store.ts';
 import type { RevokedBy } from '../telemetry/event-fields.ts';
-import { ANY_ENQUEUED, deliveriesOfRevocation, type Outbox } from '../webhooks/outbox-store.ts';
 import { removedAt } from './removal-marks-store.ts';
 
 /** A request revokes at most so many grants; a removal kills what is more. */

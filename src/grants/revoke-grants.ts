@@ -2,10 +2,10 @@ import type { Developer } from '../caller.ts';
 import type { Queryable } from '../db/queryable.ts';
 import type { Deps } from '../deps.ts';
 import { notFound } from '../errors.ts';
+import type { Outbox } from '../events/outbox-store.ts';
 import { done, type Outcome, refuse } from '../outcome.ts';
 import type { RevokedBy } from '../telemetry/event-fields.ts';
 import { activeTraceParent } from '../telemetry/trace-parent.ts';
-import type { Outbox } from '../webhooks/outbox-store.ts';
 import { insertRemoval, type Removal } from './removal-marks-store.ts';
 import { lockTree, type RevokedRow, revokeGrantTrees } from './revocation-store.ts';
 

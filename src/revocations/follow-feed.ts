@@ -1,19 +1,19 @@
 import type { Developer, KeyHolder } from '../caller.ts';
 import type { Queryable } from '../db/queryable.ts';
 import type { Deps } from '../deps.ts';
-import { ServiceError, TooManyError, unavailable } from '../errors.ts';
+import { ServiceError, unavailable } from '../errors.ts';
 import { frameOf } from '../feed/event-stream.ts';
 import { createFollower, type Followed, type Follower } from '../feed/follower.ts';
 import type { HeldConnections } from '../feed/held-connections.ts';
+import { createNumbering } from '../feed/keep-numbers.ts';
+import { refusalOfFeed, refusalOfRoom } from '../feed/readable.ts';
 import type { Page } from '../feed/serve-stream.ts';
 import { done, isRefused, type Outcome, refuse } from '../outcome.ts';
 import { type Entry, entryView } from './entry.ts';
 import { entriesAfter, newestEntries, snapshotPage } from './entry-store.ts';
-import { createNumbering } from './keep-numbers.ts';
+import { forgetExpired, lookAtFeed, numberEntries } from './numbering-store.ts';
 
 const PAGE = 1000;
-/** Seconds after which a place may be free. */
-const TRY_AGAIN_SECONDS = 5;
 
 export type RevocationFollower = Follower<Entry & Followed>;
 export type FeedDeps = Pick<Deps, 'db' | 'config' | 'clock' | 'telemetry'> & {
@@ -28,10 +28,22 @@ export function createRevocationFollower({
   clock,
   telemetry,
 }: Pick<Deps, 'db' | 'clock' | 'telemetry'>): RevocationFollower {
+  const now = () => new Date(clock.now());
+  const numbering = createNumbering(
+    { db },
+    {
+      async look() {
+        const { toRepeat, ...look } = await lookAtFeed(db.background);
+        return { ...look, due: look.waitingSeconds !== null || toRepeat };
+      },
+      number: (tx, limit) => numberEntries(tx, { limit, now: now() }),
+      forget: (limit) => forgetExpired(db.background, { now: now(), limit }),
+    },
+  );
   return createFollower<Entry & Followed>(
     {
-      look: createNumbering({ db, clock }).look,
-      read: (asked) => newestEntries(db.background, { ...asked, now: new Date(clock.now()) }),
+      look: numbering.look,
+      read: (asked) => newestEntries(db.background, { ...asked, now: now() }),
     },
     (error) => telemetry.events.backgroundWorkFailed({ work: 'revocation_feed', error }),
   );
@@ -59,7 +71,7 @@ export async function takeSnapshot(
   { id: developerId }: Caller,
   pageToken: string | undefined,
 ): Promise<Outcome<Snapshot>> {
-  const refusal = refusalOfFeed(deps);
+  const refusal = refusalOfFeed(feedOf(deps));
   if (refusal) return refuse(refusal);
   const [, at, last] = TOKEN.exec(pageToken ?? '') ?? [];
   const { entries, lastSeq } = await snapshotPage(deps.db, {
@@ -88,7 +100,7 @@ export async function readAfter(
   after: number,
   db: Queryable = deps.db,
 ): Promise<Outcome<Page<Entry>>> {
-  const refusal = refusalOfFeed(deps);
+  const refusal = refusalOfFeed(feedOf(deps));
   if (refusal) return refuse(refusal);
   const now = new Date(deps.clock.now());
   const { entries, lastSeq } = await entriesAfter(db, { developerId, after, now, limit: PAGE });
@@ -106,7 +118,8 @@ export async function openAfter(
 ): Promise<Outcome<Page<Entry>>> {
   const page = await readAfter(deps, caller, after);
   if (isRefused(page)) return page;
-  return deps.heldConnections.hasRoom(caller.id) ? page : refuse(new TooManyError(TRY_AGAIN_SECONDS));
+  const full = refusalOfRoom(feedOf(deps), caller.id);
+  return full ? refuse(full) : page;
 }
 
 /** The cursor of now, for a stream that names none. */
@@ -116,10 +129,7 @@ export async function currentCursor(deps: FeedDeps, { id: developerId }: Caller)
   return (await entriesAfter(deps.db, asked)).lastSeq;
 }
 
-function refusalOfFeed({ revocations, heldConnections }: FeedDeps): ServiceError | null {
-  if (heldConnections.isClosing()) return unavailable(new Error('the service ends'));
-  return revocations.isCurrent() ? null : unavailable(new Error('the revocation feed is behind'));
-}
+const feedOf = ({ revocations: follower, heldConnections: held }: FeedDeps) => ({ follower, held });
 
 /** For the end of a wait: "nothing came" must not be said while nobody knows. @throws SERVICE_UNAVAILABLE */
 export function assertReadable({ revocations, heldConnections }: FeedDeps): void {

@@ -1,8 +1,9 @@
-// The numbering of the feed. Whoever holds the row of `feed_positions` numbers what is committed, and commits the numbers
-// before another one can number: a reader that sees a number sees all numbers below it.
-import { bigint, bool, float, int, orNull, text, timestamp } from '../db/column-types.ts';
+// The numbering of the feed (`feed/numbering-store.ts`): entries of grants and tokens, and those of whole agents.
+import { bigint, bool, float, int, orNull, timestamp } from '../db/column-types.ts';
 import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
+import type { Look } from '../feed/keep-numbers.ts';
+import { NEXT_SEQ, numberRows, takeNumberingTurn } from '../feed/numbering-store.ts';
 
 const look = query({
   operation: 'SELECT',
@@ -18,32 +19,19 @@ const look = query({
   row: { lastSeq: float, waitingSeconds: orNull(float), toRepeat: bool },
 });
 
-const takeTurn = query({
-  operation: 'SELECT',
-  collection: 'feed_positions',
-  name: 'revocations.take_turn',
-  text: `select feed from feed_positions where feed = 'revocations' for update skip locked`,
-  params: {},
-  row: { feed: text },
-});
-
 // A second entry of a revoked grant is dropped. Its number stays unused.
 const number = query({
   operation: 'INSERT',
   collection: 'revocation_entries',
   name: 'revocations.number',
-  text: `with taken as (
-      delete from revocation_outbox where id = any(array(select id from revocation_outbox order by id limit $limit))
-      returning *),
-    numbered as (
-      insert into revocation_entries (seq, developer_id, action, grant_id, jti, expires_at, at, written_at)
-      select last_seq + row_number() over (order by id), developer_id, action, grant_id, jti, expires_at, at, written_at
+  text: numberRows(
+    'revocations',
+    'revocation_outbox',
+    `insert into revocation_entries (seq, developer_id, action, grant_id, jti, expires_at, at, written_at)
+      select ${NEXT_SEQ}, developer_id, action, grant_id, jti, expires_at, at, written_at
       from taken, feed_positions where feed = 'revocations' and expires_at > $now
-      on conflict (grant_id) where action = 'revoked' do nothing),
-    moved as (
-      update feed_positions set last_seq = last_seq + (select count(*) from taken)
-      where feed = 'revocations' and exists (select from taken))
-    select count(*)::int as taken from taken`,
+      on conflict (grant_id) where action = 'revoked' do nothing`,
+  ),
   params: { limit: bigint, now: timestamp },
   row: { taken: int },
 });
@@ -130,18 +118,9 @@ const forget = query({
   row: { removed: int },
 });
 
-/** What a look at the feed shows. */
-export interface Look {
-  /** The number that was given last. */
-  readonly lastSeq: number;
-  /** How long the oldest entry without a number has been there; null: there is none. */
-  readonly waitingSeconds: number | null;
-  /** Suspensions wait for a second look. */
-  readonly toRepeat: boolean;
-}
-
-/** Three looks into indexes, whatever the tables hold. */
-export const lookAtFeed = (db: Queryable): Promise<Look> => db.only(look, {});
+/** Three looks into indexes, whatever the tables hold. `toRepeat`: suspensions wait for a second look. */
+export const lookAtFeed = (db: Queryable): Promise<Look & { readonly toRepeat: boolean }> =>
+  db.only(look, {});
 
 /**
  * Numbers up to `limit` entries, and as many of an agent that was suspended or resumed. Run it in a transaction.
@@ -151,7 +130,7 @@ export async function numberEntries(
   tx: Queryable,
   { limit, now }: { limit: number; now: Date },
 ): Promise<boolean> {
-  if (!(await tx.first(takeTurn, {}))) return false;
+  if (!(await takeNumberingTurn(tx, 'revocations'))) return false;
   const { taken } = await tx.only(number, { limit, now });
   const { found } = await tx.only(expand, { limit, now });
   const { repeated } = await tx.only(repeat, { now });

@@ -5,6 +5,7 @@
  */
 import { Type } from 'typebox';
 import { badRequest } from '../errors.ts';
+import { NAMED_EVENTS } from '../feed/event-stream.ts';
 import { serveStream, shareFrames } from '../feed/serve-stream.ts';
 import { waitForEntries } from '../feed/wait-for-entries.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
@@ -132,6 +133,7 @@ export const revocationRoutes = (deps: FeedDeps): Endpoint[] => {
                   return next.value;
                 },
                 encode,
+                signs: NAMED_EVENTS,
                 onSlowReader: () => deps.telemetry.events.connectionClosed({ reason: 'slow_reader' }),
               }),
           }),

@@ -22,6 +22,7 @@ const OWN_REFUSALS: Readonly<Record<string, readonly number[]>> = {
   'post /v1/policies': [404],
   'get /v1/revocations': [410],
   'get /v1/revocations/stream': [410],
+  'get /v1/events/stream': [410],
 };
 
 /** The meaning of each refusal, by status. */

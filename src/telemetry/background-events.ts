@@ -18,6 +18,7 @@ export interface BackgroundEvents {
       | 'last_counts'
       | 'operator_changes'
       | 'revocation_feed'
+      | 'event_stream'
       | 'checkpoints';
     error: unknown;
   }): void;

@@ -2,10 +2,10 @@ import type { Database } from '../db/client.ts';
 import { bool, bytes, int, orNull, text, textOf, timestamp } from '../db/column-types.ts';
 import { batchQuery, query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
+import { ANY_ENQUEUED, deliveriesOfIssuance } from '../events/outbox-store.ts';
 import type { NewToken } from '../grant-token/issue-token.ts';
 import { removedAt } from '../grants/removal-marks-store.ts';
 import { agentsFrom, tokenExpiry } from '../grants/token-parts-store.ts';
-import { ANY_ENQUEUED, deliveriesOfIssuance } from '../webhooks/outbox-store.ts';
 import { callersOf, type Issued, issuedRow, toIssued } from './issued-store.ts';
 
 /** A presented refresh token, and the content to store if it is valid. */

@@ -1,5 +1,6 @@
 import type { TakenJob } from '../db/job-queue.ts';
 import type { Deps } from '../deps.ts';
+import { eventText } from '../events/event.ts';
 import type { Sealer } from '../secrets/sealing.ts';
 import { parseTraceParent } from '../telemetry/trace-parent.ts';
 import type { DueDelivery } from './delivery-store.ts';
@@ -72,7 +73,7 @@ export async function deliver(
 /** The bytes are the same at each attempt; their signatures are not. */
 function messageOf(delivery: DueDelivery, secret: string, now: number): Message {
   const { url, eventId: id, eventType: type, createdAt, data } = delivery;
-  const body = JSON.stringify({ id, type, createdAt, data });
+  const body = eventText({ id, type, createdAt, data });
   return { url, body, headers: signMessage(secret, { id, seconds: Math.floor(now / 1000), body }) };
 }
 

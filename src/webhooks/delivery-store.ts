@@ -13,7 +13,7 @@ import {
 import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
 import { timed } from '../db/removed-counts.ts';
-import type { EventType } from './event-types.ts';
+import type { EventType } from '../events/event-types.ts';
 import { DELIVERY_TIMES, type DeliveryStatus } from './store.ts';
 
 /** All that is needed to make one attempt. */

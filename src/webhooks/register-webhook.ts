@@ -1,9 +1,9 @@
 import type { Developer } from '../caller.ts';
 import type { Deps } from '../deps.ts';
 import { badRequest } from '../errors.ts';
+import type { EventType } from '../events/event-types.ts';
 import { done, type Outcome, refuse } from '../outcome.ts';
 import type { Sealer } from '../secrets/sealing.ts';
-import type { EventType } from './event-types.ts';
 import { faultOfUrl } from './judge-url.ts';
 import { newSecret, sealSecret } from './secret.ts';
 import { insertWebhook, type Webhook } from './store.ts';

@@ -4,11 +4,11 @@
  * write deliveries through `outbox-store.ts`. `delivery-workers.ts` makes them in the background.
  */
 import { Type } from 'typebox';
+import { EVENT_TYPES } from '../events/event-types.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import { faultOfPage, pageInfo, pageOf, pageQuery, pageView } from '../http/pagination.ts';
 import { created, noContent, ok } from '../http/reply.ts';
 import { orNull, Timestamp } from '../http/schemas.ts';
-import { EVENT_TYPES } from './event-types.ts';
 import { deleteWebhook, deliveriesOfWebhook, ownWebhooks } from './manage-webhooks.ts';
 import { type RegisterDeps, registerWebhook } from './register-webhook.ts';
 

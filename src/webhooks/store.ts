@@ -4,7 +4,7 @@ import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
 import { timed } from '../db/removed-counts.ts';
 import { takeTurn } from '../db/take-turn.ts';
-import type { EventType } from './event-types.ts';
+import type { EventType } from '../events/event-types.ts';
 
 export interface Webhook {
   readonly id: string;

@@ -31,6 +31,7 @@ export async function callEveryRoute(service: TestService, party: Party): Promis
   await call(200, 'GET', `/v1/revocations/status?grantId=${pair.grantId}`);
   await call(200, 'GET', `/v1/revocations/status?jti=${jti}`);
   for (const query of ['', '?since=0']) await call(200, 'GET', `/v1/revocations${query}`);
+  await call(200, 'HEAD', '/v1/events/stream');
   for (const token of [pair.grantToken, pair.refreshToken])
     await call(200, 'POST', '/oauth/introspect', `token=${token}`);
   await call(200, 'POST', '/oauth/revoke', 'token=ref_unknown');

@@ -47,7 +47,9 @@ export async function fillTables(sql: postgres.Sql, { developerId, agentId }: Pa
   await sql`insert into revocation_entries (seq, developer_id, action, grant_id, expires_at, at, written_at)
     select n, 'dev_' || (1 + n % 5000), 'revoked', 'gone_' || n, now() + interval '1 day', now(), now()
     from generate_series(1, 20000) n`;
-  await sql`update feed_positions set last_seq = 20000 where feed = 'revocations'`;
+  await sql`insert into events (seq, developer_id, event_id, type, data, created_at, written_at)
+    select n, 'dev_' || (1 + n % 5000), 'evt_' || n, 'token.issued', '{}', now(), now() from generate_series(1, 20000) n`;
+  await sql`update feed_positions set last_seq = 20000`;
   await sql`insert into audit_entries (id, developer_id, agent_id, agent_did, grant_id, principal_id, action, status, metadata,
       created_at, hash, prev_hash)
     select 'alog_' || n, 'dev_' || (1 + n % 5000), 'ag_' || n, 'did', 'grnt_' || n, 'user_' || n % 1000, 'a', 'success', '{}',

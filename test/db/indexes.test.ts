@@ -19,6 +19,7 @@ const TABLES = [
   'webhook_deliveries',
   'anomalies',
   'revocation_entries',
+  'events',
 ];
 /** PostgreSQL plans a prepared statement anew five times before it may keep a plan without values. */
 const ROUNDS = 8;
@@ -51,6 +52,8 @@ const STATEMENTS = [
   'consent.decide',
   'developers.by_key_hash',
   'developers.insert',
+  'events.after',
+  'events.follow',
   'grants.by_id',
   'grants.count_0',
   'grants.count_0_active',

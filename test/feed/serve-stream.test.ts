@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
-import { frameOf } from '../../src/feed/event-stream.ts';
+import { frameOf, NAMED_EVENTS } from '../../src/feed/event-stream.ts';
 import { createFollower, type Followed } from '../../src/feed/follower.ts';
 import { createHeldConnections } from '../../src/feed/held-connections.ts';
 import { serveStream } from '../../src/feed/serve-stream.ts';
@@ -64,6 +64,7 @@ async function serveFeed(drainMs = PATIENCE_MS) {
         Buffer.concat(
           entries.map(({ seq }) => frameOf({ id: String(seq), data: `{"n":${seq},"t":"${TEXT}"}` })),
         ),
+      signs: NAMED_EVENTS,
       onSlowReader: () => {
         slow += 1;
       },

@@ -27,10 +27,13 @@ export const eventsOf = (text: string): StreamEvent[] =>
     .slice(0, -1)
     .map((block) =>
       Object.fromEntries(
-        block.split('\n').map((line) => {
-          const colon = line.indexOf(': ');
-          return [line.slice(0, colon), line.slice(colon + 2)];
-        }),
+        block
+          .split('\n')
+          .filter((line) => !line.startsWith(':'))
+          .map((line) => {
+            const colon = line.indexOf(': ');
+            return [line.slice(0, colon), line.slice(colon + 2)];
+          }),
       ),
     ) as unknown as StreamEvent[];
 

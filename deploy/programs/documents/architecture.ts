@@ -19,13 +19,14 @@ const PLACES: Readonly<Record<string, readonly [column: number, row: number]>> =
   policies: [4, 3],
   'signing-keys': [1, 4],
   secrets: [0, 5],
-  anomalies: [2, 5],
-  retention: [1, 5],
+  anomalies: [3, 0],
+  retention: [2, 0],
   system: [3, 5],
   tallies: [3, 4],
   reconciliation: [4, 5],
-  revocations: [4, 0],
-  feed: [4, 1],
+  revocations: [1, 5],
+  events: [2, 4],
+  feed: [2, 5],
 };
 const BOX = { width: 150, height: 34 };
 const STEP = { x: 172, y: 78 };

@@ -18,6 +18,7 @@ const IS: Readonly<Record<string, string>> = {
   developers: 'sign-up, API keys',
   policies: 'rules of a developer that decide in place of a person',
   anomalies: 'unusual behaviour of agents',
+  events: 'what is told of grants and tokens, and the stream of it',
   webhooks: 'events to receivers',
   grants: 'consent on record, delegation, revocation',
   agents: 'what acts for principals',

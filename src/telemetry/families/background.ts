@@ -95,6 +95,7 @@ export const BACKGROUND_FAMILIES = {
     kind: 'observableGauge',
     unit: '{client}',
     help: 'Clients that follow the event stream on this replica now, by transport.',
+    note: 'There are streams only, so `poll` is always 0.',
     labels: { transport: oneOf('How a client follows a feed.', TRANSPORTS) },
   },
   revocationFeedLag: {

@@ -40,7 +40,7 @@ export const VALUES_OF_THE_FLOW: Readonly<Record<string, Readonly<Record<string,
   grantex_retention_removed_total: {},
   grantex_retention_oldest_seconds: {},
   grantex_statements_ended_total: {},
-  // Nobody follows a feed. The event stream is not built yet.
+  // Nobody follows a feed.
   grantex_revocation_feed_clients: {},
   grantex_event_stream_clients: {},
   grantex_active_grants: { '': 0 },

@@ -4,7 +4,7 @@ import {
   deliveriesOfIssuance,
   deliveriesOfRevocation,
   type Issuance,
-} from '../../src/webhooks/outbox-store.ts';
+} from '../../src/events/outbox-store.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 
 const SEED = 'tok_01JZZZZZZZ0000000000000000';

@@ -1,6 +1,6 @@
-// Parts of the statements that make a change worth telling of. They write its deliveries with it: what is committed is
-// told at least once, what is rolled back never, and the change costs no further round trip. A developer without webhooks
-// costs one look into an index. test/webhooks/outbox-store.test.ts runs each part on constant rows.
+// Parts of the statements that make a change worth telling of. They write its events with it, for webhooks and for the event
+// stream: what is committed is told at least once, what is rolled back never, and the change costs no further round trip. A
+// developer without webhooks and streams costs two looks into indexes. test/events/outbox-store.test.ts runs each part on constant rows.
 
 /** What a statement that tells of a change is given besides the change. */
 export interface Outbox {
@@ -65,19 +65,26 @@ const factsOf = (expiresAt: string): string =>
 const GRANT = factsOf('expires_at');
 const TOKEN = `'tokenId', jti, ${factsOf('token_expires_at')}`;
 
+const EVENT_ID = `'evt_' || ${ulidOf('seed', 'type || subject')}`;
+
 /**
  * One delivery for each fact and each webhook that wants to hear of it. A webhook that is being removed at the same
  * moment is waited for and then left out: its foreign key would fail the whole change. The webhooks of a developer are
  * looked up by themselves, or the planner would rather read a small table from end to end.
+ * And one event for each fact of a developer that follows the event stream. It waits there for its number.
  */
 const ENQUEUED = `enqueued as (
       insert into webhook_deliveries (id, webhook_id, event_id, event_type, agent_id, data, traceparent, max_attempts,
         created_at)
       select 'whd_' || ${ulidOf('seed', 'type || subject || webhook.id')}, webhook.id,
-        'evt_' || ${ulidOf('seed', 'type || subject')}, type, agent_id, data, traceparent, max_attempts, now
+        ${EVENT_ID}, type, agent_id, data, traceparent, max_attempts, now
       from facts cross join lateral (
         select id from webhooks where developer_id = facts.developer_id and facts.type = any(events) for key share) webhook
-      returning id)`;
+      returning id),
+    streamed as (
+      insert into event_outbox (developer_id, event_id, type, data, created_at)
+      select developer_id, ${EVENT_ID}, type, data, now from facts
+      where exists (select from event_followers where developer_id = facts.developer_id))`;
 
 /** Common table expressions that tell of tokens, and of grants where they are new. They make `ANY_ENQUEUED` true. */
 export const deliveriesOfIssuance = (issued: Issuance): string => `issuance as (
