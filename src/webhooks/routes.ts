@@ -1,7 +1,7 @@
 /**
  * Webhooks: receivers of events about grants and tokens, and the deliveries to them. Tables: `webhooks`,
  * `webhook_deliveries`, with the tallies of `removed_deliveries`, and the job queue. Statements of `tokens` and `grants`
- * write deliveries through `outbox-store.ts`. `delivery-workers.ts` makes them in the background.
+ * write deliveries through `events/outbox-store.ts`. `delivery-workers.ts` makes them in the background.
  */
 import { Type } from 'typebox';
 import { EVENT_TYPES } from '../events/event-types.ts';
