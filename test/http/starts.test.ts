@@ -5,6 +5,7 @@ const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 test('many requests of one requester begin in several turns of the event loop, those of another at once', async () => {
   const starts = createStarts(2);
+  await starts.begin('quiet');
   const begun: string[] = [];
   const come = (requester: string, name: string) => {
     const may = starts.begin(requester);
@@ -22,6 +23,26 @@ test('many requests of one requester begin in several turns of the event loop, t
   expect(begun.slice(5)).toEqual(['quiet again']);
   await turn();
   expect(begun.slice(6)).toEqual(['noisy 5', 'noisy 6']);
+});
+
+test('whoever has been alone for ten seconds begins as many as it likes', async () => {
+  let now = 0;
+  const starts = createStarts(1, () => now);
+  // In the first one, the request that waits begins.
+  const quietTurn = async () => {
+    await turn();
+    await turn();
+  };
+  const begin = () => [starts.begin('a'), starts.begin('a')].map((may) => may === undefined);
+  expect(begin()).toEqual([true, true]);
+  await starts.begin('b');
+  expect(begin()).toEqual([true, false]);
+  now = 9_999;
+  await quietTurn();
+  expect(begin()).toEqual([true, false]);
+  now = 10_000;
+  await quietTurn();
+  expect(begin()).toEqual([true, true]);
 });
 
 test('a requester that has begun many may begin at once in the next turn', async () => {
