@@ -20,7 +20,6 @@ import { type Endpoint, type SetRoute, serve } from './http/endpoint.ts';
 import { errorHandler, unknownPath } from './http/error-handler.ts';
 import { writeGathered } from './http/headers.ts';
 import { createKnownKeys } from './http/known-keys.ts';
-import { createPace } from './http/pace.ts';
 import type { Limiter } from './http/rate-limit.ts';
 import { requestContext } from './http/request-context.ts';
 import { serveAssets } from './http/serve-assets.ts';
@@ -121,7 +120,6 @@ export function createApp({ deps, health, limit, setRoute, endMeasurement, under
     attempts: telemetry.attempts,
     events: telemetry.events,
     limit,
-    pace: createPace(config.rateLimitMaxKeys),
     knownKeys: createKnownKeys(config.rateLimitMaxKeys),
     readBody: createBodyReader(config.bodyLimit),
     readForm: createFormReader(config.bodyLimit),

@@ -7,7 +7,6 @@ import type { Events } from '../telemetry/events.ts';
 import type { Bearer } from './bearer.ts';
 import { headersOf } from './headers.ts';
 import type { KnownKeys } from './known-keys.ts';
-import type { Pace } from './pace.ts';
 import type { Limiter } from './rate-limit.ts';
 import { rateLimitKeyOf, rateLimitKeyOfPrincipal } from './rate-limit-key.ts';
 
@@ -15,7 +14,6 @@ export interface CountDeps {
   readonly events: Pick<Events, 'rateLimitHit'>;
   /** null: no limits and no rate-limit headers. */
   readonly limit: Limiter | null;
-  readonly pace: Pace;
   readonly knownKeys: KnownKeys;
 }
 
@@ -34,7 +32,7 @@ interface Limited {
  */
 export async function countRequest(
   name: LimiterName | null,
-  { limit, pace, events, knownKeys }: CountDeps,
+  { limit, events, knownKeys }: CountDeps,
   { req, res, bearer, session }: Limited,
 ): Promise<((developerId: string) => Promise<void>) | null> {
   if (!limit || !name) return null;
@@ -43,7 +41,6 @@ export async function countRequest(
     const retryAfter = await limit(name, key, headersOf(res));
     if (retryAfter === null) return;
     events.rateLimitHit({ ip, endpoint: name, retryAfter });
-    await pace(key);
     throw new TooManyError(retryAfter);
   };
   const address = rateLimitKeyOf(ip);
