@@ -10,8 +10,8 @@ import { compose, ROOT, readText, readYaml, serviceNamed } from './compose-file.
 const names = Object.keys(compose.services);
 const services = Object.entries(compose.services);
 
-/** Where each program of the two stacks listens, by the name that `npm run stack` has for the port. */
-const LISTENING: Readonly<Record<keyof Ports, string>> = {
+/** Where each program of the two stacks listens, by the name that `npm run stack` has for the port. Compose has Grafana in place of the page. */
+const LISTENING: Readonly<Record<Exclude<keyof Ports, 'page'>, string>> = {
   service: 'grantex-auth',
   collectorGrpc: 'otel-collector',
   collectorHttp: 'otel-collector',

@@ -15,6 +15,8 @@ export interface Ports {
   readonly alertmanager: number;
   readonly blackbox: number;
   readonly alertSink: number;
+  /** The page that shows what all the others hold. */
+  readonly page: number;
 }
 
 /**
@@ -34,6 +36,7 @@ export const USUAL_PORTS: Ports = {
   alertmanager: 9093,
   blackbox: 9115,
   alertSink: 9095,
+  page: 3030,
 };
 
 /** The addresses in the committed configuration files. They hold inside the network of docker-compose.yml. */

@@ -3,19 +3,22 @@ import { resolve } from 'node:path';
 import { readOptions } from '../command-line.ts';
 import { freePorts, loopback, type Ports, takenPorts, USUAL_PORTS } from './addresses.ts';
 import { PROGRAMS } from './definitions.ts';
+import { keepRunning } from './keep-running.ts';
 import { lockDirectory } from './lock-directory.ts';
+import { servePage } from './page/server.ts';
 import { Stack } from './stack.ts';
 
 const USAGE = `usage: npm run stack -- [options]
 
 Starts the service and everything around it but Grafana, as local processes on loopback, from the committed configuration.
+A page shows what they hold, and the dashboards. A part that ends by itself is started again.
 
   --free-ports        ports on which nobody listens, instead of the usual ones
   --directory <path>  where data and logs go (.data/stack)
   --help
 
 Ctrl-C ends them all; a second one ends them at once. Exit codes: 0 after Ctrl-C, 2 bad usage, 1 when a program did not start
-or ended by itself, and after a second Ctrl-C. None of them runs any longer then.
+or ended by itself too often, and after a second Ctrl-C. None of them runs any longer then.
 `;
 
 const values = readOptions(USAGE, {
@@ -24,6 +27,8 @@ const values = readOptions(USAGE, {
 });
 
 const PARENT_CHECK_MS = 500;
+/** Of deploy/prometheus/prometheus.yml. */
+const SCRAPE_SECONDS = 15;
 
 const say = (what: unknown) => process.stderr.write(`${what instanceof Error ? what.message : what}\n`);
 const fail = (what: unknown): never => {
@@ -34,6 +39,7 @@ const fail = (what: unknown): never => {
 const addresses = (ports: Ports): string =>
   (
     [
+      ['everything on one page', ports.page, ''],
       ['service', ports.service, ''],
       ['traces (Jaeger)', ports.jaeger, ''],
       ['metrics (Prometheus)', ports.prometheus, ''],
@@ -84,10 +90,13 @@ if (underNpm) {
 }
 
 try {
-  await stack.start(...PROGRAMS);
+  const tooManyDeaths = keepRunning(stack, say).catch((error: Error) => {
+    throw new Error(`${error.message}: see ${directory}/log`);
+  });
+  await Promise.race([stack.start(...PROGRAMS), tooManyDeaths]);
+  await servePage(ports, SCRAPE_SECONDS);
   say(`\n${addresses(ports)}\n\nData and logs: ${directory}. Ctrl-C ends it all.`);
-  const ended = await stack.unexpectedExit;
-  if (interrupted === undefined) throw new Error(`${ended}: see ${directory}/log`);
+  await tooManyDeaths;
 } catch (error) {
   // After Ctrl-C, programs fail to become ready, and the exit is already under way.
   if (interrupted === undefined) {

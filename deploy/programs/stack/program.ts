@@ -62,6 +62,11 @@ export class Program {
     return spawned;
   }
 
+  /** Whether `stop` was called. */
+  get stopping(): boolean {
+    return this.#stopped !== undefined;
+  }
+
   get logFile(): string {
     return this.#definition.logFile;
   }

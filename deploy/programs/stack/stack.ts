@@ -6,11 +6,7 @@ export class Stack {
   readonly #settings: StackSettings;
   readonly #programs = new Map<ProgramName, Program>();
   #stopped: Promise<void> | undefined;
-  #reportExit: (sentence: string) => void = () => undefined;
-  /** Resolves when a program has ended by itself, with a sentence that names it. */
-  readonly unexpectedExit = new Promise<string>((resolve) => {
-    this.#reportExit = resolve;
-  });
+  #reportExit: (name: ProgramName, how: string) => void = () => undefined;
 
   constructor(settings: StackSettings) {
     this.#settings = settings;
@@ -42,10 +38,37 @@ export class Stack {
   async #startOne(name: ProgramName, definition: Definition): Promise<void> {
     const program = await Program.spawn(definition);
     this.#programs.set(name, program);
-    void program.exited.then((how) => this.#reportExit(`${name} ended with ${how}`));
     // From now on `stop` ends this program. If `stop` was called before, this line must end it.
     if (this.#stopped) void program.stop();
     await program.ready();
+    // Before that, `ready` itself reports the end.
+    void program.exited.then((how) => {
+      if (!program.stopping) this.#reportExit(name, how);
+    });
+  }
+
+  /** Calls the listener whenever a program that was ready ends by itself. Before, such ends are not reported. */
+  onUnexpectedExit(listener: (name: ProgramName, how: string) => void): void {
+    this.#reportExit = listener;
+  }
+
+  /**
+   * Starts a program again that has ended, and waits until it is ready. Does nothing once `stop` was called.
+   * @throws {Error} when it does not become ready; it is ended then
+   */
+  async startAgain(name: ProgramName): Promise<void> {
+    const definition = await defineProgram(name, this.#settings);
+    if (this.#stopped) return;
+    try {
+      await this.#startOne(name, definition);
+    } catch (error) {
+      await this.#programs.get(name)?.stop();
+      throw error;
+    }
+  }
+
+  get stopping(): boolean {
+    return this.#stopped !== undefined;
   }
 
   program(name: ProgramName): Program {
