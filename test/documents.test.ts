@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { drifted } from '../deploy/programs/documents/generate.ts';
 import { newParty } from './support/flow.ts';
 import { startService, type TestService } from './support/service.ts';
+import { pasteTour, TOUR } from './support/tour.ts';
 
 const README = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
 
@@ -17,15 +18,8 @@ beforeAll(async () => {
 afterAll(() => service.stop());
 
 test('the tour works when it is pasted', async () => {
-  const blocks = Array.from(README.matchAll(/```bash tour\n(.*?)```/gs), ([, block]) => block);
-  expect(blocks).toHaveLength(3);
-  const { stdout, stderr } = await promisify(execFile)(
-    'bash',
-    ['--norc', '-euo', 'pipefail', '-c', blocks.join('\n')],
-    {
-      env: { PATH: process.env['PATH'] ?? '', BASE: service.url },
-    },
-  );
+  expect(TOUR).toHaveLength(3);
+  const { stdout, stderr } = await pasteTour(service.url);
   expect(stderr).toBe('');
   const lines = stdout.trim().split('\n');
   expect(lines[0]).toMatch(/^http:\/\/localhost:\d+\/consent\?req=areq_/);

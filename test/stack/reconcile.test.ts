@@ -1,9 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { freePorts, loopback } from '../../deploy/programs/stack/addresses.ts';
 import type { Finding } from '../../src/reconciliation/judge.ts';
 import type { Reconciliation } from '../../src/reconciliation/reconcile.ts';
 import { startTraffic } from '../faults/traffic.ts';
@@ -11,12 +8,11 @@ import { npmOutput, npmRun } from '../support/command.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { newParty, type Party } from '../support/flow.ts';
 import { startService, type TestService, temporaryDirectory, waitFor } from '../support/service.ts';
-import { Prometheus } from './pipeline/prometheus.ts';
+import { type ScrapingPrometheus, startScraping } from './pipeline/scraping-prometheus.ts';
 
 let database: TestDatabase;
 let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
-let prometheus: ChildProcess;
-let address: string;
+let prometheus: ScrapingPrometheus;
 let first: TestService;
 let second: TestService;
 let party: Party;
@@ -29,28 +25,10 @@ beforeAll(async () => {
   directory = await temporaryDirectory();
   [first, second] = [await start(), await start()];
   party = await newParty(first, 'sandbox');
-  const hosts = [first, second].map(({ url }) => new URL(url).host);
-  const config = join(directory.path, 'prometheus.yml');
-  await writeFile(
-    config,
-    JSON.stringify({
-      global: { scrape_interval: '1s', scrape_timeout: '1s' },
-      scrape_configs: [{ job_name: 'grantex-auth', static_configs: [{ targets: hosts }] }],
-    }),
-  );
-  address = loopback((await freePorts()).prometheus);
-  const data = `${directory.path}/data`;
-  prometheus = spawn(
-    '/usr/bin/prometheus',
-    [`--config.file=${config}`, `--storage.tsdb.path=${data}`, `--web.listen-address=${address}`],
-    { stdio: 'ignore' },
-  );
-  const asked = new Prometheus(`http://${address}`);
-  const up = async () => (await asked.query('up == 1').catch(() => [])).length;
-  await waitFor(async () => (await up()) === 2 || undefined);
+  prometheus = await startScraping([first, second]);
 });
 afterAll(async () => {
-  prometheus?.kill('SIGKILL');
+  await prometheus?.stop();
   await first?.stop();
   await second?.stop();
   await database?.drop();
@@ -60,7 +38,7 @@ afterAll(async () => {
 async function reconcile(...args: string[]): Promise<{ code: number | null } & Reconciliation> {
   const { code, stdout, stderr } = await npmRun(
     'reconcile',
-    ['--prometheus', `http://${address}`, '--patience', '20', '--json', ...args],
+    ['--prometheus', prometheus.url, '--patience', '20', '--json', ...args],
     { DATABASE_URL: database.url },
   );
   expect(stderr).toBe('');
@@ -119,7 +97,7 @@ test('a replica that is killed under load leaves a gap that its last scrape expl
 
   // A new snapshot after the kill makes everything exact again.
   const file = join(directory.path, 'base.json');
-  await npmOutput('reconcile', ['--prometheus', `http://${address}`, '--snapshot', file], {
+  await npmOutput('reconcile', ['--prometheus', prometheus.url, '--snapshot', file], {
     DATABASE_URL: database.url,
   });
   await load(50);
