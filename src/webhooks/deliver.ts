@@ -6,7 +6,7 @@ import { parseTraceParent } from '../telemetry/trace-parent.ts';
 import type { DueDelivery } from './delivery-store.ts';
 import { loggableUrl } from './judge-url.ts';
 import { retryDelay } from './retry-delay.ts';
-import { openSecret } from './secret.ts';
+import { secretsAt } from './secret.ts';
 import type { AttemptResult, Message, Sender } from './send-message.ts';
 import type { DeliveryJob, Settler } from './settle.ts';
 import { signMessage } from './sign-message.ts';
@@ -37,7 +37,7 @@ export async function deliver(
   };
   const cause = parseTraceParent(delivery.traceparent);
   await telemetry.inLinkedSpan('grantex.webhook.deliver', { attributes, cause }, async () => {
-    const message = messageOf(delivery, openSecret(sealer, webhookId, delivery.sealedSecret), clock.now());
+    const message = messageOf(sealer, delivery, clock.now());
     const result = await sender.send(message, signal);
     const next = { data: job.data, group: webhookId };
     if (result === null) {
@@ -71,10 +71,14 @@ export async function deliver(
 }
 
 /** The bytes are the same at each attempt; their signatures are not. */
-function messageOf(delivery: DueDelivery, secret: string, now: number): Message {
+function messageOf(sealer: Sealer, delivery: DueDelivery, now: number): Message {
   const { url, eventId: id, eventType: type, createdAt, data } = delivery;
   const body = eventText({ id, type, createdAt, data });
-  return { url, body, headers: signMessage(secret, { id, seconds: Math.floor(now / 1000), body }) };
+  return {
+    url,
+    body,
+    headers: signMessage(secretsAt(sealer, delivery, now), { id, seconds: Math.floor(now / 1000), body }),
+  };
 }
 
 function statusAfter({ outcome, statusCode }: AttemptResult, attempt: number, maxAttempts: number) {

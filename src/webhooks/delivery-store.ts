@@ -14,16 +14,15 @@ import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
 import { timed } from '../db/removed-counts.ts';
 import type { EventType } from '../events/event-types.ts';
+import type { SealedSecrets } from './secret.ts';
 import { DELIVERY_TIMES, type DeliveryStatus } from './store.ts';
 
 /** All that is needed to make one attempt. */
-export interface DueDelivery {
+export interface DueDelivery extends SealedSecrets {
   readonly id: string;
-  readonly webhookId: string;
   readonly developerId: string;
   readonly agentId: string;
   readonly url: string;
-  readonly sealedSecret: Buffer;
   readonly eventId: string;
   readonly eventType: EventType;
   readonly data: Readonly<Record<string, unknown>>;
@@ -72,7 +71,9 @@ const load = query({
   collection: 'webhook_deliveries',
   name: 'webhooks.load_due',
   text: `select delivery.id, webhook.id as "webhookId", webhook.developer_id as "developerId",
-      delivery.agent_id as "agentId", webhook.url, webhook.sealed_secret as "sealedSecret", delivery.event_id as "eventId",
+      delivery.agent_id as "agentId", webhook.url, webhook.sealed_secret as "sealedSecret",
+      webhook.previous_sealed_secret as "previousSealedSecret", webhook.previous_secret_until as "previousSecretUntil",
+      delivery.event_id as "eventId",
       delivery.event_type as "eventType", delivery.data, delivery.created_at as "createdAt", delivery.traceparent,
       delivery.attempts, delivery.max_attempts as "maxAttempts"
     from webhook_deliveries delivery join webhooks webhook on webhook.id = delivery.webhook_id
@@ -85,6 +86,8 @@ const load = query({
     agentId: text,
     url: text,
     sealedSecret: bytes,
+    previousSealedSecret: orNull(bytes),
+    previousSecretUntil: orNull(timestamp),
     eventId: text,
     eventType: textOf<EventType>(),
     data: json<DueDelivery['data']>(),

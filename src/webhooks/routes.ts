@@ -11,6 +11,7 @@ import { created, noContent, ok } from '../http/reply.ts';
 import { orNull, Timestamp } from '../http/schemas.ts';
 import { deleteWebhook, deliveriesOfWebhook, ownWebhooks } from './manage-webhooks.ts';
 import { type RegisterDeps, registerWebhook } from './register-webhook.ts';
+import { rotateSecret } from './rotate-secret.ts';
 
 const EventType = Type.Enum([...EVENT_TYPES]);
 const Status = Type.Enum(['pending', 'delivered', 'failed']);
@@ -64,6 +65,16 @@ export const webhookRoutes = (deps: RegisterDeps): Endpoint[] => [
     limit: 'api',
     responses: { 200: Type.Object({ webhooks: Type.Array(Type.Object(WebhookView)) }) },
     handle: async ({ caller }) => ok(await ownWebhooks(deps, caller), (webhooks) => ({ webhooks })),
+  }),
+  endpoint({
+    method: 'post',
+    path: '/v1/webhooks/:id/rotate-secret',
+    summary:
+      'Replace the secret of a webhook; it is shown once, and the one before it signs too for 24 hours',
+    access: 'developer',
+    limit: 'api',
+    responses: { 200: Type.Object({ secret: Type.String(), previousSecretUntil: Timestamp }) },
+    handle: async ({ caller, params }) => ok(await rotateSecret(deps, caller, params['id'] ?? '')),
   }),
   endpoint({
     method: 'delete',

@@ -1,4 +1,4 @@
-import { bigint, bytes, text } from '../db/column-types.ts';
+import { bigint, bytes, orNull, text } from '../db/column-types.ts';
 import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
 import type { SealedText } from '../secrets/reseal.ts';
@@ -9,21 +9,27 @@ const some = query({
   operation: 'SELECT',
   collection,
   name: 'webhooks.sealed',
-  text: 'select id, sealed_secret as sealed from webhooks where id > $after order by id limit $limit',
+  text: `select id, sealed_secret as sealed, previous_sealed_secret as previous from webhooks
+    where id > $after order by id limit $limit`,
   params: { after: text, limit: bigint },
-  row: { id: text, sealed: bytes },
+  row: { id: text, sealed: bytes, previous: orNull(bytes) },
 });
 const replace = query({
   operation: 'UPDATE',
   collection,
   name: 'webhooks.replace_sealed',
-  text: 'update webhooks set sealed_secret = $sealed where id = $id and sealed_secret = $before',
+  // By its bytes, which no other secret has: a rotation may have made the current secret the previous one meanwhile.
+  text: `update webhooks
+    set sealed_secret = case when sealed_secret = $before then $sealed else sealed_secret end,
+      previous_sealed_secret =
+        case when previous_sealed_secret = $before then $sealed else previous_sealed_secret end
+    where id = $id and $before in (sealed_secret, previous_sealed_secret)`,
   params: { id: text, sealed: bytes, before: bytes },
   row: {},
 });
 
 /**
- * The secrets of all webhooks, some at a time.
+ * The secrets of all webhooks, previous ones included, some at a time.
  * @param purposeOf what the secret of a webhook is sealed for
  */
 export async function* sealedSecrets(
@@ -35,11 +41,14 @@ export async function* sealedSecrets(
     const last = rows.at(-1);
     if (!last) return;
     after = last.id;
-    yield rows.map(({ id, sealed: before }) => ({
-      name: `secret of webhook ${id}`,
-      purpose: purposeOf(id),
-      sealed: before,
-      replace: async (sealed) => void (await db.all(replace, { id, sealed, before })),
-    }));
+    yield rows.flatMap(({ id, sealed, previous }) => {
+      const sealedText = (name: string, before: Buffer): SealedText => ({
+        name: `${name} of webhook ${id}`,
+        purpose: purposeOf(id),
+        sealed: before,
+        replace: async (sealed) => void (await db.all(replace, { id, sealed, before })),
+      });
+      return [sealedText('secret', sealed), ...(previous ? [sealedText('previous secret', previous)] : [])];
+    });
   }
 }

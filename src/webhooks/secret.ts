@@ -22,3 +22,26 @@ export const sealSecret = (sealer: Sealer, webhookId: string, secret: string): B
 /** @throws when it was sealed with another SECRET_KEY */
 export const openSecret = (sealer: Sealer, webhookId: string, sealed: Buffer): string =>
   sealer.open(sealed, purposeOf(webhookId));
+
+/** The secrets of a webhook as they are stored. */
+export interface SealedSecrets {
+  readonly webhookId: string;
+  readonly sealedSecret: Buffer;
+  /** The secret before the last rotation. It signs too until `previousSecretUntil`. */
+  readonly previousSealedSecret: Buffer | null;
+  readonly previousSecretUntil: Date | null;
+}
+
+/**
+ * What signs at `now` (milliseconds since the epoch), the newest first.
+ * @throws when one of these was sealed with another SECRET_KEY
+ */
+export function secretsAt(
+  sealer: Sealer,
+  { webhookId, sealedSecret, previousSealedSecret, previousSecretUntil }: SealedSecrets,
+  now: number,
+): [string, ...string[]] {
+  const secret = openSecret(sealer, webhookId, sealedSecret);
+  if (!previousSealedSecret || !previousSecretUntil || previousSecretUntil.getTime() <= now) return [secret];
+  return [secret, openSecret(sealer, webhookId, previousSealedSecret)];
+}

@@ -90,6 +90,16 @@ const owned = query({
   params: key,
   row: { url: text },
 });
+const rotate = query({
+  operation: 'UPDATE',
+  collection: 'webhooks',
+  name: 'webhooks.rotate_secret',
+  text: `update webhooks set previous_sealed_secret = sealed_secret, previous_secret_until = $previousSecretUntil,
+      sealed_secret = $sealedSecret
+    where developer_id = $developerId and id = $id returning id`,
+  params: { ...key, sealedSecret: bytes, previousSecretUntil: timestamp },
+  row: { id: text },
+});
 const filter = { webhookId: text, status: orNull(textOf<DeliveryStatus>()) };
 const page = query({
   operation: 'SELECT',
@@ -158,6 +168,16 @@ export async function removeWebhook(tx: Queryable, { developerId, id }: WebhookK
   await tx.all(remove, { id });
   return true;
 }
+
+/**
+ * The secret that the webhook has becomes the previous one, in place of an earlier.
+ * @returns false when the developer has no such webhook
+ */
+export const replaceSecret = async (
+  db: Queryable,
+  { developerId, id }: WebhookKey,
+  next: { readonly sealedSecret: Buffer; readonly previousSecretUntil: Date },
+): Promise<boolean> => (await db.first(rotate, { developerId, id, ...next })) !== undefined;
 
 /** Newest first; undefined when the developer has no such webhook. */
 export async function listDeliveries(

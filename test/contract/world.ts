@@ -217,6 +217,7 @@ const RECIPES: Readonly<Record<string, Recipe>> = {
     const { body } = await service.request('POST', '/v1/webhooks', { key: party.key, body: WEBHOOK });
     return { id: body.id };
   },
+  'POST /v1/webhooks/{id}/rotate-secret': async ({ webhookId }) => ({ id: webhookId }),
   'GET /v1/webhooks/{id}/deliveries': async ({ webhookId }) => ({
     id: webhookId,
     query: { status: 'pending', ...page },

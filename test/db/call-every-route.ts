@@ -73,6 +73,7 @@ export async function callEveryRoute(service: TestService, party: Party): Promis
   await party.grant();
   await call(200, 'GET', `/v1/webhooks/${hook.id}/deliveries`);
   await call(200, 'GET', `/v1/webhooks/${hook.id}/deliveries?status=pending`);
+  await call(200, 'POST', `/v1/webhooks/${hook.id}/rotate-secret`);
   await call(204, 'DELETE', `/v1/webhooks/${hook.id}`);
   const { apiKey } = await service.signup();
   for (const named of [{ principalId: 'p' }, { agentId }, { principalId: 'p', agentId }, { all: true }])

@@ -102,6 +102,7 @@ const STATEMENTS = [
   'webhooks.owned',
   'webhooks.remove',
   'webhooks.remove_deliveries',
+  'webhooks.rotate_secret',
 ];
 
 /** How the service's connections are told from the test's. */

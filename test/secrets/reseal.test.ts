@@ -53,7 +53,11 @@ test('SECRET_KEY is replaced while replicas run: first all know both keys, then 
   const session = (at: typeof earlier) =>
     at.request('POST', '/v1/principal-sessions', { key: party.key, body: { principalId: 'user_1' } });
   const hook = { url: 'https://hooks.invalid/', events: ['grant.revoked'] };
-  const { id, secret } = (await earlier.request('POST', '/v1/webhooks', { key: party.key, body: hook })).body;
+  const { id, secret: previous } = (
+    await earlier.request('POST', '/v1/webhooks', { key: party.key, body: hook })
+  ).body;
+  const { secret } = (await earlier.request('POST', `/v1/webhooks/${id}/rotate-secret`, { key: party.key }))
+    .body;
   const later = await startService({ database, env: both });
   // Sealed with the new key. A developer with hundreds of webhooks could not add it.
   const second = (await later.request('POST', '/v1/webhooks', { key: party.key, body: hook })).body;
@@ -73,10 +77,10 @@ test('SECRET_KEY is replaced while replicas run: first all know both keys, then 
 
   const run = () => npmOutput('keys', ['reseal'], { DATABASE_URL: database.url, ...both });
   expect(await run()).toBe(
-    'signing keys: 1 sealed anew, 0 were already\nwebhook secrets: 451 sealed anew, 1 were already\n',
+    'signing keys: 1 sealed anew, 0 were already\nwebhook secrets: 452 sealed anew, 1 were already\n',
   );
   expect(await run()).toBe(
-    'signing keys: 0 sealed anew, 1 were already\nwebhook secrets: 0 sealed anew, 452 were already\n',
+    'signing keys: 0 sealed anew, 1 were already\nwebhook secrets: 0 sealed anew, 453 were already\n',
   );
   // Both go on, and so does a replica that has never known the old key.
   const only = await startService({ database, env: { ...env, SECRET_KEY: NEW_KEY } });
@@ -94,6 +98,9 @@ test('SECRET_KEY is replaced while replicas run: first all know both keys, then 
     rows.map((row) => [row['id'], openSecret(fresh, row['id'], row['sealed'])]),
   );
   expect(opened).toEqual({ [id]: secret, [second.id]: second.secret, wh_449: 'whsec_449' });
+  const [rotated] =
+    await database.sql`select previous_sealed_secret as sealed from webhooks where id = ${id}`;
+  expect(openSecret(fresh, id, rotated?.['sealed'])).toBe(previous);
   await Promise.all([earlier, later, only].map((replica) => replica.stop()));
 });
 
@@ -106,7 +113,7 @@ test('what neither key opens is named, and the command needs both keys', async (
   expect(lost).toMatchObject({
     code: 1,
     stderr: expect.stringMatching(
-      /^neither SECRET_KEY nor SECRET_KEY_OLD opens: signing key .*\(453 in all\)\n$/,
+      /^neither SECRET_KEY nor SECRET_KEY_OLD opens: signing key .*\(454 in all\)\n$/,
     ),
   });
   expect(await npmRun('keys', ['reseal'], wrong)).toMatchObject({

@@ -102,12 +102,14 @@ test('policies, webhooks and sessions', async () => {
   await call('DELETE', `/v1/policies/${policy.id}`);
   const hook = { url: 'https://hooks.example.com/in?token=secret-of-theirs', events: ['grant.created'] };
   const webhook = await call('POST', '/v1/webhooks', hook);
+  await call('POST', `/v1/webhooks/${webhook.id}/rotate-secret`);
   await call('DELETE', `/v1/webhooks/${webhook.id}`);
   for (const [msg, id] of [
     ['policy.created', policy.id],
     ['policy.updated', policy.id],
     ['policy.deleted', policy.id],
     ['webhook.created', webhook.id],
+    ['webhook.secret_rotated', webhook.id],
     ['webhook.deleted', webhook.id],
   ])
     expect(await lastLine(msg, 'id', id)).toEqual({ level: 'info', msg, id, developerId });
@@ -120,7 +122,7 @@ test('policies, webhooks and sessions', async () => {
     expiresAt,
   });
   expect(await changesOf('policy')).toEqual({ created: 1, updated: 1, deleted: 1 });
-  expect(await changesOf('webhook')).toEqual({ created: 1, deleted: 1, rotated: 0 });
+  expect(await changesOf('webhook')).toEqual({ created: 1, deleted: 1, rotated: 1 });
   expect(await changesOf('session')).toEqual({ created: 1 });
   expect(service.stdout.join('\n')).not.toContain('secret-of-theirs');
 });

@@ -241,6 +241,11 @@ export const FOREIGN_IDS: readonly (readonly [
   ],
   ['DELETE /v1/webhooks/{id} id', UNKNOWN, (of) => asStranger('DELETE', `/v1/webhooks/${of.webhookId}`)],
   [
+    'POST /v1/webhooks/{id}/rotate-secret id',
+    UNKNOWN,
+    (of) => asStranger('POST', `/v1/webhooks/${of.webhookId}/rotate-secret`),
+  ],
+  [
     'GET /v1/webhooks/{id}/deliveries id',
     UNKNOWN,
     (of) => asStranger('GET', `/v1/webhooks/${of.webhookId}/deliveries`),

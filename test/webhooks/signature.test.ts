@@ -8,7 +8,7 @@ import { HOOK_ENV, type Hook, hook } from './hooks.ts';
 import { type Received, type Receiver, startReceiver } from './receiver.ts';
 
 test('the example of Standard Webhooks', () => {
-  const headers = signMessage('whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw', {
+  const headers = signMessage(['whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'], {
     id: 'msg_p5jXN8AQM9LWM0D4loKWxJek',
     seconds: 1_614_265_330,
     body: '{"test": 2432232314}',
