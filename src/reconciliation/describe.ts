@@ -65,7 +65,7 @@ function verdictOf({ findings, feed, ended }: Reconciliation): string {
   const waiting = feed.reduce((sum, finding) => sum + finding.waiting, 0);
   const but = [
     ...(missing > 0 ? [`at most ${counted(missing, 'event', 'events')} after the last ${whose(ended)}`] : []),
-    ...(waiting > 0 ? [`${counted(waiting, 'entry', 'entries')} that the revocation feed still lacks`] : []),
+    ...(waiting > 0 ? [`${counted(waiting, 'entry', 'entries')} that the feeds still lack`] : []),
   ];
   return `equal${but.length > 0 ? ` but for ${but.join(', and ')}` : ''}${gauges}`;
 }

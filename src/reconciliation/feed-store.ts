@@ -5,7 +5,7 @@ import { query } from '../db/query.ts';
 import type { Queryable } from '../db/queryable.ts';
 import { removedAt } from '../grants/removal-marks-store.ts';
 
-/** What one kind of entry says, and what the rows say. */
+/** What one kind of entry or event says, and what the rows say. */
 export interface FeedFinding {
   readonly what: string;
   /** Of what is revoked or suspended and has not expired. */
@@ -22,6 +22,16 @@ export interface FeedFinding {
   readonly rowless: number;
 }
 
+export const FEED_ROW = {
+  what: text,
+  rows: int,
+  told: int,
+  waiting: int,
+  missing: int,
+  surplus: int,
+  rowless: int,
+};
+
 const LASTS = "expires_at > now() + interval '1 minute'";
 
 /**
@@ -29,7 +39,7 @@ const LASTS = "expires_at > now() + interval '1 minute'";
  * @param entries a select of `id`
  * @param is SQL about the row of an entry: it is there at all; it is neither revoked nor suspended; its entry is being taken back
  */
-const comparing = (
+export const comparing = (
   what: string,
   fallen: string,
   entries: string,
@@ -95,7 +105,7 @@ const feed = query({
       },
     )}`,
   params: {},
-  row: { what: text, rows: int, told: int, waiting: int, missing: int, surplus: int, rowless: int },
+  row: FEED_ROW,
 });
 
 /** Compares the revocation feed with the rows of grants and tokens, as of one moment. It takes whole tables. */

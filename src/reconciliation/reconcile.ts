@@ -5,6 +5,7 @@
  */
 import type { Queryable } from '../db/queryable.ts';
 import { readLeft } from './ended-store.ts';
+import { compareEvents } from './events-store.ts';
 import { compareFeed, type FeedFinding } from './feed-store.ts';
 import { countingOf } from './interval.ts';
 import { type Finding, judge, type Seen } from './judge.ts';
@@ -73,7 +74,7 @@ export async function reconcile(options: ReconcileOptions): Promise<Reconciliati
     // A gap that is explained may be one that closes yet: also by a process that is silent and returns.
     const silent = ended.some(({ ended }) => ended?.state === 'silent');
     if (wrong.length === 0 || late || (!differs && !silent && seen.settled)) {
-      const feed = await compareFeed(db);
+      const feed = [...(await compareFeed(db)), ...(await compareEvents(db))];
       // Entries get their numbers within a second, and those of a large removal when its job comes to them.
       if (late || !feed.some(({ waiting }) => waiting > 0))
         return { findings, feed, ended, living: counting.processes.filter(({ ended }) => ended === null) };

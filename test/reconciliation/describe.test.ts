@@ -112,12 +112,12 @@ test('the table says how many are missing, and how many can be; endings have the
 test.each<[string, string, Partial<FeedFinding>, ...Process[]]>([
   ['equal', '9 +\\| 9 +\\| 3 +\\| equal', {}],
   [
-    'equal but for 2 entries that the revocation feed still lacks',
+    'equal but for 2 entries that the feeds still lack',
     '7 +\\| 9 +\\| 3 +\\| 2 still to be told',
     { told: 7, waiting: 2 },
   ],
   [
-    'equal but for at most 3 events after the last scrape of process b, and 1 entry that the revocation feed still lacks',
+    'equal but for at most 3 events after the last scrape of process b, and 1 entry that the feeds still lack',
     '8 +\\| 9 +\\| 3 +\\| 1 still to be told',
     { told: 8, waiting: 1 },
     process('a'),
