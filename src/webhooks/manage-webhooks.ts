@@ -5,6 +5,7 @@ import { done, type Outcome, refuse } from '../outcome.ts';
 import {
   type Delivery,
   type DeliveryStatus,
+  findWebhook,
   listDeliveries,
   listWebhooks,
   removeWebhook,
@@ -16,6 +17,16 @@ type Caller = Pick<Developer, 'id'>;
 /** All webhooks of a developer, newest first. */
 export const ownWebhooks = async ({ db }: Pick<Deps, 'db'>, { id }: Caller): Promise<Outcome<Webhook[]>> =>
   done(await listWebhooks(db, id));
+
+/** One webhook; NOT_FOUND for an unknown one or another developer's. */
+export async function ownWebhook(
+  { db }: Pick<Deps, 'db'>,
+  { id: developerId }: Caller,
+  id: string,
+): Promise<Outcome<Webhook>> {
+  const found = await findWebhook(db, { developerId, id });
+  return found ? done(found) : refuse(notFound('Webhook'));
+}
 
 /** Removes a webhook with its deliveries; NOT_FOUND for an unknown one or another developer's. */
 export async function deleteWebhook(

@@ -9,7 +9,7 @@ import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import { faultOfPage, pageInfo, pageOf, pageQuery, pageView } from '../http/pagination.ts';
 import { created, noContent, ok } from '../http/reply.ts';
 import { orNull, Timestamp } from '../http/schemas.ts';
-import { deleteWebhook, deliveriesOfWebhook, ownWebhooks } from './manage-webhooks.ts';
+import { deleteWebhook, deliveriesOfWebhook, ownWebhook, ownWebhooks } from './manage-webhooks.ts';
 import { type RegisterDeps, registerWebhook } from './register-webhook.ts';
 import { rotateSecret } from './rotate-secret.ts';
 
@@ -65,6 +65,15 @@ export const webhookRoutes = (deps: RegisterDeps): Endpoint[] => [
     limit: 'api',
     responses: { 200: Type.Object({ webhooks: Type.Array(Type.Object(WebhookView)) }) },
     handle: async ({ caller }) => ok(await ownWebhooks(deps, caller), (webhooks) => ({ webhooks })),
+  }),
+  endpoint({
+    method: 'get',
+    path: '/v1/webhooks/:id',
+    summary: 'One webhook',
+    access: 'developer',
+    limit: 'api',
+    responses: { 200: Type.Object(WebhookView) },
+    handle: async ({ caller, params }) => ok(await ownWebhook(deps, caller, params['id'] ?? '')),
   }),
   endpoint({
     method: 'post',

@@ -52,6 +52,15 @@ const list = query({
   row: webhook,
 });
 const key = { developerId: text, id: text };
+const one = query({
+  operation: 'SELECT',
+  collection: 'webhooks',
+  name: 'webhooks.one',
+  text: `select id, url, events, created_at as "createdAt" from webhooks
+    where developer_id = $developerId and id = $id`,
+  params: key,
+  row: webhook,
+});
 // What enqueues a delivery holds a share lock on this row: after this one, no delivery of the webhook is added any more.
 const lock = query({
   operation: 'SELECT',
@@ -156,6 +165,9 @@ export interface WebhookKey {
   readonly developerId: string;
   readonly id: string;
 }
+
+/** undefined: the developer has no such webhook. */
+export const findWebhook = (db: Queryable, of: WebhookKey): Promise<Webhook | undefined> => db.first(one, of);
 
 /**
  * Removes a webhook with its deliveries, and notes how many there were: the counters must stay explainable. Run it in a

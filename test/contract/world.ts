@@ -213,6 +213,7 @@ const RECIPES: Readonly<Record<string, Recipe>> = {
   }),
   'GET /v1/audit/{id}': async ({ entryId }) => ({ id: entryId }),
   'POST /v1/webhooks': async () => ({ body: WEBHOOK }),
+  'GET /v1/webhooks/{id}': async ({ webhookId }) => ({ id: webhookId }),
   'DELETE /v1/webhooks/{id}': async ({ service, party }) => {
     const { body } = await service.request('POST', '/v1/webhooks', { key: party.key, body: WEBHOOK });
     return { id: body.id };

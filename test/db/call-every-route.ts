@@ -71,6 +71,7 @@ export async function callEveryRoute(service: TestService, party: Party): Promis
   const { body: hook } = await service.request('POST', '/v1/webhooks', { key, body: HOOK });
   await call(200, 'GET', '/v1/webhooks');
   await party.grant();
+  await call(200, 'GET', `/v1/webhooks/${hook.id}`);
   await call(200, 'GET', `/v1/webhooks/${hook.id}/deliveries`);
   await call(200, 'GET', `/v1/webhooks/${hook.id}/deliveries?status=pending`);
   await call(200, 'POST', `/v1/webhooks/${hook.id}/rotate-secret`);

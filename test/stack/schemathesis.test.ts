@@ -59,6 +59,7 @@ async function hintsFor(party: Party): Promise<Hints> {
     'POST /v1/webhooks': { meaning: 'which URLs webhooks may go to is more than a schema can say' },
     'DELETE /v1/webhooks/{id}': { values: { 'path.id': await times(4, webhook) } },
     'POST /v1/webhooks/{id}/rotate-secret': { values: { 'path.id': [await webhook()] } },
+    'GET /v1/webhooks/{id}': { values: { 'path.id': [await webhook()] } },
     'GET /v1/webhooks/{id}/deliveries': { values: { 'path.id': [await webhook()] }, meaning: DEPTH },
     'GET /v1/agents': { meaning: DEPTH },
     'GET /v1/grants': { meaning: `since and until are times, and ${DEPTH}` },

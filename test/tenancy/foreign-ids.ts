@@ -239,6 +239,7 @@ export const FOREIGN_IDS: readonly (readonly [
     ({ otherPrincipalsSession, pair }) =>
       asPrincipal(otherPrincipalsSession, 'DELETE', `/v1/principal/grants/${pair.grantId}`),
   ],
+  ['GET /v1/webhooks/{id} id', UNKNOWN, (of) => asStranger('GET', `/v1/webhooks/${of.webhookId}`)],
   ['DELETE /v1/webhooks/{id} id', UNKNOWN, (of) => asStranger('DELETE', `/v1/webhooks/${of.webhookId}`)],
   [
     'POST /v1/webhooks/{id}/rotate-secret id',

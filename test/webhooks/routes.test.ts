@@ -105,6 +105,17 @@ describe('GET /v1/webhooks', () => {
   });
 });
 
+describe('GET /v1/webhooks/:id', () => {
+  test('that one, without its secret; 404 for one of another developer', async () => {
+    const own = await newParty(service);
+    const { secret: _, ...webhook } = await hook(service, own, URL_OF, ['grant.revoked']);
+    const { status, body } = await request('GET', `/v1/webhooks/${webhook.id}`, undefined, own.key);
+    expect([status, body]).toEqual([200, webhook]);
+    const foreign = await request('GET', `/v1/webhooks/${webhook.id}`);
+    expect([foreign.status, foreign.body.code]).toEqual([404, 'NOT_FOUND']);
+  });
+});
+
 describe('DELETE /v1/webhooks/:id', () => {
   test('204 once, then 404; its deliveries go with it and are remembered as numbers', async () => {
     const own = await newParty(service);
