@@ -231,6 +231,20 @@ export const saturation: Row = {
       ],
     }),
     graph({
+      title: 'Clients that follow the event stream',
+      description:
+        'Open streams of events, of all replicas. A fall to none means that nobody hears of events, except by webhooks.',
+      unit: 'none',
+      width: 12,
+      queries: [
+        {
+          expr: `sum by (transport) (${series('grantex_event_stream_clients')})`,
+          legend: '{{transport}}',
+          names: TRANSPORTS,
+        },
+      ],
+    }),
+    graph({
       title: 'Rows removed by retention',
       description:
         'Rows a second that had ended long enough ago, by table. After an upgrade or a lowered retention it is high until the backlog has gone.',
