@@ -205,7 +205,7 @@ export const saturation: Row = {
       description:
         'Open streams and waiting polls, of all replicas. A fall to none means that verifiers cannot follow.',
       unit: 'none',
-      width: 12,
+      width: 8,
       queries: [
         {
           expr: `sum by (transport) (${series('grantex_revocation_feed_clients')})`,
@@ -220,7 +220,7 @@ export const saturation: Row = {
       description:
         'The greatest of the last minute, or of what still waits. Usually below a second; it rises while the feed cannot be read.',
       unit: 's',
-      width: 12,
+      width: 8,
       runbooks: ['RevocationFeedLagging'],
       queries: [
         {
@@ -235,7 +235,7 @@ export const saturation: Row = {
       description:
         'Open streams of events, of all replicas. A fall to none means that nobody hears of events, except by webhooks.',
       unit: 'none',
-      width: 12,
+      width: 8,
       queries: [
         {
           expr: `sum by (transport) (${series('grantex_event_stream_clients')})`,
