@@ -17,7 +17,7 @@ export const queriesOf = (markdown: string): string[] => codeBlocks(markdown, 'p
 /** The jq programs in a runbook's commands. */
 export const logFiltersOf = (markdown: string): string[] =>
   codeBlocks(markdown, 'bash').flatMap((code) =>
-    Array.from(code.matchAll(/\bjq (?:-\w+ )*'([^']*)'/g), ([, program = '']) => program),
+    Array.from(code.matchAll(/\bjq -\w*R\w* '([^']*)'/g), ([, program = '']) => program),
   );
 
 /**
