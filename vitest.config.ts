@@ -77,7 +77,7 @@ const SLOW = [
   'test/telemetry/refusals-by-reason.test.ts',
   // The feed must have been unreadable for the seconds after which streams end.
   'test/revocations/unreadable.test.ts',
-  // Three replicas, one thousand revocations with kills, and five hundred streams that idle through some heartbeats.
+  // Three replicas, one thousand revocations with kills, and two thousand streams that idle through some heartbeats.
   'test/revocations/replicas.test.ts',
   // Windows and periods of detection pass, with replicas that restart.
   'test/anomalies/{replicas,detection}.test.ts',
